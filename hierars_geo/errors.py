@@ -1,0 +1,57 @@
+"""Errors of the toolkit: one base, each leaf also a builtin, so that callers may catch either.
+
+The message is one line of the form ``Expected X to be A, but got B (in FILE). Remedy.``; the command line prints
+it as it is and exits with ``exit_status``.
+"""
+
+
+class HieraRSError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Attributes:
+        exit_status: What the command line returns to the shell: 1 the work failed, 2 it was called wrongly.
+    """
+
+    exit_status = 1
+
+
+class TaxonomyError(HieraRSError, ValueError):
+    """A class tree is malformed, or a value or name is not in it."""
+
+
+class RasterError(HieraRSError, ValueError):
+    """A raster cannot be read, or is not what was asked for (bands, CRS, values)."""
+
+
+class DataError(HieraRSError, ValueError):
+    """Scenes and labels do not fit each other (empty intersection, no valid pixel)."""
+
+
+class CheckpointError(HieraRSError, ValueError):
+    """A checkpoint is unsafe, damaged, or of another tree, band set or version."""
+
+
+class MissingFileError(HieraRSError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class OutputError(HieraRSError, OSError):
+    """An output cannot be written, or stands in the way."""
+
+
+class OptionError(HieraRSError, ValueError):
+    """An option is out of range or contradicts another; exit status 2."""
+
+    exit_status = 2
+
+
+__all__ = (
+    "CheckpointError",
+    "DataError",
+    "HieraRSError",
+    "MissingFileError",
+    "OptionError",
+    "OutputError",
+    "RasterError",
+    "TaxonomyError",
+)

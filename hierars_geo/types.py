@@ -1,0 +1,33 @@
+"""Types that cross package borders: the batch, and the one ignore index."""
+
+from typing import TYPE_CHECKING, Final, NotRequired, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Label of a pixel without a label. PyTorch's own default: it can never be a class, however large the tree.
+IGNORE_INDEX: Final = -100
+
+#: (left, bottom, right, top) in units of the CRS.
+Bounds: TypeAlias = tuple[float, float, float, float]
+
+
+class Batch(TypedDict):
+    """What data hands to tasks.
+
+    Attributes:
+        image: (B, C, H, W) float32, values as stored in the raster (not normalised), 0 where not valid.
+        mask: (B, H, W) int64, leaf index, ``IGNORE_INDEX`` where there is no label or no data.
+        valid: (B, H, W) bool, True where every band holds data.
+        bounds: One (left, bottom, right, top) per sample.
+        crs: One CRS per sample.
+    """
+
+    image: "Tensor"
+    mask: "Tensor"
+    valid: "Tensor"
+    bounds: NotRequired[list[object]]
+    crs: NotRequired[list[object]]
+
+
+__all__ = ("IGNORE_INDEX", "Batch", "Bounds")
