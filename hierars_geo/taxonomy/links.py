@@ -1,0 +1,152 @@
+"""From names of parents to legal paths, with every fault of a tree found and named."""
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import TaxonomyError
+from .schema import MAX_VALUE, ClassSpec, LevelSpec, TaxonomySpec
+
+Parents = tuple[tuple[int, ...], ...]
+
+
+def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
+    """Repeat classes that stop early downwards, so that every class above the last level has a child.
+
+    The repeated class is appended after the classes listed at the lower level, with the same name and colour, and
+    with the same raster value where that is free.
+
+    Args:
+        spec: The validated file.
+        origin: The file's name, for messages.
+
+    Returns:
+        The levels, complete.
+
+    Raises:
+        TaxonomyError: The value or the name of a class to repeat is taken at the lower level.
+    """
+    levels = list(spec.levels)
+    for depth in range(1, len(levels)):
+        above, here = levels[depth - 1], levels[depth]
+        named = {parent for cls in here.classes for parent in cls.parent}
+        names = {cls.name for cls in here.classes}
+        used = {cls.value for cls in here.classes} | {spec.nodata}
+        repeated: list[ClassSpec] = []
+        for cls in above.classes:
+            if cls.name in named:
+                continue
+            if cls.name in names or cls.value in used:
+                taken = f"name '{cls.name}'" if cls.name in names else f"value {cls.value}"
+                raise TaxonomyError(
+                    f"Expected class '{cls.name}' of level {above.name} to have a child at level {here.name} "
+                    f"(in {origin}), and its {taken} is taken there. "
+                    f"List it at {here.name} with parent: {cls.name} and a value of its own."
+                )
+            repeated.append(cls.model_copy(update={"parent": (cls.name,)}))
+        levels[depth] = here.model_copy(update={"classes": here.classes + tuple(repeated)})
+    return tuple(levels)
+
+
+def check_levels(levels: tuple[LevelSpec, ...], nodata: int, origin: str) -> None:
+    """Find duplicate level names, class names and raster values, and a class that sits on nodata.
+
+    Raises:
+        TaxonomyError: One of these was found; level and class are named.
+    """
+    _refuse_duplicates([level.name for level in levels], "level name", "levels", origin)
+    for number, level in enumerate(levels, start=1):
+        key = f"levels[{number - 1}].classes"
+        _refuse_duplicates([cls.name for cls in level.classes], "class name", key, origin)
+        _refuse_duplicates([cls.value for cls in level.classes], "raster value", key, origin)
+        for cls in level.classes:
+            if cls.value == nodata:
+                raise TaxonomyError(
+                    f"Expected nodata {nodata} to be no class, but '{cls.name}' of level {level.name} has that value "
+                    f"(in {origin}, {key}). Set 'nodata' to a free value up to {MAX_VALUE}."
+                )
+
+
+def _refuse_duplicates(items: list[str] | list[int], what: str, key: str, origin: str) -> None:
+    double = [item for item, count in Counter(items).items() if count > 1]
+    if double:
+        raise TaxonomyError(
+            f"Expected every {what} to be unique, but got {double[0]!r} twice (in {origin}, {key})."
+        )
+
+
+def link_parents(levels: tuple[LevelSpec, ...], origin: str) -> tuple[Parents, ...]:
+    """Resolve the names of parents to indices.
+
+    Args:
+        levels: Complete levels.
+        origin: The file's name, for messages.
+
+    Returns:
+        One entry per level; for every class the indices of its parents at the level above (empty at level 1).
+
+    Raises:
+        TaxonomyError: A class has no parent, an unknown one, one at a wrong level, or is its own ancestor.
+    """
+    linked: list[Parents] = []
+    for depth, level in enumerate(levels):
+        above = {cls.name: index for index, cls in enumerate(levels[depth - 1].classes)} if depth else {}
+        rows: list[tuple[int, ...]] = []
+        for position, cls in enumerate(level.classes):
+            key = f"levels[{depth}].classes[{position}].parent"
+            if depth == 0 and cls.parent:
+                raise TaxonomyError(
+                    f"Expected class '{cls.name}' of the first level to have no parent, "
+                    f"but got '{cls.parent[0]}'{_cycle_hint(levels, cls)} (in {origin}, {key}). Remove the key."
+                )
+            if depth and not cls.parent:
+                raise TaxonomyError(
+                    f"Expected class '{cls.name}' of level {level.name} to have a parent, but it is an orphan "
+                    f"(in {origin}, {key}). Name a class of level {levels[depth - 1].name}."
+                )
+            for parent in cls.parent:
+                if parent not in above:
+                    raise TaxonomyError(
+                        f"Expected the parent of '{cls.name}' to be a class of level {levels[depth - 1].name}, "
+                        f"but got '{parent}'{_cycle_hint(levels, cls)} (in {origin}, {key})."
+                    )
+            _refuse_duplicates(list(cls.parent), "parent", key, origin)
+            rows.append(tuple(above[parent] for parent in cls.parent))
+        linked.append(tuple(rows))
+    return tuple(linked)
+
+
+def _cycle_hint(levels: tuple[LevelSpec, ...], start: ClassSpec) -> str:
+    """Say so where following the names of parents from a class comes back to it."""
+    parents: dict[str, set[str]] = {}
+    for level in levels:
+        for cls in level.classes:
+            parents.setdefault(cls.name, set()).update(cls.parent)
+    seen: set[str] = set()
+    front = set(start.parent)
+    while front - seen:
+        seen |= front
+        front = {up for name in front for up in parents.get(name, set())}
+    return ", which makes a cycle" if start.name in seen else ""
+
+
+def enumerate_paths(linked: tuple[Parents, ...]) -> NDArray[np.int64]:
+    """List all legal root-to-leaf paths.
+
+    Args:
+        linked: Parents per level and class, as from :func:`link_parents`.
+
+    Returns:
+        (T, N) int64, sorted by leaf index first, then by the classes above it.
+    """
+    partial: list[list[tuple[int, ...]]] = [[(index,)] for index in range(len(linked[0]))]
+    for level in linked[1:]:
+        partial = [
+            [(*path, index) for up in sorted(rows) for path in partial[up]]
+            for index, rows in enumerate(level)
+        ]
+    return np.array([path for paths in partial for path in paths], dtype=np.int64)
+
+
+__all__ = ("Parents", "check_levels", "complete_levels", "enumerate_paths", "link_parents")
