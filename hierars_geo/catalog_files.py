@@ -27,7 +27,8 @@ def catalog_names(kind: str) -> tuple[str, ...]:
 def resolve_catalog_file(kind: str, name_or_path: str | Path) -> Path:
     """Turn a catalog name or the path of a YAML file into a path that exists.
 
-    Anything with a ``.yaml``/``.yml`` suffix or a folder in it is a path; the rest is looked up in the catalog.
+    Anything with a ``.yaml``/``.yml`` suffix or a folder in it is a path; the rest is looked up in the
+    catalog.
 
     Args:
         kind: A folder of the catalog, for example ``"taxonomies"``.

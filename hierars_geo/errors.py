@@ -1,7 +1,7 @@
 """Errors of the toolkit: one base, each leaf also a builtin, so that callers may catch either.
 
-The message is one line of the form ``Expected X to be A, but got B (in FILE). Remedy.``; the command line prints
-it as it is and exits with ``exit_status``.
+The message is one line of the form ``Expected X to be A, but got B (in FILE). Remedy.``; the command line
+prints it as it is and exits with ``exit_status``.
 """
 
 

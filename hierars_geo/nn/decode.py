@@ -1,0 +1,145 @@
+"""JSPS, joint semantic path search, and what follows from it (Ai et al. 2026, section III-C).
+
+The score of a path is the sum of the log-softmaxes of its classes. The normalisers do not depend on the
+path, so they cancel in every argmax and softmax over paths: raw logits are summed instead. Path logits are
+then a fixed 0/1 linear map of the logits, T channels in place of sum C_l, and commute with bilinear
+upsampling, overlap blending and the averaging of test-time augmentations.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def path_logits(logits: Sequence[Tensor], paths: Tensor) -> Tensor:
+    """Sum the raw logits along every legal path.
+
+    Args:
+        logits: One (B, C_l, H, W) per level, coarsest first; or only the leaves' (a flat model).
+        paths: (T, N) int64, class index of every path at every level.
+
+    Returns:
+        (B, T, H, W); ``softmax`` over T gives P(t).
+    """
+    columns = paths[:, -len(logits) :].to(logits[0].device).unbind(dim=1)
+    total = logits[0].index_select(1, columns[0])
+    for level, column in zip(logits[1:], columns[1:], strict=True):
+        total = total + level.index_select(1, column)
+    return total
+
+
+def jsps(path_logits: Tensor, paths: Tensor) -> Tensor:
+    """Decode the most probable legal path of every pixel.
+
+    Args:
+        path_logits: (B, T, H, W) float.
+        paths: (T, N) int64.
+
+    Returns:
+        (B, N, H, W) int64 class indices, level 1 first; every pixel's column is a row of ``paths``.
+    """
+    return path_classes(path_logits.argmax(dim=1), paths)
+
+
+def path_classes(best: Tensor, paths: Tensor) -> Tensor:
+    """Look up the classes of path indices: (B, H, W) int64 to (B, N, H, W) int64."""
+    table = paths.to(best.device)
+    return torch.stack([column[best] for column in table.unbind(dim=1)], dim=1)
+
+
+def level_confidence(path_logits: Tensor, paths: Tensor) -> Tensor:
+    """Confidence of the decoded class at every level.
+
+    At level l it is the sum of P(t) over the legal paths that agree with the decoded one at levels 1..l: it
+    can only fall from coarse to fine.
+
+    Args:
+        path_logits: (B, T, H, W) float.
+        paths: (T, N) int64.
+
+    Returns:
+        (B, N, H, W) float32 in 0..1, never rising from level 1 to N.
+    """
+    probability = path_logits.float().softmax(dim=1)
+    best = path_logits.argmax(dim=1, keepdim=True)
+    confidence: list[Tensor] = []
+    for level in range(1, paths.shape[1] + 1):
+        group = _prefix_groups(paths, level).to(probability.device)
+        shape = (probability.shape[0], int(group.max()) + 1, *probability.shape[2:])
+        marginal = probability.new_zeros(shape).index_add_(1, group, probability)
+        here = marginal.gather(1, group[best]).squeeze(1).clamp(max=1.0)
+        confidence.append(
+            torch.minimum(here, confidence[-1]) if confidence else here
+        )  # rounding may not raise it
+    return torch.stack(confidence, dim=1)
+
+
+def adaptive_depth(confidence: Tensor, threshold: float) -> Tensor:
+    """Find the finest level that is sure enough.
+
+    Args:
+        confidence: (B, N, H, W), never rising from level 1 to N.
+        threshold: Least confidence, 0..1.
+
+    Returns:
+        (B, H, W) int64, 1..N, and 0 where not even level 1 reaches the threshold.
+    """
+    depth: Tensor = (confidence >= threshold).sum(dim=1)
+    return depth
+
+
+def is_legal(classes: Tensor, paths: Tensor) -> Tensor:
+    """Tell which pixels' classes form a legal path.
+
+    Args:
+        classes: (B, N, H, W) int64 class indices; negative means unknown and is never legal.
+        paths: (T, N) int64.
+
+    Returns:
+        (B, H, W) bool.
+    """
+    return path_index(classes, paths) >= 0
+
+
+def path_index(classes: Tensor, paths: Tensor) -> Tensor:
+    """Find the row of ``paths`` that holds every pixel's classes.
+
+    Args:
+        classes: (B, N, H, W) int64 class indices; negative means unknown.
+        paths: (T, N) int64.
+
+    Returns:
+        (B, H, W) int64, -1 where there is no such row.
+    """
+    paths = paths.to(classes.device)
+    # Levels are joined one by one, and partial tuples renumbered, so that codes stay below T times C_l.
+    code = torch.zeros_like(classes[:, 0])
+    known = torch.zeros(len(paths), dtype=torch.int64, device=classes.device)
+    for column, level in zip(paths.unbind(1), classes.unbind(1), strict=True):
+        base = int(column.max()) + 1
+        legal, known = torch.unique(known * base + column, return_inverse=True)
+        inside = (code >= 0) & (level >= 0) & (level < base)
+        wanted = torch.where(inside, code * base + level, -1)
+        position = torch.searchsorted(legal, wanted).clamp(max=len(legal) - 1)
+        code = torch.where(legal[position] == wanted, position, -1)
+    row_of = torch.empty_like(known)
+    row_of[known] = torch.arange(len(paths), device=known.device)
+    row: Tensor = torch.where(code >= 0, row_of[code.clamp(min=0)], -1)
+    return row
+
+
+def _prefix_groups(paths: Tensor, level: int) -> Tensor:
+    """Number the distinct beginnings of length ``level``: (T,) int64."""
+    return torch.unique(paths[:, :level], dim=0, return_inverse=True)[1]
+
+
+__all__ = (
+    "adaptive_depth",
+    "is_legal",
+    "jsps",
+    "level_confidence",
+    "path_classes",
+    "path_index",
+    "path_logits",
+)

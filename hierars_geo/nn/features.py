@@ -1,0 +1,92 @@
+"""What BHCCM needs of a flat model: its last feature map. Adapters from the models people have."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import OptionError
+
+
+class FeatureExtractor(nn.Module):
+    """A flat model without its last classifier.
+
+    Args:
+        body: Maps an image (B, C, H, W) to features (B, D, h, w).
+        channels: D.
+        multiple: Height and width are padded at the bottom and right to a multiple of this many pixels
+            before the body sees them, by repeating the edge.
+    """
+
+    def __init__(self, body: nn.Module, channels: int, multiple: int = 1) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+        self.multiple = multiple
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, C, H, W) to features (B, D, h, w) of the padded image."""
+        features: Tensor = self.body(self.pad(image))
+        return features
+
+    def pad(self, image: Tensor) -> Tensor:
+        """Pad to :meth:`padded_size` by repeating the edge."""
+        height, width = image.shape[-2:]
+        tall, wide = self.padded_size((height, width))
+        if (tall, wide) == (height, width):
+            return image
+        return F.pad(image, (0, wide - width, 0, tall - height), mode="replicate")
+
+    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Round (height, width) up to the multiple."""
+        tall, wide = (-(-pixels // self.multiple) * self.multiple for pixels in size)
+        return tall, wide
+
+
+class EncoderDecoder(nn.Module):
+    """Encoder and decoder of a segmentation-models-pytorch model, without its head."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the decoder's features (B, D, h, w)."""
+        features: Tensor = self.decoder(self.encoder(image))
+        return features
+
+
+def extract_features(model: nn.Module | tuple[nn.Module, int]) -> FeatureExtractor:
+    """Take the last classifier off a flat model.
+
+    Args:
+        model: A module with ``encoder``, ``decoder`` and ``segmentation_head`` (segmentation-models-pytorch
+            and what follows it), a :class:`FeatureExtractor`, or ``(module, channels)`` where the module
+            returns features.
+
+    Returns:
+        The extractor.
+
+    Raises:
+        OptionError: The model has another form.
+    """
+    if isinstance(model, FeatureExtractor):
+        return model
+    if isinstance(model, tuple):
+        return FeatureExtractor(*model)
+    parts = [getattr(model, name, None) for name in ("encoder", "decoder", "segmentation_head")]
+    encoder, decoder, head = parts
+    if not (
+        isinstance(encoder, nn.Module) and isinstance(decoder, nn.Module) and isinstance(head, nn.Module)
+    ):
+        raise OptionError(
+            f"Expected a model with encoder, decoder and segmentation_head, but got {type(model).__name__}. "
+            "Give (module, channels), where module returns the feature map."
+        )
+    convolution = next((layer for layer in head.modules() if isinstance(layer, nn.Conv2d)), None)
+    if convolution is None:
+        raise OptionError(f"Expected the segmentation_head of {type(model).__name__} to hold a convolution.")
+    multiple = int(getattr(encoder, "output_stride", 32))
+    return FeatureExtractor(EncoderDecoder(encoder, decoder), convolution.in_channels, max(multiple, 32))
+
+
+__all__ = ("EncoderDecoder", "FeatureExtractor", "extract_features")

@@ -1,0 +1,60 @@
+"""SceneModel: from values as stored in the raster to logits, normalisation inside."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import OptionError
+from .segmenter import HierarchicalSegmenter
+
+
+class SceneModel(nn.Module):
+    """Normalise the stored values band by band, silence what is not valid, and segment.
+
+    Because the numbers are buffers of the model, whoever has the checkpoint predicts with the normalisation
+    it was trained with.
+
+    Args:
+        segmenter: The model proper.
+        mean: Value per band that becomes 0.
+        std: Value per band that becomes 1 above the mean, > 0.
+
+    Raises:
+        OptionError: Different lengths, or a std that is not positive.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, segmenter: HierarchicalSegmenter, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if len(mean) != len(std) or not all(value > 0 for value in std):
+            raise OptionError(
+                f"Expected a mean and a std > 0 per band, but got {list(mean)} and {list(std)}."
+            )
+        self.segmenter = segmenter
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None])
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[:, None, None])
+
+    def normalise(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return (image - mean) / std, and 0 (the mean) where not valid.
+
+        Args:
+            image: (B, C, H, W) values as stored.
+            valid: (B, H, W) bool, or None where all is valid.
+        """
+        normal = (image - self.mean) / self.std
+        return normal if valid is None else normal * valid.unsqueeze(1).to(normal.dtype)
+
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
+        """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
+        logits: list[Tensor] = self.segmenter(self.normalise(image, valid))
+        return logits
+
+    def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+        """Compute path logits (B, T, H, W); see :meth:`HierarchicalSegmenter.path_logits`."""
+        return self.segmenter.path_logits(self.normalise(image, valid), paths)
+
+
+__all__ = ("SceneModel",)

@@ -1,0 +1,80 @@
+"""From labels to what the losses compare with: one map per level, and one of path indices."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import OptionError
+from ..types import IGNORE_INDEX
+from .decode import path_index
+
+
+def leaf_tables(paths: Tensor) -> tuple[Tensor, Tensor]:
+    """Look-up tables by leaf index, with ``IGNORE_INDEX`` where a leaf's legal paths disagree.
+
+    Args:
+        paths: (T, N) int64.
+
+    Returns:
+        (C_N + 1, N) ancestors per level, and (C_N + 1,) path index. The last row stands for an ignored pixel.
+    """
+    leaves = int(paths[:, -1].max()) + 1
+    lift = torch.full((leaves + 1, paths.shape[1]), IGNORE_INDEX, dtype=torch.int64)
+    path = torch.full((leaves + 1,), IGNORE_INDEX, dtype=torch.int64)
+    for leaf in range(leaves):
+        rows = (paths[:, -1] == leaf).nonzero().flatten()
+        own = paths[rows]
+        agree = (own == own[0]).all(dim=0)
+        lift[leaf] = torch.where(agree, own[0], IGNORE_INDEX)
+        if len(rows) == 1:
+            path[leaf] = rows[0]
+    return lift, path
+
+
+class PathTargets(torch.nn.Module):
+    """Turn labels into per-level classes and path indices.
+
+    Args:
+        paths: (T, N) int64.
+        ignore_index: Label of a pixel to leave out.
+    """
+
+    lift: Tensor
+    path: Tensor
+    paths: Tensor
+
+    def __init__(self, paths: Tensor, ignore_index: int = IGNORE_INDEX) -> None:
+        super().__init__()
+        lift, path = leaf_tables(paths)
+        self.register_buffer("lift", lift, persistent=False)
+        self.register_buffer("path", path, persistent=False)
+        self.register_buffer("paths", paths.clone(), persistent=False)
+        self.ignore_index = ignore_index
+
+    def forward(self, target: Tensor | Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """Compute per-level labels and path labels.
+
+        Args:
+            target: Leaf indices (B, H, W) int64, or one (B, H, W) per level, coarsest first.
+
+        Returns:
+            N maps (B, H, W) of class indices, and (B, H, W) of path indices; ``IGNORE_INDEX`` where unknown.
+            A path is unknown where a level is ignored or the tuple is no legal path.
+
+        Raises:
+            OptionError: Not as many maps as levels.
+        """
+        if isinstance(target, Tensor):
+            row = torch.where(target == self.ignore_index, len(self.lift) - 1, target)
+            return [self.lift[:, level][row] for level in range(self.lift.shape[1])], self.path[row]
+        if len(target) != self.paths.shape[1]:
+            raise OptionError(
+                f"Expected one target per level ({self.paths.shape[1]}), but got {len(target)}."
+            )
+        levels = [torch.where(y == self.ignore_index, IGNORE_INDEX, y) for y in target]
+        found = path_index(torch.stack(levels, dim=1), self.paths)
+        return levels, torch.where(found < 0, IGNORE_INDEX, found)
+
+
+__all__ = ("PathTargets", "leaf_tables")
