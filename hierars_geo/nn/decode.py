@@ -131,7 +131,8 @@ def path_index(classes: Tensor, paths: Tensor) -> Tensor:
 
 def _prefix_groups(paths: Tensor, level: int) -> Tensor:
     """Number the distinct beginnings of length ``level``: (T,) int64."""
-    return torch.unique(paths[:, :level], dim=0, return_inverse=True)[1]
+    group: Tensor = torch.unique(paths[:, :level], dim=0, return_inverse=True)[1]
+    return group
 
 
 __all__ = (
