@@ -1,7 +1,16 @@
 """Where pixels lie and how windows cover them: pure integers and floats."""
 
 from .blend import Blend, blend_weights
-from .geogrid import GeoGrid
+from .geogrid import GeoGrid, same_grid
 from .windows import Window, cover, overlap_to_stride, window_starts
 
-__all__ = ("Blend", "GeoGrid", "Window", "blend_weights", "cover", "overlap_to_stride", "window_starts")
+__all__ = (
+    "Blend",
+    "GeoGrid",
+    "Window",
+    "blend_weights",
+    "cover",
+    "overlap_to_stride",
+    "same_grid",
+    "window_starts",
+)

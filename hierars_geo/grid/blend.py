@@ -16,7 +16,7 @@ def _flat(size: int, overlap: int) -> NDArray[np.float32]:
 
 
 def _hann(size: int, overlap: int) -> NDArray[np.float32]:
-    """Rise as sin^2 over the overlap and stay at 1 between; sampled at pixel centres, so it never touches 0."""
+    """Rise as sin^2 over the overlap, stay at 1 between; sampled at pixel centres, so it never touches 0."""
     return (np.sin(np.pi / 2 * _ramp(size, overlap)) ** 2).astype(np.float32)
 
 
@@ -25,7 +25,7 @@ def _linear(size: int, overlap: int) -> NDArray[np.float32]:
 
 
 def _trim(size: int, overlap: int) -> NDArray[np.float32]:
-    """Use the inner part of a window wherever there is one; the tiny weight keeps the raster's outer ring covered."""
+    """Use the inner part of a window where there is one; the tiny weight covers the raster's outer ring."""
     weight = np.full(size, 1e-4, dtype=np.float32)
     cut = overlap // 2
     weight[cut : size - cut] = 1.0
@@ -35,7 +35,8 @@ def _trim(size: int, overlap: int) -> NDArray[np.float32]:
 def _ramp(size: int, overlap: int) -> NDArray[np.float64]:
     """Distance to the nearer end in units of the overlap, at pixel centres, at most 1."""
     centre = np.arange(size) + 0.5
-    return np.minimum(1.0, np.minimum(centre, size - centre) / max(overlap, 0.5))
+    ramp: NDArray[np.float64] = np.minimum(centre, size - centre) / max(overlap, 0.5)
+    return ramp.clip(max=1.0)
 
 
 _PROFILES: dict[Blend, Callable[[int, int], NDArray[np.float32]]] = {
@@ -51,8 +52,8 @@ def blend_weights(
 ) -> NDArray[np.float32]:
     """Weights of one window.
 
-    Two neighbours at the nominal overlap add up to 1 with ``hann`` and ``linear``; elsewhere the sum of weights
-    divides them out. ``none`` gives every window the same weight (a plain mean where they overlap).
+    Two neighbours at the nominal overlap add up to 1 with ``hann`` and ``linear``; elsewhere dividing by the
+    sum of weights makes up for it. ``none`` gives all the same weight: a plain mean where they overlap.
 
     Args:
         size: (height, width) of the window in pixels.

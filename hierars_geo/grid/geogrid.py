@@ -90,7 +90,7 @@ class GeoGrid:
     def gsd_m(self) -> float:
         """Ground sampling distance in metres: the square root of a pixel's area at the raster's centre.
 
-        Geographic and Web Mercator grids are measured on the ellipsoid, so that 10 m means 10 m on the ground.
+        Geographic and Web Mercator grids are measured on the ellipsoid: 10 m means 10 m on the ground.
 
         Raises:
             RasterError: The CRS has no relation to the Earth (local or engineering).
@@ -99,6 +99,24 @@ class GeoGrid:
             unit_m = self.crs.axis_info[0].unit_conversion_factor
             return math.sqrt(self.res[0] * self.res[1]) * unit_m
         return _ellipsoidal_gsd_m(self)
+
+
+def same_grid(a: GeoGrid, b: GeoGrid, tolerance_px: float = 1e-6) -> bool:
+    """Tell whether two grids have the same pixels: CRS, shape, and corners within a tolerance.
+
+    Args:
+        a: One grid.
+        b: The other.
+        tolerance_px: Largest distance of corners along either axis, in pixels of ``b``.
+    """
+    if a.shape != b.shape or not a.crs.equals(b.crs, ignore_axis_order=True):
+        return False
+    to_b = ~b.transform @ a.transform
+    for col, row in ((0, 0), (a.width, 0), (0, a.height), (a.width, a.height)):
+        col_b, row_b = to_b @ (col, row)
+        if abs(col_b - col) > tolerance_px or abs(row_b - row) > tolerance_px:
+            return False
+    return True
 
 
 def _is_web_mercator(crs: CRS) -> bool:
@@ -125,4 +143,4 @@ def _ellipsoidal_gsd_m(grid: GeoGrid) -> float:
     return math.sqrt(abs(area_m2))
 
 
-__all__ = ("GeoGrid",)
+__all__ = ("GeoGrid", "same_grid")

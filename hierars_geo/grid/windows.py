@@ -72,7 +72,8 @@ def window_starts(length: int, size: int, stride: int) -> tuple[int, ...]:
     """
     if length < 1 or size < 1 or not 1 <= stride <= size:
         raise OptionError(
-            f"Expected length >= 1, window size >= 1 and a stride of 1..size, but got {length}, {size} and {stride}."
+            f"Expected length >= 1, window size >= 1 and a stride of 1..size, "
+            f"but got {length}, {size} and {stride}."
         )
     if length <= size:
         return (0,)

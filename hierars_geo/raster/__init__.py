@@ -1,0 +1,27 @@
+"""Rasters in and out: the scene reader, the streaming writer, cloud-optimised results, class maps."""
+
+from ..grid import same_grid
+from .bands import canonical_band, match_bands
+from .classmap import ClassMapReader, open_class_map
+from .cog import CONFIDENCE_NODATA, class_dtype, finalise_class_cog, finalise_confidence_cog
+from .output import atomic_path, check_writable_folder, refuse_existing
+from .scene import SceneReader, open_scene
+from .writer import StripWriter
+
+__all__ = (
+    "CONFIDENCE_NODATA",
+    "ClassMapReader",
+    "SceneReader",
+    "StripWriter",
+    "atomic_path",
+    "canonical_band",
+    "check_writable_folder",
+    "class_dtype",
+    "finalise_class_cog",
+    "finalise_confidence_cog",
+    "match_bands",
+    "open_class_map",
+    "open_scene",
+    "refuse_existing",
+    "same_grid",
+)

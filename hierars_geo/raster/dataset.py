@@ -1,0 +1,141 @@
+"""Open a raster with clear errors, and say where its pixels lie."""
+
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import rasterio
+from affine import Affine
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.io import DatasetReader
+
+from ..errors import MissingFileError, RasterError
+from ..grid import GeoGrid, Window
+
+
+def gdal_env() -> AbstractContextManager[object]:
+    """Return the GDAL environment of the calling thread: GDAL's messages go to logging, not to stderr."""
+    env: AbstractContextManager[object] = rasterio.Env()  # type: ignore[no-untyped-call]
+    return env
+
+
+def open_dataset(path: str) -> DatasetReader:
+    """Open a raster for reading; the caller closes it.
+
+    Args:
+        path: A file, or anything else that GDAL opens (``/vsizip/...``, ``s3://...``, ``NETCDF:a.nc:b``).
+
+    Returns:
+        The open dataset, with at least one band.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RasterError: GDAL cannot read it, or it is a container of several rasters.
+    """
+    if not _is_gdal_name(path) and not Path(path).exists():
+        raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
+    try:
+        with warnings.catch_warnings():
+            # said as an error with a remedy by dataset_grid
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset: DatasetReader = rasterio.open(path)
+    except RasterioIOError as error:
+        raise RasterError(
+            f"Expected {path} to be a raster that GDAL can read, but got: {_one_line(error)}. "
+            "Check that the file is complete and its format is supported."
+        ) from error
+    if dataset.count == 0:
+        inner = ", ".join(dataset.subdatasets[:4]) or "none"
+        dataset.close()
+        raise RasterError(
+            f"Expected {path} to be one raster with bands, but got a container (subdatasets: {inner}). "
+            "Name one of them instead."
+        )
+    return dataset
+
+
+def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
+    """Return the grid of an open raster.
+
+    Raises:
+        RasterError: It has no CRS, no geotransform, or a CRS that PROJ does not know.
+    """
+    if not dataset.crs:
+        if dataset.gcps[0]:
+            raise RasterError(
+                f"Expected a raster on a regular grid, but got ground control points only (in {path}). "
+                "Warp it first: gdalwarp -t_srs EPSG:... IN OUT."
+            )
+        raise RasterError(
+            f"Expected a raster with a CRS, but got none (in {path}). "
+            f"Assign it: gdal_edit.py -a_srs EPSG:... {path} (or rio edit-info --crs EPSG:... {path})."
+        )
+    transform = dataset.transform
+    if transform == Affine.identity() or transform.is_degenerate:
+        raise RasterError(
+            f"Expected a georeferenced raster, but got no geotransform (in {path}). "
+            f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
+        )
+    try:
+        crs = CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
+    except CRSError as error:
+        raise RasterError(
+            f"Expected a CRS that PROJ knows, but got {_one_line(error)} (in {path}). "
+            "Assign one by EPSG code."
+        ) from error
+    return GeoGrid(crs, transform, (dataset.height, dataset.width))
+
+
+def image_bands(dataset: DatasetReader) -> list[int]:
+    """1-based indexes of the bands that are not alpha."""
+    return [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+
+
+def alpha_band(dataset: DatasetReader) -> int | None:
+    """1-based index of the first alpha band, None where there is none."""
+    kinds = list(dataset.colorinterp)
+    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+
+
+def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
+    """Turn a pyproj CRS into rasterio's."""
+    return rasterio.crs.CRS.from_wkt(crs.to_wkt())
+
+
+def to_rasterio_window(window: Window) -> rasterio.windows.Window:
+    """Turn a window into rasterio's (column first)."""
+    return rasterio.windows.Window(window.col, window.row, window.width, window.height)
+
+
+def unreadable(path: str, window: Window, error: Exception) -> RasterError:
+    """Return the error for a block that cannot be read."""
+    cause = error.__cause__ or error
+    return RasterError(
+        f"Expected {path} to be readable at rows {window.row}..{window.row_stop - 1}, columns "
+        f"{window.col}..{window.col_stop - 1}, but got: {_one_line(cause)}. "
+        "The file is damaged or incomplete: get it again."
+    )
+
+
+def _is_gdal_name(path: str) -> bool:
+    """Tell names that only GDAL understands from paths of the file system."""
+    return path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists())
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+__all__ = (
+    "alpha_band",
+    "dataset_grid",
+    "gdal_env",
+    "image_bands",
+    "open_dataset",
+    "to_rasterio_crs",
+    "to_rasterio_window",
+    "unreadable",
+)

@@ -1,0 +1,142 @@
+"""Where results go: folders that can be written, files that stand in the way, all or nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rasterio._err import (
+    CPLE_BaseError,
+)  # rasterio.shutil.copy raises these bare; rasterio.errors has no name for them
+from rasterio.errors import RasterioError
+
+from ..errors import HieraRSError, OutputError
+from .dataset import gdal_env
+
+
+def check_writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder where it is missing, and try it by writing and removing a file.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: It cannot be made or written; path and reason are named.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Expected {folder} to be a folder that can be written, but got: {error.strerror or error}. "
+            "Choose another output folder."
+        ) from error
+    return folder
+
+
+def refuse_existing(paths: Iterable[str | os.PathLike[str]], overwrite: bool) -> None:
+    """Stop before work starts when results would replace files that exist.
+
+    Raises:
+        OutputError: A path exists and ``overwrite`` is False; up to five are listed.
+    """
+    standing = [str(path) for path in map(Path, paths) if path.exists()]
+    if standing and not overwrite:
+        more = f" and {len(standing) - 5} more" if len(standing) > 5 else ""
+        raise OutputError(
+            f"Expected outputs that do not exist yet, but got {', '.join(standing[:5])}{more}. "
+            "Remove them, choose another folder, or give --overwrite."
+        )
+
+
+@contextmanager
+def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path that becomes ``final`` if, and only if, the block ends well.
+
+    The temporary file has the final name in a hidden folder beside it: formats that name layers after a file
+    or need helper files of their own (journals, overviews) work, and nothing of them is left behind.
+
+    Args:
+        final: Where the file shall be; its folder exists.
+
+    Yields:
+        The path to write.
+
+    Raises:
+        OutputError: The folder cannot be written, or the block wrote no file.
+    """
+    target = Path(final)
+    with staging_folder(target) as folder:
+        yield folder / target.name
+        move_into_place(folder / target.name, target)
+
+
+@contextmanager
+def staging_folder(final: Path) -> Iterator[Path]:
+    """Give a hidden folder on the same file system as ``final``, removed at the end whatever happens.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    except OSError as error:
+        raise OutputError(
+            f"Expected {final} to be in a folder that can be written, but got: {error.strerror or error}. "
+            "Choose another output folder."
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def as_output_error(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors of GDAL and of the system into one line that names the file; GDAL keeps off stderr.
+
+    Args:
+        path: What is being written.
+
+    Raises:
+        OutputError: In place of those errors.
+    """
+    try:
+        with gdal_env():
+            yield
+    except HieraRSError:
+        raise
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        reason = " ".join(str(error.__cause__ or error).split()).rstrip(".")
+        raise OutputError(
+            f"Expected {path} to be writable, but got: {reason}. Check permissions and free space."
+        ) from error
+
+
+def move_into_place(temporary: Path, final: Path) -> None:
+    """Rename a finished file to its final name.
+
+    Raises:
+        OutputError: It cannot be renamed.
+    """
+    try:
+        os.replace(temporary, final)
+    except OSError as error:
+        raise OutputError(
+            f"Expected {final} to be writable, but got: {error.strerror or error}. "
+            "Choose another output folder."
+        ) from error
+
+
+__all__ = (
+    "as_output_error",
+    "atomic_path",
+    "check_writable_folder",
+    "move_into_place",
+    "refuse_existing",
+    "staging_folder",
+)
