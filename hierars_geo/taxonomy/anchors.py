@@ -47,10 +47,18 @@ def parse_anchors(anchors: dict[str, str], levels: tuple[LevelSpec, ...], origin
         Anchors, coarsest level first.
 
     Raises:
-        TaxonomyError: A key is no class or one of several levels, or a target has another form.
+        TaxonomyError: A key is no class or one of several levels, a class has two anchors, or a target has
+            another form.
     """
-    parsed = [_parse_anchor(key, target, levels, origin) for key, target in anchors.items()]
-    return tuple(sorted(parsed, key=lambda anchor: (anchor.level, anchor.index)))
+    parsed: dict[tuple[int, int], Anchor] = {}
+    for key, target in anchors.items():
+        anchor = _parse_anchor(key, target, levels, origin)
+        if (anchor.level, anchor.index) in parsed:
+            raise TaxonomyError(
+                f"Expected one anchor per class, but '{anchor.key(levels)}' has two (in {origin}, anchors)."
+            )
+        parsed[anchor.level, anchor.index] = anchor
+    return tuple(parsed[place] for place in sorted(parsed))
 
 
 def _parse_anchor(key: str, target: str, levels: tuple[LevelSpec, ...], origin: str) -> Anchor:
@@ -69,7 +77,8 @@ def _parse_anchor(key: str, target: str, levels: tuple[LevelSpec, ...], origin: 
     parts = target.split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise TaxonomyError(
-            f"Expected the anchor of '{key}' to be taxonomy/level/class, but got '{target}' (in {origin}, anchors)."
+            f"Expected the anchor of '{key}' to be taxonomy/level/class, but got '{target}' "
+            f"(in {origin}, anchors)."
         )
     level, index = matches[0]
     return Anchor(level, index, *parts)

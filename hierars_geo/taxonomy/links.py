@@ -8,14 +8,18 @@ from numpy.typing import NDArray
 from ..errors import TaxonomyError
 from .schema import MAX_VALUE, ClassSpec, LevelSpec, TaxonomySpec
 
+#: Per class of one level, the indices of its parents at the level above.
 Parents = tuple[tuple[int, ...], ...]
+
+#: Decoding keeps one score per path and pixel.
+MAX_PATHS = 65_534
 
 
 def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
     """Repeat classes that stop early downwards, so that every class above the last level has a child.
 
-    The repeated class is appended after the classes listed at the lower level, with the same name and colour, and
-    with the same raster value where that is free.
+    The repeated class is appended after the classes listed at the lower level, with the same name, colour and
+    raster value.
 
     Args:
         spec: The validated file.
@@ -32,7 +36,7 @@ def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
         above, here = levels[depth - 1], levels[depth]
         named = {parent for cls in here.classes for parent in cls.parent}
         names = {cls.name for cls in here.classes}
-        used = {cls.value for cls in here.classes} | {spec.nodata}
+        used = {cls.value for cls in here.classes}
         repeated: list[ClassSpec] = []
         for cls in above.classes:
             if cls.name in named:
@@ -49,22 +53,29 @@ def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
     return tuple(levels)
 
 
-def check_levels(levels: tuple[LevelSpec, ...], nodata: int, origin: str) -> None:
-    """Find duplicate level names, class names and raster values, and a class that sits on nodata.
+def check_levels(levels: tuple[LevelSpec, ...], spec: TaxonomySpec, origin: str) -> None:
+    """Find duplicate level names, class names and raster values, and a class on a value without a class.
+
+    Args:
+        levels: The levels, complete or as listed.
+        spec: The validated file.
+        origin: The file's name, for messages.
 
     Raises:
         TaxonomyError: One of these was found; level and class are named.
     """
+    without_class = {spec.nodata: "nodata", **dict.fromkeys(spec.ignore_values, "ignore_values")}
     _refuse_duplicates([level.name for level in levels], "level name", "levels", origin)
     for number, level in enumerate(levels, start=1):
         key = f"levels[{number - 1}].classes"
         _refuse_duplicates([cls.name for cls in level.classes], "class name", key, origin)
         _refuse_duplicates([cls.value for cls in level.classes], "raster value", key, origin)
         for cls in level.classes:
-            if cls.value == nodata:
+            if cls.value in without_class:
+                reserved = without_class[cls.value]
                 raise TaxonomyError(
-                    f"Expected nodata {nodata} to be no class, but '{cls.name}' of level {level.name} has that value "
-                    f"(in {origin}, {key}). Set 'nodata' to a free value up to {MAX_VALUE}."
+                    f"Expected {reserved} {cls.value} to be no class, but '{cls.name}' of level {level.name} "
+                    f"has that value (in {origin}, {key}). Set '{reserved}' to free values up to {MAX_VALUE}."
                 )
 
 
@@ -89,32 +100,35 @@ def link_parents(levels: tuple[LevelSpec, ...], origin: str) -> tuple[Parents, .
     Raises:
         TaxonomyError: A class has no parent, an unknown one, one at a wrong level, or is its own ancestor.
     """
-    linked: list[Parents] = []
-    for depth, level in enumerate(levels):
-        above = {cls.name: index for index, cls in enumerate(levels[depth - 1].classes)} if depth else {}
-        rows: list[tuple[int, ...]] = []
-        for position, cls in enumerate(level.classes):
-            key = f"levels[{depth}].classes[{position}].parent"
-            if depth == 0 and cls.parent:
+    return tuple(_link_level(levels, depth, origin) for depth in range(len(levels)))
+
+
+def _link_level(levels: tuple[LevelSpec, ...], depth: int, origin: str) -> Parents:
+    level = levels[depth]
+    above = {cls.name: index for index, cls in enumerate(levels[depth - 1].classes)} if depth else {}
+    rows: list[tuple[int, ...]] = []
+    for position, cls in enumerate(level.classes):
+        key = f"levels[{depth}].classes[{position}].parent"
+        if depth == 0 and cls.parent:
+            raise TaxonomyError(
+                f"Expected class '{cls.name}' of the first level to have no parent, but got "
+                f"'{cls.parent[0]}'{_cycle_hint(levels, cls)} (in {origin}, {key}). Remove the key."
+            )
+        if depth and not cls.parent:
+            raise TaxonomyError(
+                f"Expected class '{cls.name}' of level {level.name} to have a parent, but it is an orphan "
+                f"(in {origin}, {key}). Name a class of level {levels[depth - 1].name}."
+            )
+        for parent in cls.parent:
+            if parent not in above:
                 raise TaxonomyError(
-                    f"Expected class '{cls.name}' of the first level to have no parent, "
-                    f"but got '{cls.parent[0]}'{_cycle_hint(levels, cls)} (in {origin}, {key}). Remove the key."
+                    f"Expected the parent of '{cls.name}' to be a class of level {levels[depth - 1].name}, "
+                    f"but got '{parent}'{_cycle_hint(levels, cls)} (in {origin}, {key}). "
+                    f"Name a class of level {levels[depth - 1].name}."
                 )
-            if depth and not cls.parent:
-                raise TaxonomyError(
-                    f"Expected class '{cls.name}' of level {level.name} to have a parent, but it is an orphan "
-                    f"(in {origin}, {key}). Name a class of level {levels[depth - 1].name}."
-                )
-            for parent in cls.parent:
-                if parent not in above:
-                    raise TaxonomyError(
-                        f"Expected the parent of '{cls.name}' to be a class of level {levels[depth - 1].name}, "
-                        f"but got '{parent}'{_cycle_hint(levels, cls)} (in {origin}, {key})."
-                    )
-            _refuse_duplicates(list(cls.parent), "parent", key, origin)
-            rows.append(tuple(above[parent] for parent in cls.parent))
-        linked.append(tuple(rows))
-    return tuple(linked)
+        _refuse_duplicates(list(cls.parent), "parent", key, origin)
+        rows.append(tuple(above[parent] for parent in cls.parent))
+    return tuple(rows)
 
 
 def _cycle_hint(levels: tuple[LevelSpec, ...], start: ClassSpec) -> str:
@@ -131,22 +145,34 @@ def _cycle_hint(levels: tuple[LevelSpec, ...], start: ClassSpec) -> str:
     return ", which makes a cycle" if start.name in seen else ""
 
 
-def enumerate_paths(linked: tuple[Parents, ...]) -> NDArray[np.int64]:
+def enumerate_paths(linked: tuple[Parents, ...], origin: str) -> NDArray[np.int64]:
     """List all legal root-to-leaf paths.
 
     Args:
         linked: Parents per level and class, as from :func:`link_parents`.
+        origin: The file's name, for messages.
 
     Returns:
-        (T, N) int64, sorted by leaf index first, then by the classes above it.
+        (T, N) int64, sorted by leaf index first, then by the classes above it, coarsest first.
+
+    Raises:
+        TaxonomyError: Classes with several parents multiply to more than ``MAX_PATHS`` paths.
     """
+    counts = [1] * len(linked[0])
+    for depth, level in enumerate(linked[1:], start=1):
+        counts = [sum(counts[up] for up in parents) for parents in level]
+        if sum(counts) > MAX_PATHS:
+            raise TaxonomyError(
+                f"Expected at most {MAX_PATHS} legal paths, but got {sum(counts)} down to level {depth + 1} "
+                f"(in {origin}, levels[{depth}].classes). Give fewer classes several parents."
+            )
     partial: list[list[tuple[int, ...]]] = [[(index,)] for index in range(len(linked[0]))]
     for level in linked[1:]:
         partial = [
-            [(*path, index) for up in sorted(rows) for path in partial[up]]
-            for index, rows in enumerate(level)
+            sorted((*path, index) for up in parents for path in partial[up])
+            for index, parents in enumerate(level)
         ]
     return np.array([path for paths in partial for path in paths], dtype=np.int64)
 
 
-__all__ = ("Parents", "check_levels", "complete_levels", "enumerate_paths", "link_parents")
+__all__ = ("MAX_PATHS", "Parents", "check_levels", "complete_levels", "enumerate_paths", "link_parents")

@@ -5,9 +5,58 @@ from numpy.typing import NDArray
 
 from ..errors import TaxonomyError
 from ..types import IGNORE_INDEX
+from .schema import MAX_VALUE
 
-#: Marks a raster value that is neither a class nor nodata; differs from every index and from IGNORE_INDEX.
-_UNKNOWN = -1
+#: Marks an entry that no valid input can reach; below IGNORE_INDEX, so that one ``min()`` finds it.
+_UNKNOWN = IGNORE_INDEX - 1
+
+
+class IndexTable:
+    """One number per class index, and one for ``IGNORE_INDEX``.
+
+    Negative indices of an array count from its end, so a table of C + 100 entries holds the number of
+    ``IGNORE_INDEX`` = -100 at position C: one lookup and no mask, whatever the size of the input.
+
+    Args:
+        numbers: (C,) the number of every class, none below ``IGNORE_INDEX``.
+        ignored: The number of ``IGNORE_INDEX``.
+    """
+
+    def __init__(self, numbers: NDArray[np.int64], ignored: int) -> None:
+        table = np.full(len(numbers) - IGNORE_INDEX, _UNKNOWN, dtype=np.int64)
+        table[: len(numbers)] = numbers
+        table[IGNORE_INDEX] = ignored
+        self._table = table
+        self._count = len(numbers)
+
+    def take(self, index: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Look up class indices.
+
+        Args:
+            index: Integers of any shape, 0..C-1 or ``IGNORE_INDEX``.
+
+        Returns:
+            int64 of the same shape.
+
+        Raises:
+            TaxonomyError: An index is out of range or the dtype is no integer.
+        """
+        if index.dtype.kind not in "iu":
+            raise TaxonomyError(f"Expected class indices to be integers, but got dtype {index.dtype}.")
+        if index.size == 0:
+            return np.zeros(index.shape, dtype=np.int64)
+        low, high = int(index.min()), int(index.max())
+        if high >= self._count or low < IGNORE_INDEX:
+            raise self._out_of_range(high if high >= self._count else low)
+        numbers = np.asarray(self._table[index])
+        if low < 0 and numbers.min() == _UNKNOWN:
+            raise self._out_of_range(int(index[numbers == _UNKNOWN].flat[0]))
+        return numbers
+
+    def _out_of_range(self, index: int) -> TaxonomyError:
+        return TaxonomyError(
+            f"Expected class indices to be 0..{self._count - 1} or {IGNORE_INDEX}, but got {index}."
+        )
 
 
 class ValueMap:
@@ -15,47 +64,45 @@ class ValueMap:
 
     Args:
         values: Raster value of every class, in index order.
-        nodata: Raster value of a pixel without a class.
+        nodata: Raster value of a pixel without a class; what ``IGNORE_INDEX`` is written as.
+        ignored: Further raster values without a class.
     """
 
-    def __init__(self, values: tuple[int, ...], nodata: int) -> None:
-        self._values = np.array(values, dtype=np.int64)
+    def __init__(self, values: tuple[int, ...], nodata: int, ignored: tuple[int, ...] = ()) -> None:
+        self._values = values
         self._nodata = nodata
-        table = np.full(max(*values, nodata) + 2, _UNKNOWN, dtype=np.int64)
-        table[self._values] = np.arange(len(values))
-        table[nodata] = IGNORE_INDEX
-        self._table = table
+        # Any byte or uint16 value is an entry: rasters of these types need no check before the lookup.
+        table = np.full(MAX_VALUE + 1, _UNKNOWN, dtype=np.int64)
+        table[list(values)] = np.arange(len(values))
+        table[[nodata, *ignored]] = IGNORE_INDEX
+        self._to_index = table
+        self._to_value = IndexTable(np.array(values, dtype=np.int64), nodata)
 
     def to_index(self, values: NDArray[np.generic], origin: str = "") -> NDArray[np.int64]:
         """Turn raster values into class indices.
 
         Args:
-            values: Integers (or whole floats) of any shape.
+            values: Integers, booleans or whole floats of any shape.
             origin: Where they come from, for the message.
 
         Returns:
-            int64 of the same shape, ``IGNORE_INDEX`` where the value is nodata.
+            int64 of the same shape, ``IGNORE_INDEX`` where the value is nodata or to be ignored.
 
         Raises:
-            TaxonomyError: Values that are neither a class nor nodata; up to ten of them are listed.
+            TaxonomyError: Values that are neither a class nor without one; up to ten of them are listed.
         """
-        whole = _as_whole(values, origin)
-        last = len(self._table) - 1
-        index = self._table[np.where((whole < 0) | (whole > last), last, whole)]
-        unknown = index == _UNKNOWN
-        if unknown.any():
-            found = np.unique(whole[unknown])
-            listed = ", ".join(str(v) for v in found[:10].tolist()) + (", ..." if len(found) > 10 else "")
-            known = ", ".join(str(v) for v in sorted(self._values.tolist())[:20])
-            where = f" (in {origin})" if origin else ""
-            raise TaxonomyError(
-                f"Expected label values to be classes of the taxonomy ({known}"
-                f"{', ...' if len(self._values) > 20 else ''}) or nodata {self._nodata}, "
-                f"but got {listed}{where}. Choose the taxonomy of these labels or recode them."
-            )
+        if values.dtype not in (np.uint8, np.uint16):
+            _refuse_fractions(values, origin)
+            outside = np.asarray((values < 0) | (values > MAX_VALUE))  # type: ignore[operator]
+            if outside.any():
+                raise self._unknown(values[outside], origin)
+            values = values.astype(np.uint16)
+        index = np.asarray(self._to_index[values])
+        if index.size and index.min() == _UNKNOWN:
+            raise self._unknown(values[index == _UNKNOWN], origin)
         return index
 
-    def to_value(self, index: NDArray[np.integer]) -> NDArray[np.int64]:
+    def to_value(self, index: NDArray[np.generic]) -> NDArray[np.int64]:
         """Turn class indices into raster values, ``IGNORE_INDEX`` into nodata.
 
         Args:
@@ -65,32 +112,39 @@ class ValueMap:
             int64 of the same shape.
 
         Raises:
-            TaxonomyError: An index is out of range.
+            TaxonomyError: An index is out of range or the dtype is no integer.
         """
-        index = np.asarray(index)
-        ignored = index == IGNORE_INDEX
-        wrong = ~ignored & ((index < 0) | (index >= len(self._values)))
-        if wrong.any():
+        return self._to_value.take(index)
+
+    def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
+        found = np.unique(values).tolist()
+        return TaxonomyError(
+            f"Expected label values to be classes of the taxonomy ({_listed(sorted(self._values), 20)}) "
+            f"or nodata {self._nodata}, but got {_listed(found, 10)}{_in(origin)}. "
+            "Choose the taxonomy of these labels or recode them."
+        )
+
+
+def _refuse_fractions(values: NDArray[np.generic], origin: str) -> None:
+    if values.dtype.kind == "f":
+        if not np.all(np.isfinite(values) & (values == np.floor(values))):
             raise TaxonomyError(
-                f"Expected class indices to be 0..{len(self._values) - 1} or {IGNORE_INDEX}, "
-                f"but got {index[wrong].flat[0]}."
+                f"Expected label values to be whole numbers, but got fractions or NaN{_in(origin)}. "
+                "Give a class raster."
             )
-        return np.where(ignored, self._nodata, self._values[np.where(ignored, 0, index)])
+    elif values.dtype.kind not in "iub":
+        raise TaxonomyError(
+            f"Expected label values to be integers, but got dtype {values.dtype}{_in(origin)}. "
+            "Give a class raster."
+        )
 
 
-def _as_whole(values: NDArray[np.generic], origin: str) -> NDArray[np.int64]:
-    """Return values as int64 and refuse fractions and NaN."""
-    array = np.asarray(values)
-    if array.dtype.kind == "f":
-        if not bool(np.all(np.isfinite(array)) and np.all(array == np.floor(array))):
-            raise TaxonomyError(
-                f"Expected label values to be whole numbers, but got fractions or NaN{f' (in {origin})' if origin else ''}."
-                " Give a class raster."
-            )
-        return array.astype(np.int64)
-    if array.dtype.kind not in "iub":
-        raise TaxonomyError(f"Expected label values to be integers, but got dtype {array.dtype}.")
-    return array.astype(np.int64, copy=False)
+def _listed(numbers: list[int] | list[float], most: int) -> str:
+    return ", ".join(f"{number:.15g}" for number in numbers[:most]) + (", ..." if len(numbers) > most else "")
 
 
-__all__ = ("ValueMap",)
+def _in(origin: str) -> str:
+    return f" (in {origin})" if origin else ""
+
+
+__all__ = ("IndexTable", "ValueMap")

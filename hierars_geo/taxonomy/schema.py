@@ -1,8 +1,9 @@
 """The YAML form of a class tree, validated at the door by pydantic.
 
-A file lists the levels from coarse to fine and under each its classes in index order. A class below the first level
-names its ``parent`` (a class of the level above; a list where it hangs under several). A class without children above
-the last level is repeated downwards with the same name and colour, so that every path has full length.
+A file lists the levels from coarse to fine and under each its classes in index order. A class below the first
+level names its ``parent`` (a class of the level above; a list where it hangs under several). A class without
+children above the last level is repeated downwards with the same name and colour, so that every path has full
+length. ``ignore_values`` are further raster values without a class that a product uses besides ``nodata``.
 
 Example:
     .. code-block:: yaml
@@ -17,22 +18,31 @@ Example:
             classes:
               - {name: field, value: 1, color: "#aaff00", parent: land}
               - {name: forest, value: 2, color: "#006600", parent: land}
-              - {name: water, value: 3, color: "#0000ff", parent: water}
+              - {name: pond, value: 3, color: "#0000ff", parent: water}
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import TaxonomyError
+from .yaml_reader import read_yaml
 
-#: A class raster is at most uint16 with one value kept for nodata, and 65 535 itself stays free as a second mark.
+#: A class raster is at most uint16; one value is kept for nodata and one as a second mark.
 MAX_CLASSES = 65_534
 MAX_VALUE = 65_535
 
 RGB = tuple[int, int, int]
+
+#: Control characters, lone surrogates and non-characters: unfit for one-line messages and forbidden in XML.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 
 
 def _parse_color(color: object) -> RGB:
@@ -52,11 +62,28 @@ def _parse_color(color: object) -> RGB:
         channels = tuple(c for c in color if isinstance(c, int) and not isinstance(c, bool) and 0 <= c <= 255)
         if len(channels) == 3:
             return channels
-    raise ValueError(f"expected a colour '#rrggbb' or [r, g, b] with 0..255, but got {color!r}")
+    raise ValueError("expected a colour '#rrggbb' or [r, g, b] with 0..255")
+
+
+def _one_line(text: str) -> str:
+    if _UNFIT.search(text):
+        raise ValueError("expected text on one line without control characters")
+    return text
+
+
+def _without_slash(text: str) -> str:
+    if "/" in text:
+        raise ValueError("expected no '/', which separates level and class in anchors")
+    return text
 
 
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+_Text = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+_Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+_Value = Annotated[int, Field(ge=0, le=MAX_VALUE, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -66,8 +93,8 @@ class _Strict(BaseModel):
 class ClassSpec(_Strict):
     """One class of one level."""
 
-    name: str = Field(min_length=1)
-    value: int = Field(ge=0, le=MAX_VALUE, strict=True)
+    name: _Name
+    value: _Value
     color: Annotated[RGB, BeforeValidator(_parse_color)]
     parent: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
 
@@ -75,33 +102,20 @@ class ClassSpec(_Strict):
 class LevelSpec(_Strict):
     """One level, classes in index order."""
 
-    name: str = Field(min_length=1)
-    classes: tuple[ClassSpec, ...] = Field(min_length=1, max_length=MAX_CLASSES)
+    name: Annotated[_Name, AfterValidator(_without_slash)]
+    classes: Annotated[tuple[ClassSpec, ...], Field(min_length=1, max_length=MAX_CLASSES)]
 
 
 class TaxonomySpec(_Strict):
     """The whole file."""
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
-    title: str = ""
-    source: str = ""
-    nodata: int = Field(default=0, ge=0, le=MAX_VALUE, strict=True)
-    levels: tuple[LevelSpec, ...] = Field(min_length=1)
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
+    title: _Text = ""
+    source: _Text = ""
+    nodata: _Value = 0
+    ignore_values: tuple[_Value, ...] = ()
+    levels: Annotated[tuple[LevelSpec, ...], Field(min_length=1)]
     anchors: dict[str, str] = {}
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice instead of keeping the last one silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode):
-                if key_node.value in seen:
-                    line = key_node.start_mark.line + 1
-                    raise yaml.YAMLError(f"key '{key_node.value}' is given twice (line {line})")
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
 
 
 def read_taxonomy_spec(path: Path) -> TaxonomySpec:
@@ -116,15 +130,7 @@ def read_taxonomy_spec(path: Path) -> TaxonomySpec:
     Raises:
         TaxonomyError: It is no YAML or breaks the schema; file, key and reason are named.
     """
-    try:
-        # A subclass of SafeLoader: builds plain values only.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise TaxonomyError(
-            f"Expected {path} to be a readable YAML file, but: {reason}. Correct the file."
-        ) from error
-    return parse_taxonomy_spec(content, str(path))
+    return parse_taxonomy_spec(read_yaml(path, max_items=MAX_CLASSES), str(path))
 
 
 def parse_taxonomy_spec(content: object, origin: str) -> TaxonomySpec:
@@ -146,10 +152,9 @@ def parse_taxonomy_spec(content: object, origin: str) -> TaxonomySpec:
         first = error.errors(include_url=False)[0]
         key = _key_of(first["loc"]) or "(top)"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        reason = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "recursion_loop":
-            reason = "the tree contains itself (a cycle)"
-        raise TaxonomyError(f"Expected {origin} to be a taxonomy, but {key}: {reason}{more}.") from error
+        raise TaxonomyError(
+            f"Expected {origin} to be a taxonomy, but {key}: {_reason(first)}{more}."
+        ) from error
 
 
 def _key_of(location: tuple[int | str, ...]) -> str:
@@ -157,8 +162,23 @@ def _key_of(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
+def _reason(error: Mapping[str, Any]) -> str:
+    """Say what is wrong in words of the file, with what was found there."""
+    if error["type"] == "missing":
+        return "the key is missing"
+    if error["type"] == "recursion_loop":
+        return "it contains itself (a cycle)"
+    if error["type"] == "extra_forbidden":
+        model = (TaxonomySpec, LevelSpec, ClassSpec)[min(2, sum(isinstance(p, int) for p in error["loc"]))]
+        return f"unknown key (known here: {', '.join(model.model_fields)})"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    found = "" if error["type"] == "too_long" else f", but got {_SHORT.repr(error['input'])}"
+    return f"{reason[0].lower()}{reason[1:]}{found}"
+
+
 __all__ = (
     "MAX_CLASSES",
+    "MAX_VALUE",
     "RGB",
     "ClassSpec",
     "LevelSpec",

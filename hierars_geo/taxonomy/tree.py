@@ -1,7 +1,7 @@
 """The class tree that everything else is given: levels, legal paths, lifting, values, colours."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..errors import TaxonomyError
 from ..types import IGNORE_INDEX
 from .anchors import Anchor, parse_anchors
 from .links import Parents, check_levels, complete_levels, enumerate_paths, link_parents
-from .remap import ValueMap
+from .remap import IndexTable, ValueMap
 from .schema import RGB, LevelSpec, TaxonomySpec, parse_taxonomy_spec, read_taxonomy_spec
 
 
@@ -24,8 +24,9 @@ from .schema import RGB, LevelSpec, TaxonomySpec, parse_taxonomy_spec, read_taxo
 class Taxonomy:
     """A class tree with N levels (Ai et al. 2026, section III-A); level 1 is the coarsest.
 
-    Build one by :meth:`from_yaml` or :meth:`from_dict`. Two trees are equal when names, levels, classes with their
-    values, colours and parents, nodata and anchors are.
+    Build one by :meth:`from_yaml` or :meth:`from_dict`. Two trees are equal when they have the same name,
+    levels, classes (names, values, colours, parents), values without a class, and anchors; title and source
+    do not count.
 
     Attributes:
         name: Short name, for example ``"mm5b"``.
@@ -36,6 +37,15 @@ class Taxonomy:
         parents: Per level and class the indices of its parents at the level above.
         paths: (T, N) int64, every legal path; row t holds the class index at each level. Read-only.
         anchors: Classes that mean the same as a class of another tree (method of TransLU, CDSA).
+        ignore_values: Further raster values that are read as "no class" (clouds, say) and never written.
+
+    Example:
+        >>> tree = Taxonomy.from_yaml("mm5b")
+        >>> tree.num_classes, tree.num_paths
+        ((4, 9, 18), 18)
+        >>> road = tree.class_index("Road", level=3)
+        >>> tree.class_names(1)[tree.lift(road, level=1)]
+        'Artificial surface'
     """
 
     name: str
@@ -43,9 +53,10 @@ class Taxonomy:
     source: str
     nodata_value: int
     levels: tuple[LevelSpec, ...]
-    parents: tuple[Parents, ...] = field(repr=False)
-    paths: NDArray[np.int64] = field(repr=False)
+    parents: tuple[Parents, ...]
+    paths: NDArray[np.int64]
     anchors: tuple[Anchor, ...] = ()
+    ignore_values: tuple[int, ...] = ()
 
     @classmethod
     def from_yaml(cls, path_or_catalog_name: str | Path) -> "Taxonomy":
@@ -68,6 +79,13 @@ class Taxonomy:
     def from_dict(cls, content: Mapping[str, Any], origin: str = "the given mapping") -> "Taxonomy":
         """Build a tree from plain values, as :meth:`to_dict` returns them.
 
+        Args:
+            content: The tree.
+            origin: Where it comes from, for messages.
+
+        Returns:
+            The tree.
+
         Raises:
             TaxonomyError: The content is no valid tree; origin and key are named.
         """
@@ -75,29 +93,33 @@ class Taxonomy:
 
     @classmethod
     def _from_spec(cls, spec: TaxonomySpec, origin: str) -> "Taxonomy":
-        check_levels(spec.levels, spec.nodata, origin)
+        check_levels(spec.levels, spec, origin)
         link_parents(spec.levels, origin)  # what was named is checked before anything is repeated
         levels = complete_levels(spec, origin)
-        check_levels(levels, spec.nodata, origin)
+        check_levels(levels, spec, origin)
         parents = link_parents(levels, origin)
-        paths = enumerate_paths(parents)
+        paths = enumerate_paths(parents, origin)
         paths.setflags(write=False)
-        anchors = parse_anchors(spec.anchors, levels, origin)
-        return cls(spec.name, spec.title, spec.source, spec.nodata, levels, parents, paths, anchors)
+        return cls(
+            name=spec.name,
+            title=spec.title,
+            source=spec.source,
+            nodata_value=spec.nodata,
+            levels=levels,
+            parents=parents,
+            paths=paths,
+            anchors=parse_anchors(spec.anchors, levels, origin),
+            ignore_values=spec.ignore_values,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as plain values (str, int, list, dict), fit for YAML, JSON and checkpoints."""
-        levels = []
-        for level in self.levels:
-            classes = []
-            for spec in level.classes:
-                entry: dict[str, Any] = {"name": spec.name, "value": spec.value, "color": list(spec.color)}
-                if spec.parent:
-                    entry["parent"] = list(spec.parent) if len(spec.parent) > 1 else spec.parent[0]
-                classes.append(entry)
-            levels.append({"name": level.name, "classes": classes})
-        content: dict[str, Any] = {"name": self.name, "nodata": self.nodata_value, "levels": levels}
-        content |= {key: value for key, value in (("title", self.title), ("source", self.source)) if value}
+        content: dict[str, Any] = {"name": self.name}
+        content |= {key: text for key, text in (("title", self.title), ("source", self.source)) if text}
+        content["nodata"] = self.nodata_value
+        if self.ignore_values:
+            content["ignore_values"] = list(self.ignore_values)
+        content["levels"] = [_level_to_dict(level) for level in self.levels]
         if self.anchors:
             content["anchors"] = {anchor.key(self.levels): anchor.target for anchor in self.anchors}
         return content
@@ -106,11 +128,26 @@ class Taxonomy:
         """Return the tree as YAML text that :meth:`from_yaml` reads back equal."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
+    def __reduce__(self) -> tuple[Callable[..., "Taxonomy"], tuple[dict[str, Any], str]]:
+        # Rebuilding keeps ``paths`` read-only in copies and worker processes, and leaves the tables behind.
+        return Taxonomy.from_dict, (self.to_dict(), self.name)
+
     def __eq__(self, other: object) -> bool:
-        return self.to_dict() == other.to_dict() if isinstance(other, Taxonomy) else NotImplemented
+        return self._identity == other._identity if isinstance(other, Taxonomy) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.name, self.levels, self.nodata_value))
+        return hash((self.name, self.num_classes, self.nodata_value))
+
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        classes = tuple(
+            (
+                level.name,
+                *((spec.name, spec.value, spec.color, frozenset(spec.parent)) for spec in level.classes),
+            )
+            for level in self.levels
+        )
+        return (self.name, self.nodata_value, frozenset(self.ignore_values), classes, self.anchors)
 
     @property
     def num_levels(self) -> int:
@@ -159,19 +196,25 @@ class Taxonomy:
             )
         return names.index(name)
 
+    def level_number(self, name: str) -> int:
+        """Number of a level by name, from 1.
+
+        Raises:
+            TaxonomyError: There is no such level; the names are listed.
+        """
+        if name not in self.level_names:
+            raise TaxonomyError(
+                f"Expected a level of taxonomy {self.name} ({', '.join(self.level_names)}), but got '{name}'."
+            )
+        return self.level_names.index(name) + 1
+
     def lift_table(self, level: int) -> NDArray[np.int64]:
-        """Ancestor at ``level`` of every leaf.
+        """Ancestor at ``level`` (1..N) of every leaf.
 
         Returns:
-            (C_N,) int64; ``IGNORE_INDEX`` for a leaf whose legal paths disagree at that level.
+            (C_N,) int64, read-only; ``IGNORE_INDEX`` for a leaf whose legal paths disagree at that level.
         """
-        self._level(level)
-        table = np.full(self.num_classes[-1], IGNORE_INDEX, dtype=np.int64)
-        for leaf in range(self.num_classes[-1]):
-            ancestors = np.unique(self.paths[self.paths[:, -1] == leaf, level - 1])
-            if len(ancestors) == 1:
-                table[leaf] = ancestors[0]
-        return table
+        return self._lift_tables[self._position(level)]
 
     @overload
     def lift(self, leaf_index: int, level: int) -> int: ...
@@ -190,54 +233,78 @@ class Taxonomy:
         Raises:
             TaxonomyError: An index or the level is out of range.
         """
-        index = np.asarray(leaf_index)
-        ignored = index == IGNORE_INDEX
-        wrong = ~ignored & ((index < 0) | (index >= self.num_classes[-1]))
-        if wrong.any():
-            raise TaxonomyError(
-                f"Expected leaf indices of {self.name} to be 0..{self.num_classes[-1] - 1} or {IGNORE_INDEX}, "
-                f"but got {index[wrong].flat[0]}."
-            )
-        lifted = np.where(ignored, IGNORE_INDEX, self.lift_table(level)[np.where(ignored, 0, index)])
-        return int(lifted) if np.isscalar(leaf_index) or index.ndim == 0 else lifted
+        return _like(leaf_index, self._lifters[self._position(level)].take(np.asarray(leaf_index)))
 
     def membership(self) -> NDArray[np.bool_]:
-        """0/1 matrix M (T, sum of C_l): M[t, k] says that path t goes through the k-th class, levels concatenated.
+        """0/1 matrix M (T, sum of C_l): M[t, k] says that path t goes through the k-th class of all levels.
 
-        Path scores are M times the concatenated logits (the linear identity that decoding rests on).
+        The classes of level 1 come first. Path scores are M times the concatenated logits: the linear
+        identity that decoding rests on.
         """
         matrix = np.zeros((self.num_paths, sum(self.num_classes)), dtype=np.bool_)
         offsets = np.cumsum((0, *self.num_classes[:-1]))
         matrix[np.arange(self.num_paths)[:, None], self.paths + offsets] = True
         return matrix
 
-    def index_to_value(self, index: NDArray[np.integer] | int, level: int) -> NDArray[np.int64]:
+    @overload
+    def index_to_value(self, index: int, level: int) -> int: ...
+    @overload
+    def index_to_value(self, index: NDArray[np.integer], level: int) -> NDArray[np.int64]: ...
+    def index_to_value(self, index: int | NDArray[np.integer], level: int) -> int | NDArray[np.int64]:
         """Class indices at ``level`` (1..N) to raster values; ``IGNORE_INDEX`` to nodata.
 
         Raises:
             TaxonomyError: An index or the level is out of range.
         """
-        return self._value_maps[self._position(level)].to_value(np.asarray(index))
+        return _like(index, self._value_maps[self._position(level)].to_value(np.asarray(index)))
 
+    @overload
+    def value_to_index(self, values: int, level: int | None = None, origin: str = "") -> int: ...
+    @overload
     def value_to_index(
-        self, values: NDArray[np.generic] | int, level: int | None = None, origin: str = ""
-    ) -> NDArray[np.int64]:
-        """Raster values to class indices at ``level`` (default: leaves); nodata to ``IGNORE_INDEX``.
+        self, values: NDArray[np.generic], level: int | None = None, origin: str = ""
+    ) -> NDArray[np.int64]: ...
+    def value_to_index(
+        self, values: int | NDArray[np.generic], level: int | None = None, origin: str = ""
+    ) -> int | NDArray[np.int64]:
+        """Raster values to class indices at ``level`` (default: leaves).
 
         Args:
             values: Whole numbers of any shape.
             level: 1..N, default N.
             origin: Name of the file, for the message.
 
+        Returns:
+            Class indices, ``IGNORE_INDEX`` for nodata and ``ignore_values``.
+
         Raises:
-            TaxonomyError: A value is neither a class nor nodata; the values and the file are named.
+            TaxonomyError: A value is neither a class nor without one; the values and the file are named.
         """
         position = self._position(self.num_levels if level is None else level)
-        return self._value_maps[position].to_index(np.asarray(values), origin)
+        return _like(values, self._value_maps[position].to_index(np.asarray(values), origin))
+
+    @cached_property
+    def _lift_tables(self) -> tuple[NDArray[np.int64], ...]:
+        leaves = self.paths[:, -1]
+        tables = []
+        for ancestors in self.paths.T:
+            table = np.empty(self.num_classes[-1], dtype=np.int64)
+            table[leaves] = ancestors  # the last of a leaf's paths wins ...
+            table[leaves[table[leaves] != ancestors]] = IGNORE_INDEX  # ... unless another disagrees
+            table.setflags(write=False)
+            tables.append(table)
+        return tuple(tables)
+
+    @cached_property
+    def _lifters(self) -> tuple[IndexTable, ...]:
+        return tuple(IndexTable(table, IGNORE_INDEX) for table in self._lift_tables)
 
     @cached_property
     def _value_maps(self) -> tuple[ValueMap, ...]:
-        return tuple(ValueMap(self.class_values(n), self.nodata_value) for n in range(1, self.num_levels + 1))
+        return tuple(
+            ValueMap(self.class_values(level), self.nodata_value, self.ignore_values)
+            for level in range(1, self.num_levels + 1)
+        )
 
     def _position(self, level: int) -> int:
         if not 1 <= level <= self.num_levels:
@@ -248,6 +315,21 @@ class Taxonomy:
 
     def _level(self, level: int) -> LevelSpec:
         return self.levels[self._position(level)]
+
+
+def _level_to_dict(level: LevelSpec) -> dict[str, Any]:
+    classes = []
+    for spec in level.classes:
+        entry: dict[str, Any] = {"name": spec.name, "value": spec.value, "color": list(spec.color)}
+        if spec.parent:
+            entry["parent"] = list(spec.parent) if len(spec.parent) > 1 else spec.parent[0]
+        classes.append(entry)
+    return {"name": level.name, "classes": classes}
+
+
+def _like(given: object, result: NDArray[np.int64]) -> int | NDArray[np.int64]:
+    """Return an int for a scalar, an array for an array."""
+    return int(result) if np.ndim(given) == 0 else result  # type: ignore[arg-type]
 
 
 __all__ = ("Taxonomy",)

@@ -1,0 +1,110 @@
+"""Reading YAML that others wrote: plain values only, every key once, and no file that can hang or crash us.
+
+PyYAML keeps the last of two equal keys without a word, follows aliases that multiply (a few lines can stand
+for billions of values) or contain themselves, and its C parser overflows the stack on deep nesting. Each of
+these is refused here, before anything is built.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import TaxonomyError
+
+try:
+    from yaml import CSafeLoader as _SafeLoader  # the one with libyaml is ten times faster
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+#: Far more than the largest tree needs; keeps a file given by mistake (a raster, say) from being parsed.
+MAX_BYTES = 64 * 2**20
+#: A taxonomy nests five deep: file, levels, level, classes, class.
+MAX_DEPTH = 16
+
+
+class _UniqueKeyLoader(_SafeLoader):
+    """Safe loader that refuses a key given twice instead of keeping the last one silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    raise yaml.YAMLError(f"key '{key_node.value}' is given twice{_line(key_node)}")
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, max_items: int) -> object:
+    """Read a YAML file.
+
+    Args:
+        path: The file.
+        max_items: Longest list that is accepted; a longer one is refused while it is being read.
+
+    Returns:
+        Plain values: dict, list, str, int, float, bool, date or None.
+
+    Raises:
+        TaxonomyError: It cannot be read, is no YAML, gives a key twice, holds a list that is too long, or
+            repeats a list or mapping by an alias; file, reason and line are named.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise yaml.YAMLError(f"it has {size} bytes, more than {MAX_BYTES}")
+        text = path.read_text(encoding="utf-8")
+        _check_events(yaml.parse(text, Loader=_SafeLoader), max_items)
+        return yaml.load(text, Loader=_UniqueKeyLoader)
+    except (
+        OSError,
+        ValueError,
+        yaml.YAMLError,
+    ) as error:  # ValueError: bad UTF-8, a date that does not exist
+        reason = " ".join(str(error).split())
+        raise TaxonomyError(
+            f"Expected {path} to be a readable YAML file, but: {reason}. Correct the file."
+        ) from error
+
+
+def _check_events(events: Iterator[yaml.Event], max_items: int) -> None:
+    """Refuse deep nesting, long lists and aliases of lists or mappings, in one pass that builds nothing.
+
+    Raises:
+        yaml.YAMLError: One of these was found; the line is named.
+    """
+    open_nodes: list[tuple[str | None, bool]] = []  # (anchor, is a list), outermost first
+    items: list[int] = []
+    collections: set[str] = set()
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_nodes.pop()
+            items.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            if items:
+                items[-1] += 1
+                if open_nodes[-1][1] and items[-1] > max_items:
+                    raise yaml.YAMLError(f"a list has more than {max_items} entries{_line(event)}")
+            if isinstance(event, yaml.AliasEvent) and event.anchor in collections:
+                _refuse_alias(event, {anchor for anchor, _ in open_nodes})
+            if isinstance(event, yaml.CollectionStartEvent):
+                if len(open_nodes) == MAX_DEPTH:
+                    raise yaml.YAMLError(f"it is nested deeper than {MAX_DEPTH} levels{_line(event)}")
+                if event.anchor is not None:
+                    collections.add(event.anchor)
+                open_nodes.append((event.anchor, isinstance(event, yaml.SequenceStartEvent)))
+                items.append(0)
+
+
+def _refuse_alias(event: yaml.AliasEvent, open_anchors: set[str | None]) -> None:
+    what = "contains itself (a cycle)" if event.anchor in open_anchors else "repeats a list or mapping"
+    raise yaml.YAMLError(f"alias '*{event.anchor}' {what}{_line(event)}; write it out")
+
+
+def _line(item: yaml.Event | yaml.Node) -> str:
+    return f" (line {item.start_mark.line + 1})" if item.start_mark else ""
+
+
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "read_yaml")
