@@ -45,10 +45,15 @@ class OptionError(HieraRSError, ValueError):
     exit_status = 2
 
 
+class HieraRSWarning(UserWarning):
+    """Something a careful user should know; the work goes on. The command line prints it as one line."""
+
+
 __all__ = (
     "CheckpointError",
     "DataError",
     "HieraRSError",
+    "HieraRSWarning",
     "MissingFileError",
     "OptionError",
     "OutputError",

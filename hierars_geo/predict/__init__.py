@@ -1,0 +1,20 @@
+"""Prediction: checkpoints, windows, blending, decoding, maps."""
+
+from .accumulator import Accumulator, Rows
+from .checkpoint import LoadedModel, load_checkpoint, resolve_device
+from .options import PredictOptions
+from .predictor import Prediction, Predictor
+from .stream import WindowPlan, stream_rows
+
+__all__ = (
+    "Accumulator",
+    "LoadedModel",
+    "PredictOptions",
+    "Prediction",
+    "Predictor",
+    "Rows",
+    "WindowPlan",
+    "load_checkpoint",
+    "resolve_device",
+    "stream_rows",
+)

@@ -1,0 +1,107 @@
+"""Load a checkpoint as data from a stranger: tensors and plain values only, never pickled code."""
+
+import hashlib
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import CheckpointError, MissingFileError, OptionError
+from ..nn import RECORD_KEY, ModelRecord, SceneModel
+
+_PREFIX = "model."
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to predict.
+
+    Attributes:
+        model: In eval mode, on the device asked for.
+        record: Taxonomy, bands, normalisation, configuration.
+        path: The checkpoint.
+        sha256: Of the file, hexadecimal.
+    """
+
+    model: SceneModel
+    record: ModelRecord
+    path: Path
+    sha256: str
+
+
+def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> LoadedModel:
+    """Load a model.
+
+    Args:
+        path: Checkpoint written by a task of this package.
+        device: Where the model shall be.
+
+    Returns:
+        The model and what it says of itself.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is damaged, holds code, or was written by something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"Expected {path} to be a checkpoint, but it does not exist. Check the path.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"Expected {path} to hold tensors and plain values only, but it is damaged or holds other "
+            f"objects, "
+            "which are not loaded for safety. Write it with this package."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise CheckpointError(f"Expected {path} to be a PyTorch checkpoint, but: {reason}") from error
+    if not isinstance(content, dict) or RECORD_KEY not in content or "state_dict" not in content:
+        raise CheckpointError(
+            f"Expected {path} to be written by this package, but it holds no model record. "
+            "Train with 'hierars-geo fit' or BHCCMTask."
+        )
+    record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
+    model = record.build()
+    weights = {
+        key.removeprefix(_PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(_PREFIX)
+    }
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"Expected the weights in {path} to fit its own model record, but: "
+            f"{str(error).splitlines()[-1].strip()}"
+        ) from error
+    return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device.
+
+    Raises:
+        OptionError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"Expected device '{name}' to be there, but: {str(error).splitlines()[0]}. Use --device cpu or "
+            f"auto."
+        ) from error
+    return device
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+__all__ = ("LoadedModel", "load_checkpoint", "resolve_device")

@@ -1,0 +1,69 @@
+"""Options of a prediction, checked once at the door."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import OptionError
+from ..grid import Blend
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to predict.
+
+    Attributes:
+        window: Side of a window in pixels; None for the side of the training chips.
+        overlap: Share of the window that neighbours share, 0 <= overlap < 1.
+        batch_size: Windows per forward pass.
+        blend: How overlapping windows are blended.
+        levels: Levels to write, from 1; None for all.
+        confidence: Write the confidence of every level, too.
+        depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
+        tta: Average over the four flips of every window.
+    """
+
+    window: int | None = None
+    overlap: float = 0.25
+    batch_size: int = 4
+    blend: Blend = "hann"
+    levels: tuple[int, ...] | None = None
+    confidence: bool = False
+    depth_threshold: float | None = None
+    tta: bool = False
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            OptionError: A value is out of range.
+        """
+        if self.window is not None and self.window < 1:
+            raise OptionError(f"Expected window to be >= 1 px, but got {self.window}.")
+        if not 0 <= self.overlap < 1:
+            raise OptionError(
+                f"Expected overlap to be a share of the window, 0 <= overlap < 1, but got {self.overlap}."
+            )
+        if self.batch_size < 1:
+            raise OptionError(f"Expected batch_size to be >= 1, but got {self.batch_size}.")
+        if self.depth_threshold is not None and not 0 <= self.depth_threshold <= 1:
+            raise OptionError(
+                f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
+            )
+
+    def resolved_levels(self, num_levels: int) -> tuple[int, ...]:
+        """Return the levels to write, ascending.
+
+        Raises:
+            OptionError: The taxonomy has no such level.
+        """
+        levels = tuple(range(1, num_levels + 1)) if self.levels is None else tuple(sorted(set(self.levels)))
+        if not levels or levels[0] < 1 or levels[-1] > num_levels:
+            raise OptionError(f"Expected levels to be within 1..{num_levels}, but got {list(levels)}.")
+        return levels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for the provenance."""
+        return asdict(self)
+
+
+__all__ = ("PredictOptions",)
