@@ -208,6 +208,17 @@ class Taxonomy:
             )
         return self.level_names.index(name) + 1
 
+    def locate(self, anchor: Anchor) -> tuple[int, int]:
+        """Level (from 1) and index of the class of this tree that another tree is anchored to.
+
+        Raises:
+            TaxonomyError: The anchor is of another source tree, or names no class of this one.
+        """
+        if anchor.source_taxonomy != self.name:
+            raise TaxonomyError(f"Expected an anchor to a class of {self.name}, but got '{anchor.target}'.")
+        level = self.level_number(anchor.source_level)
+        return level, self.class_index(anchor.source_class, level)
+
     def lift_table(self, level: int) -> NDArray[np.int64]:
         """Ancestor at ``level`` (1..N) of every leaf.
 

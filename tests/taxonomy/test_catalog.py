@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from hierars_geo.catalog_files import catalog_names, resolve_catalog_file
-from hierars_geo.errors import MissingFileError
+from hierars_geo.errors import MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -71,11 +71,13 @@ def test_group_values_follow_the_codes_of_their_members():
         assert corine.index_to_value(level_2, 2) // 10 == corine.index_to_value(level_1, 1)
 
 
-@pytest.mark.parametrize("name", COUNTS)
-def test_anchors_name_classes_of_the_source_tree(name):
-    for anchor in Taxonomy.from_yaml(name).anchors:
-        source = Taxonomy.from_yaml(anchor.source_taxonomy)
-        source.class_index(anchor.source_class, source.level_number(anchor.source_level))
+def test_anchors_name_classes_of_the_source_tree():
+    source = Taxonomy.from_yaml("mm5b")
+    vegetation, cropland = Taxonomy.from_yaml("crop10m").anchors
+    assert (vegetation.level, vegetation.index, source.locate(vegetation)) == (1, 1, (1, 0))
+    assert (cropland.level, cropland.index, source.locate(cropland)) == (2, 1, (2, 0))
+    with pytest.raises(TaxonomyError, match="anchor to a class of nlcd, but got 'mm5b/L2/Cropland'"):
+        Taxonomy.from_yaml("nlcd").locate(cropland)
 
 
 def test_unknown_names_and_paths_say_what_there_is(tmp_path):

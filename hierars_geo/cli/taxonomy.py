@@ -1,0 +1,182 @@
+"""``hierars-geo taxonomy``: list, draw and validate class trees."""
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from ..taxonomy import Taxonomy
+
+_EXAMPLES = """examples:
+  hierars-geo taxonomy list
+  hierars-geo taxonomy show mm5b
+  hierars-geo taxonomy show my_classes.yaml
+  hierars-geo taxonomy validate my_classes.yaml data_catalog/taxonomies/*.yaml
+"""
+
+
+#: Where no terminal says how wide it is (a pipe, a log file).
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def main(argv: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: What follows ``hierars-geo taxonomy`` on the command line.
+
+    Returns:
+        0 if all went well, 1 if a file to validate is no valid tree.
+
+    Raises:
+        HieraRSError: The tree to show does not exist or is not valid.
+        SystemExit: ``--help`` (status 0) or a wrong option (status 2).
+    """
+    options = _parser().parse_args(argv)
+    if options.subcommand == "show":
+        return _show(options.show.taxonomy)
+    if options.subcommand == "validate":
+        return _validate(options.validate.files)
+    return _list()
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="hierars-geo taxonomy",
+        description="List, draw and validate class trees.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subcommands()
+    for name, description, argument, many in (
+        ("list", "list the trees of the catalog", "", False),
+        ("show", "draw a tree with colours, raster values and legal paths", "taxonomy", False),
+        ("validate", "check files: one line each, exit status 1 if one is not valid", "files", True),
+    ):
+        command = ArgumentParser(description=f"{description.capitalize()}.")
+        if many:
+            command.add_argument(argument, nargs="+", help="paths of .yaml files or names in the catalog")
+        elif argument:
+            command.add_argument(argument, help="name in the catalog or path of a .yaml file")
+        commands.add_subcommand(name, command, help=description)
+    return parser
+
+
+def _list() -> int:
+    from rich.table import Table
+
+    from ..catalog_files import catalog_names
+    from ..taxonomy import Taxonomy
+
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "levels", "classes", "paths"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("title")
+    for name in catalog_names("taxonomies"):
+        tree = Taxonomy.from_yaml(name)
+        table.add_row(name, str(tree.num_levels), _counts(tree), str(tree.num_paths), tree.title)
+    _console().print(table)
+    return 0
+
+
+def _show(name_or_file: str) -> int:
+    from ..taxonomy import Taxonomy
+
+    console = _console()
+    console.print(_draw(Taxonomy.from_yaml(name_or_file), console))
+    return 0
+
+
+def _validate(files: list[str]) -> int:
+    from ..errors import HieraRSError
+    from ..taxonomy import Taxonomy
+
+    failed = 0
+    for file in files:
+        try:
+            tree = Taxonomy.from_yaml(file)
+            _check_anchors(tree, file)
+        except HieraRSError as error:
+            failed += 1
+            sys.stderr.write(f"hierars-geo: {error}\n")
+        else:
+            sys.stdout.write(
+                f"OK {file}: {tree.name}, {_plural(tree.num_levels, 'level')} ({_counts(tree)}), "
+                f"{_plural(tree.num_paths, 'legal path')}\n"
+            )
+    return 1 if failed else 0
+
+
+def _check_anchors(tree: "Taxonomy", file: str) -> None:
+    """Look anchors up in their source tree where the catalog has it."""
+    from ..catalog_files import catalog_names
+    from ..errors import TaxonomyError
+    from ..taxonomy import Taxonomy
+
+    known = catalog_names("taxonomies")
+    for anchor in tree.anchors:
+        if anchor.source_taxonomy not in known:
+            continue
+        try:
+            Taxonomy.from_yaml(anchor.source_taxonomy).locate(anchor)
+        except TaxonomyError as error:
+            raise TaxonomyError(f"{error} (in {file}, anchors.{anchor.key(tree.levels)})") from error
+
+
+def _draw(tree: "Taxonomy", console: "Console") -> "Tree":
+    """Build the tree to print: one branch per legal path, so a class under two parents is drawn twice."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    head = Text(tree.name, style="bold")
+    head.append(f"  {tree.title}\n" if tree.title else "\n", style="not bold")
+    for number, name in enumerate(tree.level_names, start=1):
+        head.append(
+            f"{name}: {_plural(tree.num_classes[number - 1], 'class', 'classes')} · ", style="not bold"
+        )
+    head.append(f"{_plural(tree.num_paths, 'legal path')} · nodata {tree.nodata_value}", style="not bold")
+    if tree.ignore_values:
+        head.append(f" (also {', '.join(map(str, tree.ignore_values))})", style="not bold")
+    root = Tree(head, guide_style="dim")
+    branches: dict[tuple[int, ...], Tree] = {}
+    for path in sorted(tuple(row) for row in tree.paths.tolist()):
+        for level in range(1, tree.num_levels + 1):
+            if path[:level] not in branches:
+                above = branches[path[: level - 1]] if level > 1 else root
+                branches[path[:level]] = above.add(_label(tree, level, path[level - 1], console))
+    return root
+
+
+def _label(tree: "Taxonomy", level: int, index: int, console: "Console") -> "Text":
+    from rich.text import Text
+
+    spec = tree.levels[level - 1].classes[index]
+    color = "#{:02x}{:02x}{:02x}".format(*spec.color)
+    swatch = "██" if console.encoding.startswith("utf") else "##"
+    width = len(str(max(tree.class_values(level))))
+    value = f"{spec.value:>{width}}"
+    return Text.assemble((swatch, color), (f" {color} ", "dim"), (value, "bold"), f" {spec.name}")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def _counts(tree: "Taxonomy") -> str:
+    return "/".join(str(count) for count in tree.num_classes)
+
+
+def _plural(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+__all__ = ("main",)

@@ -1,0 +1,124 @@
+"""``hierars-geo taxonomy``: what it prints and what it returns."""
+
+import sys
+
+import pytest
+
+from hierars_geo.catalog_files import catalog_names
+from hierars_geo.cli.taxonomy import main
+from hierars_geo.errors import MissingFileError, TaxonomyError
+from hierars_geo.taxonomy import Taxonomy
+
+BRACKETS = """\
+name: brackets
+levels:
+  - name: L1
+    classes:
+      - {name: "[red]not markup[/red]", value: 3, color: "#ff0000"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain_output(monkeypatch):
+    """The same text whatever terminal the tests run in."""
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_list_names_every_tree_of_the_catalog(capsys):
+    assert main(["list"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
+    assert tuple(sorted(rows)) == catalog_names("taxonomies")
+    assert "5/15/44" in rows["corine"]
+
+
+def test_show_draws_one_leaf_per_legal_path(capsys):
+    assert main(["show", "crop10m"]) == 0
+    head, counts, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("crop10m  Crop10m")
+    assert counts.strip() == "L1: 2 classes · L2: 2 classes · L3: 4 classes · 5 legal paths · nodata 255"
+    assert [row.split("#")[1] for row in rows] == [
+        "ffffff 0 other",
+        "ffffff 0 other",
+        "ffffff 0 other",
+        "00c800 1 vegetation",
+        "96fa00 1 cropland",
+        "ffffff 0 other",
+        "00c8fa 1 rice",
+        "fac800 2 maize",
+        "9696fa 3 soybean",
+    ]
+
+
+def test_show_prints_every_class_with_its_value(capsys):
+    assert main(["show", "corine"]) == 0
+    out = capsys.readouterr().out
+    tree = Taxonomy.from_yaml("corine")
+    for level in range(1, 4):
+        for value, name in zip(tree.class_values(level), tree.class_names(level), strict=True):
+            assert f" {value} {name}" in out
+    assert "nodata 48 (also 0, 49, 50, 255)" in out
+
+
+def test_show_does_not_read_names_as_markup(capsys, tmp_path):
+    file = tmp_path / "brackets.yaml"
+    file.write_text(BRACKETS, encoding="utf-8")
+    assert main(["show", str(file)]) == 0
+    assert "3 [red]not markup[/red]" in capsys.readouterr().out
+
+
+def test_show_works_without_unicode(tmp_path, monkeypatch):
+    with (tmp_path / "out.txt").open("w", encoding="ascii", errors="replace") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["show", "whdld"]) == 0
+    assert "## #ff0000 1 building" in (tmp_path / "out.txt").read_text(encoding="ascii")
+
+
+def test_show_leaves_errors_to_the_caller():
+    with pytest.raises(MissingFileError, match="Did you mean: mm5b"):
+        main(["show", "mm5"])
+
+
+def test_validate_goes_on_after_a_bad_file(capsys, tmp_path):
+    bad, good = tmp_path / "bad.yaml", tmp_path / "good.yaml"
+    bad.write_text(BRACKETS.replace("value: 3", "value: 0"), encoding="utf-8")
+    good.write_text(BRACKETS, encoding="utf-8")
+    assert main(["validate", str(bad), str(good), str(tmp_path / "none.yaml")]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"OK {good}: brackets, 1 level (1), 1 legal path\n"
+    first, second = captured.err.splitlines()
+    assert "bad.yaml" in first
+    assert "nodata 0 to be no class" in first
+    assert "none.yaml" in second
+    assert main(["validate", str(good), "corine"]) == 0
+
+
+def test_validate_looks_anchors_up_in_the_catalog(capsys, tmp_path):
+    file = tmp_path / "anchored.yaml"
+    file.write_text(BRACKETS + '\nanchors: {"[red]not markup[/red]": mm5b/L1/Vegetatoin}\n', encoding="utf-8")
+    assert main(["validate", str(file)]) == 1
+    error = capsys.readouterr().err
+    assert "'Vegetatoin'. Did you mean: Vegetation" in error
+    assert f"(in {file}, anchors.L1/[red]not markup[/red])" in error
+
+
+@pytest.mark.parametrize("argv", [[], ["bogus"], ["show"], ["show", "a", "b"], ["validate"]])
+def test_wrong_options_exit_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_help_gives_examples(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    assert "\n  hierars-geo taxonomy show mm5b\n" in capsys.readouterr().out
+
+
+def test_the_tree_of_an_invalid_file_is_not_drawn(tmp_path):
+    file = tmp_path / "bad.yaml"
+    file.write_text(BRACKETS.replace("value: 3", "valeu: 3"), encoding="utf-8")
+    with pytest.raises(TaxonomyError, match=r"\.value: the key is missing \(and 1 more\)"):
+        main(["show", str(file)])
