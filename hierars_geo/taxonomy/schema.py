@@ -25,7 +25,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -40,6 +40,7 @@ RGB = tuple[int, int, int]
 
 #: Control characters, lone surrogates and non-characters: unfit for one-line messages and forbidden in XML.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_Item = TypeVar("_Item")
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
@@ -77,6 +78,13 @@ def _without_slash(text: str) -> str:
     return text
 
 
+def _not_empty(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    # Not pydantic's min_length, which also counts an entry that failed for a reason of its own as absent.
+    if not items:
+        raise ValueError("expected at least one entry")
+    return items
+
+
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -103,7 +111,7 @@ class LevelSpec(_Strict):
     """One level, classes in index order."""
 
     name: Annotated[_Name, AfterValidator(_without_slash)]
-    classes: Annotated[tuple[ClassSpec, ...], Field(min_length=1, max_length=MAX_CLASSES)]
+    classes: Annotated[tuple[ClassSpec, ...], Field(max_length=MAX_CLASSES), AfterValidator(_not_empty)]
 
 
 class TaxonomySpec(_Strict):
@@ -114,7 +122,7 @@ class TaxonomySpec(_Strict):
     source: _Text = ""
     nodata: _Value = 0
     ignore_values: tuple[_Value, ...] = ()
-    levels: Annotated[tuple[LevelSpec, ...], Field(min_length=1)]
+    levels: Annotated[tuple[LevelSpec, ...], AfterValidator(_not_empty)]
     anchors: dict[str, str] = {}
 
 
