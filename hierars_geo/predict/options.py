@@ -1,7 +1,7 @@
 """Options of a prediction, checked once at the door."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import OptionError
 from ..grid import Blend
@@ -45,6 +45,10 @@ class PredictOptions:
             )
         if self.batch_size < 1:
             raise OptionError(f"Expected batch_size to be >= 1, but got {self.batch_size}.")
+        if self.blend not in get_args(Blend):
+            raise OptionError(
+                f"Expected blend to be one of {', '.join(get_args(Blend))}, but got '{self.blend}'."
+            )
         if self.depth_threshold is not None and not 0 <= self.depth_threshold <= 1:
             raise OptionError(
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."

@@ -1,0 +1,8 @@
+"""Run ``python -m hierars_geo``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

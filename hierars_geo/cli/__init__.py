@@ -1,0 +1,116 @@
+"""The command line: ``hierars-geo COMMAND``.
+
+One thin module per command; it is imported only when its command is called, so that ``--help`` answers at once.
+"""
+
+import sys
+import warnings
+from importlib import import_module
+from typing import Final, TextIO
+
+from ..errors import HieraRSError, HieraRSWarning
+
+#: Command -> (module, one line for --help).
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("demo", "the whole way on synthetic scenes, from nothing to maps and a report"),
+    "synth": ("synth", "make georeferenced synthetic scenes with labels"),
+    "fit": ("training", "train a model (Lightning's own options)"),
+    "validate": ("training", "score a model on the validation split"),
+    "test": ("training", "score a model on the test split"),
+    "predict": ("predict", "write one GeoTIFF per level for rasters of any size"),
+    "vectorize": ("vectorize", "turn maps into nested polygons: GeoPackage, GeoParquet, FlatGeobuf"),
+    "evaluate": ("evaluate", "compare maps with labels at every level"),
+    "report": ("report", "write one HTML file with maps, legends and scores"),
+    "taxonomy": ("taxonomy", "show, list and validate class trees"),
+}
+
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Arguments without the program's name; default those of the process.
+
+    Returns:
+        0 done, 1 the work failed, 2 called wrongly, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from .. import __version__
+
+        sys.stdout.write(f"hierars-geo {__version__}\n")
+        return 0
+    command, *rest = arguments
+    if command not in COMMANDS:
+        return _fail(
+            f"Expected a command ({', '.join(COMMANDS)}), but got '{command}'. See hierars-geo --help.", 2
+        )
+    return _run(command, rest, debug)
+
+
+def _run(command: str, arguments: list[str], debug: bool) -> int:
+    module = import_module(f".{COMMANDS[command][0]}", __package__)
+    with warnings.catch_warnings():
+        _quiet_libraries(debug)
+        try:
+            if command in ("fit", "validate", "test"):
+                arguments = [command, *arguments]
+            return int(module.main(arguments))
+        except HieraRSError as error:
+            if debug:
+                raise
+            return _fail(str(error), error.exit_status)
+        except KeyboardInterrupt:
+            return _fail(f"{command}: interrupted.", INTERRUPTED)
+        except SystemExit as stop:  # the parser's own way to end: 0 after --help, 2 after a wrong option
+            return stop.code if isinstance(stop.code, int) else 2
+
+
+def _quiet_libraries(debug: bool) -> None:
+    """Show our own warnings as one line, and those of libraries only with --debug."""
+    if debug:
+        return
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", HieraRSWarning)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    sys.stderr.write(f"hierars-geo: note: {message}\n")
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"hierars-geo: {' '.join(message.split())}\n")
+    return status
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {line}" for name, (_, line) in COMMANDS.items())
+    return (
+        "usage: hierars-geo COMMAND [options]\n\n"
+        "Hierarchical land-cover and crop maps from georeferenced scenes.\n\n"
+        f"commands:\n{lines}\n\n"
+        "Every command has --help with examples. --debug shows the traceback of an error.\n\n"
+        "examples:\n"
+        "  hierars-geo demo demo_out\n"
+        "  hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml\n"
+        "  hierars-geo predict model.ckpt scene.tif -o maps --confidence\n"
+    )
+
+
+__all__ = ("COMMANDS", "main")

@@ -1,0 +1,71 @@
+"""``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
+
+import sys
+
+from jsonargparse import ArgumentParser
+
+_EXAMPLES = """examples:
+  hierars-geo predict model.ckpt scene.tif -o maps
+  hierars-geo predict model.ckpt scene.tif -o maps --confidence --depth-threshold 0.7
+  hierars-geo predict model.ckpt S2_folder_with_B02.tif_etc -o maps --window 256 --overlap 0.5 --tta
+"""
+
+
+def parser() -> ArgumentParser:
+    """Build the parser."""
+    from argparse import RawDescriptionHelpFormatter
+
+    p = ArgumentParser(
+        prog="hierars-geo predict",
+        description="Predict rasters of any size. Every scene gets one cloud-optimised GeoTIFF per level, on its "
+        "own grid.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
+    p.add_argument(
+        "rasters", type=str, nargs="+", help="a raster, or a folder with one file per band, per scene"
+    )
+    p.add_argument("-o", "--out-dir", type=str, required=True, help="folder of the maps")
+    p.add_argument(
+        "--window", type=int, help="side of a window in pixels (default: that of the training chips)"
+    )
+    p.add_argument("--overlap", type=float, default=0.25, help="share of the window (default: 0.25)")
+    p.add_argument("--batch-size", type=int, default=4, help="windows per forward pass (default: 4)")
+    p.add_argument("--blend", type=str, default="hann", help="none, hann, linear or trim (default: hann)")
+    p.add_argument("--levels", type=int, nargs="+", help="levels to write (default: all)")
+    p.add_argument("--confidence", action="store_true", help="write the confidence of every level, too")
+    p.add_argument("--depth-threshold", type=float, help="write the finest level this sure (0..1), too")
+    p.add_argument("--tta", action="store_true", help="average over the four flips of every window")
+    p.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    p.add_argument("--overwrite", action="store_true", help="replace maps that exist")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from ..predict import Predictor
+    from .progress import progress_bar
+
+    predictor = Predictor(
+        args.checkpoint,
+        args.device,
+        window=args.window,
+        overlap=args.overlap,
+        batch_size=args.batch_size,
+        blend=args.blend,
+        levels=None if args.levels is None else tuple(args.levels),
+        confidence=args.confidence,
+        depth_threshold=args.depth_threshold,
+        tta=args.tta,
+    )
+    for raster in args.rasters:
+        with progress_bar(f"predict {raster}") as progress:
+            prediction = predictor.predict(raster, args.out_dir, args.overwrite, progress)
+        for path in (*prediction.layers.values(), prediction.item):
+            sys.stdout.write(f"{path}\n")
+    return 0
+
+
+__all__ = ("main", "parser")

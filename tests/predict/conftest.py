@@ -1,0 +1,71 @@
+"""A small trained-looking checkpoint and rasters to predict."""
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+
+from hierars_geo.nn import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.taxonomy import Taxonomy
+
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+@pytest.fixture
+def save_checkpoint(tmp_path):
+    """Write a checkpoint with random weights; options change the record."""
+
+    def save(taxonomy="mm5b", mode="residual", bands=BANDS, name="model.ckpt", **changes):
+        torch.manual_seed(0)
+        record = ModelRecord(
+            taxonomy=Taxonomy.from_yaml(taxonomy),
+            bands=bands,
+            mean=(1000.0,) * len(bands),
+            std=(500.0,) * len(bands),
+            model=ModelConfig("unet", "resnet18", mode, options={"decoder_channels": [32, 16, 16, 8, 8]}),
+            chip_size=64,
+            gsd_m=10.0,
+        )
+        model = record.build()
+        # random weights say the same everywhere; larger classifiers make maps with many classes
+        for classifier in model.segmenter.head.classifiers:
+            torch.nn.init.normal_(classifier.weight, std=2.0)
+        content = {
+            "state_dict": {f"model.{key}": value for key, value in model.state_dict().items()},
+            RECORD_KEY: record.to_dict() | changes,
+        }
+        path = tmp_path / name
+        torch.save(content, path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def write_scene(tmp_path):
+    """Write a uint16 scene with named bands; nodata 0 in its upper-left corner."""
+
+    def write(
+        name="scene", height=150, width=130, bands=BANDS, seed=0, crs="EPSG:32650", corner=20, **profile
+    ):
+        rng = np.random.default_rng(seed)
+        image = rng.integers(200, 3000, size=(len(bands), height, width)).astype(np.uint16)
+        image[:, :corner, :corner] = 0
+        path = tmp_path / f"{name}.tif"
+        settings = {
+            "driver": "GTiff",
+            "height": height,
+            "width": width,
+            "count": len(bands),
+            "dtype": "uint16",
+            "crs": crs,
+            "transform": Affine(10, 0, 500000, 0, -10, 4000000),
+            "nodata": 0,
+        } | profile
+        with rasterio.open(path, "w", **settings) as dataset:
+            dataset.write(image)
+            dataset.descriptions = bands
+        return path
+
+    return write

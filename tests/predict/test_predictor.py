@@ -1,0 +1,216 @@
+"""A prediction as a GIS meets it: grid, values, nodata, sidecars, legal paths; and what goes wrong."""
+
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+
+from hierars_geo.errors import (
+    CheckpointError,
+    HieraRSWarning,
+    MissingFileError,
+    OptionError,
+    OutputError,
+    RasterError,
+)
+from hierars_geo.predict import Predictor, load_checkpoint, resolve_device
+from hierars_geo.taxonomy import Taxonomy
+
+
+def read(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1), dataset.profile, dataset.tags(ns="IMAGE_STRUCTURE")
+
+
+@pytest.mark.parametrize("taxonomy", ["mm5b", "crop10m", "corine"])
+@pytest.mark.parametrize("mode", ["residual", "flat"])
+def test_maps_share_the_grid_and_form_legal_paths(save_checkpoint, write_scene, tmp_path, taxonomy, mode):
+    scene = write_scene()
+    predictor = Predictor(save_checkpoint(taxonomy, mode), "cpu", overlap=0.5, confidence=True)
+    prediction = predictor.predict(scene, tmp_path / "maps")
+    tree = Taxonomy.from_yaml(taxonomy)
+    with rasterio.open(scene) as dataset:
+        grid = dataset.crs, dataset.transform, dataset.shape
+        valid = dataset.dataset_mask() > 0
+    levels, confidences = [], []
+    for level in range(1, tree.num_levels + 1):
+        values, profile, structure = read(prediction.layers[f"L{level}"])
+        assert (profile["crs"], profile["transform"], values.shape) == grid
+        assert structure["LAYOUT"] == "COG"
+        assert profile["nodata"] == tree.nodata_value
+        assert (prediction.layers[f"L{level}"].with_suffix(".qml")).is_file()
+        index = tree.value_to_index(values, level)
+        np.testing.assert_array_equal(index >= 0, valid)
+        levels.append(index[valid])
+        confidence = read(prediction.layers[f"conf_L{level}"])[0]
+        np.testing.assert_array_equal(confidence == 255, ~valid)
+        confidences.append(confidence[valid].astype(int))
+    assert {tuple(column) for column in np.stack(levels, axis=1)} <= {tuple(path) for path in tree.paths}
+    assert len(np.unique(levels[-1])) > 1
+    assert (np.diff(np.stack(confidences), axis=0) <= 0).all()
+    assert confidences[0].max() <= 100
+    item = json.loads(prediction.item.read_text())
+    assert Taxonomy.from_dict(item["properties"]["hierars:taxonomy"]) == tree
+    assert item["assets"]["L1"]["href"] == "./scene_L1.tif"
+
+
+def test_the_result_does_not_depend_on_the_batch(save_checkpoint, write_scene, tmp_path):
+    scene, checkpoint = write_scene(), save_checkpoint()
+    maps = [
+        read(Predictor(checkpoint, "cpu", batch_size=n).predict(scene, tmp_path / str(n)).layers["L3"])[0]
+        for n in (1, 5)
+    ]
+    np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (63, 65), (64, 64), (200, 7)])
+def test_any_size(save_checkpoint, write_scene, tmp_path, size):
+    scene = write_scene(height=size[0], width=size[1], corner=0)
+    prediction = Predictor(save_checkpoint(), "cpu").predict(scene, tmp_path / "maps")
+    assert read(prediction.layers["L1"])[0].shape == size
+
+
+def test_a_scene_without_data_gives_maps_of_nodata(save_checkpoint, write_scene, tmp_path):
+    prediction = Predictor(save_checkpoint(), "cpu").predict(write_scene(corner=999), tmp_path / "maps")
+    assert not read(prediction.layers["L3"])[0].any()
+
+
+def test_bands_are_found_by_name_in_any_order(save_checkpoint, write_scene, tmp_path):
+    bands = ("B02", "B03", "B04", "B08")
+    first = write_scene("ordered", bands=bands)
+    with rasterio.open(first) as source:
+        image, profile = source.read(), source.profile
+    shuffled = tmp_path / "shuffled.tif"
+    with rasterio.open(shuffled, "w", **(profile | {"count": 5})) as target:
+        for position, band in enumerate(("B8", "b4", "SCL", "B2", "B03"), start=1):
+            name = {"B8": "B08", "b4": "B04", "B2": "B02", "B03": "B03"}.get(band)
+            target.write(image[bands.index(name)] if name else np.full_like(image[0], 7), position)
+            target.set_band_description(position, band)
+    predictor = Predictor(save_checkpoint(), "cpu")
+    a, b = (predictor.predict(path, tmp_path / "maps").layers["L3"] for path in (first, shuffled))
+    np.testing.assert_array_equal(read(a)[0], read(b)[0])
+
+
+def test_depth_map_shows_the_finest_sure_level(save_checkpoint, write_scene, tmp_path):
+    predictor = Predictor(save_checkpoint(), "cpu", confidence=True, depth_threshold=0.4)
+    layers = predictor.predict(write_scene(), tmp_path / "maps").layers
+    confidence = np.stack([read(layers[f"conf_L{level}"])[0] for level in (1, 2, 3)]).astype(int)
+    depth = read(layers["depth"])[0].astype(int)
+    valid = depth != 255
+    rounding = (np.abs(confidence - 40) <= 1).any(axis=0)  # per cent are rounded, the threshold is not
+    np.testing.assert_array_equal(depth[valid & ~rounding], (confidence >= 40).sum(axis=0)[valid & ~rounding])
+    assert set(np.unique(depth[valid])) <= {0, 1, 2, 3}
+
+
+def test_flips_are_averaged(save_checkpoint, write_scene):
+    loaded = Predictor(save_checkpoint(), "cpu", tta=True)
+    model = loaded.path_model()
+    image = torch.rand(1, 4, 64, 64) * 2000
+    valid = torch.ones(1, 64, 64, dtype=torch.bool)
+    with torch.no_grad():
+        flipped = model(image.flip(-1), valid).flip(-1)
+        torch.testing.assert_close(model(image, valid), flipped, rtol=1e-4, atol=1e-3)
+
+
+def test_what_differs_from_training_is_said(save_checkpoint, write_scene, tmp_path):
+    checkpoint = save_checkpoint()
+    with pytest.warns(HieraRSWarning, match="the window is 96 px, the training chips had 64 px"):
+        Predictor(checkpoint, "cpu", window=96).predict(write_scene("a"), tmp_path / "maps")
+    coarse = write_scene("b", transform=Affine(30, 0, 0, 0, -30, 0))
+    with pytest.warns(HieraRSWarning, match="GSD is 30 m, the training scenes' was 10 m"):
+        Predictor(checkpoint, "cpu").predict(coarse, tmp_path / "maps")
+
+
+def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
+    scene, predictor = write_scene(), Predictor(save_checkpoint(), "cpu")
+    first = predictor.predict(scene, tmp_path / "maps").layers["L3"].read_bytes()
+    with pytest.raises(OutputError, match="--overwrite"):
+        predictor.predict(scene, tmp_path / "maps")
+    again = predictor.predict(scene, tmp_path / "maps", overwrite=True).layers["L3"].read_bytes()
+    assert first == again
+
+
+def test_a_failed_run_leaves_nothing(save_checkpoint, write_scene, tmp_path, monkeypatch):
+    predictor = Predictor(save_checkpoint(), "cpu", window=32)
+    calls = []
+
+    def fail_late(image, valid):
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        return loaded(image, valid, predictor._paths)
+
+    loaded = predictor.loaded.model.path_logits
+    monkeypatch.setattr(predictor, "_path_logits", fail_late)
+    with pytest.warns(HieraRSWarning), pytest.raises(KeyboardInterrupt):
+        predictor.predict(write_scene(), tmp_path / "maps")
+    assert os.listdir(tmp_path / "maps") == []
+
+
+def test_bad_rasters_are_named(save_checkpoint, write_scene, tmp_path):
+    predictor = Predictor(save_checkpoint(), "cpu")
+    cases = [
+        (tmp_path / "none.tif", MissingFileError, "none.tif"),
+        (write_scene("nocrs", crs=None), RasterError, "nocrs.tif"),
+        (
+            write_scene("other", bands=("B02", "B03", "B04", "B11")),
+            RasterError,
+            r"B08.*other\.tif|other\.tif.*B08",
+        ),
+    ]
+    (tmp_path / "text.tif").write_text("no raster")
+    cases.append((tmp_path / "text.tif", RasterError, "text.tif"))
+    for path, error, message in cases:
+        with pytest.raises(error, match=message):
+            predictor.predict(path, tmp_path / "maps")
+    assert not (tmp_path / "maps").exists() or os.listdir(tmp_path / "maps") == []
+
+
+def test_bad_checkpoints_are_refused(save_checkpoint, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (os.system, (f"touch {tmp_path / 'owned'}",))
+
+    evil = tmp_path / "evil.ckpt"
+    torch.save({"state_dict": Attack()}, evil)
+    raw = tmp_path / "raw.pkl"
+    raw.write_bytes(pickle.dumps(Attack(), protocol=2))
+    foreign = tmp_path / "foreign.ckpt"
+    torch.save({"state_dict": {}}, foreign)
+    truncated = tmp_path / "truncated.ckpt"
+    truncated.write_bytes(save_checkpoint().read_bytes()[:5000])
+    cases = {
+        evil: "not loaded for safety",
+        raw: "raw.pkl",
+        foreign: "no model record",
+        truncated: "truncated.ckpt",
+        save_checkpoint(name="future.ckpt", version=99): "version 1, but got 99",
+        save_checkpoint(name="half.ckpt", mean=[1.0]): "half.ckpt|mean and a std",
+    }
+    for path, message in cases.items():
+        with pytest.raises((CheckpointError, OptionError), match=message):
+            load_checkpoint(path)
+    assert not (tmp_path / "owned").exists()
+    with pytest.raises(MissingFileError, match=r"gone\.ckpt"):
+        load_checkpoint(tmp_path / "gone.ckpt")
+
+
+def test_bad_options_are_named(save_checkpoint):
+    checkpoint = save_checkpoint()
+    for options, message in [
+        ({"overlap": 1.0}, "overlap"),
+        ({"window": 0}, "window"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"levels": (4,)}, r"levels to be within 1\.\.3"),
+        ({"depth_threshold": 2.0}, "depth_threshold"),
+        ({"blend": "magic"}, "blend to be one of"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            Predictor(checkpoint, "cpu", **options)
+    with pytest.raises(OptionError, match="device 'abacus'"):
+        resolve_device("abacus")

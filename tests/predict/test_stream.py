@@ -1,0 +1,161 @@
+"""Streaming against a plain in-memory reference: any size, any stride, nodata, coordinates, blending."""
+
+import numpy as np
+import pytest
+import torch
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS
+
+from hierars_geo.errors import OptionError
+from hierars_geo.grid import GeoGrid, Window
+from hierars_geo.predict import WindowPlan, stream_rows
+
+
+class ArraySource:
+    """A scene in memory."""
+
+    def __init__(self, image, valid):
+        self.image, self.valid = image, valid
+        self.grid = GeoGrid(CRS.from_epsg(32650), Affine(10, 0, 0, 0, -10, 0), image.shape[1:])
+        self.reads = []
+
+    def read(self, window: Window):
+        self.reads.append(window)
+        rows, cols = window.slices()
+        valid = self.valid[rows, cols]
+        return np.where(valid, self.image[:, rows, cols], 0).astype(np.float32), valid
+
+
+def make_source(height, width, seed=0, hole=True):
+    rng = np.random.default_rng(seed)
+    image = rng.normal(size=(2, height, width)).astype(np.float32)
+    valid = np.ones((height, width), dtype=bool)
+    if hole:
+        valid[height // 3 : height // 2, : width // 2] = False
+    return ArraySource(image, valid)
+
+
+def window_mean_model(image, valid):
+    """Like BHCCM's gates, a pixel's value depends on its whole window: three paths from two bands."""
+    pooled = image.mean(dim=(2, 3), keepdim=True)
+    return torch.cat([image + pooled, (image[:, :1] * pooled[:, 1:])], dim=1)
+
+
+def reference(source, plan, blend, model):
+    """Add every window into full-size arrays, then divide."""
+    height, width = source.grid.shape
+    total = np.zeros((3, height, width))
+    weight = np.zeros((height, width))
+    kernel = plan.weights(blend).astype(np.float64)
+    for window in plan.windows:
+        image, valid = source.read(window)
+        if not valid.any():
+            continue
+        rows, cols = window.slices()
+        values = model(torch.from_numpy(image)[None], torch.from_numpy(valid)[None])[0].numpy()
+        total[:, rows, cols] += values * kernel
+        weight[rows, cols] += kernel
+    return np.where(source.valid, total / np.where(weight == 0, 1, weight), 0)
+
+
+def collect(rows_list, source):
+    assert [rows.start for rows in rows_list] == list(
+        np.cumsum([0] + [rows.valid.shape[0] for rows in rows_list[:-1]])
+    )
+    logits = torch.cat([rows.path_logits for rows in rows_list], dim=1).numpy()
+    valid = torch.cat([rows.valid for rows in rows_list]).numpy()
+    np.testing.assert_array_equal(valid, source.valid)
+    return logits
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    window=st.integers(1, 17),
+    overlap=st.floats(0, 0.9),
+    batch_size=st.integers(1, 5),
+    blend=st.sampled_from(["none", "hann", "linear", "trim"]),
+)
+def test_any_size_equals_the_reference(height, width, window, overlap, batch_size, blend):
+    source = make_source(height, width)
+    plan = WindowPlan.of(source.grid.shape, window, overlap)
+    got = collect(list(stream_rows(source, window_mean_model, 3, plan, blend, batch_size)), source)
+    np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
+
+
+def test_every_pixel_is_blended_with_itself():
+    """A model that returns coordinates gets them back exactly where windows overlap: no shift anywhere."""
+    rows, cols = np.mgrid[:57, :83].astype(np.float32)
+    source = ArraySource(np.stack([rows, cols]), np.ones((57, 83), dtype=bool))
+    plan = WindowPlan.of((57, 83), 16, 0.25)
+    got = collect(list(stream_rows(source, lambda image, valid: image, 2, plan)), source)
+    np.testing.assert_allclose(got, source.image, rtol=1e-5)
+
+
+def test_windows_without_data_are_not_run():
+    source = make_source(32, 32, hole=False)
+    source.valid[:, 16:] = False
+    seen = []
+
+    def model(image, valid):
+        seen.append(image.shape[0])
+        assert bool(valid.flatten(1).any(dim=1).all())
+        return window_mean_model(image, valid)
+
+    list(stream_rows(source, model, 3, WindowPlan.of((32, 32), 8, 0.0), batch_size=3))
+    assert sum(seen) == 8  # the left half of 16 windows
+    source.valid[:] = False
+    rows = list(stream_rows(source, model, 3, WindowPlan.of((32, 32), 8, 0.0)))
+    assert sum(seen) == 8
+    assert not torch.cat([part.valid for part in rows]).any()
+
+
+def test_rows_in_flight_do_not_grow_with_height():
+    source = make_source(400, 12, hole=False)
+    parts = list(stream_rows(source, window_mean_model, 3, WindowPlan.of((400, 12), 8, 0.5)))
+    assert max(part.path_logits.shape[1] for part in parts) <= 8
+
+
+def test_reading_ahead_stops_with_the_consumer():
+    source = make_source(200, 20)
+    rows = stream_rows(source, window_mean_model, 3, WindowPlan.of((200, 20), 8, 0.5), batch_size=1)
+    next(rows)
+    rows.close()
+    count = len(source.reads)
+    assert count < 30
+    assert len(source.reads) == count
+
+
+def test_a_failing_read_is_raised():
+    source = make_source(64, 64)
+
+    def broken(window):
+        raise OSError("tile 3 is damaged")
+
+    source.read = broken
+    with pytest.raises(OSError, match="tile 3"):
+        list(stream_rows(source, window_mean_model, 3, WindowPlan.of((64, 64), 16, 0.5)))
+
+
+def test_seams_of_blended_windows_are_no_larger_than_inside():
+    """Largest step across window borders against the largest inside windows, with a random smooth model."""
+    torch.manual_seed(0)
+    # a model with a strong window-wide term: without blending every border is a step
+    smooth = np.cumsum(np.cumsum(np.random.default_rng(0).normal(size=(1, 128, 128)), axis=1), axis=2) / 40
+    source = ArraySource(np.concatenate([smooth, smooth]).astype(np.float32), np.ones((128, 128), dtype=bool))
+    steps = {}
+    for blend in ("none", "hann"):
+        overlap = 0.0 if blend == "none" else 0.5
+        plan = WindowPlan.of((128, 128), 32, overlap)
+        got = collect(list(stream_rows(source, window_mean_model, 3, plan, blend)), source)[0]
+        difference = np.abs(np.diff(got - source.image[0], axis=1))  # what the window adds, image taken out
+        steps[blend] = difference.max()
+    assert steps["hann"] < 0.2 * steps["none"]
+
+
+def test_options_out_of_range_are_named():
+    with pytest.raises(OptionError, match="overlap to be a share"):
+        WindowPlan.of((10, 10), 4, 1.0)
