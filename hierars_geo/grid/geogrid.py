@@ -11,6 +11,9 @@ from ..errors import RasterError
 from ..types import Bounds
 from .windows import Window
 
+#: Relative error of a projection's scale below which its nominal pixel size is taken as true.
+_NEARLY_TRUE = 0.01
+
 
 @dataclass(frozen=True)
 class GeoGrid:
@@ -90,15 +93,19 @@ class GeoGrid:
     def gsd_m(self) -> float:
         """Ground sampling distance in metres: the square root of a pixel's area at the raster's centre.
 
-        Geographic and Web Mercator grids are measured on the ellipsoid: 10 m means 10 m on the ground.
+        Pixels are measured on the ellipsoid, so that 10 m means 10 m on the ground in degrees and in Web
+        Mercator, too. Where a projection is true to a few per mille (UTM), its nominal size is returned.
 
         Raises:
-            RasterError: The CRS has no relation to the Earth (local or engineering).
+            RasterError: The CRS has no relation to the Earth (local or engineering), or the raster lies
+                outside the area where it is defined.
         """
-        if self.crs.is_projected and not _is_web_mercator(self.crs):
-            unit_m = self.crs.axis_info[0].unit_conversion_factor
-            return math.sqrt(self.res[0] * self.res[1]) * unit_m
-        return _ellipsoidal_gsd_m(self)
+        measured_m = _ellipsoidal_gsd_m(self)
+        if self.crs.is_projected:
+            nominal_m = math.sqrt(self.res[0] * self.res[1]) * self.crs.axis_info[0].unit_conversion_factor
+            if abs(measured_m / nominal_m - 1) < _NEARLY_TRUE:
+                return nominal_m
+        return measured_m
 
 
 def same_grid(a: GeoGrid, b: GeoGrid, tolerance_px: float = 1e-6) -> bool:
@@ -117,10 +124,6 @@ def same_grid(a: GeoGrid, b: GeoGrid, tolerance_px: float = 1e-6) -> bool:
         if abs(col_b - col) > tolerance_px or abs(row_b - row) > tolerance_px:
             return False
     return True
-
-
-def _is_web_mercator(crs: CRS) -> bool:
-    return crs.to_epsg() == 3857
 
 
 def _ellipsoidal_gsd_m(grid: GeoGrid) -> float:

@@ -5,7 +5,8 @@ from .bands import canonical_band, match_bands
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA, class_dtype, finalise_class_cog, finalise_confidence_cog
 from .output import atomic_path, check_writable_folder, refuse_existing
-from .scene import SceneReader, open_scene
+from .scene import SceneReader
+from .scene_opening import open_scene
 from .writer import StripWriter
 
 __all__ = (

@@ -21,14 +21,14 @@ class ClassMapReader:
     Attributes:
         path: The file.
         grid: Where the pixels lie.
-        nodata: Declared nodata value, None where there is none.
+        nodata: Declared nodata value; None where there is none, or one that no integer can have (NaN).
         dtype: Integer data type, for example ``"uint8"``.
     """
 
     def __init__(self, path: str, dataset: DatasetReader, grid: GeoGrid, band: int) -> None:
         self.path = path
         self.grid = grid
-        self.nodata: int | None = None if dataset.nodata is None else int(dataset.nodata)
+        self.nodata = _whole(dataset.nodatavals[band - 1])
         self.dtype: str = dataset.dtypes[band - 1]
         self._dataset = dataset
         self._band = band
@@ -90,6 +90,10 @@ class ClassMapReader:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _whole(nodata: float | None) -> int | None:
+    return int(nodata) if nodata is not None and float(nodata).is_integer() else None
 
 
 def open_class_map(path: str | os.PathLike[str]) -> ClassMapReader:
