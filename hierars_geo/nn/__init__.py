@@ -4,6 +4,7 @@ from .bhccm import BHCCM, MODES, MergeBlock, Mode
 from .decode import adaptive_depth, is_legal, jsps, level_confidence, path_classes, path_index, path_logits
 from .factory import ModelConfig, architectures, build_segmenter
 from .features import FeatureExtractor, extract_features
+from .gaussian import GaussianClassifier
 from .losses import HCCLoss, HSCLoss
 from .record import RECORD_KEY, ModelRecord
 from .scene_model import SceneModel
@@ -14,6 +15,7 @@ __all__ = (
     "MODES",
     "RECORD_KEY",
     "FeatureExtractor",
+    "GaussianClassifier",
     "HCCLoss",
     "HSCLoss",
     "HierarchicalSegmenter",

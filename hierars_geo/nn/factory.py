@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -73,6 +74,7 @@ def _build_flat_model(config: ModelConfig, in_channels: int, encoder_weights: st
     if config.architecture.lower() not in architectures():
         raise OptionError(_unknown("architecture", config.architecture, architectures()))
     _check_encoder(config.encoder)
+    _check_options(config)
     try:
         return smp.create_model(
             config.architecture,
@@ -103,6 +105,17 @@ def _check_encoder(name: str) -> None:
             raise OptionError(_unknown("timm encoder", name, tuple(f"tu-{model}" for model in available)))
     elif name not in known:
         raise OptionError(_unknown("encoder", name, known))
+
+
+def _check_options(config: ModelConfig) -> None:
+    """Refuse options that the architecture would swallow; those of a timm encoder are timm's to check."""
+    if config.encoder.startswith("tu-"):
+        return
+    builder = smp.MODEL_ARCHITECTURES_MAPPING[config.architecture.lower()]
+    known = tuple(name for name in signature(builder).parameters if name not in ("self", "kwargs"))
+    for name in config.options:
+        if name not in known:
+            raise OptionError(_unknown(f"option of architecture '{config.architecture}'", name, known))
 
 
 def _unknown(what: str, name: str, options: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from .accumulator import Accumulator, Rows
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
+from .evaluation import evaluate_maps, find_level_maps
 from .options import PredictOptions
 from .predictor import Prediction, Predictor
 from .stream import WindowPlan, stream_rows
@@ -14,6 +15,8 @@ __all__ = (
     "Predictor",
     "Rows",
     "WindowPlan",
+    "evaluate_maps",
+    "find_level_maps",
     "load_checkpoint",
     "resolve_device",
     "stream_rows",

@@ -4,6 +4,7 @@ from ..grid import same_grid
 from .bands import canonical_band, match_bands
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA, class_dtype, finalise_class_cog, finalise_confidence_cog
+from .label_map import LabelMap, open_label_map
 from .output import atomic_path, check_writable_folder, refuse_existing
 from .scene import SceneReader
 from .scene_opening import open_scene
@@ -12,6 +13,7 @@ from .writer import StripWriter
 __all__ = (
     "CONFIDENCE_NODATA",
     "ClassMapReader",
+    "LabelMap",
     "SceneReader",
     "StripWriter",
     "atomic_path",
@@ -22,6 +24,7 @@ __all__ = (
     "finalise_confidence_cog",
     "match_bands",
     "open_class_map",
+    "open_label_map",
     "open_scene",
     "refuse_existing",
     "same_grid",

@@ -48,8 +48,8 @@ class LabelMap:
 def open_label_map(path: str | os.PathLike[str], grid: GeoGrid, nodata: int) -> Iterator[LabelMap]:
     """Open labels on a grid.
 
-    Labels on the same grid are read as they are. Others are warped: by mode where their pixels are clearly smaller
-    than the grid's, so that a pixel gets the class that covers most of it, else by nearest.
+    Labels on the same grid are read as they are. Others are warped: by mode where their pixels are clearly
+    smaller than the grid's, so that a pixel gets the class that covers most of it, else by nearest.
 
     Args:
         path: Class raster with one integer band.

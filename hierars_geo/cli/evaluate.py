@@ -1,0 +1,58 @@
+"""``hierars-geo evaluate``: scores of maps against labels, at every level."""
+
+import json
+import sys
+from argparse import RawDescriptionHelpFormatter
+
+from jsonargparse import ArgumentParser
+
+_EXAMPLES = """examples:
+  hierars-geo evaluate maps labels.tif --taxonomy mm5b -o metrics.json
+  hierars-geo evaluate maps/scene_L3.tif labels.tif --taxonomy my_tree.yaml -o metrics.json
+"""
+
+
+def parser() -> ArgumentParser:
+    """Build the parser."""
+    p = ArgumentParser(
+        prog="hierars-geo evaluate",
+        description="Compare maps with labels at every level of the class tree.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    p.add_argument("prediction", type=str, help="folder of one scene's maps, or a class raster of leaves")
+    p.add_argument("labels", type=str, help="class raster of leaf values, on any grid")
+    p.add_argument("--taxonomy", type=str, required=True, help="catalog name or YAML file")
+    p.add_argument("-o", "--out", type=str, required=True, help="metrics.json to write")
+    p.add_argument("--region", type=float, nargs=4, help="count only left bottom right top, in the map's CRS")
+    p.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from pathlib import Path
+
+    from ..predict import evaluate_maps
+    from ..raster import atomic_path, check_writable_folder, refuse_existing
+    from ..taxonomy import Taxonomy
+    from .progress import progress_bar
+    from .tables import print_scores
+
+    taxonomy = Taxonomy.from_yaml(args.taxonomy)
+    out = Path(args.out)
+    refuse_existing([out], args.overwrite)
+    check_writable_folder(out.parent)
+    with progress_bar(f"evaluate {args.prediction}") as progress:
+        region = None if args.region is None else tuple(args.region)
+        scores = evaluate_maps(args.prediction, args.labels, taxonomy, region, progress)
+    with atomic_path(out) as unfinished:
+        text = json.dumps(scores.to_dict(taxonomy), indent=2, allow_nan=False, ensure_ascii=False)
+        unfinished.write_text(text, encoding="utf-8")
+    print_scores({"map": scores}, taxonomy)
+    sys.stdout.write(f"{out}\n")
+    return 0
+
+
+__all__ = ("main", "parser")

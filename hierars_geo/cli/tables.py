@@ -1,0 +1,32 @@
+"""Tables of scores for the terminal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..metrics import HierarchicalScores
+    from ..taxonomy import Taxonomy
+
+
+def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy") -> None:
+    """Print one row per model: mIoU and overall accuracy of every level, in per cent.
+
+    Args:
+        scores: Name of the model -> its scores.
+        taxonomy: The tree they share.
+    """
+    table = Table(title=f"scores in per cent ({taxonomy.name})", title_justify="left")
+    table.add_column("")
+    for name in taxonomy.level_names:
+        table.add_column(f"{name} mIoU", justify="right")
+        table.add_column(f"{name} OA", justify="right")
+    for name, row in scores.items():
+        cells = [f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)]
+        table.add_row(name, *cells)
+    Console().print(table)
+
+
+__all__ = ("print_scores",)

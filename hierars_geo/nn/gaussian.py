@@ -1,0 +1,85 @@
+"""A per-pixel Gaussian classifier: the least that a network has to beat."""
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import DataError
+from ..types import IGNORE_INDEX
+
+
+class GaussianClassifier(nn.Module):
+    """Maximum likelihood with one Gaussian per class over the bands of a pixel, each class equally likely.
+
+    Sums are accumulated in float64, so that any number of batches may be shown.
+
+    Args:
+        in_channels: C, bands.
+        num_classes: K, leaves.
+        ridge: Added to the diagonal of every covariance, relative to the mean variance of the bands; keeps
+            rare classes invertible.
+    """
+
+    count: Tensor
+    total: Tensor
+    product: Tensor
+
+    def __init__(self, in_channels: int, num_classes: int, ridge: float = 1e-4) -> None:
+        super().__init__()
+        self.ridge = ridge
+        self.register_buffer("count", torch.zeros(num_classes, dtype=torch.float64))
+        self.register_buffer("total", torch.zeros(num_classes, in_channels, dtype=torch.float64))
+        self.register_buffer(
+            "product", torch.zeros(num_classes, in_channels, in_channels, dtype=torch.float64)
+        )
+
+    @torch.no_grad()
+    def update(self, image: Tensor, target: Tensor) -> None:
+        """Learn from a batch.
+
+        Args:
+            image: (B, C, H, W) stored values.
+            target: (B, H, W) leaf indices, ``IGNORE_INDEX`` to leave out.
+        """
+        known = target != IGNORE_INDEX
+        pixels = image.movedim(1, -1)[known].double()
+        classes = target[known]
+        self.count += torch.bincount(classes, minlength=len(self.count))
+        self.total.index_add_(0, classes, pixels)
+        for index in torch.bincount(classes).nonzero().flatten().tolist():
+            own = pixels[classes == index]
+            self.product[index] += own.T @ own
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute log-likelihoods up to a constant.
+
+        Args:
+            image: (B, C, H, W) stored values.
+
+        Returns:
+            (B, K, H, W) float32; minus infinity for a class with too few pixels to have a covariance.
+
+        Raises:
+            DataError: No class has been seen often enough.
+        """
+        channels = self.total.shape[1]
+        usable = self.count > channels
+        if not bool(usable.any()):
+            raise DataError(
+                "Expected labelled pixels to learn a Gaussian from, but got too few of every class."
+            )
+        pixels = image.movedim(1, -1).double()
+        scores = torch.full((*pixels.shape[:-1], len(self.count)), -torch.inf)
+        for index in usable.nonzero().flatten().tolist():
+            mean = self.total[index] / self.count[index]
+            covariance = self.product[index] / self.count[index] - torch.outer(mean, mean)
+            covariance += torch.eye(channels) * self.ridge * covariance.diagonal().mean()
+            factor = torch.linalg.cholesky(covariance)
+            centred = (pixels - mean).flatten(0, -2).T
+            whitened = torch.linalg.solve_triangular(factor, centred, upper=False)
+            distance = whitened.square().sum(dim=0).view(pixels.shape[:-1])
+            scores[..., index] = (-0.5 * distance - factor.diagonal().log().sum()).float()
+        return scores.movedim(-1, 1)
+
+
+__all__ = ("GaussianClassifier",)
