@@ -168,16 +168,20 @@ class StripWriter:
             self._dataset.close()
 
     def _check_tiles(self) -> None:
-        """Refuse a file that lost tiles: closing flushes GDAL's cache, silently when the disk is full."""
+        """Refuse a file that lost tiles: closing writes what GDAL held back, and is silent on a full disk."""
         down, across = (-(-size // TILE_PX) for size in self._grid.shape)
+        length = os.path.getsize(self._path)
         with as_output_error(self._path), rasterio.open(self._path) as written:
-            for row in range(down):
-                for col in range(across):
-                    if written.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=1) is None:
-                        raise OutputError(
-                            f"Expected {self._path} to hold every tile, but got none at tile row {row}, "
-                            f"column {col}. The disk may be full: make room and run again."
-                        )
+            for tile in (f"{col}_{row}" for row in range(down) for col in range(across)):
+                offset, size = (
+                    written.get_tag_item(f"BLOCK_{item}_{tile}", "TIFF", bidx=1)
+                    for item in ("OFFSET", "SIZE")
+                )
+                if offset is None or size is None or int(offset) + int(size) > length:
+                    raise OutputError(
+                        f"Expected {self._path} to hold every tile, but got none at column_row {tile}. "
+                        "The disk may be full: make room and run again."
+                    )
 
 
 __all__ = ("TILE_PX", "StripWriter")
