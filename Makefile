@@ -1,0 +1,67 @@
+# `make` alone lists the targets. Everything lives in .venv; nothing is installed outside it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUT ?= demo_out
+# Two test processes fit two cores; each keeps to one thread.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## put the package and its tools into .venv (again after a change of its dependencies)
+
+# PYTHON=... chooses the interpreter; uv is used where it is on the PATH, pip otherwise.
+$(STAMP): pyproject.toml constraints.txt
+	@set -eu; \
+	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	if [ ! -x $(BIN)/python ]; then \
+	  found=''; \
+	  for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
+	    if "$$candidate" -c "$$new_enough" >/dev/null 2>&1; then found="$$candidate"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "make install: expected Python 3.11 or newer, but found none as $(or $(PYTHON),python3 or python3.11 to python3.13). Install one, or run: make install PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "creating $(VENV) with $$("$$found" --version)"; \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
+	elif ! $(BIN)/python -c "$$new_enough"; then \
+	  echo "make install: expected $(VENV) to hold Python 3.11 or newer, but got $$($(BIN)/python --version). Remove $(VENV) and run make install again." >&2; \
+	  exit 1; \
+	fi; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log]'; \
+	else \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log]'; \
+	fi; \
+	touch $(STAMP)
+
+demo: $(STAMP) ## synthetic scenes, training, maps, polygons and report in OUT=demo_out
+	$(BIN)/hierars-geo demo $(OUT) --overwrite
+
+test: $(STAMP) ## run the tests (PYTEST_ARGS='-m slow' for the slow ones)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff and mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(STAMP) ## run every script of experiments/bench, one after the other
+	@set -eu; ran=0; \
+	for script in experiments/bench/*.py; do \
+	  [ -e "$$script" ] || continue; \
+	  echo "== $$script"; $(BIN)/python "$$script"; ran=$$((ran + 1)); \
+	done; \
+	echo "$$ran benchmark script(s) done"
+
+clean: ## remove caches, builds and demo_out (not .venv)
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo_out
+	find hierars_geo tests experiments -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,200 @@
+"""The direction of the imports, read from the source: lazy and type-only ones count as well."""
+
+import ast
+import re
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "hierars_geo"
+
+#: Room -> rank; a room imports only rooms of lower rank.
+RANK = {
+    "errors": 0,
+    "types": 0,
+    "catalog_files": 0,
+    "taxonomy": 1,
+    "grid": 1,
+    "styles": 1,
+    "raster": 2,
+    "nn": 2,
+    "metrics": 2,
+    "data": 3,
+    "tasks": 4,
+    "predict": 5,
+    "vector": 6,
+    "report": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+
+#: The only imports between rooms of one rank.
+SAME_RANK = {("catalog_files", "errors"), ("styles", "taxonomy")}
+
+#: What a room must not know, besides the rooms above it.
+MUST_NOT_KNOW = {
+    "errors": {"torch", "rasterio"},
+    "catalog_files": {"torch", "rasterio"},
+    "taxonomy": {"torch", "rasterio"},
+    "grid": {"torch", "rasterio", "geopandas", "pyogrio"},
+    "styles": {"torch", "rasterio"},
+    "raster": {"torch"},
+    "nn": {"rasterio", "pyproj", "lightning", "geopandas", "torchgeo"},
+    "metrics": {"rasterio", "pyproj", "geopandas"},
+    "data": {"hierars_geo.nn", "segmentation_models_pytorch", "timm"},
+    "tasks": {"hierars_geo.data", "rasterio", "torchgeo"},
+    "predict": {"hierars_geo.data", "torchgeo"},
+    "vector": {"hierars_geo.nn", "torch"},
+    "report": {"hierars_geo.nn", "torch"},
+}
+
+MAX_LINES = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: who, what, and whether it stands inside a function."""
+
+    module: str
+    target: str
+    line: int
+    in_function: bool
+
+    @property
+    def room(self) -> str:
+        return _room(self.module)
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def _absolute(module: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module.split(".")
+    if MODULES[module].name != "__init__.py":
+        package = package[:-1]
+    package = package[: len(package) - (node.level - 1)]
+    return ".".join([*package, node.module] if node.module else package)
+
+
+def _imports(module: str) -> list[Import]:
+    found = []
+
+    def visit(node: ast.AST, in_function: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(module, alias.name, node.lineno, in_function) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(module, node)
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                found.append(Import(module, name if name in MODULES else base, node.lineno, in_function))
+        inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(TREES[module], in_function=False)
+    return found
+
+
+IMPORTS = [item for module in MODULES for item in _imports(module)]
+OWN = [item for item in IMPORTS if item.target.split(".")[0] == PACKAGE]
+
+
+def test_the_reader_sees_imports_of_every_kind():
+    assert len(MODULES) > 20
+    assert any(item.in_function for item in IMPORTS if item.room == "cli")
+    assert any(item.room == "styles" and item.target == "hierars_geo.taxonomy" for item in OWN)
+    assert any(
+        item.module == "hierars_geo.taxonomy.tree" and item.target == "hierars_geo.errors" for item in OWN
+    )
+
+
+def test_every_room_has_a_rank():
+    rooms = {_room(module) for module in MODULES} - {""}
+    assert rooms <= set(RANK)
+
+
+def test_imports_go_downwards_only():
+    wrong = [
+        f"{item} (rank {RANK[item.room]} -> {RANK[above]})"
+        for item in OWN
+        if item.room
+        and (above := _room(item.target))
+        and above != item.room
+        and RANK[above] >= RANK[item.room]
+        and (item.room, above) not in SAME_RANK
+    ]
+    assert wrong == []
+
+
+def test_the_root_holds_docstring_and_version_only():
+    assert [item for item in IMPORTS if item.module == PACKAGE] == []
+
+
+@pytest.mark.parametrize("room", MUST_NOT_KNOW)
+def test_rooms_do_not_know_what_is_none_of_their_business(room):
+    forbidden = tuple(MUST_NOT_KNOW[room])
+    wrong = [
+        str(item)
+        for item in IMPORTS
+        if item.room == room and any(item.target == f or item.target.startswith(f + ".") for f in forbidden)
+    ]
+    assert wrong == []
+
+
+def test_no_import_of_our_own_hides_in_a_function_outside_the_command_line():
+    assert [str(item) for item in OWN if item.in_function and item.room != "cli"] == []
+
+
+def test_no_cycle_among_modules():
+    graph = {
+        module: {i.target for i in OWN if i.module == module and i.target != module} for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def _isort_key(name: str) -> tuple[int, list[int | str]]:
+    """Constants, classes, the rest, each in natural order: what ruff's RUF022 sorts by."""
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return kind, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+@pytest.mark.parametrize(
+    "module", [m for m, p in MODULES.items() if p.name == "__init__.py" and m != PACKAGE]
+)
+def test_each_face_ends_with_a_sorted_tuple(module):
+    last = TREES[module].body[-1]
+    assert isinstance(last, ast.Assign)
+    assert [target.id for target in last.targets] == ["__all__"]
+    assert isinstance(last.value, ast.Tuple)
+    names = [element.value for element in last.value.elts]
+    assert names == sorted(names, key=_isort_key)
+    assert len(names) == len(set(names))
+
+
+def test_no_module_is_too_long():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
