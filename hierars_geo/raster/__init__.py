@@ -5,7 +5,7 @@ from .bands import canonical_band, match_bands
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA, class_dtype, finalise_class_cog, finalise_confidence_cog
 from .label_map import LabelMap, open_label_map
-from .output import atomic_path, check_writable_folder, refuse_existing
+from .output import atomic_path, check_writable_folder, refuse_existing, staging_folder
 from .scene import SceneReader
 from .scene_opening import open_scene
 from .writer import StripWriter
@@ -28,4 +28,5 @@ __all__ = (
     "open_scene",
     "refuse_existing",
     "same_grid",
+    "staging_folder",
 )
