@@ -1,0 +1,68 @@
+"""``hierars-geo report``: the maps of a folder in, one HTML file out."""
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+
+from jsonargparse import ArgumentParser
+
+_EXAMPLES = """examples:
+  hierars-geo report maps
+  hierars-geo report maps -o report.html --image scene.tif
+  hierars-geo report maps --image scene.tif --labels labels.tif --metrics metrics.json --title "North valley"
+"""
+
+
+def parser() -> ArgumentParser:
+    """Build the parser."""
+    p = ArgumentParser(
+        prog="hierars-geo report",
+        description="Write one HTML file with maps, legends, areas by class, scores and provenance. It "
+        "needs no other file: send it as it is.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "pred_dir", type=str, help="output folder of hierars-geo predict; every scene in it is shown"
+    )
+    p.add_argument("-o", "--out", type=str, help="file to write (default: PRED_DIR/report.html)")
+    p.add_argument("--image", type=str, help="image to show: a raster, or a folder with one file per band")
+    p.add_argument("--labels", type=str, help="reference labels (finest level) to show and to compare with")
+    p.add_argument("--metrics", type=str, help="scores written by hierars-geo evaluate")
+    p.add_argument("--title", type=str, help="heading (default: from the scenes' names)")
+    p.add_argument("--overwrite", action="store_true", help="replace a report that exists")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: What follows ``hierars-geo report`` on the command line.
+
+    Returns:
+        0.
+
+    Raises:
+        HieraRSError: A file is missing, does not fit or cannot be written.
+        SystemExit: ``--help`` (status 0) or a wrong option (status 2).
+    """
+    args = parser().parse_args(argv)
+    from pathlib import Path
+
+    from ..report import write_report
+
+    folder = Path(args.pred_dir)
+    path = write_report(
+        folder,
+        Path(args.out) if args.out else folder / "report.html",
+        image=Path(args.image) if args.image else None,
+        labels=Path(args.labels) if args.labels else None,
+        metrics=Path(args.metrics) if args.metrics else None,
+        title=args.title,
+        overwrite=args.overwrite,
+    )
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+__all__ = ("main", "parser")

@@ -1,0 +1,198 @@
+"""The accuracy section: scores per level and class, baselines, confusion matrices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..taxonomy import Taxonomy
+from ..taxonomy.schema import RGB
+from .class_order import tree_order
+from .confusion import draw_confusion
+from .formats import UNDEFINED, count, per_cent, score
+from .png import data_uri
+from .scores import ClassScore, Evaluation, LevelScore
+
+#: What is compared, as attribute of LevelScore and as people write it.
+MEASURES = (("oa", "OA"), ("miou", "mIoU"), ("mf1", "mF1"))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of a comparison; ``best`` where no other row has more."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One map: its name and three numbers per level."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    own: bool
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Scores of one class as text, in the order IoU, F1, precision, recall, pixels of reference and map."""
+
+    name: str
+    color: RGB
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConfusionImage:
+    """A confusion matrix on the page."""
+
+    src: str
+    width_px: int
+    alt: str
+
+
+@dataclass(frozen=True)
+class LevelAccuracy:
+    """Scores of one level; ``omitted`` classes occur neither in the reference nor in the map."""
+
+    name: str
+    classes: int
+    summary: tuple[str, ...]
+    rows: tuple[ClassRow, ...]
+    omitted: int
+    confusion: ConfusionImage | None
+
+
+@dataclass(frozen=True)
+class AccuracySection:
+    """Everything the page says about accuracy.
+
+    Attributes:
+        summary: The scores in one sentence.
+        facts: Label and value, in order.
+        levels: Scores per level, coarsest first.
+        comparison: The map and the baselines; empty without baselines.
+    """
+
+    summary: str
+    facts: tuple[tuple[str, str], ...]
+    levels: tuple[LevelAccuracy, ...]
+    comparison: tuple[ComparisonRow, ...]
+
+
+def build_accuracy_section(
+    own: Evaluation, baselines: Sequence[tuple[str, Evaluation]], taxonomy: Taxonomy
+) -> AccuracySection:
+    """Prepare scores for the page.
+
+    Args:
+        own: Scores of the maps.
+        baselines: Name and scores of what they are compared with.
+        taxonomy: The class tree of all.
+    """
+    scored = [level for level in range(1, taxonomy.num_levels + 1) if own.level(level)]
+    return AccuracySection(
+        summary=_summary(own, taxonomy, scored),
+        facts=_facts(own),
+        levels=tuple(_level_accuracy(own.levels[f"L{level}"], taxonomy, level) for level in scored),
+        comparison=compare([("This map", own), *baselines], scored) if baselines else (),
+    )
+
+
+def compare(named: Sequence[tuple[str, Evaluation]], levels: Sequence[int]) -> tuple[ComparisonRow, ...]:
+    """Lay the scores of several maps side by side; the first one is our own.
+
+    Args:
+        named: Name and scores.
+        levels: Levels to compare, from 1.
+
+    Returns:
+        Rows with the cells of ``MEASURES`` for every level; the best at three decimals is marked, ties too.
+    """
+    columns = [(level, key) for level in levels for key, _ in MEASURES]
+    table = [[_measure(evaluation.level(level), key) for level, key in columns] for _, evaluation in named]
+    rounded = [[None if value is None else round(value, 3) for value in row] for row in table]
+    best = [
+        max((value for value in column if value is not None), default=None)
+        for column in zip(*rounded, strict=True)
+    ]
+    return tuple(
+        ComparisonRow(
+            name,
+            tuple(
+                Cell(score(value), value is not None and round(value, 3) == top)
+                for value, top in zip(row, best, strict=True)
+            ),
+            own=position == 0,
+        )
+        for position, ((name, _), row) in enumerate(zip(named, table, strict=True))
+    )
+
+
+def _measure(level: LevelScore | None, key: str) -> float | None:
+    return None if level is None else {"oa": level.oa, "miou": level.miou, "mf1": level.mf1}[key]
+
+
+def _summary(own: Evaluation, taxonomy: Taxonomy, levels: Sequence[int]) -> str:
+    parts = [
+        f"{per_cent(own.levels[f'L{level}'].oa)} at {taxonomy.level_names[level - 1]}" for level in levels
+    ]
+    return f"Share of the compared pixels that are right: {', '.join(parts)}."
+
+
+def _facts(own: Evaluation) -> tuple[tuple[str, str], ...]:
+    facts = [("Pixels compared", count(own.pixels)), ("Pixels without a label", count(own.ignored))]
+    if own.consistency is not None:
+        facts.append(("Consistent before decoding", f"{100 * own.consistency:.2f}\N{NO-BREAK SPACE}%"))
+    distance = own.tree_distance
+    for label, value in (
+        ("Mean tree distance, all pixels", distance.mean_all),
+        ("Mean tree distance, wrong pixels", distance.mean_errors),
+    ):
+        facts.append((label, UNDEFINED if value is None else f"{value:.3f}"))
+    return tuple(facts)
+
+
+def _level_accuracy(level: LevelScore, taxonomy: Taxonomy, number: int) -> LevelAccuracy:
+    name = taxonomy.level_names[number - 1]
+    order = tree_order(taxonomy, number)
+    colors = taxonomy.colors(number)
+    scored = [i for i in order if level.classes and (level.classes[i].support or level.classes[i].predicted)]
+    rows = tuple(ClassRow(level.classes[i].name, colors[i], _cells(level.classes[i])) for i in scored)
+    return LevelAccuracy(
+        name=name,
+        classes=taxonomy.num_classes[number - 1],
+        summary=tuple(score(_measure(level, key)) for key, _ in MEASURES),
+        rows=rows,
+        omitted=len(level.classes) - len(rows),
+        confusion=_confusion(level, taxonomy, number),
+    )
+
+
+def _cells(one: ClassScore) -> tuple[str, ...]:
+    shares = tuple(score(value) for value in (one.iou, one.f1, one.precision, one.recall))
+    return (*shares, count(one.support), count(one.predicted))
+
+
+def _confusion(level: LevelScore, taxonomy: Taxonomy, number: int) -> ConfusionImage | None:
+    if not level.confusion:
+        return None
+    figure = draw_confusion(np.array(level.confusion, dtype=np.int64), taxonomy, number)
+    if figure is None:
+        return None
+    alt = f"Confusion matrix of level {taxonomy.level_names[number - 1]}"
+    return ConfusionImage(data_uri(figure.png), figure.width_px, alt)
+
+
+__all__ = (
+    "MEASURES",
+    "AccuracySection",
+    "Cell",
+    "ClassRow",
+    "ComparisonRow",
+    "ConfusionImage",
+    "LevelAccuracy",
+    "build_accuracy_section",
+    "compare",
+)

@@ -1,0 +1,139 @@
+"""Classes in the order of the tree: legends group them under their parents, area tables indent them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..taxonomy import Taxonomy
+from ..taxonomy.schema import RGB
+from .census import Census
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One class of a legend.
+
+    Attributes:
+        name: Class name.
+        color: (red, green, blue) 0..255, exactly that of the map.
+        share: Share of the mapped area, 0..1.
+        heading: Name of the parent where this class opens a group, else None.
+        grouped: The class stands under a heading.
+    """
+
+    name: str
+    color: RGB
+    share: float
+    heading: str | None = None
+    grouped: bool = False
+
+
+@dataclass(frozen=True)
+class AreaRow:
+    """One row of the tree of areas.
+
+    Attributes:
+        name: Class name.
+        levels: Levels that the row stands for; several where a class is repeated downwards.
+        depth: Indentation, from 0.
+        color: (red, green, blue) 0..255 of the finest of these levels.
+        area_m2: Area on the ellipsoid.
+    """
+
+    name: str
+    levels: tuple[int, ...]
+    depth: int
+    color: RGB
+    area_m2: float
+
+
+def tree_order(taxonomy: Taxonomy, level: int) -> dict[int, int | None]:
+    """Classes of a level in the order in which one meets them going down the tree from its first class.
+
+    A class with several parents comes once, under the first of them.
+
+    Args:
+        taxonomy: The class tree.
+        level: 1..N.
+
+    Returns:
+        Class index -> index of the parent under which it comes (None at level 1).
+    """
+    above = taxonomy.paths[:, :level]
+    ordered = above[np.lexsort(above.T[::-1])].tolist()
+    order: dict[int, int | None] = {}
+    for chain in ordered:
+        order.setdefault(chain[-1], chain[-2] if level > 1 else None)
+    return order
+
+
+def legend(taxonomy: Taxonomy, census: Census, level: int) -> list[LegendEntry]:
+    """Entries of the classes that occur at a level, grouped under their parents.
+
+    A group has its parent's name as heading, unless it is one class of the same name.
+
+    Args:
+        taxonomy: The class tree.
+        census: Areas that include the level.
+        level: 1..N.
+    """
+    areas = census.class_area_m2(level)
+    total = sum(areas.values())
+    names, colors = taxonomy.class_names(level), taxonomy.colors(level)
+    groups: dict[int | None, list[int]] = {}
+    for index, parent in tree_order(taxonomy, level).items():
+        if index in areas:
+            groups.setdefault(parent, []).append(index)
+    entries = []
+    for parent, members in groups.items():
+        heading = None if parent is None else taxonomy.class_names(level - 1)[parent]
+        if [names[index] for index in members] == [heading]:
+            heading = None
+        for index in members:
+            share = areas[index] / total
+            entries.append(
+                LegendEntry(
+                    names[index],
+                    colors[index],
+                    share,
+                    heading if index == members[0] else None,
+                    heading is not None,
+                )
+            )
+    return entries
+
+
+def area_rows(taxonomy: Taxonomy, census: Census) -> list[AreaRow]:
+    """All classes that occur, as a tree over the levels counted; the rows of each level add up to its total.
+
+    A class that its level below only repeats (the one child, of the same name) shares its row with it.
+    """
+    return [row for root in _children(census, ()) for row in _subtree(taxonomy, census, (root,), 0)]
+
+
+def _subtree(taxonomy: Taxonomy, census: Census, prefix: tuple[int, ...], depth: int) -> list[AreaRow]:
+    names = [taxonomy.class_names(level)[index] for level, index in zip(census.levels, prefix, strict=False)]
+    first = len(prefix)
+    below = _children(census, prefix)
+    while len(below) == 1 and taxonomy.class_names(census.levels[len(prefix)])[below[0]] == names[-1]:
+        prefix = (*prefix, below[0])
+        below = _children(census, prefix)
+    levels = census.levels[first - 1 : len(prefix)]
+    color = taxonomy.colors(levels[-1])[prefix[-1]]
+    rows = [AreaRow(names[-1], levels, depth, color, census.prefix_area_m2(prefix))]
+    for child in below:
+        rows += _subtree(taxonomy, census, (*prefix, child), depth + 1)
+    return rows
+
+
+def _children(census: Census, prefix: tuple[int, ...]) -> list[int]:
+    """Class indices that occur right below a chain of classes."""
+    if len(prefix) == len(census.levels):
+        return []
+    same = (census.chains[:, : len(prefix)] == np.array(prefix, dtype=np.int64)).all(axis=1)
+    below = census.chains[same, len(prefix)]
+    present: list[int] = np.unique(below[below >= 0]).tolist()
+    return present
+
+
+__all__ = ("AreaRow", "LegendEntry", "area_rows", "legend", "tree_order")

@@ -1,0 +1,91 @@
+"""Numbers as people read them."""
+
+import math
+
+#: Shown for what is undefined: an en dash.
+UNDEFINED = "\N{EN DASH}"
+
+
+def score(value: float | None) -> str:
+    """A score 0..1 with three decimals.
+
+    Example:
+        >>> score(0.83712), score(None)
+        ('0.837', '–')
+    """
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def per_cent(share: float | None) -> str:
+    """A share 0..1 as per cent with one decimal; what is there but rounds to nothing says so.
+
+    Example:
+        >>> per_cent(0.4267), per_cent(0.0002), per_cent(0.0), per_cent(1.0)
+        ('42.7 %', '< 0.1 %', '0.0 %', '100.0 %')
+    """
+    if share is None or math.isnan(share):
+        return UNDEFINED
+    text = "<\N{NO-BREAK SPACE}0.1" if 0 < share < 0.0005 else f"{100 * share:.1f}"
+    return f"{text}\N{NO-BREAK SPACE}%"
+
+
+def count(value: int) -> str:
+    """A whole number with thousands separators."""
+    return f"{value:,d}"
+
+
+def area_decimals(total_m2: float) -> int:
+    """Decimals with which the hectares of a table are shown: as many as its total deserves."""
+    hectares = total_m2 / 1e4
+    return 2 if hectares < 100 else 1 if hectares < 10_000 else 0
+
+
+def hectares(area_m2: float, decimals: int) -> str:
+    """An area in hectares (without the unit); what is there but rounds to nothing says so.
+
+    Example:
+        >>> hectares(123_456_789.0, 1), hectares(3.0, 1)
+        ('12,345.7', '< 0.1')
+    """
+    value, least = area_m2 / 1e4, 10.0**-decimals
+    if 0 < value < least / 2:
+        return f"<\N{NO-BREAK SPACE}{least:.{decimals}f}"
+    return f"{value:,.{decimals}f}"
+
+
+def square_kilometres(area_m2: float) -> str:
+    """An area with its unit: hectares below one square kilometre, else square kilometres."""
+    if area_m2 < 1e6:
+        return f"{area_m2 / 1e4:,.2f}\N{NO-BREAK SPACE}ha"
+    value = area_m2 / 1e6
+    return f"{value:,.{1 if value < 1000 else 0}f}\N{NO-BREAK SPACE}km²"
+
+
+def metres(length_m: float) -> str:
+    """A pixel size in metres with up to four significant digits.
+
+    Example:
+        >>> metres(9.9996), metres(0.5), metres(30.0)
+        ('10 m', '0.5 m', '30 m')
+    """
+    return f"{length_m:.4g}\N{NO-BREAK SPACE}m" if length_m < 1000 else kilometres(length_m)
+
+
+def kilometres(length_m: float) -> str:
+    """A length in kilometres with its unit, one to three decimals."""
+    value = length_m / 1000
+    decimals = 3 if value < 1 else 2 if value < 10 else 1 if value < 1000 else 0
+    return f"{value:,.{decimals}f}\N{NO-BREAK SPACE}km"
+
+
+__all__ = (
+    "UNDEFINED",
+    "area_decimals",
+    "count",
+    "hectares",
+    "kilometres",
+    "metres",
+    "per_cent",
+    "score",
+    "square_kilometres",
+)

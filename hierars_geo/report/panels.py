@@ -1,0 +1,180 @@
+"""One map of the page with everything that explains it: picture, legend, note."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+
+from ..taxonomy import Taxonomy
+from ..taxonomy.schema import RGB
+from ..types import IGNORE_INDEX
+from .census import Census
+from .class_order import LegendEntry, legend
+from .formats import per_cent
+from .png import data_uri, index_png, rgb_png
+from .reference import ReferenceSurvey
+from .survey import MISSING, ValueSurvey
+from .truecolor import TrueColor
+
+_AGREES: RGB = (205, 224, 232)
+_BELOW: RGB = (150, 150, 150)
+_PER_CENT = 100
+#: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
+_CONFIDENCE_RAMP = "viridis"
+_ERROR_RAMP = "YlOrRd"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map.
+
+    Attributes:
+        title: What it shows.
+        src: The picture as a data URI.
+        alt: The same for those who do not see it.
+        legend: Entries, in order; empty for the image and for ramps.
+        ramp: Data URI of a colour ramp from 0 to 100 %, or None.
+        gaps: Some pixels have no data; the page shows them hatched, since a class may be white.
+        note: One line below the legend, or None.
+    """
+
+    title: str
+    src: str
+    alt: str
+    legend: tuple[LegendEntry, ...] = ()
+    ramp: str | None = None
+    gaps: bool = False
+    note: str | None = None
+
+
+def image_panel(picture: TrueColor) -> Panel:
+    """The true-colour image."""
+    bands = ", ".join(picture.bands)
+    return Panel(
+        title="Image, true colour",
+        src=data_uri(rgb_png(picture.image, picture.valid)),
+        alt="True-colour satellite image of the scene",
+        gaps=not picture.valid.all(),
+        note=f"Red, green, blue: {bands}; stretched from the 2nd to the 98th percentile.",
+    )
+
+
+def class_panel(
+    title: str, index: NDArray[np.int64], taxonomy: Taxonomy, census: Census, level: int
+) -> Panel:
+    """A class map, predicted or reference, with the classes that occur in the order of the tree."""
+    colors = dict(enumerate(taxonomy.colors(level)))
+    entries = tuple(legend(taxonomy, census, level))
+    largest = sorted(entries, key=lambda entry: entry.share, reverse=True)[:3]
+    summary = ", ".join(f"{entry.name} {per_cent(entry.share)}" for entry in largest)
+    alt = f"{title}: mostly {summary}"
+    gaps = bool((index == IGNORE_INDEX).any())
+    return Panel(title, data_uri(index_png(index, colors)), alt, entries, gaps=gaps)
+
+
+def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) -> Panel:
+    """Where map and reference agree, and down to which level.
+
+    Args:
+        reference: The comparison.
+        level_names: Names of the levels compared, coarsest first; K of them.
+    """
+    depths = range(len(level_names), -1, -1)
+    colors = agreement_colors(len(level_names))
+    total = reference.depth_area_m2.sum()
+    entries = tuple(
+        LegendEntry(
+            agreement_name(depth, level_names),
+            colors[depth],
+            float(reference.depth_area_m2[depth] / total) if total else 0.0,
+        )
+        for depth in depths
+    )
+    return Panel(
+        title="Agreement with the reference",
+        src=data_uri(index_png(reference.depth, colors)),
+        alt=f"Map of agreement: {per_cent(entries[0].share)} right at every level",
+        legend=entries,
+        gaps=_has_gaps(reference.depth),
+        note="Share of the area that has a reference label.",
+    )
+
+
+def agreement_name(depth: int, level_names: tuple[str, ...]) -> str:
+    """Say in words that ``depth`` levels agree, coarsest first."""
+    if depth == len(level_names):
+        return f"Right at {level_names[-1]}" if len(level_names) > 1 else "Right"
+    if depth == 0:
+        return f"Wrong at {level_names[0]}" if len(level_names) > 1 else "Wrong"
+    only = " only" if depth == 1 else ""
+    return f"Right at {level_names[depth - 1]}{only}, wrong at {level_names[depth]}"
+
+
+def agreement_colors(levels: int) -> dict[int, RGB]:
+    """Pale blue where all levels agree, else the darker the coarser the mistake."""
+    positions = np.linspace(0.95, 0.35, levels) if levels > 1 else np.array([0.9])
+    wrong = {depth: _ramp_color(_ERROR_RAMP, float(at)) for depth, at in enumerate(positions)}
+    return {**wrong, levels: _AGREES}
+
+
+def confidence_panel(title: str, confidence: ValueSurvey) -> Panel:
+    """Confidence of the chosen class at a level, per cent."""
+    colors = {value: _ramp_color(_CONFIDENCE_RAMP, value / _PER_CENT) for value in range(_PER_CENT + 1)}
+    mean, unsure = confidence.mean / _PER_CENT, confidence.share_below(_PER_CENT // 2)
+    ramp = np.arange(_PER_CENT + 1)[None, :]
+    return Panel(
+        title=title,
+        src=data_uri(index_png(confidence.reduced, colors)),
+        alt=f"{title}: {per_cent(mean)} on average",
+        ramp=data_uri(index_png(ramp, colors)),
+        gaps=_has_gaps(confidence.reduced),
+        note=f"Mean {per_cent(mean)}; below 50\N{NO-BREAK SPACE}% on {per_cent(unsure)} of the pixels.",
+    )
+
+
+def depth_panel(
+    depth: ValueSurvey, level_names: tuple[str, ...], palette: Mapping[int, RGB] | None = None
+) -> Panel:
+    """The finest level at which a pixel is sure enough; 0 where it is at none.
+
+    Args:
+        depth: Level numbers 0..N.
+        level_names: Names of all N levels.
+        palette: Colours of the raster, so that page and GIS look alike; default a ramp.
+    """
+    levels = len(level_names)
+    ramp = {n: _ramp_color("GnBu", 0.25 + 0.65 * n / levels) for n in range(1, levels + 1)} | {0: _BELOW}
+    colors = {n: (palette or ramp).get(n, color) for n, color in ramp.items()}
+    total = max(1, int(depth.histogram.sum()))
+    names = [f"Below the threshold at {level_names[0]}", *(f"Sure down to {name}" for name in level_names)]
+    entries = tuple(
+        LegendEntry(names[n], colors[n], int(depth.histogram[n]) / total)
+        for n in range(levels, -1, -1)
+        if depth.histogram[n]
+    )
+    src = data_uri(index_png(depth.reduced, colors))
+    alt = "Map of the finest level that is sure enough"
+    return Panel("Adaptive depth", src, alt, entries, gaps=_has_gaps(depth.reduced))
+
+
+def _has_gaps(reduced: NDArray[np.int64]) -> bool:
+    return bool((reduced == MISSING).any())
+
+
+def _ramp_color(name: str, position: float) -> RGB:
+    red, green, blue, _ = colormaps[name](position, bytes=True)
+    return int(red), int(green), int(blue)
+
+
+__all__ = (
+    "Panel",
+    "agreement_colors",
+    "agreement_name",
+    "agreement_panel",
+    "class_panel",
+    "confidence_panel",
+    "depth_panel",
+    "image_panel",
+)

@@ -1,0 +1,236 @@
+"""The section of one scene: facts, maps, areas, provenance, as values that the template lays out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..types import IGNORE_INDEX
+from .class_order import AreaRow, area_rows
+from .formats import count, kilometres, metres, per_cent, square_kilometres
+from .ground import GroundFrame, ground_frame
+from .panels import Panel, agreement_panel, class_panel, confidence_panel, depth_panel, image_panel
+from .provenance import flatten_provenance
+from .reference import ReferenceSurvey, survey_reference
+from .scalebar import ScaleBar, fit_scale_bar
+from .scenes import PredictedScene
+from .survey import MapSurvey, read_palette, survey_maps, survey_values
+from .thumbnail import thumbnail_shape
+from .truecolor import read_true_color
+
+_TIMES = "\N{MULTIPLICATION SIGN}"
+#: Classes that a summary names.
+_SUMMARISED = 5
+#: Widest and highest a map gets on the page, CSS pixels; its scale bar follows.
+_MAX_WIDTH_PX, _MAX_HEIGHT_PX = 560, 640
+
+
+@dataclass(frozen=True)
+class PanelRow:
+    """Maps that stand side by side."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class MapFrame:
+    """What all maps of a scene share.
+
+    Attributes:
+        aspect: Width over height on the ground.
+        max_width_px: Widest the map may be so that it is not too high.
+        scale_bar: The scale bar.
+        north_deg: Direction of true north, degrees clockwise from up.
+    """
+
+    aspect: float
+    max_width_px: int
+    scale_bar: ScaleBar
+    north_deg: float
+
+
+@dataclass(frozen=True)
+class SceneSection:
+    """Everything the page says about a scene.
+
+    Attributes:
+        name: Name of the scene.
+        summary: The map in one sentence.
+        facts: Label and value, in order.
+        frame: Geometry of the maps.
+        rows: Rows of maps.
+        levels: Levels mapped, from 1, coarsest first.
+        level_names: Their names.
+        area_rows: The tree of areas.
+        area_m2: Mapped area.
+        provenance: Key and value, in order.
+        has_image: The image touches the scene.
+        has_reference: The labels touch the scene.
+    """
+
+    name: str
+    summary: str
+    facts: tuple[tuple[str, str], ...]
+    frame: MapFrame
+    rows: tuple[PanelRow, ...]
+    levels: tuple[int, ...]
+    level_names: tuple[str, ...]
+    area_rows: tuple[AreaRow, ...]
+    area_m2: float
+    provenance: tuple[tuple[str, str], ...]
+    has_image: bool
+    has_reference: bool
+
+    @property
+    def columns(self) -> int:
+        """Columns of the page's map grid: all maps of a scene are shown at one size."""
+        return max(len(row.panels) for row in self.rows)
+
+
+def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path | None) -> SceneSection:
+    """Read a scene's rasters and prepare its section.
+
+    Args:
+        scene: The maps.
+        image: Raster or folder of bands to show, if any.
+        labels: Reference labels, if any.
+
+    Raises:
+        HieraRSError: A file cannot be read or does not fit; it is named.
+    """
+    survey = survey_maps(scene)
+    ground = ground_frame(scene.grid)
+    reference = survey_reference(scene, labels) if labels is not None else None
+    picture = _image(scene, survey, image)
+    names = tuple(scene.taxonomy.level_names[level - 1] for level in scene.levels)
+    return SceneSection(
+        name=scene.name,
+        summary=summarise(scene, survey),
+        facts=_facts(scene, survey, ground),
+        frame=_frame(scene, ground),
+        rows=tuple(row for row in _rows(scene, survey, reference, picture, names) if row.panels),
+        levels=scene.levels,
+        level_names=names,
+        area_rows=tuple(area_rows(scene.taxonomy, survey.census)),
+        area_m2=survey.census.mapped_area_m2,
+        provenance=tuple(flatten_provenance(scene.properties)),
+        has_image=picture is not None,
+        has_reference=reference is not None,
+    )
+
+
+def _image(scene: PredictedScene, survey: MapSurvey, image: Path | None) -> Panel | None:
+    if image is None:
+        return None
+    mapped = survey.maps[scene.levels[0]] != IGNORE_INDEX
+    picture = read_true_color(image, scene.grid, thumbnail_shape(scene.grid.shape), mapped)
+    return None if picture is None else image_panel(picture)
+
+
+def _rows(
+    scene: PredictedScene,
+    survey: MapSurvey,
+    reference: ReferenceSurvey | None,
+    picture: Panel | None,
+    names: tuple[str, ...],
+) -> Iterator[PanelRow]:
+    tree = scene.taxonomy
+    overview = [] if picture is None else [picture]
+    if reference is not None:
+        overview.append(agreement_panel(reference, names))
+    if scene.depth is not None:
+        depth = survey_values(scene.depth, tree.num_levels)
+        overview.append(depth_panel(depth, tree.level_names, read_palette(scene.depth)))
+    yield PanelRow("Overview", tuple(overview))
+    yield PanelRow(
+        "Predicted classes",
+        tuple(
+            class_panel(_level_title(scene, level), survey.maps[level], tree, survey.census, level)
+            for level in scene.levels
+        ),
+    )
+    if reference is not None:
+        yield PanelRow(
+            "Reference labels",
+            tuple(
+                class_panel(
+                    f"Reference, {_level_title(scene, level)}",
+                    reference.maps[level],
+                    tree,
+                    reference.census,
+                    level,
+                )
+                for level in scene.levels
+            ),
+        )
+    yield PanelRow(
+        "Confidence",
+        tuple(
+            confidence_panel(f"Confidence at {_level_title(scene, level)}", survey_values(path, 100))
+            for level, path in scene.confidence.items()
+        ),
+    )
+
+
+def _level_title(scene: PredictedScene, level: int) -> str:
+    """``L2``, or ``L2 (crop groups)`` where the class tree has its own name for the level."""
+    name = scene.taxonomy.level_names[level - 1]
+    return name if name == f"L{level}" else f"L{level} ({name})"
+
+
+def _frame(scene: PredictedScene, ground: GroundFrame) -> MapFrame:
+    width_m, height_m = ground.col_m * scene.grid.width, ground.row_m * scene.grid.height
+    aspect = width_m / height_m
+    max_width = max(120, round(min(_MAX_WIDTH_PX, _MAX_HEIGHT_PX * aspect)))
+    return MapFrame(aspect, max_width, fit_scale_bar(width_m), ground.north_deg)
+
+
+def _facts(scene: PredictedScene, survey: MapSurvey, ground: GroundFrame) -> tuple[tuple[str, str], ...]:
+    grid = scene.grid
+    authority = grid.crs.to_authority()
+    crs = f"{':'.join(authority)} ({grid.crs.name})" if authority else grid.crs.name
+    pixel = metres(grid.gsd_m())
+    if abs(ground.col_m / ground.row_m - 1) > 0.01:
+        pixel = f"{metres(ground.col_m)} {_TIMES} {metres(ground.row_m)}"
+    return (
+        ("Acquired", scene.date or "not stated"),
+        ("Coordinate reference system", crs),
+        ("Ground sampling distance", pixel),
+        (
+            "Size",
+            f"{count(grid.width)} {_TIMES} {count(grid.height)} px, "
+            f"{kilometres(ground.col_m * grid.width)} {_TIMES} {kilometres(ground.row_m * grid.height)}",
+        ),
+        (
+            "Mapped",
+            f"{square_kilometres(survey.census.mapped_area_m2)}, "
+            f"{per_cent(survey.census.mapped_share)} of the pixels",
+        ),
+        ("Class tree", _tree_text(scene)),
+    )
+
+
+def _tree_text(scene: PredictedScene) -> str:
+    tree = scene.taxonomy
+    sizes = " / ".join(str(tree.num_classes[level - 1]) for level in scene.levels)
+    plural = "levels" if len(scene.levels) > 1 else "level"
+    return f"{tree.title or tree.name}: {len(scene.levels)} {plural}, {sizes} classes"
+
+
+def summarise(scene: PredictedScene, survey: MapSurvey) -> str:
+    """Say in one sentence what covers the scene: the largest classes of its coarsest level."""
+    level = scene.levels[0]
+    areas = survey.census.class_area_m2(level)
+    total = sum(areas.values())
+    if not total:
+        return "No pixel of this scene has a class."
+    names = scene.taxonomy.class_names(level)
+    largest = sorted(areas, key=lambda index: areas[index], reverse=True)[:_SUMMARISED]
+    parts = [f"{names[index]} {per_cent(areas[index] / total)}" for index in largest]
+    rest = sum(area for index, area in areas.items() if index not in largest)
+    if rest:
+        parts.append(f"other classes {per_cent(rest / total)}")
+    return f"{square_kilometres(total)} mapped: {', '.join(parts)}."
+
+
+__all__ = ("MapFrame", "PanelRow", "SceneSection", "build_scene_section", "summarise")

@@ -1,0 +1,140 @@
+"""Scores of an evaluation, read from the metrics.json of ``hierars-geo evaluate`` and checked at the door."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import DataError, MissingFileError
+from ..taxonomy import Taxonomy
+
+Score = Annotated[float, Field(ge=0, le=1)] | None
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ClassScore(_Part):
+    """Scores of one class; None where undefined (a class that does not occur)."""
+
+    name: str
+    value: int
+    iou: Score
+    f1: Score
+    precision: Score
+    recall: Score
+    support: Count
+    predicted: Count
+
+
+class LevelScore(_Part):
+    """Scores of one level; ``confusion[i][j]`` counts pixels of reference class i that were mapped as j."""
+
+    oa: Score
+    miou: Score
+    mf1: Score
+    classes: tuple[ClassScore, ...] = ()
+    confusion: tuple[tuple[Count, ...], ...] = ()
+
+
+class TreeDistance(_Part):
+    """Mean number of wrong levels, over all pixels and over the wrong ones."""
+
+    mean_all: float | None = None
+    mean_errors: float | None = None
+
+
+class Evaluation(_Part):
+    """The whole file; levels by ``L1`` .. ``LN``."""
+
+    taxonomy: str
+    pixels: Count = 0
+    ignored: Count = 0
+    consistency: Score = None
+    tree_distance: TreeDistance = TreeDistance()
+    levels: dict[str, LevelScore]
+
+    def level(self, number: int) -> LevelScore | None:
+        """Scores of a level (from 1), None where it was not scored."""
+        return self.levels.get(f"L{number}")
+
+
+def read_evaluation(
+    metrics: Path | Mapping[str, Any], taxonomy: Taxonomy, name: str = "metrics"
+) -> Evaluation:
+    """Read scores and check that they are of a class tree.
+
+    Args:
+        metrics: A metrics.json, or its content.
+        taxonomy: The class tree of the maps.
+        name: What the scores are called in messages when they come as a mapping.
+
+    Returns:
+        The scores.
+
+    Raises:
+        MissingFileError: No such file.
+        DataError: It is no metrics file, or of another class tree.
+    """
+    origin = str(metrics) if isinstance(metrics, Path) else f"the scores '{name}'"
+    content = _read_json(metrics) if isinstance(metrics, Path) else metrics
+    try:
+        evaluation = Evaluation.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        raise DataError(
+            f"Expected {origin} to be scores of 'hierars-geo evaluate', but {key}: {first['msg']}. "
+            "Evaluate again."
+        ) from error
+    _check_tree(evaluation, taxonomy, origin)
+    return evaluation
+
+
+def _read_json(path: Path) -> object:
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} to be a metrics file, but it does not exist. Check the path."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"Expected {path} to be JSON, but got: {' '.join(str(error).split())}. Evaluate again."
+        ) from error
+
+
+def _check_tree(evaluation: Evaluation, taxonomy: Taxonomy, origin: str) -> None:
+    if evaluation.taxonomy != taxonomy.name:
+        raise DataError(
+            f"Expected scores of taxonomy {taxonomy.name}, but got scores of {evaluation.taxonomy} "
+            f"(in {origin}). Give the metrics file of these maps."
+        )
+    known = [f"L{number}" for number in range(1, taxonomy.num_levels + 1)]
+    for key, level in evaluation.levels.items():
+        if key not in known:
+            raise DataError(
+                f"Expected scores of levels {', '.join(known)}, but got {key} (in {origin}). "
+                "Give the metrics file of these maps."
+            )
+        expected = list(taxonomy.class_names(known.index(key) + 1))
+        found = [score.name for score in level.classes]
+        if found and found != expected:
+            raise DataError(
+                f"Expected the classes of taxonomy {taxonomy.name} at {key}, {', '.join(expected[:6])}, ..., "
+                f"but got {', '.join(found[:6])}, ... (in {origin}). Evaluate again with this class tree."
+            )
+        size = len(expected)
+        if level.confusion and {len(row) for row in (level.confusion, *level.confusion)} != {size}:
+            raise DataError(
+                f"Expected a confusion matrix of {size} x {size} at {key}, "
+                f"but got {len(level.confusion)} rows of {max(map(len, level.confusion))} (in {origin}). "
+                "Evaluate again."
+            )
+
+
+__all__ = ("ClassScore", "Evaluation", "LevelScore", "TreeDistance", "read_evaluation")

@@ -1,0 +1,129 @@
+"""Write the report of a prediction folder."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, MissingFileError
+from ..grid import GeoGrid
+from ..raster import atomic_path, check_writable_folder, open_class_map, open_scene, refuse_existing
+from .accuracy_section import AccuracySection, build_accuracy_section
+from .page import Page, render_page
+from .scene_section import SceneSection, build_scene_section
+from .scenes import PredictedScene, find_scenes
+from .scores import read_evaluation
+
+Metrics = Path | Mapping[str, Any]
+
+
+def write_report(
+    pred_dir: Path,
+    out: Path,
+    image: Path | None = None,
+    labels: Path | None = None,
+    metrics: Metrics | None = None,
+    baselines: Sequence[tuple[str, Metrics]] = (),
+    title: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write one HTML file that needs no other: maps, legends, areas, scores, provenance.
+
+    Rasters are read block by block, so memory does not grow with their size.
+
+    Args:
+        pred_dir: Output folder of a prediction: ``scene_L1.tif`` ..., ``scene.json``, and what else there is
+            (confidence, depth). Every scene gets a section.
+        out: File to write; its folder is made where it is missing.
+        image: Image to show in true colour: a raster, or a folder with one raster per band; on any grid.
+        labels: Reference labels with values of the finest level, on any grid; shown and compared.
+        metrics: A metrics.json of ``hierars-geo evaluate``, or its content.
+        baselines: Name and scores of what the map is compared with; needs ``metrics``.
+        title: Heading; default from the scenes' names.
+        overwrite: Replace ``out`` if it exists.
+
+    Returns:
+        The file written.
+
+    Raises:
+        MissingFileError: A file or folder does not exist, or the folder holds no maps.
+        DataError: Image or labels touch no scene, or scores are of another class tree.
+        RasterError: A raster cannot be read or does not fit.
+        TaxonomyError: A raster holds a value that is no class of its level.
+        OutputError: ``out`` exists or cannot be written.
+    """
+    pred_dir, out = Path(pred_dir), Path(out)
+    scenes = find_scenes(pred_dir)
+    refuse_existing([out], overwrite)
+    check_writable_folder(out.parent)
+    accuracy = _accuracy(scenes, metrics, baselines)
+    for path in (image, labels):
+        if path is not None and not Path(path).exists():
+            raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
+    sections = [
+        build_scene_section(scene, image and Path(image), labels and Path(labels)) for scene in scenes
+    ]
+    _check_touched(scenes, sections, image, labels)
+    page = Page(title or _default_title(scenes), datetime.now(UTC), sections, accuracy)
+    text = render_page(page)
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return out
+
+
+def _accuracy(
+    scenes: Sequence[PredictedScene], metrics: Metrics | None, baselines: Sequence[tuple[str, Metrics]]
+) -> AccuracySection | None:
+    if metrics is None:
+        if baselines:
+            raise DataError(
+                f"Expected scores of the map itself beside those of "
+                f"{', '.join(name for name, _ in baselines)}, but got none. Give metrics, too."
+            )
+        return None
+    taxonomy = scenes[0].taxonomy
+    for scene in scenes[1:]:
+        if scene.taxonomy.name != taxonomy.name:
+            raise DataError(
+                f"Expected one class tree where there are scores, but got {taxonomy.name} ({scenes[0].name}) "
+                f"and {scene.taxonomy.name} ({scene.name}). Report the scenes apart."
+            )
+    own = read_evaluation(metrics, taxonomy)
+    named = [(name, read_evaluation(scores, taxonomy, name)) for name, scores in baselines]
+    return build_accuracy_section(own, named, taxonomy)
+
+
+def _check_touched(
+    scenes: Sequence[PredictedScene],
+    sections: Sequence[SceneSection],
+    image: Path | None,
+    labels: Path | None,
+) -> None:
+    """Refuse an image or labels that lie beside every scene: the user meant another file."""
+    if image is not None and not any(section.has_image for section in sections):
+        with open_scene(image) as reader:
+            raise _elsewhere("an image", image, reader.grid, scenes[0])
+    if labels is not None and not any(section.has_reference for section in sections):
+        with open_class_map(labels) as reader:
+            raise _elsewhere("labels", labels, reader.grid, scenes[0])
+
+
+def _elsewhere(what: str, path: Path, found: GeoGrid, scene: PredictedScene) -> DataError:
+    return DataError(
+        f"Expected {what} with data where {scene.name} lies ({_place(scene.grid)}), but got none there "
+        f"(in {path}, {_place(found)}). Give the file of the predicted place."
+    )
+
+
+def _place(grid: GeoGrid) -> str:
+    edges = " ".join(f"{edge:.10g}" for edge in grid.bounds)
+    return f"bounds {edges} in {grid.crs.name}"
+
+
+def _default_title(scenes: Sequence[PredictedScene]) -> str:
+    if len(scenes) == 1:
+        return f"Class maps of {scenes[0].name}"
+    return f"Class maps of {len(scenes)} scenes"
+
+
+__all__ = ("Metrics", "write_report")
