@@ -109,7 +109,7 @@ def _name_axes(axes: Axes, names: list[str], size_pt: int) -> None:
 
 def _label(taxonomy: Taxonomy, level: int, index: int) -> str:
     """A class name that fits and that the font can draw, else the class's raster value."""
-    name = " ".join(taxonomy.class_names(level)[index].split())
+    name = taxonomy.class_names(level)[index]
     font = font_manager.get_font(font_manager.findfont(_FONT))
     if not all(font.get_char_index(ord(char)) for char in name):
         return f"class {taxonomy.class_values(level)[index]}"

@@ -19,9 +19,7 @@ def score(value: float | None) -> str:
 def per_cent(share: float | None) -> str:
     """A share 0..1 as per cent with one decimal; what is there but rounds to nothing says so.
 
-    Example:
-        >>> per_cent(0.4267), per_cent(0.0002), per_cent(0.0), per_cent(1.0)
-        ('42.7 %', '< 0.1 %', '0.0 %', '100.0 %')
+    0.4267 is ``42.7 %``, 0.0002 is ``< 0.1 %``, 0 is ``0.0 %``; the blanks do not break.
     """
     if share is None or math.isnan(share):
         return UNDEFINED
@@ -43,9 +41,7 @@ def area_decimals(total_m2: float) -> int:
 def hectares(area_m2: float, decimals: int) -> str:
     """An area in hectares (without the unit); what is there but rounds to nothing says so.
 
-    Example:
-        >>> hectares(123_456_789.0, 1), hectares(3.0, 1)
-        ('12,345.7', '< 0.1')
+    With one decimal 123 456 789 m2 are ``12,345.7`` and 3 m2 are ``< 0.1``.
     """
     value, least = area_m2 / 1e4, 10.0**-decimals
     if 0 < value < least / 2:
@@ -64,9 +60,7 @@ def square_kilometres(area_m2: float) -> str:
 def metres(length_m: float) -> str:
     """A pixel size in metres with up to four significant digits.
 
-    Example:
-        >>> metres(9.9996), metres(0.5), metres(30.0)
-        ('10 m', '0.5 m', '30 m')
+    9.99996 is ``10 m``, 0.5 is ``0.5 m``; from 1000 on it is in kilometres.
     """
     return f"{length_m:.4g}\N{NO-BREAK SPACE}m" if length_m < 1000 else kilometres(length_m)
 

@@ -1,0 +1,181 @@
+"""Pictures: exact class colours, bands by name, stretch, confusion figures."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from affine import Affine
+from PIL import Image
+from pyproj import CRS
+from report_factory import UTM, Place
+
+from hierars_geo.errors import RasterError
+from hierars_geo.grid import GeoGrid
+from hierars_geo.report.confusion import draw_confusion, row_normalised
+from hierars_geo.report.png import index_png, rgb_png
+from hierars_geo.report.truecolor import read_true_color, stretch
+from hierars_geo.taxonomy import Taxonomy
+
+SHAPE = (40, 60)
+GRID = GeoGrid(CRS.from_string(UTM[0]), UTM[1], SHAPE)
+MAPPED = np.ones(SHAPE, bool)
+MM5B = Taxonomy.from_yaml("mm5b")
+
+
+def decode(png):
+    return np.array(Image.open(BytesIO(png)).convert("RGBA"))
+
+
+@pytest.mark.parametrize("classes", [3, 200, 700])
+def test_every_pixel_has_exactly_its_colour(classes):
+    rng = np.random.default_rng(0)
+    index = rng.integers(-1, classes, (50, 70))
+    index.flat[: classes + 1] = np.arange(-1, classes)
+    colors = {k: tuple(rng.integers(0, 256, 3).tolist()) for k in range(classes)}
+    pixels = decode(index_png(index, colors))
+    assert np.array_equal(pixels[..., 3], np.where(index < 0, 0, 255))
+    for k, color in colors.items():
+        assert (pixels[index == k, :3] == color).all()
+
+
+def test_image_is_transparent_where_it_has_no_data():
+    valid = np.array([[True, False]])
+    pixels = decode(rgb_png(np.full((3, 1, 2), 7, np.uint8), valid))
+    assert pixels.tolist() == [[[7, 7, 7, 255], [255, 255, 255, 0]]]
+
+
+def test_stretch_spans_the_middle_96_per_cent():
+    plane = np.arange(101, dtype=np.float32).reshape(1, -1)
+    valid = np.ones_like(plane, bool)
+    stretched = stretch(plane, valid)
+    assert stretched[0, [0, 2, 50, 98, 100]].tolist() == [0, 0, 128, 255, 255]
+    assert stretch(np.full((2, 2), 5, np.float32), np.ones((2, 2), bool)).max() == 0
+
+
+@pytest.fixture
+def write_bands(tmp_path):
+    """Write a gradient per band: red to the right, green downwards, blue both, the rest constant."""
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    planes = {"red": cols * 10, "green": rows * 10, "blue": (rows + cols) * 10, "other": rows * 0 + 5}
+    place = Place(MM5B, SHAPE)
+
+    def write(names, order, nodata=None, name="image.tif", **options):
+        stack = np.stack([planes[key] for key in order]).astype(np.uint16) + 1
+        return place.write_tif(tmp_path / name, stack, nodata, names, **options)
+
+    return write
+
+
+def is_true(picture):
+    """Red grows to the right, green downwards."""
+    red, green, blue = picture.image.astype(int)
+    return (
+        red[0, -1] > red[0, 0]
+        and red[-1, 0] == red[0, 0]
+        and green[-1, 0] > green[0, 0]
+        and green[0, -1] == green[0, 0]
+        and blue[-1, -1] > blue[0, 0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (("B02", "B03", "B04", "B08"), ("blue", "green", "red", "other")),
+        (("red", "green", "blue"), ("red", "green", "blue")),
+        (("nir", "blue", "red", "green"), ("other", "blue", "red", "green")),
+        (("B1 (blue)", "B2 (green)", "B3 (red)", "red edge 1"), ("blue", "green", "red", "other")),
+    ],
+)
+def test_bands_are_found_by_name(write_bands, names, order):
+    assert is_true(read_true_color(write_bands(names, order), GRID, SHAPE, MAPPED))
+
+
+def test_bands_are_found_by_colour_interpretation(write_bands):
+    path = write_bands((), ("red", "green", "blue"), photometric="RGB")
+    assert is_true(read_true_color(path, GRID, SHAPE, MAPPED))
+
+
+def test_bands_are_found_in_a_folder_of_band_files(write_bands, tmp_path):
+    for name, key in (("B04", "red"), ("B03", "green"), ("B02", "blue")):
+        write_bands((), (key,), name=f"scene_{name}.tif")
+    assert is_true(read_true_color(tmp_path, GRID, SHAPE, MAPPED))
+
+
+def test_bands_without_names_are_refused(write_bands):
+    path = write_bands((), ("red", "green", "blue", "other"), photometric="MINISBLACK")
+    with pytest.raises(RasterError, match=r"named red, green, blue or B04, B03, B02.*image\.tif"):
+        read_true_color(path, GRID, SHAPE, MAPPED)
+
+
+def test_image_on_a_finer_and_larger_grid_is_brought_to_the_extent(tmp_path):
+    rows, cols = np.mgrid[: SHAPE[0] * 2 + 20, : SHAPE[1] * 2 + 20]
+    stack = np.stack([cols, rows, rows + cols]).astype(np.uint16) + 1
+    place = Place(MM5B, SHAPE)
+    transform = UTM[1] @ Affine.scale(0.5) @ Affine.translation(-10, -10)
+    path = place.write_tif(tmp_path / "fine.tif", stack, 0, ("red", "green", "blue"), transform=transform)
+    picture = read_true_color(path, GRID, SHAPE, MAPPED)
+    assert picture.valid.all()
+    assert is_true(picture)
+
+
+def test_reduced_image_leaves_nodata_out(tmp_path):
+    place = Place(MM5B, (400, 600))
+    picture = read_true_color(
+        place.write_image(tmp_path / "image.tif"),
+        GeoGrid(CRS.from_string(UTM[0]), UTM[1], (400, 600)),
+        (100, 150),
+        np.ones((100, 150), bool),
+    )
+    assert picture.image.shape == (3, 100, 150)
+    assert not picture.valid[0, 0]
+    assert 0.9 < picture.valid.mean() < 1
+
+
+def test_undeclared_nodata_shows_only_where_there_is_no_class(tmp_path):
+    place = Place(MM5B, SHAPE)
+    stack = np.full((3, *SHAPE), 9, np.uint8)
+    stack[:, :5, :5] = 0
+    path = place.write_tif(tmp_path / "image.tif", stack, None, ("red", "green", "blue"))
+    mapped = MAPPED.copy()
+    mapped[:5, :3] = False
+    picture = read_true_color(path, GRID, SHAPE, mapped)
+    assert np.array_equal(picture.valid, mapped)
+
+
+def test_image_elsewhere_gives_nothing(write_bands):
+    path = write_bands(
+        ("red", "green", "blue"), ("red", "green", "blue"), transform=UTM[1] @ Affine.translation(900, 0)
+    )
+    assert read_true_color(path, GRID, SHAPE, np.zeros(SHAPE, bool)) is None
+
+
+def test_rows_of_a_confusion_matrix_add_up_to_one():
+    shares = row_normalised(np.array([[3, 1], [0, 0]]))
+    assert shares[0].tolist() == [0.75, 0.25]
+    assert np.isnan(shares[1]).all()
+
+
+def test_confusion_figure_leaves_out_what_does_not_occur():
+    confusion = np.zeros((18, 18), dtype=np.int64)
+    assert draw_confusion(confusion, MM5B, 3) is None
+    confusion[2, 2], confusion[2, 5] = 80, 20
+    small = draw_confusion(confusion, MM5B, 3)
+    confusion[np.arange(18), np.arange(18)] = 50
+    large = draw_confusion(confusion, MM5B, 3)
+    assert decode(small.png).shape[1] < decode(large.png).shape[1]
+    assert large.width_px == pytest.approx(decode(large.png).shape[1] * 96 / 160, abs=1)
+
+
+def test_confusion_figure_takes_any_class_name():
+    names = ["$x$ and \\frac", "水田", "a_b^c {", "x" * 80]
+    classes = [{"name": name, "value": k + 1, "color": [k, k, k]} for k, name in enumerate(names)]
+    tree = Taxonomy.from_dict({"name": "odd", "levels": [{"name": "L1", "classes": classes}]})
+    figure = draw_confusion(np.eye(4, dtype=np.int64) * 7, tree, 1)
+    assert decode(figure.png).shape[1] > 100
+
+
+def test_many_classes_make_a_figure_without_numbers():
+    corine = Taxonomy.from_yaml("corine")
+    figure = draw_confusion(np.eye(44, dtype=np.int64), corine, 3)
+    assert figure.width_px < 1400
