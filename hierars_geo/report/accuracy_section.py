@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..taxonomy import Taxonomy
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB, Taxonomy
 from .class_order import tree_order
 from .confusion import draw_confusion
 from .formats import UNDEFINED, count, per_cent, score

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..taxonomy import Taxonomy
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB, Taxonomy
 from .census import Census
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import __version__
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB
 from .accuracy_section import MEASURES, AccuracySection
 from .formats import area_decimals, hectares, per_cent, square_kilometres
 from .scene_section import SceneSection

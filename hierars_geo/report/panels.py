@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from ..taxonomy import Taxonomy
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB, Taxonomy
 from ..types import IGNORE_INDEX
 from .census import Census
 from .class_order import LegendEntry, legend
@@ -21,6 +20,7 @@ from .truecolor import TrueColor
 _AGREES: RGB = (205, 224, 232)
 _BELOW: RGB = (150, 150, 150)
 _PER_CENT = 100
+_NO_DATA = "No data"
 #: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
 _CONFIDENCE_RAMP = "viridis"
 _ERROR_RAMP = "YlOrRd"
@@ -36,7 +36,8 @@ class Panel:
         alt: The same for those who do not see it.
         legend: Entries, in order; empty for the image and for ramps.
         ramp: Data URI of a colour ramp from 0 to 100 %, or None.
-        gaps: Some pixels have no data; the page shows them hatched, since a class may be white.
+        gap: What a pixel without a colour is, or None where there is none; the page shows such pixels
+            hatched, since a class may be white.
         note: One line below the legend, or None.
     """
 
@@ -45,33 +46,48 @@ class Panel:
     alt: str
     legend: tuple[LegendEntry, ...] = ()
     ramp: str | None = None
-    gaps: bool = False
+    gap: str | None = None
     note: str | None = None
 
 
 def image_panel(picture: TrueColor) -> Panel:
     """The true-colour image."""
-    bands = ", ".join(picture.bands)
+    named = picture.bands == ("red", "green", "blue")
+    shown = "S" if named else f"Red, green, blue: {', '.join(picture.bands)}; s"
     return Panel(
         title="Image, true colour",
         src=data_uri(rgb_png(picture.image, picture.valid)),
         alt="True-colour satellite image of the scene",
-        gaps=not picture.valid.all(),
-        note=f"Red, green, blue: {bands}; stretched from the 2nd to the 98th percentile.",
+        gap=None if picture.valid.all() else _NO_DATA,
+        note=f"{shown}tretched from the 2nd to the 98th percentile.",
     )
 
 
 def class_panel(
-    title: str, index: NDArray[np.int64], taxonomy: Taxonomy, census: Census, level: int
+    title: str,
+    index: NDArray[np.int64],
+    taxonomy: Taxonomy,
+    census: Census,
+    level: int,
+    gap: str = _NO_DATA,
 ) -> Panel:
-    """A class map, predicted or reference, with the classes that occur in the order of the tree."""
+    """A class map with the classes that occur in the order of the tree.
+
+    Args:
+        title: What it shows.
+        index: (h, w) class indices, ``IGNORE_INDEX`` where there is no class.
+        taxonomy: The class tree.
+        census: Areas that include the level.
+        level: 1..N.
+        gap: What a pixel without a class is.
+    """
     colors = dict(enumerate(taxonomy.colors(level)))
     entries = tuple(legend(taxonomy, census, level))
     largest = sorted(entries, key=lambda entry: entry.share, reverse=True)[:3]
     summary = ", ".join(f"{entry.name} {per_cent(entry.share)}" for entry in largest)
     alt = f"{title}: mostly {summary}"
-    gaps = bool((index == IGNORE_INDEX).any())
-    return Panel(title, data_uri(index_png(index, colors)), alt, entries, gaps=gaps)
+    shown_gap = gap if (index == IGNORE_INDEX).any() else None
+    return Panel(title, data_uri(index_png(index, colors)), alt, entries, gap=shown_gap)
 
 
 def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) -> Panel:
@@ -97,7 +113,7 @@ def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) ->
         src=data_uri(index_png(reference.depth, colors)),
         alt=f"Map of agreement: {per_cent(entries[0].share)} right at every level",
         legend=entries,
-        gaps=_has_gaps(reference.depth),
+        gap="No label, or no data" if (reference.depth == MISSING).any() else None,
         note="Share of the area that has a reference label.",
     )
 
@@ -129,7 +145,7 @@ def confidence_panel(title: str, confidence: ValueSurvey) -> Panel:
         src=data_uri(index_png(confidence.reduced, colors)),
         alt=f"{title}: {per_cent(mean)} on average",
         ramp=data_uri(index_png(ramp, colors)),
-        gaps=_has_gaps(confidence.reduced),
+        gap=_gap(confidence),
         note=f"Mean {per_cent(mean)}; below 50\N{NO-BREAK SPACE}% on {per_cent(unsure)} of the pixels.",
     )
 
@@ -156,11 +172,11 @@ def depth_panel(
     )
     src = data_uri(index_png(depth.reduced, colors))
     alt = "Map of the finest level that is sure enough"
-    return Panel("Adaptive depth", src, alt, entries, gaps=_has_gaps(depth.reduced))
+    return Panel("Adaptive depth", src, alt, entries, gap=_gap(depth))
 
 
-def _has_gaps(reduced: NDArray[np.int64]) -> bool:
-    return bool((reduced == MISSING).any())
+def _gap(survey: ValueSurvey) -> str | None:
+    return _NO_DATA if (survey.reduced == MISSING).any() else None
 
 
 def _ramp_color(name: str, position: float) -> RGB:

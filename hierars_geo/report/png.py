@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB
 
 #: What transparent pixels look like in viewers without transparency.
 _PAPER: RGB = (255, 255, 255)

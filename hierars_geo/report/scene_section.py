@@ -17,7 +17,7 @@ from .survey import MapSurvey, read_palette, survey_maps, survey_values
 from .thumbnail import thumbnail_shape
 from .truecolor import read_true_color
 
-_TIMES = "\N{MULTIPLICATION SIGN}"
+_TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 #: Classes that a summary names.
 _SUMMARISED = 5
 #: Widest and highest a map gets on the page, CSS pixels; its scale bar follows.
@@ -159,6 +159,7 @@ def _rows(
                     tree,
                     reference.census,
                     level,
+                    gap="No label",
                 )
                 for level in scene.levels
             ),
@@ -191,15 +192,15 @@ def _facts(scene: PredictedScene, survey: MapSurvey, ground: GroundFrame) -> tup
     crs = f"{':'.join(authority)} ({grid.crs.name})" if authority else grid.crs.name
     pixel = metres(grid.gsd_m())
     if abs(ground.col_m / ground.row_m - 1) > 0.01:
-        pixel = f"{metres(ground.col_m)} {_TIMES} {metres(ground.row_m)}"
+        pixel = f"{metres(ground.col_m)}{_TIMES}{metres(ground.row_m)}"
     return (
         ("Acquired", scene.date or "not stated"),
         ("Coordinate reference system", crs),
         ("Ground sampling distance", pixel),
         (
             "Size",
-            f"{count(grid.width)} {_TIMES} {count(grid.height)} px, "
-            f"{kilometres(ground.col_m * grid.width)} {_TIMES} {kilometres(ground.row_m * grid.height)}",
+            f"{count(grid.width)}{_TIMES}{count(grid.height)} px, "
+            f"{kilometres(ground.col_m * grid.width)}{_TIMES}{kilometres(ground.row_m * grid.height)}",
         ),
         (
             "Mapped",

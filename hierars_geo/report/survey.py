@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
 from ..raster import open_class_map
-from ..taxonomy.schema import RGB
+from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
 from .census import Census, CensusTaker
 from .ground import row_pixel_areas_m2
