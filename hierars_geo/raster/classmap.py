@@ -23,6 +23,7 @@ class ClassMapReader:
         grid: Where the pixels lie.
         nodata: Declared nodata value; None where there is none, or one that no integer can have (NaN).
         dtype: Integer data type, for example ``"uint8"``.
+        tags: Metadata of the file.
     """
 
     def __init__(self, path: str, dataset: DatasetReader, grid: GeoGrid, band: int) -> None:
@@ -30,6 +31,7 @@ class ClassMapReader:
         self.grid = grid
         self.nodata = _whole(dataset.nodatavals[band - 1])
         self.dtype: str = dataset.dtypes[band - 1]
+        self.tags: dict[str, str] = dataset.tags()
         self._dataset = dataset
         self._band = band
 
