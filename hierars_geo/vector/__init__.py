@@ -1,0 +1,25 @@
+"""Polygons out of class maps: nested over the levels, with shared borders, areas and QGIS styles."""
+
+from .areas import polygon_areas_m2
+from .coverage import Coverage, build_coverage, polygonize_paths
+from .nesting import LevelRegions, nest_levels
+from .regions import Regions, label_regions
+from .scan import RowScanner
+from .sieve import sieve
+from .vectorize import Progress, VectorSummary, vectorize
+
+__all__ = (
+    "Coverage",
+    "LevelRegions",
+    "Progress",
+    "Regions",
+    "RowScanner",
+    "VectorSummary",
+    "build_coverage",
+    "label_regions",
+    "nest_levels",
+    "polygon_areas_m2",
+    "polygonize_paths",
+    "sieve",
+    "vectorize",
+)

@@ -1,0 +1,121 @@
+"""The nested polygons of a class map: regions, their levels, and which vertices their borders keep."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+
+from ..grid import GeoGrid
+from .areas import polygon_areas_m2, region_areas_m2
+from .equal_area import pixel_size_m
+from .nesting import LevelRegions, nest_levels
+from .regions import Regions, label_regions
+from .rings import Polygons, Rings, trace_rings
+from .scan import RowScanner
+from .sieve import sieve
+from .simplify import surviving_corners
+
+#: Pixels this close to square count as square, so that borders of equally many pixels are equally long.
+_SQUARE = 1e-3
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Polygons of all levels that share their vertices.
+
+    Attributes:
+        grid: Where the raster lies.
+        paths: (P, D) class index of each legal path at each level.
+        regions: Regions of the paths.
+        levels: Regions of levels 1..D.
+        area_m2: (R,) area on the ellipsoid of each region of the paths, 0 for the outside.
+        survives: (k,) True for the corners that stay vertices; None for all.
+    """
+
+    grid: GeoGrid
+    paths: NDArray[np.int64]
+    regions: Regions
+    levels: tuple[LevelRegions, ...]
+    area_m2: NDArray[np.float64]
+    survives: NDArray[np.bool_] | None = None
+
+    def polygons(self, level: int) -> Polygons:
+        """Build the polygons of a level, 1..D, in the order of its regions; shells anticlockwise."""
+        return _build(
+            self.levels[level - 1].rings(self.regions), self.regions, self.grid.transform, self.survives
+        )
+
+
+def build_coverage(
+    regions: Regions,
+    paths: NDArray[np.int64],
+    grid: GeoGrid,
+    min_area_m2: float = 0.0,
+    simplify_m: float = 0.0,
+) -> tuple[Coverage, NDArray[np.int32]]:
+    """Sieve, simplify and nest the regions of a raster.
+
+    Args:
+        regions: Regions of legal paths.
+        paths: (P, D) class index of each path at each level.
+        grid: Where the raster lies.
+        min_area_m2: Smaller regions join a neighbour; 0 keeps all.
+        simplify_m: Tolerance of the simplification in metres on the ground; 0 keeps all vertices.
+
+    Returns:
+        The coverage, and (R,) int32 the region of it that each given region ended in.
+
+    Raises:
+        RasterError: The CRS is not of the Earth, or a pixel has no place on it.
+        DataError: The simplification lost a region.
+    """
+    area_m2 = region_areas_m2(regions, grid)
+    ended_in = np.arange(len(regions.path), dtype=np.int32)
+    if min_area_m2 > 0:
+        width_m, height_m = pixel_size_m(grid)
+        aspect = height_m / width_m if abs(height_m / width_m - 1) > _SQUARE else 1.0
+        regions, ended_in = sieve(regions, paths, area_m2, min_area_m2, aspect)
+        area_m2 = np.bincount(ended_in, weights=area_m2).astype(np.float64)
+    survives = None
+    if simplify_m > 0:
+        survives = surviving_corners(regions, simplify_m, pixel_size_m(grid))
+        rings = trace_rings(regions.row, regions.col, regions.quadrants)
+        area_m2[1:] = polygon_areas_m2(_build(rings, regions, grid.transform, survives), grid.crs)
+    return Coverage(grid, paths, regions, nest_levels(regions, paths), area_m2, survives), ended_in
+
+
+def polygonize_paths(
+    path_map: NDArray[np.unsignedinteger], nodata: int, transform: Affine
+) -> tuple[Polygons, NDArray[np.int64]]:
+    """Turn a map of path indices (or of any other whole numbers) into a valid coverage.
+
+    Unlike GDAL's polygons these have a vertex wherever a border meets them, so neighbours share all vertices.
+
+    Args:
+        path_map: (H, W) unsigned integers.
+        nodata: Value that gets no polygon.
+        transform: Geotransform of the raster.
+
+    Returns:
+        (n,) polygons of the connected regions (by edges), in the order of their first pixels, and (n,) their
+        values.
+    """
+    scanner = RowScanner(path_map.shape[1], nodata)
+    scanner.feed(path_map)
+    regions, _ = label_regions(scanner.finish())
+    rings = trace_rings(regions.row, regions.col, regions.quadrants)
+    return _build(rings, regions, transform, None), regions.path[1:]
+
+
+def _build(rings: Rings, regions: Regions, transform: Affine, survives: NDArray[np.bool_] | None) -> Polygons:
+    polygons = (rings if survives is None else rings.keep_corners(survives)).polygons(
+        *regions.coordinates(transform)
+    )
+    if transform.determinant > 0:  # rows run north: rings came out mirrored
+        polygons = shapely.orient_polygons(polygons, exterior_cw=False)
+    return polygons
+
+
+__all__ = ("Coverage", "build_coverage", "polygonize_paths")

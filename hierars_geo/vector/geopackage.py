@@ -1,0 +1,88 @@
+"""GeoPackage: one layer per level, each with its QGIS style inside the file; same input, same bytes."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pyogrio
+from geopandas.geodataframe import GeoDataFrame
+
+from ..styles import vector_qml
+from ..taxonomy import Taxonomy
+
+GEOMETRY = "geom"
+#: Written in place of the time of writing, so that the same maps give the same file.
+TIMESTAMP = "2000-01-01T00:00:00.000Z"
+
+_CREATE_STYLES = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256),
+    f_table_schema TEXT(256),
+    f_table_name TEXT(256),
+    f_geometry_column TEXT(256),
+    styleName TEXT(30),
+    styleQML TEXT,
+    styleSLD TEXT,
+    useAsDefault BOOLEAN,
+    description TEXT,
+    owner TEXT(30),
+    ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
+)
+"""
+_REGISTER_STYLES = """
+INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)
+VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)
+"""
+_INSERT_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,
+    styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
+VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', NULL, ?)
+"""
+
+
+def append_layer(path: Path, table: GeoDataFrame, level: int, taxonomy: Taxonomy) -> None:
+    """Write a level as layer ``L<level>``.
+
+    Args:
+        path: The file; made where it does not exist.
+        table: The level's polygons.
+        level: 1..N.
+        taxonomy: The class tree.
+    """
+    pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
+        table,
+        path,
+        layer=f"L{level}",
+        driver="GPKG",
+        append=path.exists(),
+        geometry_type="Polygon",
+        use_arrow=True,
+        layer_options={
+            "GEOMETRY_NAME": GEOMETRY,
+            "DESCRIPTION": f"{taxonomy.name}, level {taxonomy.level_names[level - 1]}",
+        },
+    )
+
+
+def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
+    """Add the table that QGIS reads default styles from, and set the times of change.
+
+    Args:
+        path: A GeoPackage with the layers.
+        levels: Levels that it has.
+        taxonomy: The class tree.
+    """
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_CREATE_STYLES)
+        database.execute(_REGISTER_STYLES, (TIMESTAMP,))
+        for level in levels:
+            name = f"L{level}"
+            about = f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}"
+            style = (name, GEOMETRY, name, vector_qml(taxonomy, level), about, TIMESTAMP)
+            database.execute(_INSERT_STYLE, style)
+        database.execute("UPDATE gpkg_contents SET last_change = ?", (TIMESTAMP,))
+
+
+__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles", "append_layer")

@@ -1,0 +1,152 @@
+"""The rasters of a scene, read strip by strip as one map of legal paths."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, RasterError
+from ..grid import GeoGrid, Window, same_grid
+from ..raster import CONFIDENCE_NODATA, ClassMapReader, open_class_map
+from ..taxonomy import Taxonomy
+from .decoding import PathDecoder
+from .map_files import LEAF, MapFiles
+
+#: Rows that are read at once: those of a block of a COG.
+STRIP_ROWS = 512
+_VALUES = 1 << 16
+
+
+class PathMap:
+    """Open rasters of a scene; made by :func:`open_path_map`.
+
+    Attributes:
+        grid: Where the pixels lie.
+        decoder: From raster values to paths.
+        confidence_levels: Levels that there is a confidence raster of.
+    """
+
+    def __init__(
+        self,
+        scene: str,
+        taxonomy: Taxonomy,
+        classes: Mapping[int, ClassMapReader],
+        confidence: Mapping[int, ClassMapReader],
+    ) -> None:
+        self.decoder = PathDecoder(taxonomy, tuple(classes))
+        self.grid: GeoGrid = classes[self.decoder.levels[-1]].grid
+        self.confidence_levels = tuple(sorted(confidence))
+        self._scene = scene
+        self._taxonomy = taxonomy
+        self._classes = classes
+        self._confidence = confidence
+
+    def strips(self) -> Iterator[tuple[Window, NDArray[np.unsignedinteger], dict[int, NDArray[np.integer]]]]:
+        """Read from top to bottom.
+
+        Yields:
+            The strip's window, the path index of its pixels (h, W), and by level the confidence in per cent
+            (h, W), 255 where there is none.
+
+        Raises:
+            TaxonomyError: A value is neither a class nor nodata.
+            RasterError: A raster is damaged.
+            DataError: After the last strip: levels contradict each other.
+        """
+        conflicts, first = 0, ""
+        origins = {level: reader.path for level, reader in self._classes.items()}
+        for row in range(0, self.grid.height, STRIP_ROWS):
+            window = Window(row, 0, min(STRIP_ROWS, self.grid.height - row), self.grid.width)
+            values = {level: self._read_values(level, window) for level in self._classes}
+            path, wrong = self.decoder.decode(values, origins)
+            if wrong is not None:
+                first = first or _describe(values, wrong, row)
+                conflicts += int(np.count_nonzero(wrong))
+            yield window, path, {level: reader.read(window) for level, reader in self._confidence.items()}
+        if conflicts:
+            raise DataError(
+                f"Expected the levels of {self._scene} to make legal paths of taxonomy "
+                f"{self._taxonomy.name}, but {conflicts} pixels do not, first {first}. "
+                "Predict the scene again, or give the finest level alone."
+            )
+
+    def _read_values(self, level: int, window: Window) -> NDArray[np.unsignedinteger]:
+        """Read a level with the taxonomy's nodata in place of the raster's own."""
+        reader = self._classes[level]
+        values = reader.read(window)
+        nodata = self._taxonomy.nodata_value
+        if reader.nodata is not None and reader.nodata != nodata:
+            values = np.where(values == reader.nodata, nodata, values)
+        if values.dtype not in (np.uint8, np.uint16):
+            if ((values < 0) | (values >= _VALUES)).any():
+                self._taxonomy.value_to_index(values, level, reader.path)
+            values = values.astype(np.uint16)
+        return cast("NDArray[np.unsignedinteger]", values)
+
+
+@contextmanager
+def open_path_map(files: MapFiles, taxonomy: Taxonomy) -> Iterator[PathMap]:
+    """Open the rasters of a scene.
+
+    Args:
+        files: The scene.
+        taxonomy: Its class tree.
+
+    Yields:
+        The open rasters.
+
+    Raises:
+        RasterError: A raster is unreadable, no class raster, not on the grid of the others, or declares a
+        class as nodata.
+        DataError: The rasters do not settle the path of every pixel.
+    """
+    leaf = {taxonomy.num_levels: files.classes[LEAF]} if LEAF in files.classes else files.classes
+    with ExitStack() as stack:
+        classes = {level: stack.enter_context(open_class_map(path)) for level, path in leaf.items()}
+        confidence = {
+            level: stack.enter_context(_open_confidence(path)) for level, path in files.confidence.items()
+        }
+        opened = PathMap(files.scene, taxonomy, classes, confidence)
+        for level, reader in classes.items():
+            _check_nodata(reader, taxonomy, level)
+        for reader in (*classes.values(), *confidence.values()):
+            if not same_grid(reader.grid, opened.grid):
+                raise RasterError(
+                    f"Expected {reader.path} to have the CRS, size and pixels of the scene's finest map, but "
+                    "it has not. Predict the scene again, or move the file away."
+                )
+        yield opened
+
+
+def _open_confidence(path: Path) -> ClassMapReader:
+    reader = open_class_map(path)
+    if reader.dtype != "uint8" or reader.nodata not in (None, CONFIDENCE_NODATA):
+        reader.close()
+        raise RasterError(
+            f"Expected a confidence raster of bytes with nodata {CONFIDENCE_NODATA}, but got {reader.dtype} "
+            f"with nodata {reader.nodata} (in {path}). Predict the scene again, or move the file away."
+        )
+    return reader
+
+
+def _check_nodata(reader: ClassMapReader, taxonomy: Taxonomy, level: int) -> None:
+    if reader.nodata in taxonomy.class_values(level):
+        name = taxonomy.class_names(level)[taxonomy.class_values(level).index(reader.nodata)]
+        raise RasterError(
+            f"Expected the nodata value to be no class of taxonomy {taxonomy.name}, but got {reader.nodata}, "
+            f"which is '{name}' (in {reader.path}). Give the map's own taxonomy, or set nodata to "
+            f"{taxonomy.nodata_value}."
+        )
+
+
+def _describe(values: Mapping[int, NDArray[np.unsignedinteger]], wrong: NDArray[np.bool_], top: int) -> str:
+    """Name the first pixel whose levels make no path."""
+    row, col = (int(axis[0]) for axis in np.nonzero(wrong))
+    found = ", ".join(f"L{level} = {int(values[level][row, col])}" for level in sorted(values))
+    return f"at row {top + row}, column {col} ({found})"
+
+
+__all__ = ("STRIP_ROWS", "PathMap", "open_path_map")

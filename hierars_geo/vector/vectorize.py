@@ -1,0 +1,163 @@
+"""From the maps of a scene to nested polygons in a file."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+from ..raster import check_writable_folder, refuse_existing
+from ..taxonomy import Taxonomy
+from .attributes import level_table
+from .confidence import ConfidenceSums
+from .coverage import build_coverage
+from .map_files import find_map_files, find_taxonomy
+from .path_map import PathMap, open_path_map
+from .regions import Regions, label_regions
+from .scan import RowScanner
+from .writer import open_writer, output_files
+
+#: Called with (done, in all); units are rows of the raster, read or written.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class VectorSummary:
+    """What was written.
+
+    Attributes:
+        scene: Name of the scene.
+        files: One file, or one per level.
+        features: Polygons by level.
+        pixels: Pixels with a class.
+        area_m2: Their area on the ellipsoid.
+        sieved: Regions that joined a neighbour because they were small.
+    """
+
+    scene: str
+    files: tuple[Path, ...]
+    features: dict[int, int]
+    pixels: int
+    area_m2: float
+    sieved: int
+
+
+def vectorize(
+    source: str | Path,
+    out: str | Path,
+    taxonomy: Taxonomy | str | Path | None = None,
+    levels: Iterable[int] | None = None,
+    min_area_m2: float = 0.0,
+    simplify_m: float = 0.0,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> VectorSummary:
+    """Turn the maps of a scene into polygons, one layer per level.
+
+    Each polygon lies inside exactly one of the level above. A polygon is a region of one class under one
+    parent that hangs together by pixel edges. Neighbours share their vertices, within a level and across
+    levels: no gap, no overlap. Areas are on the ellipsoid.
+
+    Args:
+        source: Folder of one scene that predict wrote to; or a class raster.
+        out: ``.gpkg`` with layers L1, L2, ... and their QGIS styles; or ``.parquet`` (GeoParquet 1.1) or
+            ``.fgb`` (FlatGeobuf), one file per level: ``<stem>_L1.parquet`` ...
+        taxonomy: The class tree, its name in the catalog, or a YAML file; default what comes with the maps.
+        levels: Levels to write, from 1; default all down to the finest that there is a map of.
+        min_area_m2: Regions of the finest level that are smaller join a neighbour; 0 keeps all.
+        simplify_m: Tolerance of the simplification of borders, in metres on the ground; 0 keeps all vertices.
+        overwrite: Replace files that exist.
+        progress: Called with (rows done, rows in all).
+
+    Returns:
+        What was written.
+
+    Raises:
+        OptionError: An option is out of range, the format is unknown, or nothing says which taxonomy it is.
+        MissingFileError: The source does not exist or holds no maps.
+        RasterError: A raster is unreadable, no class raster, or not on the Earth.
+        TaxonomyError: A value is not in the taxonomy.
+        DataError: Several scenes, levels that contradict each other, no pixel with a class.
+        OutputError: A file exists, or cannot be written.
+    """
+    target = Path(out)
+    _check_options(target, min_area_m2, simplify_m)
+    files = find_map_files(source)
+    tree = find_taxonomy(files, taxonomy)
+    with open_path_map(files, tree) as maps:
+        grid, paths = maps.grid, maps.decoder.paths
+        chosen = _choose_levels(levels, paths.shape[1], tree)
+        outputs = tuple(dict.fromkeys(output_files(target, chosen).values()))
+        check_writable_folder(target.parent)
+        refuse_existing(outputs, overwrite)
+        report = _report_rows(progress, grid.height, len(chosen))
+        regions, region_of_run, confidence = _scan(maps, report)
+    if regions.count == 0:
+        raise DataError(
+            f"Expected {source} to hold pixels with a class, but all are nodata. "
+            "Check the map and its taxonomy."
+        )
+    coverage, ended_in = build_coverage(regions, paths, grid, min_area_m2, simplify_m)
+    region_of_run = ended_in[region_of_run]
+    features: dict[int, int] = {}
+    with open_writer(target, chosen, tree) as write:
+        for number, level in enumerate(chosen, start=1):
+            nested = coverage.levels[level - 1]
+            mean = confidence.mean(level, nested.region[region_of_run], len(nested.path))
+            polygons = coverage.polygons(level)
+            write(level, level_table(nested, polygons, paths, tree, coverage.area_m2, mean, grid.crs))
+            features[level] = nested.count
+            report(grid.height, number)
+    return VectorSummary(
+        scene=files.scene,
+        files=outputs,
+        features=features,
+        pixels=int(coverage.regions.pixels.sum()),
+        area_m2=float(coverage.area_m2.sum()),
+        sieved=regions.count - coverage.regions.count,
+    )
+
+
+def _scan(
+    maps: PathMap, report: Callable[[int, int], None]
+) -> tuple[Regions, NDArray[np.int32], ConfidenceSums]:
+    """Read the maps once: regions, the region of each run, and sums of confidence over runs."""
+    scanner = RowScanner(maps.grid.width, maps.decoder.nodata)
+    confidence = ConfidenceSums(maps.confidence_levels)
+    for window, path, shares in maps.strips():
+        confidence.add(shares, scanner.feed(path))
+        report(window.row_stop, 0)
+    return *label_regions(scanner.finish()), confidence
+
+
+def _report_rows(progress: Progress | None, height: int, levels: int) -> Callable[[int, int], None]:
+    """Count a written level like the rows of the raster."""
+
+    def report(rows: int, written: int) -> None:
+        if progress is not None:
+            progress(rows + written * height, (1 + levels) * height)
+
+    return report
+
+
+def _check_options(out: Path, min_area_m2: float, simplify_m: float) -> None:
+    output_files(out, (1,))
+    for name, value in (("min_area_m2", min_area_m2), ("simplify_m", simplify_m)):
+        if not (math.isfinite(value) and value >= 0):
+            raise OptionError(f"Expected {name} to be 0 or more, but got {value}.")
+
+
+def _choose_levels(levels: Iterable[int] | None, finest: int, taxonomy: Taxonomy) -> tuple[int, ...]:
+    chosen = tuple(range(1, finest + 1)) if levels is None else tuple(sorted(set(levels)))
+    if not chosen or chosen[0] < 1 or chosen[-1] > finest:
+        raise OptionError(
+            f"Expected levels to be within 1..{finest}, as L{finest} is the finest map of {taxonomy.name} "
+            f"there is, but got {list(chosen)}."
+        )
+    return chosen
+
+
+__all__ = ("Progress", "VectorSummary", "vectorize")
