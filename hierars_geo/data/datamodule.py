@@ -1,0 +1,242 @@
+"""SceneDataModule: scenes, labels and a class tree as batches for Lightning."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+from torchgeo.datasets import stack_samples
+
+from ..errors import OptionError
+from ..taxonomy import Taxonomy
+from ..types import Batch
+from .augmentation import ChipAugmentation
+from .data_options import DataOptions, Normalization, SensorName, SeparateScenes, SplitOptions
+from .intersection import SceneIntersection
+from .scene_splits import SceneSplits
+from .splits import SplitName
+
+
+class SceneDataModule(LightningDataModule):
+    """Batches of chips from georeferenced scenes and label rasters.
+
+    Every argument is a plain value, so that a YAML file can state it. A batch holds ``image`` (B, C, H, W)
+    float32 as stored, ``mask`` (B, H, W) int64 leaf index or -100, ``valid`` (B, H, W) bool, and the lists
+    ``bounds`` and ``crs``. Images are not normalised here: the model does that by (x - mean) / std, with the
+    numbers of this class.
+
+    Args:
+        images: Files, folders or patterns of images.
+        labels: Files, folders or patterns of label rasters.
+        taxonomy: Class tree of the labels: name in the catalog or path of a YAML file.
+        sensor: Sensor of the images.
+        bands: Bands to read, in that order (default: the sensor's).
+        chip_size: Side of a chip in pixels.
+        batch_size: Chips per batch.
+        chips_per_epoch: Random training chips per epoch.
+        num_workers: Processes that read; the chips do not depend on it.
+        val_fraction: Share of the ground for validation, unless ``val_images`` or a region is given.
+        test_fraction: Share of the ground for testing, unless ``test_images`` or a region is given.
+        block_m: Side of the blocks of ground dealt to the splits, in metres (default: two chips).
+        buffer_m: Ground left out of training around val and test, in metres.
+        train_region: [left, bottom, right, top] in the CRS of the images (default: what val and test leave).
+        val_region: Ground of validation. Where any region is given, nothing is dealt at random.
+        test_region: Ground of testing.
+        val_images: Scenes of their own for validation, with ``val_labels``.
+        val_labels: Labels of ``val_images``.
+        test_images: Scenes of their own for testing, with ``test_labels``.
+        test_labels: Labels of ``test_images``.
+        normalization: ``statistics`` of the training ground; ``scale``, a division; or ``none``.
+        mean: Per band, instead of computed ones (with ``std``).
+        std: Per band, instead of computed ones (with ``mean``).
+        scale: Divisor of ``normalization: scale`` (default: the sensor's).
+        statistics_windows: Take statistics of at most this many windows of 512 pixels, evenly spread.
+        nodata: Value without data in image files that declare none.
+        augment: Flips and quarter turns of training batches.
+        scale_range: [low, high] of a random scale, with ``augment``.
+        leak_check: Refuse splits that share ground. Turn off only for scenes whose coordinates mean nothing.
+        seed: Decides blocks, chips and augmentation.
+
+    Raises:
+        OptionError: Options contradict each other.
+    """
+
+    def __init__(
+        self,
+        images: list[str],
+        labels: list[str],
+        taxonomy: str,
+        sensor: SensorName = "sentinel2",
+        bands: list[str] | None = None,
+        chip_size: int = 256,
+        batch_size: int = 8,
+        chips_per_epoch: int = 800,
+        num_workers: int = 0,
+        val_fraction: float = 0.2,
+        test_fraction: float = 0.2,
+        block_m: float | None = None,
+        buffer_m: float = 0.0,
+        train_region: list[float] | None = None,
+        val_region: list[float] | None = None,
+        test_region: list[float] | None = None,
+        val_images: list[str] | None = None,
+        val_labels: list[str] | None = None,
+        test_images: list[str] | None = None,
+        test_labels: list[str] | None = None,
+        normalization: Normalization = "statistics",
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+        scale: float | None = None,
+        statistics_windows: int = 1024,
+        nodata: float | None = None,
+        augment: bool = False,
+        scale_range: list[float] | None = None,
+        leak_check: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        # not Lightning's hparams: those clash with arguments of the same names in a LightningModule
+        self.options = DataOptions(
+            images=images,
+            labels=labels,
+            taxonomy=taxonomy,
+            sensor=sensor,
+            bands=bands,
+            chip_size=chip_size,
+            batch_size=batch_size,
+            chips_per_epoch=chips_per_epoch,
+            num_workers=num_workers,
+            normalization=normalization,
+            mean=mean,
+            std=std,
+            scale=scale,
+            statistics_windows=statistics_windows,
+            nodata=nodata,
+            seed=seed,
+            split=SplitOptions(
+                val_fraction=val_fraction,
+                test_fraction=test_fraction,
+                block_m=block_m,
+                buffer_m=buffer_m,
+                regions=(train_region, val_region, test_region),
+                val_scenes=SeparateScenes.of(val_images, val_labels, "val"),
+                test_scenes=SeparateScenes.of(test_images, test_labels, "test"),
+                leak_check=leak_check,
+            ),
+        )
+        if scale_range is not None and (len(scale_range) != 2 or not augment):
+            raise OptionError(
+                f"Expected scale_range to be [low, high] and augment true, but got {scale_range}, {augment}."
+            )
+        self.augmentation = (
+            ChipAugmentation(None if scale_range is None else (scale_range[0], scale_range[1]))
+            if augment
+            else None
+        )
+        self.scenes = SceneSplits(self.options)
+
+    @property
+    def parts(self) -> dict[SplitName, SceneIntersection]:
+        """The data set of each split."""
+        return self.scenes.parts
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Class tree of the labels."""
+        return self.scenes.taxonomy
+
+    @property
+    def taxonomy_name(self) -> str:
+        """Name in the catalog or path of the class tree, as it was given."""
+        return self.options.taxonomy
+
+    @property
+    def bands(self) -> list[str]:
+        """Canonical names of the channels."""
+        return list(self.scenes.dataset.bands)
+
+    @property
+    def mean(self) -> list[float]:
+        """What the model subtracts, per band, in stored values; statistics are computed when asked for."""
+        return list(self.scenes.mean)
+
+    @property
+    def std(self) -> list[float]:
+        """What the model divides by, per band, in stored values."""
+        return list(self.scenes.std)
+
+    @property
+    def gsd_m(self) -> float:
+        """Ground sampling distance in metres at the centre of the training scenes."""
+        return self.scenes.gsd_m
+
+    @property
+    def chip_size(self) -> int:
+        """Side of a chip in pixels."""
+        return self.options.chip_size
+
+    def setup(self, stage: str) -> None:
+        """Open the scenes; what is wrong with them is said here."""
+        _ = self.parts
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return random chips of the training ground."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]] | list[Any]:
+        """Return a covering grid of the validation ground, an empty list where there is none."""
+        return self._loader("val") if "val" in self.parts else []
+
+    def test_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return a covering grid of the test ground.
+
+        Raises:
+            OptionError: There is no test ground.
+        """
+        if "test" not in self.parts:
+            raise OptionError(
+                "Expected ground to test on, but got none. Give test_images and test_labels, test_region or "
+                "test_fraction."
+            )
+        return self._loader("test")
+
+    def _loader(self, name: SplitName) -> DataLoader[dict[str, Any]]:
+        o = self.options
+        part = self.parts[name]
+        return DataLoader(
+            part,
+            batch_size=o.batch_size,
+            sampler=cast(Any, self.scenes.sampler(part, name)),
+            num_workers=o.num_workers,
+            persistent_workers=o.num_workers > 0,
+            collate_fn=stack_samples,
+            drop_last=name == "train",
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(o.seed),
+        )
+
+    def transfer_batch_to_device(
+        self, batch: Mapping[str, Any], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Any]:
+        """Move the tensors of a batch; bounds and CRS stay as they are."""
+        return {
+            key: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            for key, value in batch.items()
+        }
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment training batches on the device they are on."""
+        if self.augmentation is None or self.trainer is None or not self.trainer.training:
+            return batch
+        # seed and number of the batch alone, so that a resumed run goes on as if it had not stopped
+        number = self.trainer.fit_loop.total_batch_idx
+        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + number)
+        return self.augmentation(batch, generator)
+
+    def teardown(self, stage: str) -> None:
+        """Close the files that this process holds open."""
+        self.scenes.close()
+
+
+__all__ = ("SceneDataModule",)

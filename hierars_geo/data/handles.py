@@ -1,0 +1,65 @@
+"""HandlePool: a bounded number of open rasters per process."""
+
+import os
+from collections import OrderedDict
+
+from rasterio.io import DatasetReader
+
+from ..errors import OptionError
+from ..raster.dataset import open_dataset
+
+
+class HandlePool:
+    """Keeps the most recently used rasters open.
+
+    A handle must not cross a fork (both processes would share its file offset), so handles belong to the
+    process that opened them: after a fork the child opens its own and leaves the inherited ones alone.
+    Handles do not travel in a pickle either, so workers may be spawned.
+
+    Args:
+        max_open: Handles at the same time, >= 1; the least recently used one is closed first.
+    """
+
+    def __init__(self, max_open: int = 64) -> None:
+        if max_open < 1:
+            raise OptionError(f"Expected max_open_files to be >= 1, but got {max_open}.")
+        self.max_open = max_open
+        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
+        self._inherited: list[OrderedDict[str, DatasetReader]] = []
+        self._pid = os.getpid()
+
+    def get(self, path: str) -> DatasetReader:
+        """Return an open dataset; it stays open at least until ``max_open`` others have been asked for.
+
+        Raises:
+            MissingFileError: The file is gone.
+            RasterError: GDAL cannot read it.
+        """
+        if self._pid != os.getpid():
+            self._inherited.append(self._open)
+            self._open, self._pid = OrderedDict(), os.getpid()
+        dataset = self._open.get(path)
+        if dataset is not None:
+            self._open.move_to_end(path)
+            return dataset
+        while len(self._open) >= self.max_open:
+            self._open.popitem(last=False)[1].close()
+        self._open[path] = dataset = open_dataset(path)
+        return dataset
+
+    def __len__(self) -> int:
+        return len(self._open) if self._pid == os.getpid() else 0
+
+    def close(self) -> None:
+        """Close every handle of this process; the next :meth:`get` opens again."""
+        while len(self) and self._open:
+            self._open.popitem()[1].close()
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"max_open": self.max_open}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.__init__(state["max_open"])  # type: ignore[misc]
+
+
+__all__ = ("HandlePool",)

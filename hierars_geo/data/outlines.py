@@ -1,0 +1,63 @@
+"""Outlines: where and when scenes lie, as arrays for a fast search and as TorchGeo's index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import shapely
+from geopandas.geodataframe import GeoDataFrame
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from ..types import Bounds
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Outlines in one CRS.
+
+    Attributes:
+        polygons: (S,) shapely polygons.
+        bounds: (S, 4) left, bottom, right, top.
+        intervals: (S, 2) first and last nanosecond.
+    """
+
+    polygons: NDArray[np.object_]
+    bounds: NDArray[np.float64]
+    intervals: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, polygons: Sequence[BaseGeometry], intervals: Sequence[tuple[int, int]]) -> "Outlines":
+        """Collect outlines."""
+        array = np.array(polygons, dtype=object)
+        return cls(
+            array, shapely.bounds(array).reshape(-1, 4), np.array(intervals, dtype=np.int64).reshape(-1, 2)
+        )
+
+    def hits(self, bounds: Bounds, interval: tuple[int, int] | None) -> NDArray[np.intp]:
+        """Find the outlines whose bounds share an area, and whose dates share a moment, with a query.
+
+        Args:
+            bounds: (left, bottom, right, top).
+            interval: (first, last) nanosecond, None for any time.
+
+        Returns:
+            Their positions, ascending.
+        """
+        left, bottom, right, top = bounds
+        box = self.bounds
+        hit = (box[:, 0] < right) & (box[:, 2] > left) & (box[:, 1] < top) & (box[:, 3] > bottom)
+        if interval is not None:
+            hit &= (self.intervals[:, 0] <= interval[1]) & (self.intervals[:, 1] >= interval[0])
+        return np.flatnonzero(hit)
+
+    def frame(self, crs: CRS, columns: Mapping[str, Sequence[object]]) -> GeoDataFrame:
+        """Return the index that TorchGeo's classes expect."""
+        times = pd.to_datetime(self.intervals.ravel(), unit="ns").to_numpy().reshape(-1, 2)
+        index = pd.IntervalIndex.from_arrays(times[:, 0], times[:, 1], closed="both", name="datetime")
+        return GeoDataFrame(dict(columns), index=index, geometry=list(self.polygons), crs=crs)
+
+
+__all__ = ("Outlines",)

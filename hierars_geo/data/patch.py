@@ -1,0 +1,74 @@
+"""Patch: pixels and their validity, and how several patches of one window become one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..grid import Window
+
+Pixels = NDArray[Any]
+
+
+@dataclass
+class Patch:
+    """What was read in a window.
+
+    Attributes:
+        data: (C, H, W), float32 of an image, int32 leaf index of labels; of no meaning where not valid.
+        valid: (H, W) bool, True where every channel holds data.
+    """
+
+    data: Pixels
+    valid: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, channels: int, window: Window, dtype: str) -> "Patch":
+        """Return a patch without a valid pixel; its data are zeros."""
+        shape = (window.height, window.width)
+        return cls(np.zeros((channels, *shape), dtype=dtype), np.zeros(shape, dtype=np.bool_))
+
+    def filled(self, value: float) -> Pixels:
+        """Return the data with ``value`` where not valid (in place)."""
+        if not self.valid.all():
+            self.data[:, ~self.valid] = value
+        return self.data
+
+
+def first_valid(patches: Iterable[Patch | None]) -> Patch | None:
+    """Lay patches of one window over each other; at every pixel the first valid one counts.
+
+    Args:
+        patches: In order of precedence; None where a source has nothing. Not read any further once every
+            pixel is valid.
+
+    Returns:
+        The merged patch, None where every patch was None.
+    """
+    merged: Patch | None = None
+    for patch in patches:
+        if patch is None:
+            continue
+        if merged is None:
+            merged = patch
+        else:
+            take = patch.valid & ~merged.valid
+            merged.data[:, take] = patch.data[:, take]
+            merged.valid |= take
+        if merged.valid.all():
+            break
+    return merged
+
+
+def stack_channels(patches: Iterable[Patch]) -> Patch:
+    """Concatenate channels; a pixel is valid where it is in every patch."""
+    parts = list(patches)
+    if len(parts) == 1:
+        return parts[0]
+    valid = np.logical_and.reduce([part.valid for part in parts])
+    return Patch(np.concatenate([part.data for part in parts]), valid)
+
+
+__all__ = ("Patch", "Pixels", "first_valid", "stack_channels")

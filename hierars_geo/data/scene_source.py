@@ -1,0 +1,153 @@
+"""SceneSource: what every source of ours can do, so that sources combine on one lattice."""
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pyproj import CRS
+from torchgeo.datasets import GeoDataset
+from torchgeo.datasets.utils import GeoSlice
+
+from ..grid import Window
+from ..types import IGNORE_INDEX
+from .lattice import Lattice
+from .outlines import Outlines
+from .patch import Patch
+from .queries import Query, QueryError, resolve
+
+
+class SceneSource(GeoDataset):
+    """A TorchGeo data set of images, or of labels, that can be read on any lattice.
+
+    Attributes:
+        lattice: Pixels that queries are snapped to.
+        bands: Names of the channels; empty for labels.
+        is_image: True for images, False for labels.
+        index: TorchGeo's index: one row per scene, with its outline and date.
+    """
+
+    lattice: Lattice
+    bands: Sequence[str]
+    is_image: bool
+    transforms: Any = None
+
+    @abc.abstractmethod
+    def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
+        """Read a window of any lattice.
+
+        Args:
+            lattice: Pixels to read on, in any CRS and resolution.
+            window: Window of the lattice.
+            interval: (first, last) nanosecond; None for any time.
+
+        Returns:
+            (C, h, w) pixels and their validity; None where no scene lies there and then.
+        """
+
+    @abc.abstractmethod
+    def outlines(self, crs: CRS) -> Outlines:
+        """Return where and when the scenes lie, in a CRS."""
+
+    @abc.abstractmethod
+    def lattice_in(self, crs: CRS) -> Lattice:
+        """Return the lattice nearest to that of the first scene, in a CRS."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the files that this process holds open; reading opens them again."""
+
+    @abc.abstractmethod
+    def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Any:  # noqa: ANN401
+        """Draw a sample as a matplotlib figure."""
+
+    def __getitem__(self, query: GeoSlice) -> dict[str, Any]:
+        """Read a sample.
+
+        Args:
+            query: ``[xmin:xmax:xres, ymin:ymax:yres, tmin:tmax]``, snapped to the lattice.
+
+        Returns:
+            ``image`` (C, H, W) float32 as stored, 0 where not valid, or ``mask`` (H, W) int64 leaf index,
+            -100 without a label; ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top) as read;
+            ``crs``.
+
+        Raises:
+            QueryError: No scene lies there (an IndexError).
+        """
+        where = resolve(query, self.bounds, self.lattice)
+        patch = self.read(where.lattice, where.window, where.interval)
+        if patch is None:
+            raise outside(where, self)
+        sample = to_sample(patch, self.is_image) | {"bounds": where.bounds, "crs": self.crs}
+        return sample if self.transforms is None else dict(self.transforms(sample))
+
+    @property
+    def crs(self) -> CRS:
+        """Coordinate reference system of queries and samples."""
+        return self.lattice.crs
+
+    @crs.setter
+    def crs(self, new_crs: CRS) -> None:
+        if new_crs != self.lattice.crs:
+            self._move_to(self.lattice_in(new_crs))
+
+    @property
+    def res(self) -> tuple[float, float]:
+        """(x, y) pixel size in units of the CRS."""
+        return self.lattice.res
+
+    @res.setter
+    def res(self, new_res: float | tuple[float, float]) -> None:
+        self._move_to(self.lattice.at_res(as_pair(new_res)))
+
+    @property
+    def bounds(self) -> tuple[slice, slice, slice]:
+        """x, y and t of all scenes, as slices whose step is the resolution."""
+        return self._bounds
+
+    def _move_to(self, lattice: Lattice) -> None:
+        """Take a lattice and build the index on it."""
+        self.lattice = lattice
+        self.index = self._frame(lattice.crs)
+        self._bounds = whole_bounds(self.index, lattice.res)
+
+    @abc.abstractmethod
+    def _frame(self, crs: CRS) -> Any:  # noqa: ANN401
+        """Build TorchGeo's index in a CRS."""
+
+
+def to_sample(patch: Patch, is_image: bool) -> dict[str, Any]:
+    """Turn a patch into the tensors of a sample."""
+    valid = torch.from_numpy(patch.valid)
+    if is_image:
+        return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0))), "valid": valid}
+    return {"mask": torch.from_numpy(patch.filled(IGNORE_INDEX)[0].astype(np.int64)), "valid": valid}
+
+
+def whole_bounds(index: Any, res: tuple[float, float]) -> tuple[slice, slice, slice]:  # noqa: ANN401
+    """Return what TorchGeo calls the bounds of an index."""
+    left, bottom, right, top = (float(edge) for edge in index.total_bounds)
+    return (
+        slice(left, right, res[0]),
+        slice(bottom, top, res[1]),
+        slice(index.index.left.min(), index.index.right.max(), 1),
+    )
+
+
+def outside(query: Query, dataset: GeoDataset) -> QueryError:
+    """Return the error for a query that meets no scene."""
+    x, y, _ = dataset.bounds
+    return QueryError(
+        f"Expected a query within x {x.start}..{x.stop}, y {y.start}..{y.stop} and the dates of the scenes, "
+        f"but got {query.bounds}: no scene lies there."
+    )
+
+
+def as_pair(res: float | tuple[float, float]) -> tuple[float, float]:
+    """Return a resolution as (x, y)."""
+    return (float(res), float(res)) if isinstance(res, (int, float)) else (float(res[0]), float(res[1]))
+
+
+__all__ = ("SceneSource", "as_pair", "outside", "to_sample", "whole_bounds")

@@ -1,0 +1,267 @@
+"""Splits of the ground into train, val and test that do not leak."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+from torchgeo.datasets import GeoDataset
+
+from ..errors import DataError, MissingFileError, OptionError
+from ..grid import Window
+from ..types import Bounds
+from .ground import Regions, as_geometry, lattice_of
+from .lattice import Lattice
+from .reprojection import move
+
+SplitName = Literal["train", "val", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+#: Overlaps below this share of the smaller split are rounding.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Ground of each split in the CRS of the data set; None where there is none.
+
+    Attributes:
+        train: Polygons.
+        val: Polygons.
+        test: Polygons.
+    """
+
+    train: BaseGeometry | None
+    val: BaseGeometry | None
+    test: BaseGeometry | None
+
+    def __getitem__(self, name: SplitName) -> BaseGeometry | None:
+        return {"train": self.train, "val": self.val, "test": self.test}[name]
+
+    def items(self) -> Iterator[tuple[SplitName, BaseGeometry]]:
+        """Yield the splits that there are."""
+        for name in SPLIT_NAMES:
+            polygons = self[name]
+            if polygons is not None:
+                yield name, polygons
+
+
+@dataclass(frozen=True)
+class BlockSplit:
+    """Deal blocks of ground to the splits at random, by area.
+
+    Neighbouring pixels look alike, so splitting by pixels or by chips would test on what was trained on;
+    whole blocks do not. Blocks lie on whole pixels; the extent is divided into blocks of at least
+    ``block_m``.
+
+    Attributes:
+        block_m: Side of a block in metres.
+        fractions: Shares of train, val and test; 0 leaves a split out.
+        seed: Same seed, same blocks.
+        buffer_m: Ground left out around val and test, in metres.
+    """
+
+    block_m: float
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    seed: int = 0
+    buffer_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.block_m) and self.block_m > 0 and self.buffer_m >= 0):
+            raise OptionError(
+                f"Expected block_m > 0 and buffer_m >= 0, but got {self.block_m} and {self.buffer_m}."
+            )
+        if min(self.fractions) < 0 or self.fractions[0] == 0 or not math.isclose(sum(self.fractions), 1):
+            raise OptionError(
+                "Expected fractions of train, val and test that add up to 1, train > 0, but got "
+                f"{self.fractions}."
+            )
+
+    def split(self, dataset: GeoDataset) -> Splits:
+        """Divide the ground of a data set.
+
+        Raises:
+            DataError: There are fewer blocks than splits.
+        """
+        lattice = lattice_of(dataset)
+        gsd_m = centre_gsd_m(dataset)
+        ground = shapely.union_all(list(dataset.index.geometry))
+        boxes = _blocks(ground, lattice, max(1, round(self.block_m / gsd_m)))
+        areas = shapely.area(shapely.intersection(boxes, ground))
+        pixel_area = lattice.res[0] * lattice.res[1]
+        boxes, areas = boxes[areas > pixel_area / 2], areas[areas > pixel_area / 2]
+        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
+        if len(boxes) < len(wanted):
+            raise DataError(
+                f"Expected at least {len(wanted)} blocks to deal to the splits, but got {len(boxes)} of "
+                f"{self.block_m:g} m. "
+                "Make the blocks smaller, or name regions or scenes for val and test."
+            )
+        owner = self._deal(areas, wanted)
+        parts = [shapely.union_all(boxes[owner == i]) if i in wanted else None for i in range(3)]
+        return _with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
+
+    def _deal(self, areas: NDArray[Any], wanted: Sequence[int]) -> NDArray[Any]:
+        """Owner of each block: one block for every split first, then always to the split that lacks most."""
+        order = np.random.default_rng(self.seed).permutation(len(areas))
+        owner = np.zeros(len(areas), dtype=np.int64)
+        lacking = np.array(self.fractions) * areas.sum()
+        for turn, block in enumerate(order):
+            split = wanted[turn] if turn < len(wanted) else int(np.argmax(lacking))
+            owner[block] = split
+            lacking[split] -= areas[block]
+        return owner
+
+
+@dataclass(frozen=True)
+class RegionSplit:
+    """Splits by named ground.
+
+    Each region is (left, bottom, right, top) in the CRS of the data set, or a file of polygons in any CRS.
+
+    Attributes:
+        train: None for all ground that is neither val nor test.
+        val: None for no val split.
+        test: None for no test split.
+        buffer_m: Ground left out of train around val and test, in metres.
+    """
+
+    train: Bounds | str | os.PathLike[str] | None = None
+    val: Bounds | str | os.PathLike[str] | None = None
+    test: Bounds | str | os.PathLike[str] | None = None
+    buffer_m: float = 0.0
+
+    def split(self, dataset: GeoDataset) -> Splits:
+        """Find the ground of each split.
+
+        Raises:
+            MissingFileError: A file does not exist.
+            DataError: A file has no polygon or no CRS, or splits overlap.
+        """
+        lattice = lattice_of(dataset)
+        parts = [
+            None if region is None else _read_region(region, lattice)
+            for region in (self.train, self.val, self.test)
+        ]
+        if parts[0] is None:
+            parts[0] = shapely.union_all(list(dataset.index.geometry))
+            for other in parts[1:]:
+                parts[0] = parts[0] if other is None else shapely.difference(parts[0], other)
+        splits = _with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        check_no_leak(dict(splits.items()))
+        return splits
+
+
+def check_no_leak(splits: Mapping[str, Regions | None], distance: float = 0.0) -> None:
+    """Make sure that no ground of one split is ground of another.
+
+    Args:
+        splits: By name, polygons or boxes in one CRS: regions, or the windows that samplers give.
+        distance: Least distance between splits, in units of the CRS.
+
+    Raises:
+        DataError: Two splits share ground, or are too close; splits, size and place are named.
+    """
+    known = {name: as_geometry(regions) for name, regions in splits.items() if regions is not None}
+    for (name_a, a), (name_b, b) in combinations(known.items(), 2):
+        common = shapely.intersection(a, b)
+        if common.area > _ROUNDING * min(a.area, b.area):
+            place = tuple(float(f"{edge:.9g}") for edge in common.bounds)
+            raise DataError(
+                f"Expected {name_a} and {name_b} to share no ground, but got {common.area:.6g} square units "
+                "of the CRS "
+                f"within {place}. Choose other regions or scenes."
+            )
+        if distance > 0 and shapely.distance(a, b) < distance * (1 - _ROUNDING):
+            raise DataError(
+                f"Expected {name_a} and {name_b} to be {distance:g} apart, but got "
+                f"{shapely.distance(a, b):g}. "
+                "Choose a wider buffer."
+            )
+
+
+def centre_gsd_m(dataset: GeoDataset) -> float:
+    """Return the ground sampling distance in metres at the centre of a data set."""
+    x, y, _ = dataset.bounds
+    lattice = lattice_of(dataset)
+    centre = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
+    pixel = Window(centre.row + centre.height // 2, centre.col + centre.width // 2, 1, 1)
+    return lattice.grid(pixel).gsd_m()
+
+
+def _blocks(ground: BaseGeometry, lattice: Lattice, side_px: int) -> NDArray[Any]:
+    """Boxes of about ``side_px`` pixels, at least that where the ground is large enough."""
+    left, bottom, right, top = ground.bounds
+    (x, y), (x_res, y_res) = lattice.origin, lattice.res
+    rows = _cuts(math.floor((y - top) / y_res + 1e-6), math.ceil((y - bottom) / y_res - 1e-6), side_px)
+    cols = _cuts(math.floor((left - x) / x_res + 1e-6), math.ceil((right - x) / x_res - 1e-6), side_px)
+    ys, xs = y - rows * y_res, x + cols * x_res
+    boxes: NDArray[Any] = shapely.box(xs[None, :-1], ys[1:, None], xs[None, 1:], ys[:-1, None])
+    return boxes.ravel()
+
+
+def _cuts(first: int, stop: int, side: int) -> NDArray[Any]:
+    count = max(1, (stop - first) // side)
+    return np.round(np.linspace(first, stop, count + 1)).astype(np.int64)
+
+
+def _with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: Lattice) -> Splits:
+    """Take the ground around val and test away from train."""
+    train = parts[0]
+    for other in parts[1:]:
+        if other is None or buffer_px == 0:
+            continue
+        boxes = [_grown(part, buffer_px, lattice) for part in shapely.get_parts(other)]
+        train = shapely.difference(train, shapely.union_all(boxes))
+    if train is None or train.area == 0:
+        raise DataError(
+            "Expected ground to train on, but got none beside val and test. Make the buffer or the fractions "
+            "smaller."
+        )
+    return Splits(train, parts[1], parts[2])
+
+
+def _grown(part: BaseGeometry, buffer_px: int, lattice: Lattice) -> BaseGeometry:
+    """Widen a polygon by whole pixels along both axes, corners kept square."""
+    (x_res, y_res) = lattice.res
+    in_px = shapely.transform(part, lambda xy: xy / (x_res, y_res))
+    grown = shapely.buffer(in_px, buffer_px, join_style="mitre")
+    return shapely.transform(grown, lambda xy: xy * (x_res, y_res))
+
+
+def _read_region(region: Bounds | str | os.PathLike[str], lattice: Lattice) -> BaseGeometry:
+    if not isinstance(region, (str, os.PathLike)):
+        bounds = tuple(float(edge) for edge in region)
+        if len(bounds) != 4 or not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
+            raise OptionError(f"Expected a region (left, bottom, right, top), but got {bounds}.")
+        return shapely.box(*bounds)
+    path = Path(region)
+    if not path.exists():
+        raise MissingFileError(
+            f"Expected {path} to be a file of polygons, but it does not exist. Check the path."
+        )
+    frame = pyogrio.read_dataframe(path)  # type: ignore[no-untyped-call]
+    polygons = shapely.union_all([shape for shape in frame.geometry if shape is not None])
+    if frame.crs is None or polygons.area == 0:
+        raise DataError(
+            f"Expected polygons with a CRS, but got {len(frame)} features, CRS {frame.crs} (in {path})."
+        )
+    return move(polygons, frame.crs, lattice.crs)
+
+
+__all__ = (
+    "SPLIT_NAMES",
+    "BlockSplit",
+    "RegionSplit",
+    "SplitName",
+    "Splits",
+    "centre_gsd_m",
+    "check_no_leak",
+)
