@@ -1,8 +1,10 @@
 """The command line: ``hierars-geo COMMAND``.
 
-One thin module per command; it is imported only when its command is called, so that ``--help`` answers at once.
+One thin module per command; it is imported only when its command is called, so that ``--help`` answers at
+once.
 """
 
+import logging
 import sys
 import warnings
 from importlib import import_module
@@ -63,20 +65,22 @@ def _run(command: str, arguments: list[str], debug: bool) -> int:
             if command in ("fit", "validate", "test"):
                 arguments = [command, *arguments]
             return int(module.main(arguments))
-        except HieraRSError as error:
-            if debug:
-                raise
-            return _fail(str(error), error.exit_status)
         except KeyboardInterrupt:
             return _fail(f"{command}: interrupted.", INTERRUPTED)
-        except SystemExit as stop:  # the parser's own way to end: 0 after --help, 2 after a wrong option
+        except SystemExit as stop:  # the parser's own way to end after --help
             return stop.code if isinstance(stop.code, int) else 2
+        except Exception as error:  # the one door to the shell: everything becomes a line and a status
+            if debug:
+                raise
+            return _fail_with(error)
 
 
 def _quiet_libraries(debug: bool) -> None:
     """Show our own warnings as one line, and those of libraries only with --debug."""
     if debug:
         return
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", HieraRSWarning)
     warnings.showwarning = _show_warning
@@ -96,6 +100,16 @@ def _show_warning(
 def _fail(message: str, status: int) -> int:
     sys.stderr.write(f"hierars-geo: {' '.join(message.split())}\n")
     return status
+
+
+def _fail_with(error: Exception) -> int:
+    """Say what went wrong: our own words where a library wrapped them, else the library's last ones."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, HieraRSError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, HieraRSError):
+        return _fail(str(cause), cause.exit_status)
+    return _fail(f"{type(error).__name__}: {error} (--debug shows where).", 1)
 
 
 def _help() -> str:

@@ -2,9 +2,8 @@
 
 import json
 import sys
-from argparse import RawDescriptionHelpFormatter
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 _EXAMPLES = """examples:
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o metrics.json
@@ -12,13 +11,12 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """Build the parser."""
-    p = ArgumentParser(
-        prog="hierars-geo evaluate",
-        description="Compare maps with labels at every level of the class tree.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+    p = CommandParser(
+        "evaluate",
+        "Compare maps with labels at every level of the class tree.",
+        _EXAMPLES,
     )
     p.add_argument("prediction", type=str, help="folder of one scene's maps, or a class raster of leaves")
     p.add_argument("labels", type=str, help="class raster of leaf values, on any grid")

@@ -2,7 +2,7 @@
 
 import sys
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
@@ -11,16 +11,12 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """Build the parser."""
-    from argparse import RawDescriptionHelpFormatter
-
-    p = ArgumentParser(
-        prog="hierars-geo predict",
-        description="Predict rasters of any size. Every scene gets one cloud-optimised GeoTIFF per level, on its "
-        "own grid.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+    p = CommandParser(
+        "predict",
+        "Predict rasters of any size: one cloud-optimised GeoTIFF per level, on the scene's own grid.",
+        _EXAMPLES,
     )
     p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
     p.add_argument(
