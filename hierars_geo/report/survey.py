@@ -65,7 +65,8 @@ def survey_maps(scene: PredictedScene) -> MapSurvey:
 
     Raises:
         TaxonomyError: A raster holds a value that is no class of its level.
-        RasterError: A file is damaged, or the grid is not on the Earth.
+        RasterError: A file is damaged, the grid is not on the Earth, or the levels have data at
+            different pixels.
     """
     taker = CensusTaker(
         scene.levels,
@@ -83,7 +84,25 @@ def survey_maps(scene: PredictedScene) -> MapSurvey:
             taker.add(window, indices)
             for thumbnail, index in zip(reduced.values(), indices, strict=True):
                 thumbnail.add(window, index)
-    return MapSurvey(taker.result(), {level: thumbnail.values for level, thumbnail in reduced.items()})
+    census = taker.result()
+    _check_common_gaps(census, scene)
+    return MapSurvey(census, {level: thumbnail.values for level, thumbnail in reduced.items()})
+
+
+def _check_common_gaps(census: Census, scene: PredictedScene) -> None:
+    """Refuse levels that have data at different pixels: they were not predicted together.
+
+    Raises:
+        RasterError: There are such pixels.
+    """
+    gap = census.chains == IGNORE_INDEX
+    odd = int(census.pixels[gap.any(axis=1) & ~gap.all(axis=1)].sum())
+    if odd:
+        raise RasterError(
+            f"Expected every level of {scene.name} to have data at the same pixels, but {odd} pixels "
+            f"have a class at some levels only (in {scene.maps[scene.levels[0]].parent}). "
+            "Predict the scene again."
+        )
 
 
 def survey_values(path: Path, maximum: int) -> ValueSurvey:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from report_factory import LONLAT, Place
 
-from hierars_geo.errors import TaxonomyError
+from hierars_geo.errors import RasterError, TaxonomyError
 from hierars_geo.grid import Window
 from hierars_geo.report import census as census_module
 from hierars_geo.report.census import Census, CensusTaker
@@ -125,6 +125,17 @@ def test_a_value_that_is_no_class_is_named_with_its_file(tmp_path):
     place.write_tif(tmp_path / "scene_L2.tif", np.full(place.shape, 77, np.uint8), 0)
     (scene,) = find_scenes(tmp_path)
     with pytest.raises(TaxonomyError, match=r"77.*scene_L2\.tif"):
+        survey_maps(scene)
+
+
+def test_levels_with_data_at_different_pixels_are_refused(tmp_path):
+    place = Place(Taxonomy.from_yaml("mm5b"))
+    place.write_prediction(tmp_path)
+    values = place.values(place.predicted, 2)
+    values[100, 40:47] = 0
+    place.write_tif(tmp_path / "scene_L2.tif", values, 0)
+    (scene,) = find_scenes(tmp_path)
+    with pytest.raises(RasterError, match="data at the same pixels, but 7 pixels"):
         survey_maps(scene)
 
 

@@ -133,7 +133,7 @@ def test_everything_is_said(full):
 def test_area_columns_add_up(full):
     place, page = full
     rows = re.findall(
-        r'<td class="soft">(L\d)(?:.(L\d))?</td><td class="num">([\d.,]+)</td><td class="num">([\d.]+)',
+        r'<td class="level">(L\d)(?:.(L\d))?</td><td class="num">([\d.,]+)</td><td class="num">([\d.]+)',
         page.source,
     )
     total = float(re.search(r"Total.*?<td class=\"num\">([\d.,]+)", page.source)[1].replace(",", ""))
