@@ -1,0 +1,208 @@
+"""What each sensor does to the ground's reflectance: resolution, blur, haze, noise, digital numbers, date.
+
+All steps are functions of arrays; a sensor is a frozen table of figures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter  # type: ignore[attr-defined]
+
+from .noise import Field
+from .spectra import Season
+
+SensorName: TypeAlias = Literal["sentinel2", "gaofen2", "google_earth"]
+SENSOR_NAMES: Final[tuple[SensorName, ...]] = get_args(SensorName)
+
+#: Light scattered into the line of sight by one unit of haze, per column of ``spectra.BANDS`` (reflectance).
+_PATH = (0.062, 0.046, 0.036, 0.031, 0.027, 0.024, 0.021, 0.019, 0.006, 0.003)
+
+
+@dataclass(frozen=True)
+class SensorModel:
+    """A sensor's figures.
+
+    Attributes:
+        name: Key in :data:`SENSORS`.
+        suffix: What its files' names end with.
+        title: Full name, for the file's metadata.
+        res_m: Pixel size.
+        subsamples: Fine cells per pixel and side that a pixel is the mean of.
+        bands: Band names, as written into the file.
+        columns: Column of ``spectra.BANDS`` of each band.
+        blur_px: Standard deviation of the point spread beyond the pixel's own area, per band, pixels.
+        season: Season of the plants on the picture.
+        first_day: Earliest acquisition; the day itself is drawn within ``SPAN_DAYS`` after it.
+        time: Time of day of the acquisition, HH:MM:SS.
+        gain: Digital number per reflectance, per band.
+        offset: Digital number at reflectance 0, per band.
+        gamma: Exponent applied to reflectance first; 1 for measuring sensors.
+        noise: Standard deviation of the noise at reflectance 0, reflectance.
+        relative_noise: Further noise per reflectance.
+        dtype: Type of the digital numbers.
+    """
+
+    name: SensorName
+    suffix: str
+    title: str
+    res_m: float
+    subsamples: int
+    bands: tuple[str, ...]
+    columns: tuple[int, ...]
+    blur_px: tuple[float, ...]
+    season: Season
+    first_day: date
+    time: str
+    gain: tuple[float, ...]
+    offset: tuple[float, ...]
+    gamma: float
+    noise: float
+    relative_noise: float
+    dtype: Literal["uint8", "uint16"]
+
+    @property
+    def path(self) -> tuple[float, ...]:
+        """Reflectance that one unit of haze adds, per band."""
+        return tuple(_PATH[column] for column in self.columns)
+
+
+#: Days after ``first_day`` within which a scene is acquired.
+SPAN_DAYS: Final = 24
+
+_SENTINEL2 = SensorModel(
+    name="sentinel2",
+    suffix="S2",
+    title="synthetic Sentinel-2 MSI, surface reflectance x 10000",
+    res_m=10.0,
+    subsamples=5,
+    bands=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+    columns=tuple(range(10)),
+    # The red-edge and short-wave bands are 20 m bands resampled to 10 m.
+    blur_px=(0.35, 0.35, 0.35, 0.75, 0.75, 0.75, 0.35, 0.75, 0.75, 0.75),
+    season="summer",
+    first_day=date(2019, 8, 1),
+    time="03:05:41",
+    gain=(10_000.0,) * 10,
+    offset=(0.0,) * 10,
+    gamma=1.0,
+    noise=0.0012,
+    relative_noise=0.012,
+    dtype="uint16",
+)
+_GAOFEN2 = SensorModel(
+    name="gaofen2",
+    suffix="GF2",
+    title="synthetic GaoFen-2 PMS multispectral, digital numbers",
+    res_m=4.0,
+    subsamples=2,
+    bands=("Blue", "Green", "Red", "NIR"),
+    columns=(0, 1, 2, 6),
+    blur_px=(0.45, 0.45, 0.45, 0.45),
+    season="spring",
+    first_day=date(2019, 4, 22),
+    time="03:21:09",
+    # Chosen so that a scene's mean and spread come near those of the real archive.
+    gain=(1700.0, 1720.0, 1530.0, 900.0),
+    offset=(280.0, 151.0, 97.0, 117.0),
+    gamma=1.0,
+    noise=0.002,
+    relative_noise=0.015,
+    dtype="uint16",
+)
+_GOOGLE_EARTH = SensorModel(
+    name="google_earth",
+    suffix="GE",
+    title="synthetic RGB mosaic as of Google Earth",
+    res_m=1.0,
+    subsamples=2,
+    bands=("Red", "Green", "Blue"),
+    columns=(2, 1, 0),
+    blur_px=(0.5, 0.5, 0.5),
+    season="autumn",
+    first_day=date(2018, 10, 3),
+    time="03:40:00",
+    gain=(680.0, 680.0, 680.0),
+    offset=(0.0, 0.0, 0.0),
+    gamma=0.8,
+    noise=0.002,
+    relative_noise=0.02,
+    dtype="uint8",
+)
+
+SENSORS: Final[Mapping[SensorName, SensorModel]] = {
+    model.name: model for model in (_SENTINEL2, _GAOFEN2, _GOOGLE_EARTH)
+}
+
+
+def acquisition_day(sensor: SensorModel, rng: np.random.Generator) -> date:
+    """Draw the day on which a scene was acquired."""
+    return sensor.first_day + timedelta(days=int(rng.integers(0, SPAN_DAYS)))
+
+
+def block_mean(fine: Field, factor: int) -> Field:
+    """Average ``factor`` x ``factor`` cells: what a detector that sees exactly its own pixel measures.
+
+    Args:
+        fine: (H * factor, W * factor) float32.
+        factor: Cells per pixel and side.
+
+    Returns:
+        (H, W) float32.
+    """
+    rows, columns = fine.shape[0] // factor, fine.shape[1] // factor
+    blocks = fine.reshape(rows, factor, columns, factor)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+
+
+def spread(band: Field, blur_px: float) -> Field:
+    """Let light from neighbouring pixels leak in (Gaussian point spread, truncated at three pixels)."""
+    return np.asarray(gaussian_filter(band, blur_px, mode="nearest", radius=3))
+
+
+def through_air(band: Field, haze: Field, path: float, shade: Field) -> Field:
+    """Dim by thin-cloud shade and add haze: less contrast, more scattered light in short wavelengths.
+
+    Args:
+        band: (H, W) surface reflectance.
+        haze: (H, W) amount of haze, 0 for clear air, about 1 for a milky sky.
+        path: Reflectance that one unit of haze adds.
+        shade: (H, W) share of the direct light that is missing, 0..1.
+    """
+    return np.asarray(band * (1 - shade) * (1 - 0.25 * haze) + np.float32(path) * haze)
+
+
+def digitise(
+    sensor: SensorModel, index: int, band: Field, rng: np.random.Generator
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Add the detector's noise and turn reflectance into digital numbers of at least 1 (0 is nodata).
+
+    Args:
+        sensor: Gains, noise and type.
+        index: Which of its bands.
+        band: (H, W) reflectance at the sensor.
+        rng: Source of the noise.
+    """
+    sigma = np.float32(sensor.noise) + np.float32(sensor.relative_noise) * band
+    seen = np.clip(band + sigma * rng.standard_normal(band.shape, dtype=np.float32), 0.0, None)
+    numbers = sensor.offset[index] + sensor.gain[index] * seen ** np.float32(sensor.gamma)
+    top = np.iinfo(sensor.dtype).max
+    whole: NDArray[np.uint8] | NDArray[np.uint16] = np.clip(np.rint(numbers), 1, top).astype(sensor.dtype)
+    return whole
+
+
+__all__ = (
+    "SENSORS",
+    "SENSOR_NAMES",
+    "SPAN_DAYS",
+    "SensorModel",
+    "SensorName",
+    "acquisition_day",
+    "block_mean",
+    "digitise",
+    "spread",
+    "through_air",
+)
