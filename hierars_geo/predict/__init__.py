@@ -2,7 +2,7 @@
 
 from .accumulator import Accumulator, Rows
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
-from .evaluation import evaluate_maps, find_level_maps
+from .evaluation import evaluate_classifier, evaluate_maps, find_level_maps
 from .options import PredictOptions
 from .predictor import Prediction, Predictor
 from .stream import WindowPlan, stream_rows
@@ -15,6 +15,7 @@ __all__ = (
     "Predictor",
     "Rows",
     "WindowPlan",
+    "evaluate_classifier",
     "evaluate_maps",
     "find_level_maps",
     "load_checkpoint",

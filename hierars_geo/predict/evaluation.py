@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,9 +12,13 @@ from numpy.typing import NDArray
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid, Window, same_grid
 from ..metrics import HierarchicalMetrics, HierarchicalScores
-from ..raster import ClassMapReader, LabelMap, open_class_map, open_label_map
+from ..raster import LabelMap, open_class_map, open_label_map
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Bounds
+from .stream import WindowSource
+
+#: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
+LeafClassifier: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 #: Side of the blocks that are compared at once.
 _BLOCK_PX = 1024
@@ -79,7 +84,7 @@ def evaluate_maps(
         HieraRSError: A file cannot be read, holds values the taxonomy lacks, or the two do not overlap.
     """
     paths = find_level_maps(prediction, taxonomy.num_levels)
-    metrics = HierarchicalMetrics(taxonomy)
+    first = taxonomy.num_levels - len(paths) + 1
     with ExitStack() as stack:
         maps = [stack.enter_context(open_class_map(path)) for path in paths]
         grid = maps[0].grid
@@ -88,21 +93,81 @@ def evaluate_maps(
                 raise DataError(
                     f"Expected all levels on one grid, but {path} lies on another than {paths[0]}."
                 )
-        label_map = stack.enter_context(open_label_map(labels, grid, taxonomy.nodata_value))
-        blocks = _tiles(grid.shape)
-        for number, window in enumerate(blocks, start=1):
+
+        def predicted(window: Window) -> list[NDArray[np.int64]]:
+            return [
+                taxonomy.value_to_index(level_map.read(window), level, level_map.path)
+                for level, level_map in enumerate(maps, start=first)
+            ]
+
+        scores = _score(predicted, grid, labels, taxonomy, region, progress)
+    return _refuse_empty(scores, labels, paths[-1])
+
+
+def evaluate_classifier(
+    classify: LeafClassifier,
+    scene: WindowSource,
+    labels: str | Path,
+    taxonomy: Taxonomy,
+    region: Bounds | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> HierarchicalScores:
+    """Score a classifier of leaves on a scene, without writing a map.
+
+    Args:
+        classify: Maps stored values (1, C, h, w) float32 to scores (1, C_N, h, w).
+        scene: The scene.
+        labels: As in :func:`evaluate_maps`.
+        taxonomy: The tree.
+        region: As in :func:`evaluate_maps`.
+        progress: As in :func:`evaluate_maps`.
+
+    Returns:
+        The scores, at coarser levels by lifting.
+
+    Raises:
+        HieraRSError: As in :func:`evaluate_maps`.
+    """
+
+    def predicted(window: Window) -> list[NDArray[np.int64]]:
+        image, valid = scene.read(window)
+        leaf = classify(torch.from_numpy(image)[None])[0].argmax(dim=0).numpy()
+        return [np.where(valid, leaf, IGNORE_INDEX)]
+
+    scores = _score(predicted, scene.grid, labels, taxonomy, region, progress)
+    return _refuse_empty(scores, labels, "the scene")
+
+
+def _score(
+    predicted: Callable[[Window], list[NDArray[np.int64]]],
+    grid: GeoGrid,
+    labels: str | Path,
+    taxonomy: Taxonomy,
+    region: Bounds | None,
+    progress: Callable[[int, int], None] | None,
+) -> HierarchicalScores | None:
+    """Count window by window; None where no pixel has both label and prediction."""
+    metrics = HierarchicalMetrics(taxonomy)
+    windows = _tiles(grid.shape)
+    with open_label_map(labels, grid, taxonomy.nodata_value) as label_map:
+        for number, window in enumerate(windows, start=1):
             reference = _reference(label_map, window, taxonomy)
             if region is not None:
                 reference[~_inside(grid.crop(window), region)] = IGNORE_INDEX
-            _count(metrics, maps, reference, window, taxonomy)
+            _count(metrics, predicted(window), reference)
             if progress is not None:
-                progress(number, len(blocks))
-    if not metrics.update_called:
+                progress(number, len(windows))
+    return metrics.compute() if metrics.update_called else None
+
+
+def _refuse_empty(
+    scores: HierarchicalScores | None, labels: str | Path, prediction: object
+) -> HierarchicalScores:
+    if scores is None:
         raise DataError(
-            f"Expected labels and map to share labelled pixels, but got none ({labels} and {paths[-1]}). "
+            f"Expected labels and map to share labelled pixels, but got none ({labels} and {prediction}). "
             "Check that both show the same place."
         )
-    scores: HierarchicalScores = metrics.compute()
     return scores
 
 
@@ -134,17 +199,9 @@ def _inside(grid: GeoGrid, region: Bounds) -> NDArray[np.bool_]:
 
 
 def _count(
-    metrics: HierarchicalMetrics,
-    maps: list[ClassMapReader],
-    reference: NDArray[np.int64],
-    window: Window,
-    taxonomy: Taxonomy,
+    metrics: HierarchicalMetrics, predicted: list[NDArray[np.int64]], reference: NDArray[np.int64]
 ) -> None:
-    first = taxonomy.num_levels - len(maps) + 1
-    predicted = [
-        taxonomy.value_to_index(level_map.read(window), level, level_map.path)
-        for level, level_map in enumerate(maps, start=first)
-    ]
+    """Count a window; one predicted map alone is the leaves'."""
     reference[predicted[-1] < 0] = IGNORE_INDEX
     known = reference != IGNORE_INDEX
     if not known.any():
@@ -152,10 +209,10 @@ def _count(
     target = torch.from_numpy(reference[None])
     # values at pixels that are not counted do not matter, but have to be indices
     stacked = torch.from_numpy(np.stack([np.where(known, index, 0) for index in predicted]))[None]
-    if len(maps) == taxonomy.num_levels:
+    if len(predicted) == len(metrics.num_classes):
         metrics.update(stacked, target)
     else:
         metrics.update_leaf(stacked[:, 0], target)
 
 
-__all__ = ("evaluate_maps", "find_level_maps")
+__all__ = ("LeafClassifier", "evaluate_classifier", "evaluate_maps", "find_level_maps")
