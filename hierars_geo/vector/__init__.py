@@ -1,12 +1,12 @@
 """Polygons out of class maps: nested over the levels, with shared borders, areas and QGIS styles."""
 
 from .areas import polygon_areas_m2
+from .conversion import Progress, VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
 from .nesting import LevelRegions, nest_levels
 from .regions import Regions, label_regions
 from .scan import RowScanner
-from .sieve import sieve
-from .vectorize import Progress, VectorSummary, vectorize
+from .sieving import sieve
 
 __all__ = (
     "Coverage",

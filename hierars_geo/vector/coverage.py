@@ -14,7 +14,7 @@ from .nesting import LevelRegions, nest_levels
 from .regions import Regions, label_regions
 from .rings import Polygons, Rings, trace_rings
 from .scan import RowScanner
-from .sieve import sieve
+from .sieving import sieve
 from .simplify import surviving_corners
 
 #: Pixels this close to square count as square, so that borders of equally many pixels are equally long.

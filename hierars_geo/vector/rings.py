@@ -76,6 +76,8 @@ def trace_rings(row: NDArray[np.int32], col: NDArray[np.int32], quadrants: NDArr
         The rings of regions 1, 2, ...
     """
     borders, leaving = trace_borders(row, col, quadrants)
+    if len(borders.start) == 0:
+        return Rings(borders.start, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
     order, starts = _order_cycles(_next_piece(borders, leaving, quadrants))
     corners = borders.start[order]
     region = borders.region[order[starts[:-1]]]

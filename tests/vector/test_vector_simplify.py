@@ -1,0 +1,91 @@
+"""Simplification: fewer vertices, and everything that held before still holds."""
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+from test_vector_coverage import edges_of
+from vector_factory import NODATA, PATHS, UTM, UTM_TRANSFORM, grid_of, noisy_map, regions_of
+
+import hierars_geo.vector.simplify as simplify_module
+from hierars_geo.errors import DataError
+from hierars_geo.vector import build_coverage
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (UTM, UTM_TRANSFORM),
+        (CRS(4326), Affine(0.0001, 0, 15, 0, -0.0001, 60)),
+        (CRS(2264), Affine(33, 0, 2e6, 0, -33, 6e5)),
+    ],
+)
+def test_simplified_levels_nest_and_keep_the_outline(crs, transform):
+    path_map = noisy_map(60, 70, seed=11)
+    grid = grid_of(path_map.shape, crs, transform)
+    full, _ = build_coverage(regions_of(path_map), PATHS, grid, min_area_m2=500)
+    plain, _ = build_coverage(regions_of(path_map), PATHS, grid, min_area_m2=500, simplify_m=25)
+    outline = shapely.union_all(full.polygons(1))
+    assert plain.area_m2.sum() == pytest.approx(full.area_m2.sum(), rel=1e-10)
+    for number in (1, 2, 3):
+        before, after = full.polygons(number), plain.polygons(number)
+        assert len(before) == len(after)
+        assert shapely.is_valid(after).all()
+        assert shapely.coverage_is_valid(after)
+        assert set(np.unique(shapely.get_type_id(after))) == {shapely.GeometryType.POLYGON}
+        assert shapely.get_num_coordinates(after).sum() < 0.7 * shapely.get_num_coordinates(before).sum()
+        # vertices are those of pixels, bit by bit
+        vertices = {tuple(point) for point in shapely.get_coordinates(after).tolist()}
+        assert vertices <= {tuple(point) for point in shapely.get_coordinates(before).tolist()}
+        together = shapely.coverage_union_all(after)
+        assert shapely.area(after).sum() == pytest.approx(outline.area, rel=1e-12)
+        assert together.equals(outline)
+        if number > 1:
+            parent = plain.levels[number - 1].parent[1:] - 1
+            above = plain.polygons(number - 1)
+            assert edges_of(above) <= edges_of(after)
+            for index, polygon in enumerate(above):
+                assert shapely.coverage_union_all(after[parent == index]).equals(polygon)
+
+
+def test_the_tolerance_is_in_metres_on_the_ground():
+    # the same staircase in metres, in feet, and at 60 degrees north, where degrees of longitude are half as
+    # long; its steps are triangles of 50 m2
+    rows, cols = np.mgrid[:30, :40]
+    path_map = np.where(cols > rows + 3, 0, 6).astype(np.uint8)
+    foot = 12 / 39.37
+    for crs, transform in (
+        (UTM, UTM_TRANSFORM),
+        (CRS(2264), Affine(10 / foot, 0, 2e6, 0, -10 / foot, 6e5)),
+        (CRS(4326), Affine(10 / 55_800, 0, 15, 0, -10 / 111_412, 60)),
+    ):
+        grid = grid_of(path_map.shape, crs, transform)
+        vertices = [
+            shapely.get_num_coordinates(
+                build_coverage(regions_of(path_map), PATHS, grid, 0, metres)[0].polygons(3)
+            )
+            for metres in (0, 6.5, 8)
+        ]
+        assert vertices[0].tolist() == vertices[1].tolist() == [63, 63]
+        assert vertices[2].max() < 25
+
+
+def test_areas_are_those_of_the_simplified_polygons():
+    path_map = noisy_map(30, 30, seed=2, salt=0.02)
+    coverage, _ = build_coverage(regions_of(path_map), PATHS, grid_of(path_map.shape), simplify_m=30)
+    full, _ = build_coverage(regions_of(path_map), PATHS, grid_of(path_map.shape))
+    assert np.abs(coverage.area_m2 - full.area_m2).max() > 100
+    planar = shapely.area(coverage.polygons(3))
+    np.testing.assert_allclose(coverage.area_m2[1:], planar / 0.9996**2, rtol=1e-6)
+    assert coverage.area_m2.sum() == pytest.approx(full.area_m2.sum(), rel=1e-12)
+
+
+def test_a_lost_region_is_an_error(monkeypatch):
+    def lose(polygons, *_, **__):
+        return np.append(polygons[:-1], shapely.Polygon())
+
+    monkeypatch.setattr(simplify_module.shapely, "coverage_simplify", lose)
+    path_map = np.array([[0, 6], [NODATA, 6]], dtype=np.uint8)
+    with pytest.raises(DataError, match="Give a smaller --simplify-m"):
+        build_coverage(regions_of(path_map), PATHS, grid_of(path_map.shape), simplify_m=10)
