@@ -1,5 +1,6 @@
 """Draw a sample: image in natural colours, labels in the colours of their tree."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,11 +69,7 @@ def true_colour(image: NDArray[Any], valid: NDArray[np.bool_], bands: Sequence[s
     Returns:
         (H, W, 3) uint8; each band from its 2nd to its 98th percentile.
     """
-    chosen = next((names for names in _TRUE_COLOURS if set(names) <= set(bands)), None)
-    if chosen is not None:
-        channels = [bands.index(name) for name in chosen]
-    else:
-        channels = [0, 1, 2] if len(image) >= 3 else [0, 0, 0]
+    channels = _rgb_channels(bands) or ([0, 1, 2] if len(image) >= 3 else [0, 0, 0])
     picture = np.full((*valid.shape, 3), 255, dtype=np.uint8)
     if not valid.any():
         return picture
@@ -82,6 +79,15 @@ def true_colour(image: NDArray[Any], valid: NDArray[np.bool_], bands: Sequence[s
         stretched = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1) * 255
         picture[..., i] = np.where(valid, stretched, 255)
     return picture
+
+
+def _rgb_channels(bands: Sequence[str]) -> list[int]:
+    """Channels of red, green and blue; empty where a name is missing."""
+    for names in _TRUE_COLOURS:
+        found = [[i for i, band in enumerate(bands) if name in re.split(r"\W+", band)] for name in names]
+        if all(found):
+            return [channels[0] for channels in found]
+    return []
 
 
 def class_colours(index: NDArray[Any], taxonomy: Taxonomy) -> NDArray[np.uint8]:

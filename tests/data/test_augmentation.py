@@ -1,0 +1,74 @@
+"""Augmentation moves image, labels and validity together and invents nothing."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+
+from hierars_geo.data import ChipAugmentation
+from hierars_geo.errors import OptionError
+
+
+def batch(size=16, height=12, width=12):
+    """Labels that equal the image's first channel, so that moving one alone would show."""
+    mask = torch.randint(0, 5, (size, height, width), generator=Generator().manual_seed(0))
+    mask[:, :2] = -100
+    valid = torch.ones(size, height, width, dtype=torch.bool)
+    valid[:, :, -3:] = False
+    mask[:, :, -3:] = -100
+    image = torch.stack([mask.float(), mask.float() * 7], dim=1) * valid[:, None]
+    return {
+        "image": image,
+        "mask": mask,
+        "valid": valid,
+        "bounds": [(0, 0, 1, 1)] * size,
+        "crs": [None] * size,
+    }
+
+
+def test_turns_and_flips_reach_all_eight_positions_and_keep_layers_together():
+    given = batch(200)
+    done = ChipAugmentation()(given, Generator().manual_seed(1))
+    assert done["bounds"] is given["bounds"]
+    assert torch.equal(done["image"][:, 0], torch.where(done["valid"], done["mask"], 0).float())
+    seen = set()
+    for before, after in zip(given["mask"], done["mask"], strict=True):
+        views = [(k, f) for k in range(4) for f in (0, 1) if torch.equal(_view(before, k, f), after)]
+        assert len(views) == 1
+        seen.update(views)
+    assert len(seen) == 8
+
+
+def _view(mask, turns, flip):
+    turned = torch.rot90(mask, turns)
+    return turned.flip(-1) if flip else turned
+
+
+def test_the_generator_decides_alone():
+    a, b, c = (ChipAugmentation((0.5, 2.0))(batch(), Generator().manual_seed(s))["image"] for s in (3, 3, 4))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_oblong_chips_keep_their_shape():
+    done = ChipAugmentation()(batch(height=8, width=12), Generator().manual_seed(0))
+    assert done["image"].shape == (16, 2, 8, 12)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_scale_interpolates_images_never_labels_and_ignores_the_rest(scale):
+    given = batch(64, 20, 20)
+    given["image"] = torch.ones_like(given["image"]) * 50 * given["valid"][:, None]
+    done = ChipAugmentation((scale, scale))(given, Generator().manual_seed(2))
+    assert set(done["mask"].unique().tolist()) <= {-100, 0, 1, 2, 3, 4}
+    assert (done["mask"][~done["valid"]] == -100).all()
+    shown = done["image"][done["valid"][:, None].expand_as(done["image"])]
+    np.testing.assert_allclose(shown, 50, rtol=1e-5)
+    assert (done["image"][~done["valid"][:, None].expand_as(done["image"])] == 0).all()
+    share = done["valid"].float().mean() / given["valid"].float().mean()
+    assert share < 0.3 if scale == 0.5 else share > 0.8
+
+
+def test_wrong_ranges_are_refused():
+    with pytest.raises(OptionError, match="scale_range"):
+        ChipAugmentation((2.0, 0.5))

@@ -1,0 +1,76 @@
+"""Open files are few, belong to one process, and do not travel."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scene_files import coordinates, query, tree, write
+from torch.utils.data import DataLoader
+from torchgeo.datasets import stack_samples
+
+from hierars_geo.data import HierarchicalLabels, RandomChipSampler, SceneRaster
+from hierars_geo.data.handles import HandlePool
+from hierars_geo.errors import MissingFileError, OptionError
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [write(tmp_path / f"{i}.tif", coordinates(8, 8) + i) for i in range(5)]
+
+
+def test_the_least_recently_used_file_is_closed_first(files):
+    pool = HandlePool(max_open=2)
+    first = pool.get(files[0])
+    second = pool.get(files[1])
+    assert pool.get(files[0]) is first
+    pool.get(files[2])
+    assert len(pool) == 2
+    assert second.closed
+    assert not first.closed
+    pool.close()
+    assert len(pool) == 0
+    assert first.closed
+    with pytest.raises(OptionError, match="max_open_files"):
+        HandlePool(0)
+    os.remove(files[3])
+    with pytest.raises(MissingFileError, match=r"3\.tif"):
+        pool.get(files[3])
+
+
+def test_a_fork_opens_its_own_and_leaves_the_inherited_alone(files):
+    pool = HandlePool()
+    ours = pool.get(files[0])
+    read, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        theirs = pool.get(files[0])
+        fine = theirs is not ours and not ours.closed and int(theirs.read(2)[3, 4]) == 4
+        os.write(write_end, b"1" if fine else b"0")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 1) == b"1"
+    assert pool.get(files[0]) is ours
+
+
+def test_workers_read_what_the_main_process_reads(files, tmp_path):
+    labels = write(tmp_path / "labels/l.tif", np.tile([1, 2, 3, 4], (8, 2)).astype(np.uint8))
+    dataset = SceneRaster(files, max_open_files=2) & HierarchicalLabels(labels, tree())
+    here = dataset[query(0, 0, 8, 8)]  # handles are open before the fork
+
+    def load(workers):
+        sampler = RandomChipSampler(dataset, 4, 12, seed=7)
+        return list(DataLoader(dataset, 4, sampler=sampler, num_workers=workers, collate_fn=stack_samples))
+
+    for alone, forked in zip(load(0), load(2), strict=True):
+        assert torch.equal(alone["image"], forked["image"])
+        assert torch.equal(alone["mask"], forked["mask"])
+        assert alone["bounds"] == forked["bounds"]
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(copy[query(0, 0, 8, 8)]["mask"], here["mask"])
+    assert copy.images[0]._pool.max_open == 2
+    assert len(dataset.images[0]._pool) <= 2
+    dataset.close()
+    assert len(dataset.images[0]._pool) == 0
+    assert torch.equal(dataset[query(0, 0, 8, 8)]["image"], here["image"])
