@@ -76,8 +76,10 @@ def paint_fields(
     odds = np.array(system.odds) * rng.uniform(0.3, 1.7, len(system.odds))
     crop = rng.choice(len(system.crops), len(parcels), p=odds / odds.sum())
     for i, name in enumerate(system.crops):
-        label = system.parcel_labels[i] if system.parcel_labels else None
-        canvas.paint(parcels[crop == i], name, label, angle)
+        if system.parcel_labels:  # a parcel's class reaches to the middle of its balk
+            whole = shapely.buffer(parcels[crop == i], 0.6 * system.gap_m, join_style="mitre")
+            canvas.paint(whole, None, system.parcel_labels[i])
+        canvas.paint(parcels[crop == i], name, None, angle)
     if canal:
         canvas.paint(shapely.boundary(block).buffer(2.6).intersection(block), "pond_water")
 

@@ -41,9 +41,9 @@ _STRIPS = {
 
 
 def _paint_plain(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> None:
-    reach = 0.2 * plan.size_m
+    reach = 0.1 * plan.size_m
     for block in plan.mesh.blocks:
-        water = min(plan.river.distance(block), *(lake.distance(block) for lake in plan.lakes), math.inf)
+        water = plan.river.distance(block)
         if rng.random() < 0.06 + 0.86 * math.exp(-((water / reach) ** 4)):
             countryside.paint_fields(rng, canvas, block, _POLDER, canal=True)
         else:
