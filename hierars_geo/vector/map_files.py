@@ -67,7 +67,9 @@ def find_map_files(source: str | Path) -> MapFiles:
         match = _LEVEL_FILE.fullmatch(path.name)
         if match is None or match["confidence"]:
             return MapFiles(path.stem, path.parent, {LEAF: path}, {})
-        return _list_scenes(path.parent)[match["scene"]]
+        files = _list_scenes(path.parent)[match["scene"]]
+        files.classes[int(match["level"])] = path
+        return files
     scenes = {name: files for name, files in _list_scenes(path).items() if files.classes}
     if not scenes:
         raise MissingFileError(
@@ -134,14 +136,13 @@ def _read_item(path: Path) -> Mapping[str, Any] | None:
         return None
     try:
         item = json.loads(path.read_text(encoding="utf-8"))
-        properties = item["properties"]
-        content: Mapping[str, Any] | None = properties.get(TAXONOMY_PROPERTY)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"Expected {path} to be the STAC item of the maps beside it, but it is no readable one "
-            f"({type(error).__name__}: {error}). Correct it, or move it away and give --taxonomy."
+            f"Expected {path} to be the STAC item of the maps beside it, but it is no readable JSON "
+            f"({error}). Correct it, or give --taxonomy."
         ) from error
-    return content
+    properties = item.get("properties") if isinstance(item, dict) else None
+    return properties.get(TAXONOMY_PROPERTY) if isinstance(properties, dict) else None
 
 
 __all__ = ("LEAF", "TAXONOMY_PROPERTY", "TAXONOMY_TAG", "MapFiles", "find_map_files", "find_taxonomy")

@@ -314,6 +314,8 @@ def test_files_that_do_not_belong_together_are_refused(scene, tmp_path):
     write_scene(scene, name="second")
     with pytest.raises(DataError, match=r"one scene, but got 2 \(scene, second\).*scene_L3\.tif"):
         vectorize(scene, out)
+    (scene / "second.json").write_text("[]")  # of something else: the tag names the tree
+    vectorize(scene / "second_L3.tif", tmp_path / "second.gpkg")
     (scene / "second.json").write_text("{ no json")
     with pytest.raises(DataError, match=r"second\.json to be the STAC item"):
         vectorize(scene / "second_L3.tif", out)
