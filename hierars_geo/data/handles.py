@@ -2,11 +2,23 @@
 
 import os
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 
+import rasterio
 from rasterio.io import DatasetReader
 
 from ..errors import OptionError
 from ..raster.dataset import open_dataset
+
+
+def opening_env() -> AbstractContextManager[object]:
+    """Return the GDAL environment to open files in.
+
+    GDAL then asks for the files that may lie beside a raster (masks, overviews, ``.aux.xml``) by name instead
+    of listing the folder, which takes most of the time where there are thousands of files.
+    """
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE")  # type: ignore[no-untyped-call]
+    return env
 
 
 class HandlePool:
@@ -44,7 +56,8 @@ class HandlePool:
             return dataset
         while len(self._open) >= self.max_open:
             self._open.popitem(last=False)[1].close()
-        self._open[path] = dataset = open_dataset(path)
+        with opening_env():
+            self._open[path] = dataset = open_dataset(path)
         return dataset
 
     def __len__(self) -> int:
@@ -62,4 +75,4 @@ class HandlePool:
         self.__init__(state["max_open"])  # type: ignore[misc]
 
 
-__all__ = ("HandlePool",)
+__all__ = ("HandlePool", "opening_env")

@@ -17,7 +17,8 @@ from ..errors import HieraRSError, MissingFileError, RasterError
 from ..grid import GeoGrid
 from ..raster import canonical_band
 from ..raster.bands import is_placeholder
-from ..raster.dataset import alpha_band, dataset_grid, gdal_env, image_bands, open_dataset
+from ..raster.dataset import alpha_band, dataset_grid, image_bands, open_dataset
+from .handles import opening_env
 
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([01]\d)([0-3]\d)(?!\d)")
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
@@ -103,7 +104,7 @@ def probe_all(paths: Iterable[str]) -> list[RasterFile]:
         MissingFileError: Files are missing (and none is damaged).
         RasterError: Files cannot be used; each is listed with its reason.
     """
-    with gdal_env():
+    with opening_env():
         return map_all(probe, paths)
 
 

@@ -10,7 +10,7 @@ from ..grid import GeoGrid
 
 def same_crs(a: CRS, b: CRS) -> bool:
     """Tell whether two CRSs mean the same ground, axis order aside (rasters are always x, y)."""
-    if a == b or a.equals(b, ignore_axis_order=True):
+    if a is b or a.equals(b, ignore_axis_order=True):
         return True
     code = a.to_epsg()
     return code is not None and code == b.to_epsg()

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 
 import rasterio
@@ -80,13 +81,19 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
             f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
         )
     try:
-        crs = CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
+        crs = _known_crs(dataset.crs.to_wkt(version="WKT2_2019"))
     except CRSError as error:
         raise RasterError(
             f"Expected a CRS that PROJ knows, but got {_one_line(error)} (in {path}). "
             "Assign one by EPSG code."
         ) from error
     return GeoGrid(crs, transform, (dataset.height, dataset.width))
+
+
+@lru_cache(maxsize=64)
+def _known_crs(wkt: str) -> CRS:
+    """Parse a CRS once: thousands of files share one object, which is large and slow to make."""
+    return CRS.from_wkt(wkt)
 
 
 def image_bands(dataset: DatasetReader) -> list[int]:
