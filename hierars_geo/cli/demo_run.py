@@ -1,0 +1,204 @@
+"""The steps of the demonstration, each through the package's public face."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import RichProgressBar
+from torch.utils.data import DataLoader
+from torchgeo.datasets import stack_samples
+
+from ..data import GridChipSampler, SceneDataModule
+from ..data.synthetic import SceneFiles, check_free, scene_series, write_land_cover_scene
+from ..errors import OptionError
+from ..metrics import HierarchicalScores
+from ..predict import Prediction, Predictor, evaluate_classifier, evaluate_maps
+from ..raster import atomic_path, check_writable_folder, open_scene, refuse_existing
+from ..report import write_report
+from ..tasks import BHCCMTask, learn_gaussian
+from ..taxonomy import Taxonomy
+from ..vector import vectorize
+from .progress import progress_bar
+
+_SENSOR: Final = "sentinel2"
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demonstration is to do; see ``hierars-geo demo --help``."""
+
+    out_dir: Path
+    steps: int
+    size_m: float
+    scenes: int
+    chip_size: int
+    encoder: str
+    seed: int
+    overwrite: bool
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise OptionError(f"Expected steps to be >= 1, but got {self.steps}.")
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came out.
+
+    Attributes:
+        scores: Of the network's maps and of the per-pixel Gaussian, on the held-out scene.
+        taxonomy: The tree.
+        next_steps: (what it is, where it is).
+    """
+
+    scores: Mapping[str, HierarchicalScores]
+    taxonomy: Taxonomy
+    next_steps: tuple[tuple[str, Path], ...]
+
+
+def run_demo(options: DemoOptions) -> DemoResult:
+    """Go the whole way.
+
+    Raises:
+        HieraRSError: A step failed, or results of an earlier demonstration stand in the way.
+    """
+    out = check_writable_folder(options.out_dir)
+    checkpoint, polygons = out / "model.ckpt", out / "maps" / "test_0.gpkg"
+    metrics, page = out / "maps" / "metrics.json", out / "report.html"
+    refuse_existing([checkpoint, polygons, metrics, page], options.overwrite)
+    *train, test = _synthesise(options, out / "scenes")
+    data = _data_module(options, train, test)
+    _train(options, data, checkpoint)
+    prediction = _predict(options, checkpoint, test, out / "maps")
+    taxonomy = data.taxonomy
+    scores = {
+        "BHCCM": evaluate_maps(prediction.layers[f"L{taxonomy.num_levels}"], test.labels, taxonomy),
+        "per-pixel Gaussian": _score_gaussian(data, test),
+    }
+    _write_json(metrics, scores["BHCCM"].to_dict(taxonomy))
+    with progress_bar("vectorize") as progress:
+        # a tenth of a hectare is ten pixels: smaller specks are noise of the classifier
+        vectorize(
+            prediction.item.parent,
+            polygons,
+            min_area_m2=1000.0,
+            overwrite=options.overwrite,
+            progress=progress,
+        )
+    write_report(
+        prediction.item.parent,
+        page,
+        image=test.images[_SENSOR],
+        labels=test.labels,
+        metrics=metrics,
+        baselines=[("per-pixel Gaussian", scores["per-pixel Gaussian"].to_dict(taxonomy))],
+        title="hierars-geo on synthetic Sentinel-2 scenes",
+        overwrite=options.overwrite,
+    )
+    return DemoResult(scores, taxonomy, _next_steps(prediction, polygons, page, checkpoint, taxonomy))
+
+
+def _synthesise(options: DemoOptions, folder: Path) -> list[SceneFiles]:
+    specs = scene_series(options.scenes, options.size_m, options.seed, (_SENSOR,))
+    if not options.overwrite:
+        check_free(specs, folder)
+    files = []
+    for spec in specs:
+        with progress_bar(f"synthesise {spec.name}") as progress:
+            files.append(write_land_cover_scene(spec, folder, progress))
+    return files
+
+
+def _data_module(options: DemoOptions, train: list[SceneFiles], test: SceneFiles) -> SceneDataModule:
+    return SceneDataModule(
+        images=[str(files.images[_SENSOR]) for files in train],
+        labels=[str(files.labels) for files in train],
+        test_images=[str(test.images[_SENSOR])],
+        test_labels=[str(test.labels)],
+        taxonomy="mm5b",
+        sensor=_SENSOR,
+        chip_size=options.chip_size,
+        batch_size=8,
+        chips_per_epoch=8 * options.steps,
+        val_fraction=0.0,
+        augment=True,
+        seed=options.seed,
+    )
+
+
+def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> None:
+    seed_everything(options.seed, verbose=False)
+    task = BHCCMTask(
+        taxonomy=data.taxonomy,
+        bands=data.bands,
+        mean=data.mean,
+        std=data.std,
+        chip_size=data.chip_size,
+        gsd_m=data.gsd_m,
+        architecture="unet",
+        encoder=options.encoder,
+        mode="residual",
+        model_options={"decoder_channels": [128, 64, 48, 32, 32]},
+        lr=3e-3,
+        warmup_steps=min(20, options.steps // 4),
+    )
+    trainer = Trainer(
+        max_steps=options.steps,
+        max_epochs=-1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        callbacks=[RichProgressBar()],
+        limit_val_batches=0,
+        default_root_dir=checkpoint.parent,
+    )
+    trainer.fit(task, datamodule=data)
+    with atomic_path(checkpoint) as unfinished:
+        trainer.save_checkpoint(unfinished, weights_only=True)
+
+
+def _predict(options: DemoOptions, checkpoint: Path, test: SceneFiles, folder: Path) -> Prediction:
+    predictor = Predictor(checkpoint, overlap=0.5, confidence=True, depth_threshold=0.7)
+    with progress_bar("predict test_0") as progress:
+        prediction = predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
+    return prediction
+
+
+def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScores:
+    """Learn from every pixel of the training scenes and score on the held-out one."""
+    part = data.parts["train"]
+    chips: DataLoader[Any] = DataLoader(
+        part, batch_size=8, sampler=GridChipSampler(part, 256), collate_fn=stack_samples
+    )
+    gaussian = learn_gaussian(chips, data.taxonomy.num_classes[-1])
+    with (
+        open_scene(test.images[_SENSOR], data.bands) as scene,
+        progress_bar("score the Gaussian") as progress,
+    ):
+        return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2, allow_nan=False), encoding="utf-8")
+
+
+def _next_steps(
+    prediction: Prediction, polygons: Path, page: Path, checkpoint: Path, taxonomy: Taxonomy
+) -> tuple[tuple[str, Path], ...]:
+    levels = [
+        (f"map, {name}", prediction.layers[f"L{number}"])
+        for number, name in enumerate(taxonomy.level_names, start=1)
+    ]
+    return (
+        ("report, in a browser", page),
+        *levels,
+        ("polygons, in QGIS", polygons),
+        ("model, for predict", checkpoint),
+    )
+
+
+__all__ = ("DemoOptions", "DemoResult", "run_demo")
