@@ -1,9 +1,8 @@
 """``hierars-geo report``: the maps of a folder in, one HTML file out."""
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 _EXAMPLES = """examples:
   hierars-geo report maps
@@ -12,14 +11,13 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """Build the parser."""
-    p = ArgumentParser(
-        prog="hierars-geo report",
-        description="Write one HTML file with maps, legends, areas by class, scores and provenance. It "
-        "needs no other file: send it as it is.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+    p = CommandParser(
+        "report",
+        "Write one HTML file with maps, legends, areas by class, scores and provenance. It needs no other "
+        "file: send it as it is.",
+        _EXAMPLES,
     )
     p.add_argument(
         "pred_dir", type=str, help="output folder of hierars-geo predict; every scene in it is shown"
@@ -43,8 +41,8 @@ def main(argv: list[str]) -> int:
         0.
 
     Raises:
-        HieraRSError: A file is missing, does not fit or cannot be written.
-        SystemExit: ``--help`` (status 0) or a wrong option (status 2).
+        HieraRSError: A file is missing, does not fit or cannot be written, or an option is wrong.
+        SystemExit: ``--help``.
     """
     args = parser().parse_args(argv)
     from pathlib import Path

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 if TYPE_CHECKING:
     from ..data.synthetic import SceneFiles
@@ -21,17 +21,13 @@ Each scene is a folder: NAME_S2.tif (10 m, 10 bands), NAME_GF2.tif (4 m, Blue Gr
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """Build the parser."""
-    from argparse import RawDescriptionHelpFormatter
-
-    p = ArgumentParser(
-        prog="hierars-geo synth",
-        description="Make synthetic scenes: one place seen by several sensors on different days, with "
-        "land-cover labels. Writes train_0, train_1, ... and test_0;"
-        " with --crops also crop_train and crop_test.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+    p = CommandParser(
+        "synth",
+        "Make synthetic scenes: one place seen by several sensors on different days, with land-cover labels. "
+        "Writes train_0, train_1, ... and test_0; with --crops also crop_train and crop_test.",
+        _EXAMPLES,
     )
     p.add_argument("out_dir", type=str, help="folder of the scenes")
     p.add_argument(

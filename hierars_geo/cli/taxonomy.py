@@ -1,10 +1,9 @@
 """``hierars-geo taxonomy``: list, draw and validate class trees."""
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +34,8 @@ def main(argv: list[str]) -> int:
         0 if all went well, 1 if a file to validate is no valid tree.
 
     Raises:
-        HieraRSError: The tree to show does not exist or is not valid.
-        SystemExit: ``--help`` (status 0) or a wrong option (status 2).
+        HieraRSError: The tree to show does not exist or is not valid, or an option is wrong.
+        SystemExit: ``--help``.
     """
     options = _parser().parse_args(argv)
     if options.subcommand == "show":
@@ -46,20 +45,15 @@ def main(argv: list[str]) -> int:
     return _list()
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="hierars-geo taxonomy",
-        description="List, draw and validate class trees.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
+def _parser() -> CommandParser:
+    parser = CommandParser("taxonomy", "List, draw and validate class trees.", _EXAMPLES)
     commands = parser.add_subcommands()
     for name, description, argument, many in (
         ("list", "list the trees of the catalog", "", False),
         ("show", "draw a tree with colours, raster values and legal paths", "taxonomy", False),
         ("validate", "check files: one line each, exit status 1 if one is not valid", "files", True),
     ):
-        command = ArgumentParser(description=f"{description.capitalize()}.")
+        command = CommandParser(description=f"{description.capitalize()}.")
         if many:
             command.add_argument(argument, nargs="+", help="paths of .yaml files or names in the catalog")
         elif argument:

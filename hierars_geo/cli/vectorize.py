@@ -1,9 +1,8 @@
 """``hierars-geo vectorize``: maps in, nested polygons out."""
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 
-from jsonargparse import ArgumentParser
+from .options import CommandParser
 
 _EXAMPLES = """examples:
   hierars-geo vectorize maps -o maps/scene.gpkg
@@ -12,14 +11,13 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """Build the parser."""
-    p = ArgumentParser(
-        prog="hierars-geo vectorize",
-        description="Turn maps into polygons: every level nested in the one above, borders shared, areas in "
-        "m2 on the ellipsoid, QGIS styles inside the GeoPackage.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+    p = CommandParser(
+        "vectorize",
+        "Turn maps into polygons: every level nested in the one above, borders shared, areas in m2 on the "
+        "ellipsoid, QGIS styles inside the GeoPackage.",
+        _EXAMPLES,
     )
     p.add_argument("maps", type=str, help="folder that predict wrote to, or a class raster")
     p.add_argument(

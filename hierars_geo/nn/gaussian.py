@@ -8,7 +8,7 @@ from ..types import IGNORE_INDEX
 
 
 class GaussianClassifier(nn.Module):
-    """Maximum likelihood with one Gaussian per class over the bands of a pixel, each class equally likely.
+    """One Gaussian per class over the bands of a pixel, each class as likely as it was frequent in training.
 
     Sums are accumulated in float64, so that any number of batches may be shown.
 
@@ -51,7 +51,7 @@ class GaussianClassifier(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Compute log-likelihoods up to a constant.
+        """Compute log-posteriors up to a constant that is the same for all classes.
 
         Args:
             image: (B, C, H, W) stored values.
@@ -78,7 +78,8 @@ class GaussianClassifier(nn.Module):
             centred = (pixels - mean).flatten(0, -2).T
             whitened = torch.linalg.solve_triangular(factor, centred, upper=False)
             distance = whitened.square().sum(dim=0).view(pixels.shape[:-1])
-            scores[..., index] = (-0.5 * distance - factor.diagonal().log().sum()).float()
+            prior = self.count[index].log() - factor.diagonal().log().sum()
+            scores[..., index] = (prior - 0.5 * distance).float()
         return scores.movedim(-1, 1)
 
 

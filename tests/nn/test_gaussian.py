@@ -9,7 +9,7 @@ from hierars_geo.errors import DataError
 from hierars_geo.nn import GaussianClassifier
 
 
-def test_likelihoods_equal_scipy_and_batches_add_up():
+def test_posteriors_equal_scipy_and_batches_add_up():
     rng = np.random.default_rng(0)
     target = rng.integers(-1, 3, size=(4, 20, 20))
     image = rng.normal(size=(4, 2, 20, 20)) * 50 + 1000 + 30 * target[:, None]
