@@ -15,8 +15,8 @@ class GaussianClassifier(nn.Module):
     Args:
         in_channels: C, bands.
         num_classes: K, leaves.
-        ridge: Added to the diagonal of every covariance, relative to the mean variance of the bands; keeps
-            rare classes invertible.
+        ridge: Added to the diagonal of every covariance, relative to the mean variance of the bands over all
+            classes; keeps rare classes invertible, and those without any variance (saturated pixels, say).
     """
 
     count: Tensor
@@ -69,11 +69,12 @@ class GaussianClassifier(nn.Module):
                 "Expected labelled pixels to learn a Gaussian from, but got too few of every class."
             )
         pixels = image.movedim(1, -1).double()
-        scores = torch.full((*pixels.shape[:-1], len(self.count)), -torch.inf)
+        scores = pixels.new_full((*pixels.shape[:-1], len(self.count)), -torch.inf, dtype=torch.float32)
+        loading = torch.eye(channels).to(self.product) * self.ridge * self._mean_variance()
         for index in usable.nonzero().flatten().tolist():
             mean = self.total[index] / self.count[index]
             covariance = self.product[index] / self.count[index] - torch.outer(mean, mean)
-            covariance += torch.eye(channels) * self.ridge * covariance.diagonal().mean()
+            covariance += loading
             factor = torch.linalg.cholesky(covariance)
             centred = (pixels - mean).flatten(0, -2).T
             whitened = torch.linalg.solve_triangular(factor, centred, upper=False)
@@ -81,6 +82,14 @@ class GaussianClassifier(nn.Module):
             prior = self.count[index].log() - factor.diagonal().log().sum()
             scores[..., index] = (prior - 0.5 * distance).float()
         return scores.movedim(-1, 1)
+
+    def _mean_variance(self) -> Tensor:
+        """Variance of all pixels seen, averaged over the bands; 1 where all of them are the same."""
+        count, total = self.count.sum(), self.total.sum(dim=0)
+        mean = total / count
+        variance = (self.product.sum(dim=0).diagonal() / count - mean**2).mean()
+        # what is left of a variance of 0 after subtracting squares in float64 is rounding
+        return torch.where(variance > 1e-12 * mean.square().mean(), variance, torch.ones_like(variance))
 
 
 __all__ = ("GaussianClassifier",)

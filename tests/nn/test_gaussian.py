@@ -32,3 +32,14 @@ def test_too_few_pixels_are_said():
     classifier = GaussianClassifier(3, 2)
     with pytest.raises(DataError, match="too few"):
         classifier(torch.zeros(1, 3, 2, 2))
+
+
+@pytest.mark.parametrize("others_vary", [True, False])
+def test_a_class_without_variance_is_still_a_class(others_vary):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((1, 3, 8, 8), 255.0)
+    image[:, :, :4] = torch.rand(1, 3, 4, 8, generator=generator) * 100 if others_vary else 10.0
+    target = (image[:, 0] == 255).long()
+    classifier = GaussianClassifier(3, 2)
+    classifier.update(image, target)
+    assert torch.equal(classifier(image).argmax(dim=1), target)
