@@ -51,7 +51,10 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, H, W) to the decoder's features (B, D, h, w)."""
-        features: Tensor = self.decoder(self.encoder(image))
+        encoded = self.encoder(image)
+        # DPT's encoder returns its features together with the tokens that stand before them
+        parts = encoded if isinstance(encoded, tuple) else (encoded,)
+        features: Tensor = self.decoder(*parts)
         return features
 
 

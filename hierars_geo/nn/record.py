@@ -87,6 +87,11 @@ class ModelRecord:
         Raises:
             CheckpointError: The record's parts do not fit each other.
         """
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise CheckpointError(
+                f"Expected a mean and a std for each of the bands {', '.join(self.bands)}, but got "
+                f"{len(self.mean)} and {len(self.std)} of them."
+            )
         try:
             segmenter = build_segmenter(
                 self.model, len(self.bands), self.taxonomy.num_classes, encoder_weights

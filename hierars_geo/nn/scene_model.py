@@ -43,12 +43,12 @@ class SceneModel(nn.Module):
         """Return (image - mean) / std, and 0 (the mean) where not valid.
 
         Args:
-            image: (B, C, H, W) values as stored.
+            image: (B, C, H, W) values as stored; anything, NaN too, where not valid.
             valid: (B, H, W) bool, or None where all is valid.
         """
         normal = (image - self.mean) / self.std
         if valid is not None:
-            normal = normal * valid.unsqueeze(1).to(normal.dtype)
+            normal = normal.masked_fill(~valid.unsqueeze(1), 0.0)
         return normal.contiguous(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:

@@ -112,6 +112,7 @@ def test_normalisation_is_inside_and_silences_what_is_not_valid():
     image = torch.rand(1, 2, 4, 4) * 300
     valid = torch.ones(1, 4, 4, dtype=torch.bool)
     valid[0, 0] = False
+    image[0, 1, 0] = torch.nan
     normal = (image - torch.tensor([100.0, 200.0])[:, None, None]) / torch.tensor([10.0, 20.0])[:, None, None]
     normal[:, :, 0] = 0
     torch.testing.assert_close(model.normalise(image, valid), normal)
@@ -141,3 +142,16 @@ def test_records_travel_as_plain_values():
     assert ModelRecord.from_dict(content, "x.ckpt") == record
     with pytest.raises(CheckpointError, match=r"complete model record.*x\.ckpt"):
         ModelRecord.from_dict({key: value for key, value in content.items() if key != "bands"}, "x.ckpt")
+
+
+def test_a_record_needs_a_mean_and_a_std_for_every_band():
+    tree, config = Taxonomy.from_yaml("crop10m"), ModelConfig("unet", "tu-test_resnet")
+    with pytest.raises(CheckpointError, match="each of the bands B02, B03, but got 1 and 1"):
+        ModelRecord(tree, ("B02", "B03"), (1.0,), (3.0,), config).build()
+
+
+def test_an_encoder_may_return_tokens_beside_its_features():
+    config = ModelConfig("dpt", "tu-vit_tiny_patch16_224", options={"dynamic_img_size": True})
+    model = build_segmenter(config, 3, (2, 3)).eval()
+    with torch.no_grad():
+        assert model(torch.rand(1, 3, 33, 50))[1].shape == (1, 3, 33, 50)
