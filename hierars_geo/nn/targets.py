@@ -17,11 +17,11 @@ def leaf_tables(paths: Tensor) -> tuple[Tensor, Tensor]:
         paths: (T, N) int64.
 
     Returns:
-        (C_N + 1, N) ancestors per level, and (C_N + 1,) path index. The last row stands for an ignored pixel.
+        (C_N, N) ancestors per level, and (C_N,) path index.
     """
     leaves = int(paths[:, -1].max()) + 1
-    lift = torch.full((leaves + 1, paths.shape[1]), IGNORE_INDEX, dtype=torch.int64)
-    path = torch.full((leaves + 1,), IGNORE_INDEX, dtype=torch.int64)
+    lift = torch.full((leaves, paths.shape[1]), IGNORE_INDEX, dtype=torch.int64)
+    path = torch.full((leaves,), IGNORE_INDEX, dtype=torch.int64)
     for leaf in range(leaves):
         rows = (paths[:, -1] == leaf).nonzero().flatten()
         own = paths[rows]
@@ -64,10 +64,13 @@ class PathTargets(torch.nn.Module):
 
         Raises:
             OptionError: Not as many maps as levels.
+            IndexError: A label is neither a leaf nor ``ignore_index`` (on the CPU; CUDA stops by itself).
         """
         if isinstance(target, Tensor):
-            row = torch.where(target == self.ignore_index, len(self.lift) - 1, target)
-            return [self.lift[:, level][row] for level in range(self.lift.shape[1])], self.path[row]
+            ignored = target == self.ignore_index
+            leaf = target.masked_fill(ignored, 0)
+            maps = [_look_up(table, leaf, ignored) for table in (*self.lift.unbind(dim=1), self.path)]
+            return maps[:-1], maps[-1]
         if len(target) != self.paths.shape[1]:
             raise OptionError(
                 f"Expected one target per level ({self.paths.shape[1]}), but got {len(target)}."
@@ -75,6 +78,12 @@ class PathTargets(torch.nn.Module):
         levels = [torch.where(y == self.ignore_index, IGNORE_INDEX, y) for y in target]
         found = path_index(torch.stack(levels, dim=1), self.paths)
         return levels, torch.where(found < 0, IGNORE_INDEX, found)
+
+
+def _look_up(table: Tensor, leaf: Tensor, ignored: Tensor) -> Tensor:
+    """Read (C_N,) at (B, H, W); index_select takes no negative index for one from the end."""
+    found = table.index_select(0, leaf.flatten()).view(leaf.shape)
+    return found.masked_fill(ignored, IGNORE_INDEX)
 
 
 __all__ = ("PathTargets", "leaf_tables")

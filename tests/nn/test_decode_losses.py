@@ -147,6 +147,13 @@ def test_another_ignore_index_is_honoured():
     torch.testing.assert_close(ours["loss"], same["loss"])
 
 
+@pytest.mark.parametrize("label", [-1, -5, 18, 255])
+def test_a_label_that_is_no_leaf_is_never_taken_for_one(label):
+    tree, logits, _ = make_case("mm5b")
+    with pytest.raises(IndexError):
+        HSCLoss(tree.paths, tree.num_classes)(logits, torch.full((2, 6, 7), label))
+
+
 def test_class_and_level_weights_scale_their_terms():
     tree, logits, _ = make_case("mm5b")
     leaf = torch.randint(0, 18, (2, 6, 7))
