@@ -78,20 +78,19 @@ def _scaled(
     matrix = torch.zeros(len(image), 2, 3)
     matrix[:, 0, 0] = matrix[:, 1, 1] = factor
     matrix[:, :, 2] = centre * (1 - factor)[:, None]
-    matrix = matrix.to(image)
+    matrix = matrix.to(image.device)
 
     def warp(layer: Tensor, mode: str) -> Tensor:
+        # in float32 whatever the image is: coordinates and labels are whole numbers that half precision lacks
         return warp_affine(
-            layer, matrix, (height, width), mode=mode, padding_mode="zeros", align_corners=True
+            layer.float(), matrix, (height, width), mode=mode, padding_mode="zeros", align_corners=True
         )
 
     # shifted so that the padding, 0, stands for "no label"
-    shifted = (mask - IGNORE_INDEX).to(image.dtype)[:, None]
+    shifted = (mask - IGNORE_INDEX)[:, None]
     new_mask = warp(shifted, "nearest")[:, 0].round().to(mask.dtype) + IGNORE_INDEX
-    new_valid = warp(valid.to(image.dtype)[:, None], "bilinear")[:, 0] > 0.999
-    new_image = torch.where(
-        new_valid[:, None], warp(image, "bilinear"), torch.zeros((), dtype=image.dtype, device=image.device)
-    )
+    new_valid = warp(valid[:, None], "bilinear")[:, 0] > 0.999
+    new_image = warp(image, "bilinear").masked_fill(~new_valid[:, None], 0.0).to(image.dtype)
     return new_image, torch.where(new_valid, new_mask, IGNORE_INDEX), new_valid
 
 

@@ -72,3 +72,18 @@ def test_scale_interpolates_images_never_labels_and_ignores_the_rest(scale):
 def test_wrong_ranges_are_refused():
     with pytest.raises(OptionError, match="scale_range"):
         ChipAugmentation((2.0, 0.5))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_moves_labels_as_float32_does(dtype):
+    given = batch()
+    given["mask"] = torch.where(
+        given["mask"] < 0, -100, given["mask"] + 295
+    )  # beyond bfloat16's whole numbers
+    augment = ChipAugmentation((0.5, 2.0))
+    whole = augment(given, Generator().manual_seed(3))
+    half = augment({**given, "image": given["image"].to(dtype)}, Generator().manual_seed(3))
+    assert half["image"].dtype == dtype
+    assert (whole["mask"] >= 0).any()
+    for layer in ("mask", "valid"):
+        assert torch.equal(half[layer], whole[layer])
