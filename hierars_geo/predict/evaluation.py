@@ -150,6 +150,7 @@ def _score(
     metrics = HierarchicalMetrics(taxonomy)
     windows = _tiles(grid.shape)
     with open_label_map(labels, grid, taxonomy.nodata_value) as label_map:
+        _refuse_class_as_nodata(label_map, taxonomy)
         for number, window in enumerate(windows, start=1):
             reference = _reference(label_map, window, taxonomy)
             if region is not None:
@@ -157,7 +158,20 @@ def _score(
             _count(metrics, predicted(window), reference)
             if progress is not None:
                 progress(number, len(windows))
-    return metrics.compute() if metrics.update_called else None
+    scores = metrics.compute()
+    return scores if scores.levels[-1].confusion.any() else None
+
+
+def _refuse_class_as_nodata(labels: LabelMap, taxonomy: Taxonomy) -> None:
+    """A class that is declared nodata would be left out of every score in silence."""
+    leaves = taxonomy.class_values(taxonomy.num_levels)
+    if labels.nodata in leaves:
+        name = taxonomy.class_names(taxonomy.num_levels)[leaves.index(labels.nodata)]
+        raise DataError(
+            f"Expected the nodata value of labels to be no class of {taxonomy.name}, but got "
+            f"{labels.nodata}, which is '{name}' (in {labels.path}). Remove the declaration: "
+            f"gdal_edit.py -unsetnodata {labels.path}."
+        )
 
 
 def _refuse_empty(
@@ -202,10 +216,9 @@ def _count(
     metrics: HierarchicalMetrics, predicted: list[NDArray[np.int64]], reference: NDArray[np.int64]
 ) -> None:
     """Count a window; one predicted map alone is the leaves'."""
-    reference[predicted[-1] < 0] = IGNORE_INDEX
+    for index in predicted:
+        reference[index < 0] = IGNORE_INDEX
     known = reference != IGNORE_INDEX
-    if not known.any():
-        return
     target = torch.from_numpy(reference[None])
     # values at pixels that are not counted do not matter, but have to be indices
     stacked = torch.from_numpy(np.stack([np.where(known, index, 0) for index in predicted]))[None]

@@ -23,7 +23,9 @@ def save_checkpoint(tmp_path):
             bands=bands,
             mean=(1000.0,) * len(bands),
             std=(500.0,) * len(bands),
-            model=ModelConfig("unet", "tu-test_resnet", mode, options={"decoder_channels": [32, 16, 16, 8, 8]}),
+            model=ModelConfig(
+                "unet", "tu-test_resnet", mode, options={"decoder_channels": [32, 16, 16, 8, 8]}
+            ),
             chip_size=64,
             gsd_m=10.0,
         )

@@ -83,6 +83,34 @@ def test_shifted_labels_count_where_both_are(case):
     assert scores.levels[2].oa == pytest.approx((leaf == reference)[:, 10:].mean())
 
 
+def test_pixels_without_a_label_are_counted_wherever_they_lie(tmp_path):
+    # two blocks of comparison, one of them without any label
+    values = np.ones((1024 + 100, 20))
+    path = write(tmp_path / "map.tif", values)
+    values[:1024] = 0
+    scores = evaluate_maps(path, write(tmp_path / "labels.tif", values), TREE)
+    assert (scores.ignored, scores.levels[2].confusion.sum()) == (1024 * 20, 100 * 20)
+
+
+def test_a_pixel_counts_where_every_level_of_the_map_has_a_class(case):
+    folder, leaf, reference, tmp_path = case
+    coarse = TREE.index_to_value(TREE.lift(leaf, 1), 1)
+    coarse[:10] = 0
+    write(folder / "s_L1.tif", coarse)
+    scores = evaluate_maps(folder, write(tmp_path / "l.tif", TREE.index_to_value(reference, 3)), TREE)
+    assert [level.confusion.sum() for level in scores.levels] == [30 * 30] * 3
+    assert scores.ignored == 10 * 30
+
+
+def test_labels_that_declare_a_class_as_nodata_are_refused(tmp_path):
+    tree = Taxonomy.from_yaml("crop10m")  # 0 is a class
+    values = np.arange(12).reshape(3, 4) % 4
+    path = write(tmp_path / "map.tif", values, nodata=255)
+    labels = write(tmp_path / "labels.tif", values, nodata=0)
+    with pytest.raises(DataError, match=r"got 0, which is 'other' \(in .*labels\.tif\)"):
+        evaluate_maps(path, labels, tree)
+
+
 def test_what_does_not_fit_is_named(case):
     folder, _, reference, tmp_path = case
     values = TREE.index_to_value(reference, 3)
