@@ -1,19 +1,14 @@
 """Reference labels on the grid of a prediction, and how deep in the tree the two agree."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 
-from ..grid import GeoGrid, Window, same_grid
-from ..raster import open_class_map
+from ..raster import open_class_map, open_label_map
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .census import Census, CensusTaker
@@ -81,55 +76,6 @@ class AgreementDepth:
         return depth
 
 
-class _Labels(Protocol):
-    def read(self, window: Window) -> NDArray[np.integer]: ...
-
-
-class _WarpedLabels:
-    """Nearest labels on another grid; the files stay open as long as the context that made it."""
-
-    def __init__(self, warped: WarpedVRT) -> None:
-        self._warped = warped
-
-    def read(self, window: Window) -> NDArray[np.integer]:
-        at = rasterio.windows.Window(window.col, window.row, window.width, window.height)
-        values: NDArray[np.integer] = self._warped.read(1, window=at)
-        return values
-
-
-@contextmanager
-def open_labels(path: Path, grid: GeoGrid, nodata: int) -> Iterator[tuple[_Labels, int]]:
-    """Open labels on a grid, warped (nearest) where they lie on another.
-
-    Args:
-        path: Class raster.
-        grid: Grid to read on.
-        nodata: Value that means no label where the file declares none.
-
-    Yields:
-        A reader of windows of ``grid``, and the value that means no label in what it returns.
-    """
-    with ExitStack() as stack:
-        reader = stack.enter_context(open_class_map(path))
-        declared = nodata if reader.nodata is None else reader.nodata
-        if same_grid(reader.grid, grid):
-            yield reader, declared
-            return
-        source = stack.enter_context(rasterio.open(path))
-        warped = WarpedVRT(
-            source,
-            crs=rasterio.crs.CRS.from_wkt(grid.crs.to_wkt()),
-            transform=grid.transform,
-            height=grid.height,
-            width=grid.width,
-            resampling=Resampling.nearest,
-            src_nodata=declared,
-            nodata=declared,
-            dtype="int32",
-        )
-        yield _WarpedLabels(stack.enter_context(warped)), declared
-
-
 def survey_reference(scene: PredictedScene, labels: Path) -> ReferenceSurvey | None:
     """Compare the maps of a scene with reference labels, in one pass and bounded memory.
 
@@ -153,10 +99,10 @@ def survey_reference(scene: PredictedScene, labels: Path) -> ReferenceSurvey | N
     depth_map = Thumbnail(grid.shape, MISSING)
     depth_area = np.zeros(len(scene.levels) + 1)
     with ExitStack() as stack:
-        reader, nodata = stack.enter_context(open_labels(labels, grid, taxonomy.nodata_value))
+        label_map = stack.enter_context(open_label_map(labels, grid, taxonomy.nodata_value))
         maps = [stack.enter_context(open_class_map(path)) for path in scene.maps.values()]
         for window in blocks(grid):
-            leaf = _leaf_index(reader.read(window), nodata, taxonomy, labels)
+            leaf = _leaf_index(label_map.read(window), label_map.nodata, taxonomy, labels)
             if (leaf == IGNORE_INDEX).all():
                 continue
             predicted = [
@@ -191,4 +137,4 @@ def _area_by_depth(
     return np.bincount(depth[known], weights=weights, minlength=count).astype(np.float64)
 
 
-__all__ = ("AgreementDepth", "ReferenceSurvey", "open_labels", "survey_reference")
+__all__ = ("AgreementDepth", "ReferenceSurvey", "survey_reference")
