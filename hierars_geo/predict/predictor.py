@@ -17,15 +17,17 @@ from ..raster import (
     CONFIDENCE_NODATA,
     SceneReader,
     StripWriter,
-    atomic_path,
+    as_output_error,
     check_writable_folder,
     class_dtype,
     finalise_class_cog,
     finalise_confidence_cog,
+    move_into_place,
     open_scene,
+    place_raster,
     refuse_existing,
+    staging_folder,
 )
-from ..raster.output import staging_folder
 from .augment import averaged_over_flips
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
 from .layers import (
@@ -144,10 +146,16 @@ class Predictor:
             with staging_folder(item) as staging:
                 unfinished = {layer: staging / path.name for layer, path in files.items()}
                 self._write(scene, unfinished, progress)
+                finished = staging / "finished"
+                finished.mkdir()
+                for layer, path in unfinished.items():
+                    self._finalise(layer, path, finished / path.name)
+                    path.unlink()
+                self._write_item(scene, files, finished / item.name)
                 item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
-                for layer, path in files.items():
-                    self._finalise(layer, unfinished[layer], path)
-            self._write_item(scene, files, item)
+                for path in files.values():
+                    place_raster(finished / path.name, path)
+                move_into_place(finished / item.name, item)
         return Prediction(scene.name, {layer.name: path for layer, path in files.items()}, item)
 
     def _write(self, scene: SceneReader, files: dict[Layer, Path], progress: Progress | None) -> None:
@@ -201,8 +209,8 @@ class Predictor:
     def _write_item(self, scene: SceneReader, files: dict[Layer, Path], item: Path) -> None:
         names = {layer: path.name for layer, path in files.items()}
         content = prediction_item(scene, names, self.loaded, self.options)
-        with atomic_path(item) as unfinished:
-            unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+        with as_output_error(item):
+            item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 
     def _warn(self, scene: SceneReader) -> None:
         """Say what differs from training: window, GSD, and what the reader noted."""

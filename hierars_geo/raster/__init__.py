@@ -3,9 +3,22 @@
 from ..grid import same_grid
 from .bands import canonical_band, match_bands
 from .classmap import ClassMapReader, open_class_map
-from .cog import CONFIDENCE_NODATA, class_dtype, finalise_class_cog, finalise_confidence_cog
+from .cog import (
+    CONFIDENCE_NODATA,
+    class_dtype,
+    finalise_class_cog,
+    finalise_confidence_cog,
+    place_raster,
+)
 from .label_map import LabelMap, open_label_map
-from .output import atomic_path, check_writable_folder, refuse_existing, staging_folder
+from .output import (
+    as_output_error,
+    atomic_path,
+    check_writable_folder,
+    move_into_place,
+    refuse_existing,
+    staging_folder,
+)
 from .scene import SceneReader
 from .scene_opening import open_scene
 from .writer import StripWriter
@@ -16,6 +29,7 @@ __all__ = (
     "LabelMap",
     "SceneReader",
     "StripWriter",
+    "as_output_error",
     "atomic_path",
     "canonical_band",
     "check_writable_folder",
@@ -23,9 +37,11 @@ __all__ = (
     "finalise_class_cog",
     "finalise_confidence_cog",
     "match_bands",
+    "move_into_place",
     "open_class_map",
     "open_label_map",
     "open_scene",
+    "place_raster",
     "refuse_existing",
     "same_grid",
     "staging_folder",

@@ -110,22 +110,41 @@ def _publish(tmp: Path, final: Path, texts: Mapping[str, str], overviews: str) -
         )
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
-        placed: list[Path] = []
-        try:
-            _remove_sidecars(final)
-            for name in (*texts, final.name):
-                move_into_place(folder / name, final.with_name(name))
-                placed.append(final.with_name(name))
-        except BaseException:
-            for path in placed:
-                path.unlink(missing_ok=True)
-            raise
+        place_raster(folder / final.name, final)
 
 
-def _remove_sidecars(final: Path) -> None:
-    """Remove what an older raster of this name left beside it and would be taken for the new one's."""
-    for name in (*(f"{final.name}{suffix}" for suffix in _SIDECARS), f"{final.stem}.qml"):
-        final.with_name(name).unlink(missing_ok=True)
+def place_raster(finished: Path, final: Path) -> None:
+    """Move a finished raster to its final name, its sidecars first.
+
+    What an older raster of that name left beside it, and would be taken for the new one's, is removed.
+
+    Args:
+        finished: Raster of the same file name in another folder of the same file system, sidecars beside it.
+        final: Path of the result, in an existing folder.
+
+    Raises:
+        OutputError: A file cannot be moved.
+    """
+    sidecars = (*(f"{final.name}{suffix}" for suffix in _SIDECARS), f"{final.stem}.qml")
+    beside = [name for name in sidecars if finished.with_name(name).exists()]
+    placed: list[Path] = []
+    try:
+        with as_output_error(final):
+            for name in sidecars:
+                final.with_name(name).unlink(missing_ok=True)
+        for name in (*beside, final.name):
+            move_into_place(finished.with_name(name), final.with_name(name))
+            placed.append(final.with_name(name))
+    except BaseException:
+        for path in placed:
+            path.unlink(missing_ok=True)
+        raise
 
 
-__all__ = ("CONFIDENCE_NODATA", "class_dtype", "finalise_class_cog", "finalise_confidence_cog")
+__all__ = (
+    "CONFIDENCE_NODATA",
+    "class_dtype",
+    "finalise_class_cog",
+    "finalise_confidence_cog",
+    "place_raster",
+)

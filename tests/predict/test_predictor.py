@@ -19,6 +19,7 @@ from hierars_geo.errors import (
     RasterError,
 )
 from hierars_geo.predict import Predictor, load_checkpoint, resolve_device
+from hierars_geo.predict import predictor as predictor_module
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -150,6 +151,25 @@ def test_a_failed_run_leaves_nothing(save_checkpoint, write_scene, tmp_path, mon
     with pytest.warns(HieraRSWarning), pytest.raises(KeyboardInterrupt):
         predictor.predict(write_scene(), tmp_path / "maps")
     assert os.listdir(tmp_path / "maps") == []
+
+
+def test_a_level_that_cannot_be_finished_leaves_the_earlier_set_as_it_was(
+    save_checkpoint, write_scene, tmp_path, monkeypatch
+):
+    predictor, scene, out = Predictor(save_checkpoint()), write_scene(), tmp_path / "out"
+    predictor.predict(scene, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    real = predictor_module.finalise_class_cog
+
+    def full_disk(tmp, final, taxonomy, level, tags):
+        if level == 2:
+            raise OutputError("Expected room, but the disk is full.")
+        real(tmp, final, taxonomy, level, tags | {"LATER": "yes"})
+
+    monkeypatch.setattr(predictor_module, "finalise_class_cog", full_disk)
+    with pytest.raises(OutputError, match="full"):
+        predictor.predict(scene, out, overwrite=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_bad_rasters_are_named(save_checkpoint, write_scene, tmp_path):
