@@ -1,5 +1,6 @@
 """BHCCMTask: train and score a flat or hierarchical segmentation model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..errors import CheckpointError, DataError
+from ..errors import CheckpointError, DataError, OptionError
 from ..metrics import HierarchicalMetrics
 from ..nn import (
     RECORD_KEY,
@@ -147,7 +148,8 @@ class BHCCMTask(LightningModule):
     def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> None:
         logits = self(batch["image"], batch["valid"])
         losses = self.loss(logits, batch["mask"])
-        self.log(f"{stage}/loss", losses["loss"], batch_size=batch["image"].shape[0], on_epoch=True)
+        size = batch["image"].shape[0]
+        self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)
         decoded = jsps(path_logits(logits, self.paths), self.paths)
         legal = None
         if not self.flat:
@@ -172,13 +174,23 @@ class BHCCMTask(LightningModule):
         metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW with warm-up and polynomial decay, stepped per optimiser step."""
+        """Return AdamW with warm-up and polynomial decay, stepped per optimiser step.
+
+        Raises:
+            OptionError: The training has no end that the decay could run to.
+        """
+        total_steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(total_steps):
+            raise OptionError(
+                "Expected a training with an end, for the learning rate to decay to, but got none. "
+                "Set the trainer's max_steps or max_epochs."
+            )
         optimizer = torch.optim.AdamW(
             parameter_groups([self.model], self.weight_decay), lr=self.lr, betas=self.betas
         )
         factor = partial(
             warmup_polynomial,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=int(total_steps),
             warmup_steps=self.warmup_steps,
             power=self.power,
         )

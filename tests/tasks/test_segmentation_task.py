@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from hierars_geo.errors import CheckpointError, DataError
+from hierars_geo.errors import CheckpointError, DataError, OptionError
 from hierars_geo.nn import RECORD_KEY
 from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import BHCCMTask
@@ -139,3 +139,9 @@ def test_the_legacy_loss_trains_too():
     losses = task.loss(task(batch["image"], batch["valid"]), batch["mask"])
     assert set(losses) == {"loss", "hce", "hcc"}
     assert Taxonomy.from_yaml("mm5b") == task.taxonomy
+
+
+def test_a_training_without_an_end_is_refused(tmp_path):
+    trainer = make_trainer(tmp_path, max_epochs=-1, enable_checkpointing=False)
+    with pytest.raises(OptionError, match="max_steps or max_epochs"):
+        trainer.fit(BHCCMTask(**OPTIONS), loader(), loader())
