@@ -68,7 +68,8 @@ def run_demo(options: DemoOptions) -> DemoResult:
     out = check_writable_folder(options.out_dir)
     checkpoint, polygons = out / "model.ckpt", out / "maps" / "test_0.gpkg"
     metrics, page = out / "maps" / "metrics.json", out / "report.html"
-    refuse_existing([checkpoint, polygons, metrics, page], options.overwrite)
+    earlier_maps = (out / "maps").glob("test_0*")  # refused now, not after training
+    refuse_existing({checkpoint, polygons, metrics, page, *earlier_maps}, options.overwrite)
     *train, test = _synthesise(options, out / "scenes")
     data = _data_module(options, train, test)
     _train(options, data, checkpoint)
@@ -148,6 +149,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
     trainer = Trainer(
         max_steps=options.steps,
         max_epochs=-1,
+        devices=1,  # several would start this whole command once per device
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
