@@ -12,7 +12,7 @@ from ..types import IGNORE_INDEX, Batch
 
 
 class ChipAugmentation:
-    """Flips, quarter turns and, if asked for, a random scale; every sample of a batch by its own draw.
+    """Flips, quarter turns and, if asked for, random scale and gain; every sample of a batch by its own draw.
 
     Labels stay labels: nothing is interpolated between them, and what a scale below 1 leaves empty is
     ignored.
@@ -20,15 +20,20 @@ class ChipAugmentation:
     Args:
         scale_range: Smallest and largest scale, or None. 0.5 shows twice the ground, half of it empty; 2 half
             the ground.
+        gain: Every band of every chip is multiplied by a number drawn evenly from 1 - gain to 1 + gain; 0 for
+            not. It stands for another sun, haze and season.
 
     Raises:
-        OptionError: The range is not 0 < low <= high.
+        OptionError: The range is not 0 < low <= high, or the gain is not 0 <= gain < 1.
     """
 
-    def __init__(self, scale_range: tuple[float, float] | None = None) -> None:
+    def __init__(self, scale_range: tuple[float, float] | None = None, gain: float = 0.0) -> None:
+        if not 0 <= gain < 1:
+            raise OptionError(f"Expected gain to be 0 <= gain < 1, but got {gain}.")
         if scale_range is not None and not 0 < scale_range[0] <= scale_range[1]:
             raise OptionError(f"Expected scale_range to be 0 < low <= high, but got {scale_range}.")
         self.scale_range = scale_range
+        self.gain = gain
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """Augment a batch.
@@ -50,6 +55,9 @@ class ChipAugmentation:
             image, mask, valid = (_flipped(layer, chosen, flip) for layer in (image, mask, valid))
         if self.scale_range is not None:
             image, mask, valid = _scaled(image, mask, valid, self.scale_range, generator)
+        if self.gain:
+            draws = torch.rand(*image.shape[:2], 1, 1, generator=generator)
+            image = image * (1 + self.gain * (2 * draws - 1)).to(image)
         return {**batch, "image": image, "mask": mask, "valid": valid}
 
 

@@ -55,6 +55,7 @@ class SceneDataModule(LightningDataModule):
         nodata: Value without data in image files that declare none.
         augment: Flips and quarter turns of training batches.
         scale_range: [low, high] of a random scale, with ``augment``.
+        gain: Largest relative change of a band's values, 0 <= gain < 1, with ``augment``.
         leak_check: Refuse splits that share ground. Turn off only for scenes whose coordinates mean nothing.
         seed: Decides blocks, chips and augmentation.
 
@@ -92,6 +93,7 @@ class SceneDataModule(LightningDataModule):
         nodata: float | None = None,
         augment: bool = False,
         scale_range: list[float] | None = None,
+        gain: float = 0.0,
         leak_check: bool = True,
         seed: int = 0,
     ) -> None:
@@ -129,8 +131,10 @@ class SceneDataModule(LightningDataModule):
             raise OptionError(
                 f"Expected scale_range to be [low, high] and augment true, but got {scale_range}, {augment}."
             )
+        if gain and not augment:
+            raise OptionError(f"Expected gain to come with augment true, but got gain {gain} without.")
         self.augmentation = (
-            ChipAugmentation(None if scale_range is None else (scale_range[0], scale_range[1]))
+            ChipAugmentation(None if scale_range is None else (scale_range[0], scale_range[1]), gain)
             if augment
             else None
         )

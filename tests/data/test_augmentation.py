@@ -69,9 +69,25 @@ def test_scale_interpolates_images_never_labels_and_ignores_the_rest(scale):
     assert share < 0.3 if scale == 0.5 else share > 0.8
 
 
+def test_gain_multiplies_bands_within_its_limits_and_nothing_else():
+    image = torch.full((64, 3, 4, 4), 1000.0)
+    image[:, :, 0] = 0
+    mask = torch.ones(64, 4, 4, dtype=torch.int64)
+    batch = {"image": image, "mask": mask, "valid": image[:, 0] > 0}
+    got = ChipAugmentation(gain=0.2)(batch, torch.Generator().manual_seed(0))
+    factor = got["image"].amax(dim=(2, 3)) / 1000
+    assert 0.8 <= factor.min() < 0.83
+    assert 1.17 < factor.max() <= 1.2
+    assert len(factor.flatten().unique()) == 64 * 3
+    assert torch.equal(got["image"] > 0, got["valid"].unsqueeze(1).expand(-1, 3, -1, -1))
+    assert torch.equal(got["mask"], mask)
+
+
 def test_wrong_ranges_are_refused():
     with pytest.raises(OptionError, match="scale_range"):
         ChipAugmentation((2.0, 0.5))
+    with pytest.raises(OptionError, match="gain"):
+        ChipAugmentation(gain=1.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
