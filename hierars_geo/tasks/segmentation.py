@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -204,7 +205,7 @@ class BHCCMTask(LightningModule):
         checkpoint[RECORD_KEY] = self.record.to_dict()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Refuse weights of another tree, band set or model.
+        """Refuse weights of another tree, band set or model; take over the normalisation they know.
 
         Raises:
             CheckpointError: The record differs; what differs is named.
@@ -225,6 +226,8 @@ class BHCCMTask(LightningModule):
                 f"Expected a checkpoint with {key} {expected}, but got {found}. "
                 "Resume with the configuration the checkpoint was trained with."
             )
+        # the weights bring their own mean and std (buffers of the model): the record must say the same
+        self.record = replace(self.record, mean=tuple(saved["mean"]), std=tuple(saved["std"]))
 
 
 __all__ = ("BHCCMTask",)

@@ -145,3 +145,16 @@ def test_a_training_without_an_end_is_refused(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=-1, enable_checkpointing=False)
     with pytest.raises(OptionError, match="max_steps or max_epochs"):
         trainer.fit(BHCCMTask(**OPTIONS), loader(), loader())
+
+
+def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
+    trainer = make_trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    trainer.fit(BHCCMTask(**OPTIONS), loader(), loader())
+    trainer.save_checkpoint(tmp_path / "first.ckpt")
+    other = BHCCMTask(**(OPTIONS | {"mean": [0.0, 0.0], "std": [1.0, 1.0]}))
+    trainer = make_trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
+    trainer.fit(other, loader(), loader(), ckpt_path=tmp_path / "first.ckpt", weights_only=True)
+    trainer.save_checkpoint(tmp_path / "second.ckpt")
+    second = load_checkpoint(tmp_path / "second.ckpt")
+    assert second.record.mean == tuple(second.model.mean.flatten().tolist()) == (1000.0, 1000.0)
+    assert second.record.std == tuple(second.model.std.flatten().tolist()) == (500.0, 500.0)
