@@ -7,12 +7,24 @@ upsampling, overlap blending and the averaging of test-time augmentations.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+#: (T, N) int64, class index of every legal path at every level, as ``Taxonomy.paths`` or as a tensor.
+Paths: TypeAlias = Tensor | NDArray[np.int64]
 
-def path_logits(logits: Sequence[Tensor], paths: Tensor) -> Tensor:
+
+def paths_tensor(paths: Paths, device: torch.device | None = None) -> Tensor:
+    """Return paths as an int64 tensor on a device."""
+    table = torch.tensor(paths) if isinstance(paths, np.ndarray) else paths
+    return table.to(device)
+
+
+def path_logits(logits: Sequence[Tensor], paths: Paths) -> Tensor:
     """Sum the raw logits along every legal path.
 
     Args:
@@ -22,14 +34,14 @@ def path_logits(logits: Sequence[Tensor], paths: Tensor) -> Tensor:
     Returns:
         (B, T, H, W); ``softmax`` over T gives P(t).
     """
-    columns = paths[:, -len(logits) :].to(logits[0].device).unbind(dim=1)
+    columns = paths_tensor(paths, logits[0].device)[:, -len(logits) :].unbind(dim=1)
     total = logits[0].index_select(1, columns[0])
     for level, column in zip(logits[1:], columns[1:], strict=True):
         total = total + level.index_select(1, column)
     return total
 
 
-def jsps(path_logits: Tensor, paths: Tensor) -> Tensor:
+def jsps(path_logits: Tensor, paths: Paths) -> Tensor:
     """Decode the most probable legal path of every pixel.
 
     Args:
@@ -42,13 +54,13 @@ def jsps(path_logits: Tensor, paths: Tensor) -> Tensor:
     return path_classes(path_logits.argmax(dim=1), paths)
 
 
-def path_classes(best: Tensor, paths: Tensor) -> Tensor:
+def path_classes(best: Tensor, paths: Paths) -> Tensor:
     """Look up the classes of path indices: (B, H, W) int64 to (B, N, H, W) int64."""
-    table = paths.to(best.device)
+    table = paths_tensor(paths, best.device)
     return torch.stack([column[best] for column in table.unbind(dim=1)], dim=1)
 
 
-def level_confidence(path_logits: Tensor, paths: Tensor) -> Tensor:
+def level_confidence(path_logits: Tensor, paths: Paths) -> Tensor:
     """Confidence of the decoded class at every level.
 
     At level l it is the sum of P(t) over the legal paths that agree with the decoded one at levels 1..l: it
@@ -63,9 +75,10 @@ def level_confidence(path_logits: Tensor, paths: Tensor) -> Tensor:
     """
     probability = path_logits.float().softmax(dim=1)
     best = path_logits.argmax(dim=1, keepdim=True)
+    table = paths_tensor(paths, probability.device)
     confidence: list[Tensor] = []
-    for level in range(1, paths.shape[1] + 1):
-        group = _prefix_groups(paths, level).to(probability.device)
+    for level in range(1, table.shape[1] + 1):
+        group = _prefix_groups(table, level)
         shape = (probability.shape[0], int(group.max()) + 1, *probability.shape[2:])
         marginal = probability.new_zeros(shape).index_add_(1, group, probability)
         here = marginal.gather(1, group[best]).squeeze(1).clamp(max=1.0)
@@ -89,7 +102,7 @@ def adaptive_depth(confidence: Tensor, threshold: float) -> Tensor:
     return depth
 
 
-def is_legal(classes: Tensor, paths: Tensor) -> Tensor:
+def is_legal(classes: Tensor, paths: Paths) -> Tensor:
     """Tell which pixels' classes form a legal path.
 
     Args:
@@ -102,7 +115,7 @@ def is_legal(classes: Tensor, paths: Tensor) -> Tensor:
     return path_index(classes, paths) >= 0
 
 
-def path_index(classes: Tensor, paths: Tensor) -> Tensor:
+def path_index(classes: Tensor, paths: Paths) -> Tensor:
     """Find the row of ``paths`` that holds every pixel's classes.
 
     Args:
@@ -112,11 +125,11 @@ def path_index(classes: Tensor, paths: Tensor) -> Tensor:
     Returns:
         (B, H, W) int64, -1 where there is no such row.
     """
-    paths = paths.to(classes.device)
+    table = paths_tensor(paths, classes.device)
     # Levels are joined one by one, and partial tuples renumbered, so that codes stay below T times C_l.
     code = torch.zeros_like(classes[:, 0])
-    known = torch.zeros(len(paths), dtype=torch.int64, device=classes.device)
-    for column, level in zip(paths.unbind(1), classes.unbind(1), strict=True):
+    known = torch.zeros(len(table), dtype=torch.int64, device=classes.device)
+    for column, level in zip(table.unbind(1), classes.unbind(1), strict=True):
         base = int(column.max()) + 1
         legal, known = torch.unique(known * base + column, return_inverse=True)
         inside = (code >= 0) & (level >= 0) & (level < base)
@@ -124,7 +137,7 @@ def path_index(classes: Tensor, paths: Tensor) -> Tensor:
         position = torch.searchsorted(legal, wanted).clamp(max=len(legal) - 1)
         code = torch.where(legal[position] == wanted, position, -1)
     row_of = torch.empty_like(known)
-    row_of[known] = torch.arange(len(paths), device=known.device)
+    row_of[known] = torch.arange(len(table), device=known.device)
     row: Tensor = torch.where(code >= 0, row_of[code.clamp(min=0)], -1)
     return row
 
@@ -136,6 +149,7 @@ def _prefix_groups(paths: Tensor, level: int) -> Tensor:
 
 
 __all__ = (
+    "Paths",
     "adaptive_depth",
     "is_legal",
     "jsps",
@@ -143,4 +157,5 @@ __all__ = (
     "path_classes",
     "path_index",
     "path_logits",
+    "paths_tensor",
 )

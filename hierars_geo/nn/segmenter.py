@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .bhccm import BHCCM, Mode
-from .decode import path_logits
+from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features
 
 
@@ -57,7 +54,7 @@ class HierarchicalSegmenter(nn.Module):
         size = _size(image)
         return [self._upsample(logits, size) for logits in self.head(self.features(image))]
 
-    def path_logits(self, image: Tensor, paths: Tensor | NDArray[np.int64]) -> Tensor:
+    def path_logits(self, image: Tensor, paths: Paths) -> Tensor:
         """Compute path logits at the input's size.
 
         They are summed at the decoder's resolution and only then upsampled: T channels in place of sum C_l.
@@ -69,8 +66,7 @@ class HierarchicalSegmenter(nn.Module):
         Returns:
             (B, T, H, W).
         """
-        table = torch.as_tensor(np.array(paths) if isinstance(paths, np.ndarray) else paths)
-        return self._upsample(path_logits(self.head(self.features(image)), table), _size(image))
+        return self._upsample(path_logits(self.head(self.features(image)), paths), _size(image))
 
     def _upsample(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring (B, K, h, w) of the padded image to (B, K, H, W) of the image."""

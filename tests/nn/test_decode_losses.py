@@ -48,6 +48,7 @@ def test_summed_raw_logits_give_the_same_argmax_and_probabilities(name):
     decoded = jsps(ours, paths)
     np.testing.assert_array_equal(decoded.numpy(), tree.paths[scores.argmax(axis=1)].transpose(0, 3, 1, 2))
     assert bool(is_legal(decoded, paths).all())
+    assert torch.equal(jsps(path_logits(logits, tree.paths), tree.paths), decoded)  # an array does as well
 
 
 def test_path_logits_of_a_flat_model_use_the_leaves():
