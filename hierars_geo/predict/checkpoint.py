@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,17 @@ from ..errors import CheckpointError, MissingFileError, OptionError
 from ..nn import RECORD_KEY, ModelRecord, SceneModel
 
 _PREFIX = "model."
+
+#: What PyTorch's safe unpickler raises on bytes that are no pickle of its kind: text, a truncated file.
+_NO_PICKLE = (
+    pickle.UnpicklingError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,13 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
         raise MissingFileError(f"Expected {path} to be a checkpoint, but it does not exist. Check the path.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except _NO_PICKLE as error:
         raise CheckpointError(
             f"Expected {path} to hold tensors and plain values only, but it is damaged or holds other "
             f"objects, "
             "which are not loaded for safety. Write it with this package."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:160]
         raise CheckpointError(f"Expected {path} to be a PyTorch checkpoint, but: {reason}") from error
     if not isinstance(content, dict) or RECORD_KEY not in content or "state_dict" not in content:

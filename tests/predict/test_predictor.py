@@ -204,7 +204,12 @@ def test_bad_checkpoints_are_refused(save_checkpoint, tmp_path):
     torch.save({"state_dict": {}}, foreign)
     truncated = tmp_path / "truncated.ckpt"
     truncated.write_bytes(save_checkpoint().read_bytes()[:5000])
+    text, broken = tmp_path / "hello.ckpt", tmp_path / "broken.ckpt"
+    text.write_text("hello")
+    broken.write_text("K")
     cases = {
+        text: r"hello\.ckpt.*damaged",
+        broken: r"broken\.ckpt.*damaged",
         evil: "not loaded for safety",
         raw: "raw.pkl",
         foreign: "no model record",
