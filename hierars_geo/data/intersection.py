@@ -228,7 +228,10 @@ def _no_overlap(sources: list[SceneSource], region: BaseGeometry | None) -> str:
         x, y, t = source.bounds
         dates = "" if t.start.year < 1700 else f", {t.start:%Y-%m-%d}..{t.stop:%Y-%m-%d}"
         extent = f"x {x.start:.10g}..{x.stop:.10g}, y {y.start:.10g}..{y.stop:.10g}"
-        found.append(f"{type(source).__name__} {extent} in {source.crs.to_string()[:60]}{dates}")
+        files = sorted(set(source.index["filepath"]))
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        name = f"{type(source).__name__} ({files[0]}{more})"
+        found.append(f"{name} {extent} in {source.crs.to_string()[:60]}{dates}")
     if region is not None:
         found.append(f"the region {tuple(float(f'{edge:.10g}') for edge in region.bounds)}")
     return f"Expected sources with common ground, but got {'; '.join(found)}. Check the files and their CRS."

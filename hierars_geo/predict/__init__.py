@@ -1,7 +1,7 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
 from .accumulator import Accumulator, Rows
-from .checkpoint import LoadedModel, load_checkpoint, resolve_device
+from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
 from .evaluation import evaluate_classifier, evaluate_maps, find_level_maps
 from .options import PredictOptions
 from .predictor import Prediction, Predictor
@@ -19,6 +19,7 @@ __all__ = (
     "evaluate_maps",
     "find_level_maps",
     "load_checkpoint",
+    "read_checkpoint",
     "resolve_device",
     "stream_rows",
 )

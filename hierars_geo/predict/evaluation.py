@@ -47,7 +47,8 @@ def find_level_maps(prediction: str | Path, num_levels: int) -> tuple[Path, ...]
         return tuple(beside) if complete else (path,)
     if not path.is_dir():
         raise MissingFileError(f"Expected {path} to be a map or a folder of maps, but it does not exist.")
-    leaves = sorted(path.glob(f"*_L{num_levels}.tif"))
+    named = sorted(path.glob(f"*_L{num_levels}.tif"))
+    leaves = [leaf for leaf in named if not leaf.name.endswith(f"_conf_L{num_levels}.tif")]
     if len(leaves) != 1:
         found = ", ".join(leaf.name for leaf in leaves) or "none"
         raise DataError(

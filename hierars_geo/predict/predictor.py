@@ -171,6 +171,7 @@ class Predictor:
             if progress is not None:
                 progress(done, len(plan.windows))
 
+        any_data = False
         with ExitStack() as stack:
             writers = {
                 layer: stack.enter_context(StripWriter(path, scene.grid, *self._storage(layer)))
@@ -186,8 +187,11 @@ class Predictor:
                 self.device,
                 report,
             ):
+                any_data = any_data or bool(rows.valid.any())
                 for layer, array in decoder.decode(rows).items():
                     writers[layer].write(array)
+        if not any_data:
+            _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
 
     def _storage(self, layer: Layer) -> tuple[str, int]:
         """Data type and nodata of a layer."""
@@ -230,7 +234,11 @@ class Predictor:
                     "expect poorer maps, or resample the scene"
                 )
         for note in notes:
-            warnings.warn(f"{scene.name}: {note}.", HieraRSWarning, stacklevel=3)
+            _note(scene.name, note)
+
+
+def _note(scene_name: str, note: str) -> None:
+    warnings.warn(f"{scene_name}: {note.rstrip('.')}.", HieraRSWarning, stacklevel=4)
 
 
 __all__ = ("DEFAULT_WINDOW_PX", "Prediction", "Predictor", "Progress")

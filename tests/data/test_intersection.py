@@ -103,7 +103,10 @@ def test_channels_of_several_images_are_stacked_on_the_first(tmp_path, image, la
 
 def test_without_common_ground_extents_and_crs_are_said(tmp_path, image):
     far = write(tmp_path / "far.tif", label_values(9, 9), left=X0 + 5000)
-    match = r"but got SceneRaster x 500000\.\.500600, .* in EPSG:32650; HierarchicalLabels x 505000"
+    match = (
+        r"but got SceneRaster \(.*i\.tif\) x 500000\.\.500600, .* in EPSG:32650; "
+        r"HierarchicalLabels \(.*far\.tif\) x 505000"
+    )
     with pytest.raises(DataError, match=match):
         image & HierarchicalLabels(far, tree())
     touching = write(tmp_path / "touching.tif", label_values(9, 9), left=X0 + 600)

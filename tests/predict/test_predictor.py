@@ -77,7 +77,8 @@ def test_any_size(save_checkpoint, write_scene, tmp_path, size):
 
 
 def test_a_scene_without_data_gives_maps_of_nodata(save_checkpoint, write_scene, tmp_path):
-    prediction = Predictor(save_checkpoint(), "cpu").predict(write_scene(corner=999), tmp_path / "maps")
+    with pytest.warns(HieraRSWarning, match="scene: no pixel holds data"):
+        prediction = Predictor(save_checkpoint(), "cpu").predict(write_scene(corner=999), tmp_path / "maps")
     assert not read(prediction.layers["L3"])[0].any()
 
 
