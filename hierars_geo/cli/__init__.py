@@ -28,6 +28,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 INTERRUPTED = 130
 
+#: Loggers of Lightning that advise; their parents would be set back to INFO when Lightning is imported.
+_CHATTY: Final = (
+    "lightning.fabric.utilities.rank_zero",
+    "lightning.fabric.utilities.seed",
+    "lightning.pytorch.utilities.rank_zero",
+)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
@@ -41,9 +48,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments:
+        return _fail(f"Expected a command ({', '.join(COMMANDS)}), but got none. See hierars-geo --help.", 2)
+    if arguments[0] in ("-h", "--help"):
         sys.stdout.write(_help())
-        return 0 if arguments else 2
+        return 0
     if arguments[0] in ("-V", "--version"):
         from .. import __version__
 
@@ -68,6 +77,8 @@ def _run(command: str, arguments: list[str], debug: bool) -> int:
         except KeyboardInterrupt:
             return _fail(f"{command}: interrupted.", INTERRUPTED)
         except SystemExit as stop:  # the parser's own way to end after --help
+            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends a training so
+                return _fail(f"{command}: interrupted.", INTERRUPTED)
             return stop.code if isinstance(stop.code, int) else 2
         except Exception as error:  # the one door to the shell: everything becomes a line and a status
             if debug:
@@ -79,8 +90,8 @@ def _quiet_libraries(debug: bool) -> None:
     """Show our own warnings as one line, and those of libraries only with --debug."""
     if debug:
         return
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", HieraRSWarning)
     warnings.showwarning = _show_warning

@@ -40,8 +40,10 @@ class DemoOptions:
     overwrite: bool
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise OptionError(f"Expected steps to be >= 1, but got {self.steps}.")
+        for name in ("steps", "chip_size"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"Expected {name} to be >= 1, but got {getattr(self, name)}.")
+        scene_series(self.scenes, self.size_m, self.seed, (_SENSOR,))  # checks the other numbers
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from ..errors import OptionError
 from .options import CommandParser
 
 _EXAMPLES = """examples:
@@ -39,11 +40,11 @@ def main(argv: list[str]) -> int:
     from .tables import print_scores
 
     taxonomy = Taxonomy.from_yaml(args.taxonomy)
+    region = _region(args.region)
     out = Path(args.out)
     refuse_existing([out], args.overwrite)
     check_writable_folder(out.parent)
     with progress_bar(f"evaluate {args.prediction}") as progress:
-        region = None if args.region is None else tuple(args.region)
         scores = evaluate_maps(args.prediction, args.labels, taxonomy, region, progress)
     with atomic_path(out) as unfinished:
         text = json.dumps(scores.to_dict(taxonomy), indent=2, allow_nan=False, ensure_ascii=False)
@@ -51,6 +52,20 @@ def main(argv: list[str]) -> int:
     print_scores({"map": scores}, taxonomy)
     sys.stdout.write(f"{out}\n")
     return 0
+
+
+def _region(edges: list[float] | None) -> tuple[float, float, float, float] | None:
+    """Check a box.
+
+    Raises:
+        OptionError: It is empty or turned round.
+    """
+    if edges is None:
+        return None
+    left, bottom, right, top = edges
+    if not (left < right and bottom < top):
+        raise OptionError(f"Expected region to be left < right and bottom < top, but got {edges}.")
+    return left, bottom, right, top
 
 
 __all__ = ("main", "parser")

@@ -1,5 +1,6 @@
 """Parsers whose complaints are one line, like every other error."""
 
+import re
 from argparse import RawDescriptionHelpFormatter
 from typing import NoReturn
 
@@ -19,8 +20,26 @@ class OneLineErrors:
         Raises:
             OptionError: Always; exit status 2.
         """
-        text = " ".join(message.split("Given value type:")[0].split()).rstrip(".")
+        text = _in_our_words(message)
         raise OptionError(f"{text}. See {self.prog.replace(' [options]', '')} --help.") from ex
+
+
+def _in_our_words(message: str) -> str:
+    """Say a parser's complaint as we say ours: without Python's types and the parser's attempts."""
+    text = " ".join(message.split("Given value type:")[0].split())
+    text = re.sub(
+        r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", text
+    )
+    text = re.sub(r" ?- Expected a <class 'NoneType'>\.?", "", text)
+    text = re.sub(r" ?See \S+ --help\.?", "", text)
+    text = re.sub(r"typing\.Literal\[(.*?)\]", r"value among \1", text)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    text = re.sub(
+        r'Parser key "([^"]+)": Expected an? (.+?)\. Got value: (.+)',
+        r"Expected \1 to be a \2, but got \3",
+        text,
+    )
+    return text.rstrip(" .")
 
 
 class CommandParser(OneLineErrors, ArgumentParser):

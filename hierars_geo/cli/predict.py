@@ -1,8 +1,14 @@
 """``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from ..errors import OptionError
 from .options import CommandParser
+
+if TYPE_CHECKING:
+    from ..predict import Predictor
 
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
@@ -56,12 +62,33 @@ def main(argv: list[str]) -> int:
         depth_threshold=args.depth_threshold,
         tta=args.tta,
     )
+    _check_scenes(predictor, args.rasters)
     for raster in args.rasters:
         with progress_bar(f"predict {raster}") as progress:
             prediction = predictor.predict(raster, args.out_dir, args.overwrite, progress)
         for path in (*prediction.layers.values(), prediction.item):
             sys.stdout.write(f"{path}\n")
     return 0
+
+
+def _check_scenes(predictor: "Predictor", rasters: Sequence[str]) -> None:
+    """Open every scene before the first is predicted.
+
+    Raises:
+        HieraRSError: One cannot be opened, or two would write the same files.
+    """
+    from ..raster import open_scene
+
+    raster_of: dict[str, str] = {}
+    for raster in rasters:
+        with open_scene(raster, predictor.loaded.record.bands) as scene:
+            name = scene.name
+        if name in raster_of:
+            raise OptionError(
+                f"Expected scenes of different names, but got {raster_of[name]} and {raster}, which would "
+                f"both be written as {name}_L1.tif. Predict them into different folders."
+            )
+        raster_of[name] = raster
 
 
 __all__ = ("main", "parser")

@@ -62,6 +62,7 @@ def main(argv: list[str]) -> int:
         write_crop_scene,
         write_land_cover_scene,
     )
+    from ..raster import check_writable_folder
     from .progress import progress_bar
 
     out_dir = Path(args.out_dir)
@@ -71,6 +72,7 @@ def main(argv: list[str]) -> int:
     crops = crop_series(args.size_m, args.seed, args.haze) if args.crops else ()
     if not args.overwrite:
         check_free((*scenes, *crops), out_dir)
+    check_writable_folder(out_dir)
     for spec in scenes:
         with progress_bar(f"synth {spec.name}") as progress:
             _list(write_land_cover_scene(spec, out_dir, progress))

@@ -1,15 +1,11 @@
-"""``hierars-geo fit | validate | test``: Lightning's own command line around our data and tasks."""
+"""``hierars-geo fit | validate | test``: checked configurations for Lightning's own command line."""
 
-import sys
-from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from pathlib import Path
 
-from jsonargparse import DefaultHelpFormatter
+import yaml
 
-_EXAMPLES = """examples:
-  hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml
-  hierars-geo fit --config my.yaml --trainer.max_steps 2000 --model.init_args.mode flat
-  hierars-geo test --config my.yaml --ckpt_path runs/lightning_logs/version_0/checkpoints/last.ckpt
-"""
+from ..errors import MissingFileError, OptionError
 
 
 def main(argv: list[str]) -> int:
@@ -17,65 +13,48 @@ def main(argv: list[str]) -> int:
 
     Args:
         argv: The sub-command and Lightning's options.
+
+    Raises:
+        HieraRSError: A configuration cannot be read, or the work failed.
     """
-    from lightning.pytorch import LightningModule
-    from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+    for path in _configs(argv):
+        _check_config(path)
+    from .training_cli import TrainingCLI
 
-    from .. import __version__
-    from .. import tasks as tasks  # known to the parser by class name alone
-    from ..data import SceneDataModule
-    from .options import OneLineErrors
-
-    class TrainingParser(OneLineErrors, LightningArgumentParser):
-        """Lightning's parser with one-line errors."""
-
-    class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-        """Keeps the lines of the examples."""
-
-    class TrainingCLI(LightningCLI):
-        """Ties the task to its data: bands, normalisation, tree, chip size and GSD are said once."""
-
-        def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-            parser.epilog = _EXAMPLES
-            parser.formatter_class = ExamplesFormatter
-            parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-            parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
-            for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
-                parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-
-        def before_fit(self) -> None:
-            """Load what is resumed from as data, never as code."""
-            self.config_init[self.subcommand]["weights_only"] = True
-
-        before_validate = before_fit
-        before_test = before_fit
-
-        def after_fit(self) -> None:
-            """Say where the checkpoint is and what to do with it."""
-            for callback in self.trainer.checkpoint_callbacks:
-                path = getattr(callback, "best_model_path", "") or getattr(callback, "last_model_path", "")
-                if path:
-                    sys.stdout.write(f"{path}\n")
-
-    TrainingCLI(
-        model_class=LightningModule,
-        datamodule_class=SceneDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        parser_kwargs={"prog": "hierars-geo", "version": __version__},
-        save_config_kwargs={"overwrite": True},
-        trainer_defaults=_trainer_defaults(),
-        parser_class=TrainingParser,
-        args=argv,
-    )
+    TrainingCLI(argv)
     return 0
 
 
-def _trainer_defaults() -> dict[str, object]:
-    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "runs"}}
-    return {"logger": logger}
+def _configs(argv: list[str]) -> Iterator[Path]:
+    """Find the configurations that are named."""
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if argument in ("-c", "--config") and following:
+            yield Path(following)
+        elif argument.startswith("--config="):
+            yield Path(argument.removeprefix("--config="))
+
+
+def _check_config(path: Path) -> None:
+    """Name the file where the parser would not.
+
+    Raises:
+        MissingFileError: It does not exist.
+        OptionError: It is no YAML mapping.
+    """
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} to be a configuration file, but it does not exist. Check the path."
+        )
+    remedy = "Start from experiments/quickstart/bhccm_s2.yaml."
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise OptionError(
+            f"Expected {path} to be a YAML file, but: {' '.join(str(error).split())}. Correct it."
+        ) from error
+    if not isinstance(content, dict) or not content:
+        found = "nothing" if content is None or content == {} else f"a {type(content).__name__}"
+        raise OptionError(f"Expected {path} to hold model, data and trainer, but got {found}. {remedy}")
 
 
 __all__ = ("main",)

@@ -1,0 +1,158 @@
+"""Lightning's command line tied to our data and tasks; imported only when a training command is called."""
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any, Final
+
+from jsonargparse import DefaultHelpFormatter, Namespace
+from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from .. import __version__
+from .. import tasks as tasks  # known to the parser by class name alone
+from ..data import SceneDataModule
+from ..errors import CheckpointError, OptionError
+from ..predict import read_checkpoint
+from .options import OneLineErrors
+
+EXAMPLES: Final = """examples:
+  hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml
+  hierars-geo fit --config my.yaml --trainer.max_steps 2000 --model.init_args.mode flat
+  hierars-geo test --config my.yaml --ckpt_path runs/lightning_logs/version_0/checkpoints/last.ckpt
+"""
+
+_LOGGER: Final = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "runs"}}
+
+
+class TrainingParser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser with one-line errors."""
+
+
+class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Keeps the lines of the examples."""
+
+
+class TrainingCLI(LightningCLI):
+    """Ties the task to its data: bands, normalisation, tree, chip size and GSD are said once.
+
+    Args:
+        args: The sub-command and its options; without ``run`` the options alone.
+        run: Whether there are sub-commands.
+    """
+
+    def __init__(self, args: ArgsType, run: bool = True) -> None:
+        super().__init__(
+            model_class=LightningModule,
+            datamodule_class=SceneDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            parser_kwargs={"prog": "hierars-geo", "version": __version__},
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"logger": _LOGGER, "callbacks": [tasks.RequireLabels()]},
+            parser_class=TrainingParser,
+            args=args,
+            run=run,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the checkpoint's options and the links from data to model."""
+        parser.epilog = EXAMPLES
+        parser.formatter_class = ExamplesFormatter
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
+        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and look at the checkpoint before Lightning opens it.
+
+        Raises:
+            HieraRSError: An option is wrong, or the checkpoint is missing, damaged or unsafe.
+        """
+        super().parse_arguments(parser, args)
+        path = self._checkpoint()
+        if path is not None:
+            read_checkpoint(path)
+        elif self.config.get("subcommand") in ("validate", "test") and not self._named("ckpt_path"):
+            raise OptionError(
+                f"Expected --ckpt_path, the model to {self.config['subcommand']}, but got none. "
+                "Name a checkpoint that fit wrote."
+            )
+
+    def before_fit(self) -> None:
+        """Load what is resumed from as data, never as code, and refuse that of another model."""
+        self.config_init[self.subcommand]["weights_only"] = True
+        path = self._checkpoint()
+        if path is None:
+            return
+        try:
+            self.model.on_load_checkpoint(read_checkpoint(path))
+        except CheckpointError as error:
+            raise CheckpointError(f"{str(error).rstrip('.')} (in {path}).") from error
+
+    def before_validate(self) -> None:
+        """Refuse to validate on nothing.
+
+        Raises:
+            OptionError: There is no validation ground.
+        """
+        self.before_fit()
+        if "val" not in self.datamodule.parts:
+            raise OptionError(
+                "Expected ground to validate on, but got none. Give val_images and val_labels, val_region or "
+                "val_fraction."
+            )
+
+    def before_test(self) -> None:
+        """Refuse to test on nothing.
+
+        Raises:
+            OptionError: There is no test ground.
+        """
+        self.before_fit()
+        self.datamodule.test_dataloader()
+
+    def after_fit(self) -> None:
+        """Say where the checkpoint is and what to do with it."""
+        for callback in self.trainer.checkpoint_callbacks:
+            path = getattr(callback, "best_model_path", "") or getattr(callback, "last_model_path", "")
+            if path:
+                sys.stdout.write(f"{path}\n")
+
+    def _checkpoint(self) -> str | None:
+        """Return the file that ``--ckpt_path`` names, None for none or a word such as ``last``."""
+        named = self._named("ckpt_path")
+        return named if isinstance(named, str) and named not in ("best", "hpc", "last", "registry") else None
+
+    def _named(self, option: str) -> Any:  # noqa: ANN401
+        subcommand = self.config.get("subcommand")
+        return self.config[subcommand].get(option) if subcommand else None
+
+
+class _ParsedOnly(TrainingCLI):
+    """Stops before anything is built or opened."""
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+
+def parse_training_config(path: str | Path) -> Namespace:
+    """Parse a configuration as ``fit`` does, without opening its data or building its model.
+
+    Args:
+        path: YAML file.
+
+    Returns:
+        Every option, also those by default.
+
+    Raises:
+        OptionError: A class or option does not exist, or a value is of another type.
+    """
+    config: Namespace = _ParsedOnly(["--config", str(path)], run=False).config
+    return config
+
+
+__all__ = ("EXAMPLES", "TrainingCLI", "parse_training_config")
