@@ -49,7 +49,12 @@ class TrainingCLI(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             seed_everything_default=0,
-            parser_kwargs={"prog": "hierars-geo", "version": __version__},
+            # the sub-commands' parsers take the formatter of the one above them
+            parser_kwargs={
+                "prog": "hierars-geo",
+                "version": __version__,
+                "formatter_class": ExamplesFormatter,
+            },
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"logger": _LOGGER, "callbacks": [tasks.RequireLabels()]},
             parser_class=TrainingParser,
@@ -60,7 +65,6 @@ class TrainingCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoint's options and the links from data to model."""
         parser.epilog = EXAMPLES
-        parser.formatter_class = ExamplesFormatter
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
         for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):

@@ -133,3 +133,9 @@ def test_every_example_in_the_help_names_a_command(capsys):
     examples = re.findall(r"^  hierars-geo (\S+) ", capsys.readouterr().out, re.MULTILINE)
     assert examples
     assert set(examples) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_keep_their_lines(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert re.search(r"^examples:\n  hierars-geo ", capsys.readouterr().out, re.MULTILINE)
