@@ -11,7 +11,7 @@ import timm
 from torch import nn
 
 from ..errors import OptionError
-from .bhccm import Mode
+from .bhccm import MODES, Mode
 from .segmenter import HierarchicalSegmenter
 
 
@@ -63,9 +63,11 @@ def build_segmenter(
         weights
             cannot be had.
     """
+    if config.mode not in ("flat", *MODES):
+        raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
     flat = config.mode == "flat"
     model = _build_flat_model(config, in_channels, encoder_weights)
-    mode: Mode = "independent" if flat else config.mode  # type: ignore[assignment]  # BHCCM checks it
+    mode: Mode = "independent" if flat else config.mode  # type: ignore[assignment]  # checked above
     counts = (num_classes[-1],) if flat else tuple(num_classes)
     return HierarchicalSegmenter(model, counts, mode=mode, dropout=config.dropout)
 

@@ -91,6 +91,11 @@ class BHCCMTask(LightningModule):
         gsd_m: float | None = None,
     ) -> None:
         super().__init__()
+        for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("warmup_steps", warmup_steps)):
+            if value < 0:
+                raise OptionError(f"Expected {name} to be >= 0, but got {value}.")
+        if lr <= 0:
+            raise OptionError(f"Expected lr to be > 0, but got {lr}.")
         tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
         self.lr, self.weight_decay, self.betas = lr, weight_decay, betas
         self.warmup_steps, self.power = warmup_steps, power

@@ -120,6 +120,8 @@ def test_normalisation_is_inside_and_silences_what_is_not_valid():
 
 
 def test_unknown_names_list_the_near_ones():
+    with pytest.raises(OptionError, match="one of flat, independent"):
+        build_segmenter(ModelConfig("unet", "resnet18", mode="sideways"), 3, (2,))
     with pytest.raises(OptionError, match="unetplusplus"):
         build_segmenter(ModelConfig("unetplus", "resnet18"), 3, (2,))
     with pytest.raises(OptionError, match=r"Near ones: resnet\d+"):

@@ -158,3 +158,9 @@ def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
     second = load_checkpoint(tmp_path / "second.ckpt")
     assert second.record.mean == tuple(second.model.mean.flatten().tolist()) == (1000.0, 1000.0)
     assert second.record.std == tuple(second.model.std.flatten().tolist()) == (500.0, 500.0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("alpha", -1.0), ("lr", 0.0), ("warmup_steps", -3)])
+def test_numbers_out_of_range_are_named(name, value):
+    with pytest.raises(OptionError, match=f"Expected {name} to be"):
+        BHCCMTask(**(OPTIONS | {name: value}))
