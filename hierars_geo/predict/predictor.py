@@ -18,6 +18,7 @@ from ..raster import (
     SceneReader,
     StripWriter,
     as_output_error,
+    bounded_block_cache,
     check_writable_folder,
     class_dtype,
     finalise_class_cog,
@@ -137,7 +138,7 @@ class Predictor:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
             written.
         """
-        with open_scene(raster_path, self.loaded.record.bands) as scene:
+        with bounded_block_cache(), open_scene(raster_path, self.loaded.record.bands) as scene:
             self._warn(scene)
             folder = check_writable_folder(out_dir)
             files = {layer: folder / f"{scene.name}_{layer.name}.tif" for layer in self.layers}

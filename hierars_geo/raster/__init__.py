@@ -10,6 +10,7 @@ from .cog import (
     finalise_confidence_cog,
     place_raster,
 )
+from .dataset import bounded_block_cache
 from .label_map import LabelMap, open_label_map
 from .output import (
     as_output_error,
@@ -31,6 +32,7 @@ __all__ = (
     "StripWriter",
     "as_output_error",
     "atomic_path",
+    "bounded_block_cache",
     "canonical_band",
     "check_writable_folder",
     "class_dtype",

@@ -16,10 +16,23 @@ from rasterio.io import DatasetReader
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, Window
 
+#: Enough for a row of tiles of every input band and of every output of a wide scene.
+_BLOCK_CACHE_MB = 128
+
 
 def gdal_env() -> AbstractContextManager[object]:
     """Return the GDAL environment of the calling thread: GDAL's messages go to logging, not to stderr."""
     env: AbstractContextManager[object] = rasterio.Env()  # type: ignore[no-untyped-call]
+    return env
+
+
+def bounded_block_cache() -> AbstractContextManager[object]:
+    """Return a GDAL environment whose block cache stays small.
+
+    GDAL keeps decoded blocks up to a twentieth of the machine's memory, which looks like a leak in a process
+    that passes over a large raster once.
+    """
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_MB)  # type: ignore[no-untyped-call]
     return env
 
 
@@ -138,6 +151,7 @@ def _one_line(error: BaseException) -> str:
 
 __all__ = (
     "alpha_band",
+    "bounded_block_cache",
     "dataset_grid",
     "gdal_env",
     "image_bands",

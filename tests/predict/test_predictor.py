@@ -240,3 +240,17 @@ def test_bad_options_are_named(save_checkpoint):
             Predictor(checkpoint, "cpu", **options)
     with pytest.raises(OptionError, match="device 'abacus'"):
         resolve_device("abacus")
+
+
+def test_gdal_keeps_few_blocks_while_predicting(save_checkpoint, write_scene, tmp_path, monkeypatch):
+    predictor = Predictor(save_checkpoint(), "cpu")
+    limits = []
+    original = predictor._path_logits
+
+    def watch(image, valid):
+        limits.append(rasterio.env.getenv()["GDAL_CACHEMAX"])
+        return original(image, valid)
+
+    monkeypatch.setattr(predictor, "_path_logits", watch)
+    predictor.predict(write_scene(), tmp_path / "maps")
+    assert set(limits) == {128}
