@@ -4,7 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,16 +178,22 @@ class Predictor:
                 layer: stack.enter_context(StripWriter(path, scene.grid, *self._storage(layer)))
                 for layer, path in files.items()
             }
-            for rows in stream_rows(
-                scene,
-                self.path_model(),
-                taxonomy.num_paths,
-                plan,
-                self.options.blend,
-                self.options.batch_size,
-                self.device,
-                report,
-            ):
+            # closed with the writers, before the scene: an interrupt leaves no thread reading a closed file
+            stream = stack.enter_context(
+                closing(
+                    stream_rows(
+                        scene,
+                        self.path_model(),
+                        taxonomy.num_paths,
+                        plan,
+                        self.options.blend,
+                        self.options.batch_size,
+                        self.device,
+                        report,
+                    )
+                )
+            )
+            for rows in stream:
                 any_data = any_data or bool(rows.valid.any())
                 for layer, array in decoder.decode(rows).items():
                     writers[layer].write(array)

@@ -1,8 +1,9 @@
 """From a scene to finished rows of path logits: read ahead, run the model, blend."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -86,7 +87,7 @@ def stream_rows(
     batch_size: int = 4,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Rows]:
+) -> Generator[Rows, None, None]:
     """Predict a scene from top to bottom.
 
     Memory is that of the rows of one window plus the batches read ahead, whatever the scene's height. Windows
@@ -111,15 +112,17 @@ def stream_rows(
     height, width = source.grid.shape
     weights = torch.from_numpy(plan.weights(blend)).to(device)
     accumulator = Accumulator(channels, width, weights)
-    for batch in _read_ahead(source, plan.windows, batch_size):
-        valid = batch.valid.to(device, non_blocking=True)
-        values = _run(model, batch, valid, device)
-        for number, window in enumerate(batch.windows):
-            if window.row > accumulator.first_row:
-                yield accumulator.finish_rows(window.row)
-            accumulator.add(window, valid[number], values[number])
-        if progress is not None:
-            progress(len(batch.windows))
+    # closed before the caller closes the source: no thread reads on after an interrupt
+    with closing(_read_ahead(source, plan.windows, batch_size)) as batches:
+        for batch in batches:
+            valid = batch.valid.to(device, non_blocking=True)
+            values = _run(model, batch, valid, device)
+            for number, window in enumerate(batch.windows):
+                if window.row > accumulator.first_row:
+                    yield accumulator.finish_rows(window.row)
+                accumulator.add(window, valid[number], values[number])
+            if progress is not None:
+                progress(len(batch.windows))
     yield accumulator.finish_rows(height)
 
 
@@ -138,7 +141,9 @@ def _run(
     return values
 
 
-def _read_ahead(source: WindowSource, windows: tuple[Window, ...], batch_size: int) -> Iterator[_ReadBatch]:
+def _read_ahead(
+    source: WindowSource, windows: tuple[Window, ...], batch_size: int
+) -> Generator[_ReadBatch, None, None]:
     """Read batches in a second thread while the model works on the one before."""
     groups = [windows[start : start + batch_size] for start in range(0, len(windows), batch_size)]
     pending: deque[Future[_ReadBatch]] = deque()

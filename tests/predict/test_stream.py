@@ -1,5 +1,9 @@
 """Streaming against a plain in-memory reference: any size, any stride, nodata, coordinates, blending."""
 
+import threading
+import time
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
@@ -159,3 +163,20 @@ def test_seams_of_blended_windows_are_no_larger_than_inside():
 def test_options_out_of_range_are_named():
     with pytest.raises(OptionError, match="overlap to be a share"):
         WindowPlan.of((10, 10), 4, 1.0)
+
+
+def test_no_thread_reads_after_the_stream_is_closed():
+    """The scene's files are closed right after the stream: nothing may read them any more."""
+    source = make_source(300, 20)
+    slow = source.read
+
+    def read(window):
+        time.sleep(0.01)
+        return slow(window)
+
+    source.read = read
+    stream = stream_rows(source, window_mean_model, 3, WindowPlan.of((300, 20), 8, 0.5), batch_size=2)
+    with closing(stream):
+        next(stream)
+        assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
