@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 .PHONY: help install demo test lint bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## put the package and its tools into .venv (again after a change of its dependencies)
 
@@ -36,10 +36,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log]'; \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask]'; \
 	else \
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
-	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log]'; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask]'; \
 	fi; \
 	touch $(STAMP)
 
@@ -54,13 +54,13 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(STAMP) ## run every script of experiments/bench, one after the other
-	@set -eu; ran=0; \
-	for script in experiments/bench/*.py; do \
-	  [ -e "$$script" ] || continue; \
-	  echo "== $$script"; $(BIN)/python "$$script"; ran=$$((ran + 1)); \
-	done; \
-	echo "$$ran benchmark script(s) done"
+bench: $(STAMP) ## run every benchmark of experiments/bench, one after the other
+	@set -eu; for script in experiments/bench/bench_*.py; do \
+	  echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+bench-%: $(STAMP) ## run one benchmark: bench-data, bench-models, ...
+	$(BIN)/python experiments/bench/bench_$*.py
 
 clean: ## remove caches, builds and demo_out (not .venv)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo_out

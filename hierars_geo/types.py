@@ -19,6 +19,8 @@ class Batch(TypedDict):
         image: (B, C, H, W) float32, values as stored in the raster (not normalised), 0 where not valid.
         mask: (B, H, W) int64, leaf index, ``IGNORE_INDEX`` where there is no label or no data.
         valid: (B, H, W) bool, True where every band holds data.
+        level_masks: (B, N, H, W) int64, class index per level, coarsest first; there only where labels may be
+            known at coarse levels alone. Finer levels are then ``IGNORE_INDEX``, and so is ``mask``.
         bounds: One (left, bottom, right, top) per sample.
         crs: One CRS per sample.
     """
@@ -26,6 +28,7 @@ class Batch(TypedDict):
     image: "Tensor"
     mask: "Tensor"
     valid: "Tensor"
+    level_masks: NotRequired["Tensor"]
     bounds: NotRequired[list[object]]
     crs: NotRequired[list[object]]
 
