@@ -5,6 +5,7 @@ from .decode import adaptive_depth, is_legal, jsps, level_confidence, path_class
 from .factory import ModelConfig, architectures, build_segmenter
 from .features import FeatureExtractor, extract_features
 from .gaussian import GaussianClassifier
+from .layer_groups import LayerGroups, layer_groups
 from .losses import HCCLoss, HSCLoss
 from .record import RECORD_KEY, ModelRecord
 from .scene_model import SceneModel
@@ -19,6 +20,7 @@ __all__ = (
     "HCCLoss",
     "HSCLoss",
     "HierarchicalSegmenter",
+    "LayerGroups",
     "MergeBlock",
     "Mode",
     "ModelConfig",
@@ -30,6 +32,7 @@ __all__ = (
     "extract_features",
     "is_legal",
     "jsps",
+    "layer_groups",
     "level_confidence",
     "path_classes",
     "path_index",
