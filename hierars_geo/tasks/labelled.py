@@ -28,7 +28,7 @@ class RequireLabels(Callback):
         batch_idx: int,
     ) -> None:
         """Look at the labels of a batch, on the device they are on."""
-        labelled = (batch["mask"] != IGNORE_INDEX).any()
+        labelled = (batch.get("level_masks", batch["mask"]) != IGNORE_INDEX).any()
         self._seen = labelled if self._seen is None else self._seen | labelled
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -132,7 +132,7 @@ class BHCCMTask(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch."""
-        losses = self.loss(self(batch["image"], batch["valid"]), batch["mask"])
+        losses = self.loss(self(batch["image"], batch["valid"]), self._target(batch))
         size = batch["image"].shape[0]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
         if not torch.isfinite(losses["loss"]):
@@ -153,14 +153,19 @@ class BHCCMTask(LightningModule):
 
     def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> None:
         logits = self(batch["image"], batch["valid"])
-        losses = self.loss(logits, batch["mask"])
+        losses = self.loss(logits, self._target(batch))
         size = batch["image"].shape[0]
         self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)
         decoded = jsps(path_logits(logits, self.paths), self.paths)
         legal = None
         if not self.flat:
             legal = is_legal(torch.stack([level.argmax(dim=1) for level in logits], dim=1), self.paths)
-        metrics.update(decoded, batch["mask"], legal)
+        metrics.update(decoded, batch.get("level_masks", batch["mask"]), legal)
+
+    def _target(self, batch: Batch) -> Tensor | Sequence[Tensor]:
+        """Choose what the loss compares with: leaves, or a mask per level where some are known coarsely."""
+        levels = batch.get("level_masks")
+        return batch["mask"] if levels is None or self.flat else levels.unbind(dim=1)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of every level."""
