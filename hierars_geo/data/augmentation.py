@@ -39,14 +39,18 @@ class ChipAugmentation:
         """Augment a batch.
 
         Args:
-            batch: ``image`` (B, C, H, W), ``mask`` and ``valid`` (B, H, W); bounds and CRS are handed through
-                and then describe the ground before augmentation.
+            batch: ``image`` (B, C, H, W), ``mask`` and ``valid`` (B, H, W), ``level_masks`` (B, N, H, W) if
+                there are any; bounds and CRS are handed through and then describe the ground before
+                augmentation.
             generator: On the CPU; the draws depend on nothing else.
 
         Returns:
             A new batch of the same shapes.
         """
         image, mask, valid = batch["image"], batch["mask"], batch["valid"]
+        levels = batch.get("level_masks")
+        if levels is not None:
+            mask = torch.cat([mask[:, None], levels], dim=1)  # all move alike
         if image.shape[-1] == image.shape[-2]:
             turns = torch.randint(4, (len(image),), generator=generator).to(image.device)
             image, mask, valid = (_quarter_turns(layer, turns) for layer in (image, mask, valid))
@@ -58,7 +62,10 @@ class ChipAugmentation:
         if self.gain:
             draws = torch.rand(*image.shape[:2], 1, 1, generator=generator)
             image = image * (1 + self.gain * (2 * draws - 1)).to(image)
-        return {**batch, "image": image, "mask": mask, "valid": valid}
+        done: Batch = {**batch, "image": image, "mask": mask, "valid": valid}
+        if levels is not None:
+            done["mask"], done["level_masks"] = mask[:, 0], mask[:, 1:]
+        return done
 
 
 def _quarter_turns(layer: Tensor, turns: Tensor) -> Tensor:
@@ -95,11 +102,12 @@ def _scaled(
         )
 
     # shifted so that the padding, 0, stands for "no label"
-    shifted = (mask - IGNORE_INDEX)[:, None]
-    new_mask = warp(shifted, "nearest")[:, 0].round().to(mask.dtype) + IGNORE_INDEX
+    shifted = (mask - IGNORE_INDEX).view(len(mask), -1, height, width)
+    new_mask = warp(shifted, "nearest").view(mask.shape).round().to(mask.dtype) + IGNORE_INDEX
     new_valid = warp(valid[:, None], "bilinear")[:, 0] > 0.999
     new_image = warp(image, "bilinear").masked_fill(~new_valid[:, None], 0.0).to(image.dtype)
-    return new_image, torch.where(new_valid, new_mask, IGNORE_INDEX), new_valid
+    labelled = new_valid if mask.ndim == new_valid.ndim else new_valid[:, None]
+    return new_image, torch.where(labelled, new_mask, IGNORE_INDEX), new_valid
 
 
 __all__ = ("ChipAugmentation",)

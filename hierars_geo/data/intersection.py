@@ -9,6 +9,7 @@ import shapely
 import torch
 from geopandas.geodataframe import GeoDataFrame
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
@@ -16,7 +17,6 @@ from torchgeo.datasets.utils import GeoSlice
 
 from ..errors import DataError
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX
 from .lattice import Lattice
 from .outlines import Outlines
 from .overlay import overlay
@@ -25,7 +25,7 @@ from .plot import figure_of
 from .queries import Query, resolve
 from .region_mask import RegionMask
 from .reprojection import move
-from .scene_source import SceneSource, as_pair, outside, to_sample, whole_bounds
+from .scene_source import SceneSource, as_pair, outside, to_masks, to_sample, whole_bounds
 
 Operand = Union[SceneSource, "SceneIntersection"]
 
@@ -79,7 +79,8 @@ class SceneIntersection(IntersectionDataset):
         Returns:
             ``image`` (C, H, W) float32, 0 where not valid; ``valid`` (H, W) bool, True where every image
             holds data; ``mask`` (H, W) int64, leaf index, -100 where there is no label or no image (absent
-            without labels); ``bounds`` (left, bottom, right, top) as read; ``crs``.
+            without labels); ``level_masks`` (N, H, W) where labels have levels; ``bounds`` (left, bottom,
+            right, top) as read; ``crs``.
 
         Raises:
             QueryError: No scene of the first image lies there (an IndexError).
@@ -91,7 +92,7 @@ class SceneIntersection(IntersectionDataset):
             patch.valid &= True if inside is None else inside
         sample = to_sample(patch, is_image=True) | {"bounds": where.bounds, "crs": self.crs}
         if self.labels is not None:
-            sample["mask"] = self._read_mask(where, patch.valid)
+            sample |= self._read_masks(self.labels, where, patch.valid)
         return sample if self.transforms is None else dict(self.transforms(sample))
 
     def _read_images(self, where: Query) -> Patch:
@@ -104,14 +105,15 @@ class SceneIntersection(IntersectionDataset):
             patches.append(patch or Patch.empty(len(image.bands), where.window, "float32"))
         return stack_channels(patches)
 
-    def _read_mask(self, where: Query, valid: Any) -> torch.Tensor:  # noqa: ANN401
-        if self.labels is None:
-            raise DataError("Expected a source of labels, but got images only.")
-        patch = self.labels.read(where.lattice, where.window, self._interval(where))
+    def _read_masks(
+        self, labels: SceneSource, where: Query, valid: NDArray[np.bool_]
+    ) -> dict[str, torch.Tensor]:
+        patch = labels.read(where.lattice, where.window, self._interval(where))
         if patch is None:
-            return torch.full((where.window.height, where.window.width), IGNORE_INDEX)
+            levels = self.taxonomy.num_levels if labels.has_levels and self.taxonomy is not None else 1
+            patch = Patch.empty(levels, where.window, "int32")
         patch.valid &= valid
-        return torch.from_numpy(patch.filled(IGNORE_INDEX)[0].astype(np.int64))
+        return to_masks(patch)
 
     def _interval(self, where: Query) -> tuple[int, int] | None:
         return None if self.spatial_only else where.interval

@@ -95,13 +95,13 @@ class LayerReader:
         wanted = window.shifted(*shift)
         inside = wanted.intersection(Window(0, 0, *file.grid.shape))
         if inside is None:
-            return Patch.empty(len(indexes), window, _DTYPES[self.kind])
+            return self._empty(indexes, window)
         patch = self._block(
             file, indexes, placement, (inside.row, inside.row_stop), (inside.col, inside.col_stop)
         )
         if inside == wanted:
             return patch
-        whole = Patch.empty(len(indexes), window, str(patch.data.dtype))
+        whole = Patch.empty(len(patch.data), window, str(patch.data.dtype))
         rows, cols = inside.shifted(-wanted.row, -wanted.col).slices()
         whole.data[:, rows, cols] = patch.data
         whole.valid[rows, cols] = patch.valid
@@ -119,7 +119,7 @@ class LayerReader:
             )
         )
         if rows[0] >= rows[1] or cols[0] >= cols[1]:
-            return Patch.empty(len(indexes), window, _DTYPES[self.kind])
+            return self._empty(indexes, window)
         if _too_large(rows, cols, len(indexes), window):
             return _halves(window, lambda half: self._read_scaled(file, indexes, placement, half))
         patch = self._block(file, indexes, placement, rows, cols)
@@ -141,7 +141,7 @@ class LayerReader:
         target = lattice.grid(window)
         source, coarsening = _source_window(file.grid, target)
         if source is None:
-            return Patch.empty(len(indexes), window, _DTYPES[self.kind])
+            return self._empty(indexes, window)
         rows, cols = (source.row, source.row_stop), (source.col, source.col_stop)
         if _too_large(rows, cols, len(indexes), window):
             return _halves(window, lambda half: self._read_warped(file, indexes, lattice, half))
@@ -154,6 +154,10 @@ class LayerReader:
             self.kind,
             coarsening,
         )
+
+    def _empty(self, indexes: Sequence[int], window: Window) -> Patch:
+        """Return a patch without data; labels have one channel, whatever bands they are decoded from."""
+        return Patch.empty(1 if self.kind == "labels" else len(indexes), window, _DTYPES[self.kind])
 
     def _block(
         self,
@@ -195,17 +199,19 @@ def read_stored(
     valid = np.ones(data.shape[1:], dtype=np.bool_)
     if file.validity == "mask":
         valid &= (dataset.read_masks(list(indexes), window=at) > 0).all(axis=0)
-    for channel, index in enumerate(indexes):
-        nodata = _stored_nodata(file.nodata[file.indexes.index(index)], data.dtype)
-        if nodata is not None:
-            valid &= data[channel] != nodata
-    if file.is_float:
+    if any(value is not None for value in file.nodata):
+        for channel, index in enumerate(indexes):
+            nodata = _stored_nodata(file.nodata[file.indexes.index(index)], data.dtype)
+            if nodata is not None:
+                valid &= data[channel] != nodata
+    if data.dtype.kind == "f":
         valid &= np.isfinite(data).all(axis=0)
     if file.alpha is not None:
         valid &= dataset.read(file.alpha, window=at) > 0
     return data, valid
 
 
+@lru_cache(maxsize=256)
 def _stored_nodata(value: float | None, dtype: np.dtype[Any]) -> np.generic | None:
     """Return a nodata value as pixels hold it; None for NaN, and where no pixel can (-9999 is no uint16)."""
     if value is None or not math.isfinite(value):

@@ -25,12 +25,15 @@ class SceneSource(GeoDataset):
         lattice: Pixels that queries are snapped to.
         bands: Names of the channels; empty for labels.
         is_image: True for images, False for labels.
+        has_levels: True for labels of which some are known at coarse levels only; they are read as one class
+            per level.
         index: TorchGeo's index: one row per scene, with its outline and date.
     """
 
     lattice: Lattice
     bands: Sequence[str]
     is_image: bool
+    has_levels: bool = False
     transforms: Any = None
 
     @abc.abstractmethod
@@ -70,8 +73,8 @@ class SceneSource(GeoDataset):
 
         Returns:
             ``image`` (C, H, W) float32 as stored, 0 where not valid, or ``mask`` (H, W) int64 leaf index,
-            -100 without a label; ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top) as read;
-            ``crs``.
+            -100 without a label (``level_masks`` (N, H, W) int64 class index per level besides, with
+            ``has_levels``); ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top) as read; ``crs``.
 
         Raises:
             QueryError: No scene lies there (an IndexError).
@@ -123,7 +126,13 @@ def to_sample(patch: Patch, is_image: bool) -> dict[str, Any]:
     valid = torch.from_numpy(patch.valid)
     if is_image:
         return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0))), "valid": valid}
-    return {"mask": torch.from_numpy(patch.filled(IGNORE_INDEX)[0].astype(np.int64)), "valid": valid}
+    return to_masks(patch) | {"valid": valid}
+
+
+def to_masks(patch: Patch) -> dict[str, torch.Tensor]:
+    """Turn labels into ``mask`` (H, W) of leaves, and ``level_masks`` (N, H, W) where levels were read."""
+    classes = torch.from_numpy(patch.filled(IGNORE_INDEX).astype(np.int64))
+    return {"mask": classes[-1]} | ({"level_masks": classes} if len(classes) > 1 else {})
 
 
 def whole_bounds(index: Any, res: tuple[float, float]) -> tuple[slice, slice, slice]:  # noqa: ANN401
@@ -150,4 +159,4 @@ def as_pair(res: float | tuple[float, float]) -> tuple[float, float]:
     return (float(res), float(res)) if isinstance(res, (int, float)) else (float(res[0]), float(res[1]))
 
 
-__all__ = ("SceneSource", "as_pair", "outside", "to_sample", "whole_bounds")
+__all__ = ("SceneSource", "as_pair", "outside", "to_masks", "to_sample", "whole_bounds")

@@ -14,6 +14,7 @@ from ..grid import Window
 from ..taxonomy import Taxonomy
 from .intersection import SceneIntersection
 from .lattice import Lattice
+from .level_labels import spread_levels
 from .outlines import Outlines
 from .patch import Patch, first_valid
 from .scene_source import SceneSource
@@ -48,6 +49,9 @@ class SceneUnion(SceneSource, UnionDataset):
         self.datasets = [dataset1, dataset2]
         self.sources: tuple[SceneSource, ...] = (dataset1, dataset2)
         self.is_image, self.bands, _ = kinds[0]
+        self.has_levels = any(source.has_levels for source in self.sources)
+        tree = self.taxonomy
+        self._leaf_levels = tree.known_levels(tree.num_levels) if self.has_levels and tree else None
         self.transforms = transforms
         self._move_to(dataset1.lattice)
 
@@ -58,7 +62,11 @@ class SceneUnion(SceneSource, UnionDataset):
 
     def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
         """Read a window of any lattice; the first operand's valid pixels count."""
-        return first_valid(source.read(lattice, window, interval) for source in self.sources)
+        patches = (source.read(lattice, window, interval) for source in self.sources)
+        levels = self._leaf_levels
+        if levels is not None:  # some labels are coarse: leaves are laid beside them level by level
+            patches = (patch and spread_levels(patch, levels) for patch in patches)
+        return first_valid(patches)
 
     def outlines(self, crs: CRS) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""

@@ -246,6 +246,34 @@ class Taxonomy:
         """
         return _like(leaf_index, self._lifters[self._position(level)].take(np.asarray(leaf_index)))
 
+    def known_levels(self, level: int) -> NDArray[np.int64]:
+        """What a class of one level tells about all levels, coarser and finer.
+
+        A class that stops early is known down to the leaf, and one with several parents leaves them open.
+
+        Args:
+            level: 1..N, level of the classes.
+
+        Returns:
+            (C_level, N): per class the index that all legal paths through it share at each level,
+            ``IGNORE_INDEX`` where they differ.
+        """
+        here = self.paths[:, self._position(level)]
+        return np.array([self.shared_levels(here == index) for index in range(self.num_classes[level - 1])])
+
+    def shared_levels(self, among: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Index per level that a choice of paths shares.
+
+        Args:
+            among: (T,) bool, at least one True.
+
+        Returns:
+            (N,): the common class index, ``IGNORE_INDEX`` where the paths differ.
+        """
+        chosen = self.paths[among]
+        shared: NDArray[np.int64] = np.where((chosen == chosen[0]).all(axis=0), chosen[0], IGNORE_INDEX)
+        return shared
+
     def membership(self) -> NDArray[np.bool_]:
         """0/1 matrix M (T, sum of C_l): M[t, k] says that path t goes through the k-th class of all levels.
 
