@@ -5,6 +5,7 @@ from .datamodule import SceneDataModule
 from .geo_raster import GeoRaster
 from .imagery import GaoFen2, GoogleEarth, SceneRaster, Sentinel2
 from .intersection import SceneIntersection
+from .label_opening import open_labels
 from .labels import HierarchicalLabels
 from .lattice import Lattice
 from .notices import DataNotice
@@ -37,4 +38,5 @@ __all__ = (
     "band_statistics",
     "check_no_leak",
     "class_frequencies",
+    "open_labels",
 )

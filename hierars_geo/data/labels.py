@@ -1,6 +1,5 @@
-"""HierarchicalLabels: class rasters as leaf indices of a tree."""
+"""HierarchicalLabels: class rasters as leaf indices of a tree, or as classes of a coarser level."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,26 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from ..errors import RasterError
+from ..grid import Window
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .geo_raster import GeoRaster
+from .label_colors import ColorDecoder
+from .label_values import ValueDecoder
+from .lattice import Lattice
+from .level_labels import spread_levels
 from .patch import Patch, Pixels
 from .raster_file import RasterFile, map_all, probe_all
 from .raster_paths import Paths, find_rasters
 from .resampling import Kind
 from .scenes import Layer, Scene
 
-#: Marks a raster value that the tree lacks.
-_UNKNOWN = IGNORE_INDEX - 1
-
 
 class HierarchicalLabels(GeoRaster):
-    """Label rasters with one band, whose values are the raster values of a tree's leaves.
+    """Label rasters whose values, or colours, are classes of a tree.
 
     A sample holds ``mask`` (H, W) int64: the leaf index, -100 where the pixel is unlabelled (the tree's
-    nodata or the file's), and beyond the files. Labels are resampled by the nearest pixel, or by vote when
-    coarsened.
+    nodata or the file's), and beyond the files. With ``level`` above the leaves it also holds ``level_masks``
+    (N, H, W) int64: the class per level, -100 at levels that the given class leaves open (the finer ones,
+    unless it has one leaf only). Labels are resampled by the nearest pixel, or by vote when coarsened.
+
+    For polygons see :class:`PolygonLabels`; :func:`open_labels` takes either, and one raster per level.
 
     Args:
         paths: Files, folders, patterns, or a list of them.
@@ -37,6 +40,9 @@ class HierarchicalLabels(GeoRaster):
         res: Pixel size in units of the CRS (default: that of the first file).
         transforms: Applied to every sample.
         max_open_files: Handles kept open per process.
+        level: Level 1..N that the values are classes of (default: N, the leaves).
+        rgb: True for pictures in the colours of the tree: three bands of bytes, or one with a palette. Black
+            means "no label" unless a class is black.
 
     Attributes:
         taxonomy: The tree.
@@ -45,7 +51,8 @@ class HierarchicalLabels(GeoRaster):
         MissingFileError: Something named does not exist.
         RasterError: Files cannot be read, have no CRS, several bands, or a class as nodata value; all are
             named.
-        TaxonomyError: When read: a value that the tree lacks; file and value are named.
+        TaxonomyError: The tree has no such level. When read: a value or colour that the tree lacks; file and
+            value are named.
     """
 
     kind: Kind = "labels"
@@ -58,11 +65,16 @@ class HierarchicalLabels(GeoRaster):
         res: float | tuple[float, float] | None = None,
         transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         max_open_files: int = 64,
+        level: int | None = None,
+        rgb: bool = False,
     ) -> None:
         self.taxonomy = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
+        self.level = self.taxonomy.num_levels if level is None else level
+        self._levels = self.taxonomy.known_levels(self.level)
+        self.has_levels = self.level < self.taxonomy.num_levels
+        self._decoder = (ColorDecoder if rgb else ValueDecoder)(self.taxonomy, self.level)
         files = probe_all(find_rasters(paths)[0])
         scenes = map_all(self._scene, files)
-        self._tables: dict[tuple[str, float | None], NDArray[np.int32]] = {}
         super().__init__(scenes, (), crs, res, transforms, max_open_files)
 
     @property
@@ -70,47 +82,18 @@ class HierarchicalLabels(GeoRaster):
         """Classes per level, coarsest first."""
         return self.taxonomy.num_classes
 
+    def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
+        """Read a window of any lattice; where files overlap, the first labelled pixel counts."""
+        patch = super().read(lattice, window, interval)
+        return spread_levels(patch, self._levels) if patch and self.has_levels else patch
+
     def _scene(self, file: RasterFile) -> Scene:
-        if len(file.indexes) != 1:
-            raise RasterError(
-                f"Expected a label raster with one band, but got {len(file.indexes)} (in {file.path}). "
-                "Name the label files, or put them into a folder of their own."
-            )
-        nodata = file.nodata[0]
-        values = self.taxonomy.class_values(self.taxonomy.num_levels)
-        if nodata in values:
-            name = self.taxonomy.class_names(self.taxonomy.num_levels)[values.index(int(nodata))]
-            raise RasterError(
-                f"Expected the nodata value of labels to be no class of {self.taxonomy.name}, but got "
-                f"{nodata:g}, which is "
-                f"'{name}' (in {file.path}). Remove the declaration: gdal_edit.py -unsetnodata {file.path}."
-            )
+        file = self._decoder.accept(file)
         return Scene((Layer(file, file.indexes),))
 
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
-        index = self._to_index(data, valid, file)
+        index = self._decoder.decode(data, valid, file)
         return Patch(index, valid & (index[0] != IGNORE_INDEX))
-
-    def _to_index(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> NDArray[np.int32]:
-        if data.dtype.name not in {"uint8", "uint16"}:
-            values = np.where(valid, data, self.taxonomy.nodata_value)
-            return self.taxonomy.value_to_index(values, origin=file.path).astype(np.int32)
-        index = self._table(data.dtype.name, file.nodata[0]).take(data)
-        if index.min(initial=0) == _UNKNOWN and bool(((index == _UNKNOWN) & valid).any()):
-            self.taxonomy.value_to_index(data[:, valid], origin=file.path)  # raises, naming values and file
-        return index
-
-    def _table(self, dtype: str, nodata: float | None) -> NDArray[np.int32]:
-        """Lookup table from every value of a data type to its index."""
-        if (dtype, nodata) not in self._tables:
-            table = np.full(np.iinfo(dtype).max + 1, _UNKNOWN, dtype=np.int32)
-            known = (*self.taxonomy.class_values(self.taxonomy.num_levels), self.taxonomy.nodata_value)
-            values = np.array([value for value in known if value < len(table)], dtype=np.int64)
-            table[values] = self.taxonomy.value_to_index(values)
-            if nodata is not None and math.isfinite(nodata) and 0 <= nodata < len(table):
-                table[int(nodata)] = IGNORE_INDEX
-            self._tables[(dtype, nodata)] = table
-        return self._tables[(dtype, nodata)]
 
 
 __all__ = ("HierarchicalLabels",)
