@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from ..types import Bounds
+
+#: From this many outlines on, a tree finds them faster than comparing all of their bounds.
+_TREE_FROM = 256
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,17 @@ class Outlines:
             Their positions, ascending.
         """
         left, bottom, right, top = bounds
-        box = self.bounds
+        near = np.sort(self._tree.query(shapely.box(*bounds))) if len(self.bounds) >= _TREE_FROM else None
+        box = self.bounds if near is None else self.bounds[near]
         hit = (box[:, 0] < right) & (box[:, 2] > left) & (box[:, 1] < top) & (box[:, 3] > bottom)
         if interval is not None:
-            hit &= (self.intervals[:, 0] <= interval[1]) & (self.intervals[:, 1] >= interval[0])
-        return np.flatnonzero(hit)
+            when = self.intervals if near is None else self.intervals[near]
+            hit &= (when[:, 0] <= interval[1]) & (when[:, 1] >= interval[0])
+        return np.flatnonzero(hit) if near is None else near[hit]
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(shapely.box(*self.bounds.T))
 
     def frame(self, crs: CRS, columns: Mapping[str, Sequence[object]]) -> GeoDataFrame:
         """Return the index that TorchGeo's classes expect."""

@@ -17,7 +17,8 @@ class Patch:
     """What was read in a window.
 
     Attributes:
-        data: (C, H, W), float32 of an image, int32 leaf index of labels; of no meaning where not valid.
+        data: (C, H, W), float32 of an image; of labels int32, (1, H, W) leaf index, or (N, H, W) class index
+            per level with -100 where a level is not known. Of no meaning where not valid.
         valid: (H, W) bool, True where every channel holds data.
     """
 
@@ -31,10 +32,17 @@ class Patch:
         return cls(np.zeros((channels, *shape), dtype=dtype), np.zeros(shape, dtype=np.bool_))
 
     def filled(self, value: float) -> Pixels:
-        """Return the data with ``value`` where not valid (in place)."""
-        if not self.valid.all():
-            self.data[:, ~self.valid] = value
-        return self.data
+        """Return the data with ``value`` where not valid (the data themselves where all of them are)."""
+        if self.valid.all():
+            return self.data
+        if value == 0 and self.data.dtype == np.float32:
+            # the bits of 0.0 are all 0: clearing them takes NaN along, in a quarter of the time of np.where
+            bits = self.data.view(np.int32)
+            np.bitwise_and(bits, -self.valid.astype(np.int32), out=bits)
+            return self.data
+        if not ((self.data != value) & ~self.valid).any():  # labels mostly hold it there already
+            return self.data
+        return np.where(self.valid, self.data, self.data.dtype.type(value))
 
 
 def first_valid(patches: Iterable[Patch | None]) -> Patch | None:

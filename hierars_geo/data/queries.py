@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
 
 import pandas as pd
 from torchgeo.datasets.utils import GeoSlice
@@ -49,15 +49,9 @@ def resolve(query: GeoSlice, whole: tuple[slice, slice, slice], lattice: Lattice
         QueryError: The query has no area.
     """
     given = query if isinstance(query, tuple) else (query,)
-    x, y, t = (
-        slice(
-            *(
-                theirs if ours is None else ours
-                for ours, theirs in zip(_parts(part), _parts(full), strict=True)
-            )
-        )
-        for part, full in zip((*given, *[slice(None)] * (3 - len(given))), whole, strict=True)
-    )
+    x = _filled(given[0], whole[0])
+    y = _filled(given[1], whole[1]) if len(given) > 1 else whole[1]
+    t = _filled(given[2], whole[2]) if len(given) > 2 else whole[2]
     if not (x.stop > x.start and y.stop > y.start):
         raise QueryError(
             f"Expected a query with an area, but got x {x.start}..{x.stop}, y {y.start}..{y.stop}."
@@ -67,10 +61,15 @@ def resolve(query: GeoSlice, whole: tuple[slice, slice, slice], lattice: Lattice
     return Query(lattice, window, (nanoseconds(t.start), nanoseconds(t.stop)))
 
 
-def _parts(part: slice) -> tuple[Any, Any, Any]:
-    return part.start, part.stop, part.step
+def _filled(part: slice, whole: slice) -> slice:
+    return slice(
+        whole.start if part.start is None else part.start,
+        whole.stop if part.stop is None else part.stop,
+        whole.step if part.step is None else part.step,
+    )
 
 
+@lru_cache(maxsize=1024)
 def nanoseconds(moment: datetime | pd.Timestamp) -> int:
     """Turn a moment into nanoseconds since 1970."""
     return int(pd.Timestamp(moment).as_unit("ns").value)
