@@ -15,6 +15,7 @@ from shapely.geometry import Polygon
 from .. import __version__
 from ..grid import GeoGrid
 from ..raster import SceneReader
+from ..styles import classification_classes
 from ..taxonomy import Taxonomy
 from .checkpoint import LoadedModel
 from .layers import Layer
@@ -100,32 +101,12 @@ def _asset(layer: Layer, name: str, taxonomy: Taxonomy) -> Asset:
     title = "Finest level that is sure enough"
     if layer.kind == "class" and layer.level is not None:
         title = f"Classes at level {taxonomy.level_names[layer.level - 1]}"
-        extra["classification:classes"] = _classes(taxonomy, layer.level)
+        extra["classification:classes"] = classification_classes(taxonomy, layer.level)
         extra["nodata"] = taxonomy.nodata_value
     elif layer.kind == "confidence" and layer.level is not None:
         title = f"Confidence at level {taxonomy.level_names[layer.level - 1]} in per cent"
         extra["unit"] = "%"
     return Asset(href=f"./{name}", title=title, media_type=_COG, roles=["data"], extra_fields=extra)
-
-
-def _classes(taxonomy: Taxonomy, level: int) -> list[dict[str, Any]]:
-    entries = zip(
-        taxonomy.class_values(level), taxonomy.class_names(level), taxonomy.colors(level), strict=True
-    )
-    return [
-        {
-            "value": value,
-            "name": _slug(name),
-            "title": name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*color),
-        }
-        for value, name, color in entries
-    ]
-
-
-def _slug(name: str) -> str:
-    """Keep what the classification extension allows in a name: letters, digits, hyphen and underscore."""
-    return "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split()) or "class"
 
 
 __all__ = ("lonlat_footprint", "prediction_item")
