@@ -1,8 +1,21 @@
 """Lightning modules: what is trained, how, and what is scored on the way."""
 
+from .averaging import AveragedWeights
+from .base import SegmentationTask
 from .baseline import learn_gaussian
+from .class_weights import class_weights
 from .labelled import RequireLabels
-from .recipe import parameter_groups, warmup_polynomial
+from .recipe import Recipe, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask
 
-__all__ = ("BHCCMTask", "RequireLabels", "learn_gaussian", "parameter_groups", "warmup_polynomial")
+__all__ = (
+    "AveragedWeights",
+    "BHCCMTask",
+    "Recipe",
+    "RequireLabels",
+    "SegmentationTask",
+    "class_weights",
+    "learn_gaussian",
+    "parameter_groups",
+    "warmup_polynomial",
+)

@@ -1,37 +1,119 @@
 """The optimiser recipe: what decays, and how the learning rate runs (Ai et al. 2026, section IV-B)."""
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from ..errors import OptionError
+from ..nn import layer_groups
+
+#: In the names of parameters that keep their size whatever their shape: positions, and tokens added to them.
+_NO_DECAY: Final = ("position", "pos_embed", "cls_token", "dist_token", "reg_token")
 
 
-def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Split trainable parameters into those that decay and those that do not.
+@dataclass(frozen=True)
+class Recipe:
+    """AdamW, its learning rate over the training and over the depth of the backbone.
 
-    Norms, biases, scalars and tables of positions (everything with fewer than two dimensions, or a position
-    in its name) keep their size.
+    Attributes:
+        lr: Peak learning rate, > 0.
+        weight_decay: Of weights; norms, biases, scalars and tables of positions do not decay.
+        betas: Of AdamW, each 0 <= beta < 1.
+        warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps.
+        power: Of the polynomial decay to 0.
+        layer_decay: Factor on the learning rate from each group of backbone layers to the one before it,
+            0 < factor <= 1; None for one rate everywhere. See :func:`hierars_geo.nn.layer_groups`.
+
+    Raises:
+        OptionError: A number is out of range.
+    """
+
+    lr: float = 1e-4
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup_steps: int = 1500
+    power: float = 1.0
+    layer_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("weight_decay", "warmup_steps", "power"):
+            if not getattr(self, name) >= 0:
+                raise OptionError(f"Expected {name} to be >= 0, but got {getattr(self, name)}.")
+        if not self.lr > 0:
+            raise OptionError(f"Expected lr to be > 0, but got {self.lr}.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise OptionError(f"Expected betas to be two numbers 0 <= beta < 1, but got {self.betas}.")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise OptionError(
+                f"Expected layer_decay to be above 0 and at most 1, but got {self.layer_decay}. "
+                "Set null to train all layers alike."
+            )
+
+    def configure(self, modules: Iterable[nn.Module], total_steps: int) -> OptimizerLRSchedulerConfig:
+        """Build the optimiser and its schedule, stepped per optimiser step.
+
+        Args:
+            modules: What is trained.
+            total_steps: Optimiser steps of the whole training, >= 1.
+        """
+        groups = parameter_groups(modules, self.weight_decay, self.lr, self.layer_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=self.betas)
+        factor = partial(
+            warmup_polynomial, total_steps=total_steps, warmup_steps=self.warmup_steps, power=self.power
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+        }
+
+
+def parameter_groups(
+    modules: Iterable[nn.Module],
+    weight_decay: float,
+    lr: float | None = None,
+    layer_decay: float | None = None,
+) -> list[dict[str, Any]]:
+    """Split trainable parameters by weight decay and by learning rate.
+
+    Norms, biases, scalars, tables of positions and class tokens (everything with fewer than two dimensions,
+    or named so) keep their size.
 
     Args:
         modules: Where the parameters are.
-        weight_decay: Of the first group.
+        weight_decay: Of those that decay.
+        lr: Peak learning rate of the head; needed with ``layer_decay``.
+        layer_decay: Factor on the learning rate per group of layers towards the input; None for one rate.
 
     Returns:
-        At most two groups, none empty.
+        Groups, none empty; those that decay first, then from the input to the output.
+
+    Raises:
+        OptionError: ``layer_decay`` without ``lr``.
     """
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
+    if layer_decay is not None and lr is None:
+        raise OptionError("Expected lr with layer_decay, but got none.")
+    found: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for module in modules:
+        depth = None if layer_decay is None else layer_groups(module)
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            position = "position" in name or "pos_embed" in name
-            (kept if parameter.ndim < 2 or position else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": kept, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+            kept = parameter.ndim < 2 or any(word in name for word in _NO_DECAY)
+            scale = 1.0 if depth is None or layer_decay is None else depth.scale(name, layer_decay)
+            found.setdefault((kept, scale), []).append(parameter)
+    groups: list[dict[str, Any]] = []
+    for (kept, scale), parameters in sorted(found.items(), key=lambda item: item[0]):
+        group: dict[str, Any] = {"params": parameters, "weight_decay": 0.0 if kept else weight_decay}
+        if layer_decay is not None and lr is not None:
+            group["lr"] = lr * scale
+        groups.append(group)
+    return groups
 
 
 def warmup_polynomial(
@@ -61,4 +143,4 @@ def warmup_polynomial(
     return decay * (start_factor + (1.0 - start_factor) * step / warmup_steps)
 
 
-__all__ = ("parameter_groups", "warmup_polynomial")
+__all__ = ("Recipe", "parameter_groups", "warmup_polynomial")

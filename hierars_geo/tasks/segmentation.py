@@ -1,44 +1,29 @@
 """BHCCMTask: train and score a flat or hierarchical segmentation model."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
-from ..errors import CheckpointError, DataError, OptionError
-from ..metrics import HierarchicalMetrics
-from ..nn import (
-    RECORD_KEY,
-    HCCLoss,
-    HSCLoss,
-    ModelConfig,
-    ModelRecord,
-    SceneModel,
-    is_legal,
-    jsps,
-    path_logits,
-)
+from ..errors import OptionError
+from ..nn import RECORD_KEY, HCCLoss, HSCLoss, ModelConfig, ModelRecord, SceneModel
 from ..taxonomy import Taxonomy
-from ..types import Batch
-from .recipe import parameter_groups, warmup_polynomial
+from .base import SegmentationTask
+from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
+from .recipe import Recipe
 
 LOSSES: dict[str, type[HSCLoss | HCCLoss]] = {"hsc": HSCLoss, "hcc": HCCLoss}
 
 
-class BHCCMTask(LightningModule):
+class BHCCMTask(SegmentationTask):
     """Semantic segmentation with a class tree (Ai et al. 2026).
 
     The checkpoint carries the taxonomy, the bands, the normalisation and the model's configuration:
-    predicting needs nothing else. Under the command line, ``bands``, ``mean``, ``std``, ``gsd_m`` and
-    ``chip_size`` come from the data module.
+    predicting needs nothing else. Under the command line, ``bands``, ``mean``, ``std``, ``gsd_m``,
+    ``chip_size`` and ``class_frequencies`` come from the data module.
 
     Args:
         taxonomy: Catalog name, path of a YAML file, or the tree itself.
@@ -50,22 +35,33 @@ class BHCCMTask(LightningModule):
         mode: ``flat`` (leaves alone, coarser levels by lifting) or how the levels talk, see
             :class:`hierars_geo.nn.BHCCM`.
         dropout: Before the classifiers, 0..1.
-        model_options: Further options of the architecture, for example ``{"decoder_channels": 128}``.
+        model_options: Further options of the architecture, for example ``{"decoder_channels": 128}``, and of
+            a timm backbone, for example ``{"drop_path_rate": 0.3}``.
         encoder_weights: Pretrained weights by name, or None; fetched only when training starts from them.
         loss: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
         alpha: Weight of the path term.
         level_weights: Weight of every level in HCE, default 1.
+        class_weights: Weights of the classes in HCE: from their frequencies by ``inverse``,
+            ``sqrt_inverse`` or ``effective`` (see :func:`class_weights`), a list per level, or ``none``. A
+            checkpoint carries those from frequencies, so that resuming counts nothing again.
+        class_frequencies: Pixels per leaf, or a function that counts them, called when they are needed.
         lr: Peak learning rate.
-        weight_decay: Of weights; norms and biases do not decay.
+        weight_decay: Of weights; norms, biases and tables of positions do not decay.
         betas: Of AdamW.
         warmup_steps: Linear warm-up, in optimiser steps.
         power: Of the polynomial decay to 0.
+        layer_decay: Factor on the learning rate per group of backbone layers towards the input (0.9 with
+            ConvNeXt); None for one rate.
+        ema_decay: Of a moving average of the weights that validates and predicts (0.999); None for none.
+        compile: Whether to compile the model for training, or with which backend of torch.compile.
         chip_size: Side of a training chip in pixels, for the record.
         gsd_m: Ground sampling distance in metres, for the record.
 
     Raises:
         HieraRSError: The taxonomy or the model cannot be built from the arguments.
     """
+
+    model: SceneModel
 
     def __init__(
         self,
@@ -82,24 +78,26 @@ class BHCCMTask(LightningModule):
         loss: Literal["hsc", "hcc"] = "hsc",
         alpha: float = 2.0,
         level_weights: Sequence[float] | None = None,
+        class_weights: Weighting | list[list[float]] = "none",
+        class_frequencies: Frequencies | None = None,
         lr: float = 1e-4,
         weight_decay: float = 0.05,
         betas: tuple[float, float] = (0.9, 0.999),
         warmup_steps: int = 1500,
         power: float = 1.0,
+        layer_decay: float | None = None,
+        ema_decay: float | None = None,
+        compile: bool | str = False,  # the option's name; nothing here calls the builtin
         chip_size: int | None = None,
         gsd_m: float | None = None,
     ) -> None:
-        super().__init__()
-        for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("warmup_steps", warmup_steps)):
-            if value < 0:
-                raise OptionError(f"Expected {name} to be >= 0, but got {value}.")
-        if lr <= 0:
-            raise OptionError(f"Expected lr to be > 0, but got {lr}.")
+        if alpha < 0:
+            raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
+        if loss not in LOSSES:
+            near = get_close_matches(loss, LOSSES, cutoff=0.3) or LOSSES
+            raise OptionError(f"Expected a known loss, but got '{loss}'. Near ones: {', '.join(near)}.")
         tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
-        self.lr, self.weight_decay, self.betas = lr, weight_decay, betas
-        self.warmup_steps, self.power = warmup_steps, power
-        self.record = ModelRecord(
+        record = ModelRecord(
             taxonomy=tree,
             bands=tuple(bands),
             mean=tuple(float(value) for value in mean),
@@ -108,136 +106,76 @@ class BHCCMTask(LightningModule):
             chip_size=chip_size,
             gsd_m=gsd_m,
         )
-        self.model: SceneModel = self.record.build(encoder_weights)
-        self.flat = mode == "flat"
-        self.loss: HSCLoss | HCCLoss
+        recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
+        super().__init__(record, recipe, ema_decay, compile)
+        self.model = record.build(encoder_weights)
+        self._weighting = class_weights if isinstance(class_weights, str) else "given"
+        #: Weights of the classes per level; None as long as they are not known.
+        self.class_weights = _known_weights(tree, class_weights, class_frequencies)
+        in_loss = None if self._weighting == "none" else self.class_weights or _ones(tree)
         if self.flat:  # one level: its path term would repeat the cross entropy
-            self.loss = HSCLoss(np.arange(tree.num_classes[-1])[:, None], tree.num_classes[-1:], alpha=0.0)
+            leaves = tree.num_classes[-1]
+            self.loss = HSCLoss(
+                np.arange(leaves)[:, None], (leaves,), 0.0, class_weights=in_loss and in_loss[-1:]
+            )
         else:
-            self.loss = LOSSES[loss](tree.paths, tree.num_classes, alpha, level_weights)
-        self.paths: Tensor
-        self.register_buffer("paths", torch.from_numpy(tree.paths.copy()), persistent=False)
-        self.val_metrics = HierarchicalMetrics(tree)
-        self.test_metrics = HierarchicalMetrics(tree)
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """The class tree."""
-        return self.record.taxonomy
+            self.loss = LOSSES[loss](
+                tree.paths, tree.num_classes, alpha, level_weights, class_weights=in_loss
+            )
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""
         logits: list[Tensor] = self.model(image, valid)
         return logits
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch."""
-        losses = self.loss(self(batch["image"], batch["valid"]), self._target(batch))
-        size = batch["image"].shape[0]
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
-        if not torch.isfinite(losses["loss"]):
-            raise DataError(
-                f"Expected a finite loss, but got {losses['loss'].item()} at step {self.global_step} on "
-                f"chips {batch.get('bounds')}. Lower the learning rate or check these chips' values."
-            )
-        loss: Tensor = losses["loss"]
-        return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count a validation batch."""
-        self._count(batch, self.val_metrics, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count a test batch."""
-        self._count(batch, self.test_metrics, "test")
-
-    def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> None:
-        logits = self(batch["image"], batch["valid"])
-        losses = self.loss(logits, self._target(batch))
-        size = batch["image"].shape[0]
-        self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)
-        decoded = jsps(path_logits(logits, self.paths), self.paths)
-        legal = None
-        if not self.flat:
-            legal = is_legal(torch.stack([level.argmax(dim=1) for level in logits], dim=1), self.paths)
-        metrics.update(decoded, batch.get("level_masks", batch["mask"]), legal)
-
-    def _target(self, batch: Batch) -> Tensor | Sequence[Tensor]:
-        """Choose what the loss compares with: leaves, or a mask per level where some are known coarsely."""
-        levels = batch.get("level_masks")
-        return batch["mask"] if levels is None or self.flat else levels.unbind(dim=1)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the scores of every level."""
-        self._log_scores(self.val_metrics, "val")
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores of every level."""
-        self._log_scores(self.test_metrics, "test")
-
-    def _log_scores(self, metrics: HierarchicalMetrics, stage: str) -> None:
-        scores = metrics.compute()
-        for number, level in enumerate(scores.levels, start=1):
-            self.log(f"{stage}/mIoU_L{number}", level.miou, prog_bar=number == len(scores.levels))
-            self.log(f"{stage}/OA_L{number}", level.oa)
-        if scores.consistency is not None:
-            self.log(f"{stage}/consistency", scores.consistency)
-        metrics.reset()
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW with warm-up and polynomial decay, stepped per optimiser step.
+    def on_fit_start(self) -> None:
+        """Refuse to train without the class weights that were asked for.
 
         Raises:
-            OptionError: The training has no end that the decay could run to.
+            OptionError: Neither the frequencies nor a checkpoint that carries the weights was given.
         """
-        total_steps = self.trainer.estimated_stepping_batches
-        if not math.isfinite(total_steps):
+        if self.class_weights is None:
             raise OptionError(
-                "Expected a training with an end, for the learning rate to decay to, but got none. "
-                "Set the trainer's max_steps or max_epochs."
+                f"Expected class_frequencies with class_weights '{self._weighting}', but got none. Give the "
+                "pixels per leaf, or the weights themselves."
             )
-        optimizer = torch.optim.AdamW(
-            parameter_groups([self.model], self.weight_decay), lr=self.lr, betas=self.betas
-        )
-        factor = partial(
-            warmup_polynomial,
-            total_steps=int(total_steps),
-            warmup_steps=self.warmup_steps,
-            power=self.power,
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
-        }
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the record."""
-        checkpoint[RECORD_KEY] = self.record.to_dict()
+    def training_record(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the weights of the classes; see :meth:`SegmentationTask.training_record`."""
+        weights = None if self._weighting == "none" else self.class_weights
+        return super().training_record(checkpoint) | {"class_weights": weights}
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Refuse weights of another tree, band set or model; take over the normalisation they know.
+        """Take over class weights that were computed; see :meth:`SegmentationTask.on_load_checkpoint`.
 
         Raises:
             CheckpointError: The record differs; what differs is named.
         """
-        saved = checkpoint.get(RECORD_KEY)
-        if saved is None:
-            raise CheckpointError(
-                "Expected a checkpoint written by this package, but it holds no model record."
-            )
-        own = self.record.to_dict()
-        for key in ("taxonomy", "bands", "model"):
-            found, expected = saved.get(key), own[key]
-            if found == expected:
-                continue
-            if key == "taxonomy":
-                found, expected = found.get("name"), f"{expected['name']} as it is now"
-            raise CheckpointError(
-                f"Expected a checkpoint with {key} {expected}, but got {found}. "
-                "Resume with the configuration the checkpoint was trained with."
-            )
-        # the weights bring their own mean and std (buffers of the model): the record must say the same
-        self.record = replace(self.record, mean=tuple(saved["mean"]), std=tuple(saved["std"]))
+        super().on_load_checkpoint(checkpoint)
+        saved = checkpoint[RECORD_KEY].get("training", {}).get("class_weights")
+        if saved is None or self._weighting in ("none", "given"):
+            return
+        self.class_weights = check_class_weights(self.taxonomy, saved)
+        for number, values in enumerate(self.class_weights[-1:] if self.flat else self.class_weights):
+            self.loss.get_buffer(f"class_weight_{number}").copy_(torch.tensor(values))
+
+
+def _known_weights(
+    tree: Taxonomy, weights: Weighting | list[list[float]], frequencies: Frequencies | None
+) -> list[list[float]] | None:
+    """Compute or check class weights; None where their frequencies are still to come."""
+    if not isinstance(weights, str):
+        return check_class_weights(tree, weights)
+    check_rule(weights)
+    if weights == "none":
+        return _ones(tree)
+    if frequencies is None:
+        return None
+    return class_weights(tree, frequencies() if callable(frequencies) else frequencies, weights)
+
+
+def _ones(tree: Taxonomy) -> list[list[float]]:
+    return [[1.0] * count for count in tree.num_classes]
 
 
 __all__ = ("BHCCMTask",)

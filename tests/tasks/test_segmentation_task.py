@@ -1,5 +1,7 @@
 """The training task: it learns, scores, and leaves a checkpoint that needs nothing else."""
 
+import re
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -9,6 +11,7 @@ from hierars_geo.errors import CheckpointError, DataError, OptionError
 from hierars_geo.nn import RECORD_KEY
 from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import BHCCMTask
+from hierars_geo.tasks.finite import require_finite
 from hierars_geo.taxonomy import Taxonomy
 
 # Lightning says how it would be faster; these runs are tiny on purpose.
@@ -107,30 +110,79 @@ def test_same_seed_same_weights(tmp_path):
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_resuming_another_tree_or_model_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"taxonomy": "whdld"},
+            r"mm5b in the checkpoint, whdld here \(3 levels, 1 here; leaves here without Paddy field.*12 "
+            "more and with building",
+        ),
+        ({"taxonomy": "crop10m"}, "L1 here without Vegetation, .* and with other, vegetation, L2 here"),
+        ({"bands": ["B02", "B04"]}, "bands here without B03 and with B04. Resume with"),
+        ({"bands": ["B03", "B02"]}, "bands in another order: B02, B03, here B03, B02"),
+        ({"mode": "bidirectional"}, "mode residual in the checkpoint, bidirectional here"),
+        ({"dropout": 0.3}, "another: dropout 0.1 in the checkpoint, 0.3 here. Resume"),
+    ],
+)
+def test_what_differs_from_a_checkpoint_is_named(changes, message):
+    content = {RECORD_KEY: BHCCMTask(**OPTIONS).record.to_dict()}
+    with pytest.raises(CheckpointError, match=message):
+        BHCCMTask(**(OPTIONS | changes)).on_load_checkpoint(content)
+
+
+def test_a_checkpoint_of_the_same_model_is_taken_whatever_its_colours():
+    tree = Taxonomy.from_yaml("mm5b").to_dict()
+    tree["levels"][0]["classes"][0]["color"] = "#123456"
+    content = {RECORD_KEY: BHCCMTask(**OPTIONS).record.to_dict()}
+    other = Taxonomy.from_dict(tree | {"name": "mine"}, "here")
+    BHCCMTask(**(OPTIONS | {"taxonomy": other})).on_load_checkpoint(content)
+
+
+def test_checkpoints_without_a_record_or_of_another_version_are_refused():
     task = BHCCMTask(**OPTIONS)
-    content = {RECORD_KEY: task.record.to_dict()}
-    task.on_load_checkpoint(content)
-    for changes, message in [
-        ({"taxonomy": "whdld"}, "taxonomy whdld as it is now, but got mm5b"),
-        ({"bands": ["B02", "B04"]}, "bands"),
-        ({"mode": "bidirectional"}, "model"),
-    ]:
-        with pytest.raises(CheckpointError, match=message):
-            BHCCMTask(**(OPTIONS | changes)).on_load_checkpoint(content)
     with pytest.raises(CheckpointError, match="no model record"):
         task.on_load_checkpoint({})
+    content = {RECORD_KEY: task.record.to_dict() | {"version": 9}}
+    with pytest.raises(CheckpointError, match="record of version 1, but got 9"):
+        task.on_load_checkpoint(content)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_chips(tmp_path):
+@pytest.mark.parametrize(
+    ("batch_keys", "image_is_broken", "message"),
+    [
+        (
+            {"bounds": [(0.5, 0.0, 320.0, 320.0), (1e6, 0.0, 2e6, 1.0)], "crs": ["EPSG:1", "EPSG:2"]},
+            True,
+            "but got nan at step 0 on chips 1000000, 0, 2000000, 1 EPSG:2, which hold values that are no "
+            "number. Correct",
+        ),
+        ({"files": ["a.tif", ["b.tif", "c.tif"]]}, False, "chips a.tif; b.tif, c.tif, whose values are all"),
+        ({}, True, "on chips number 2 of the batch, which"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_with_the_chips(batch_keys, image_is_broken, message):
+    image, valid = torch.zeros(2, 3, 4, 4), torch.ones(2, 4, 4, dtype=torch.bool)
+    image[0, 0, 0, 0], valid[0, 0, 0] = torch.nan, False  # not valid: no reason for anything
+    if image_is_broken:
+        image[1, 2, 3, 3] = torch.inf
+    with pytest.raises(DataError, match=re.escape(message)):
+        require_finite(torch.tensor(torch.nan), {"image": image, "valid": valid} | batch_keys, 0)
+
+
+def test_the_task_checks_its_loss(tmp_path):
     task = BHCCMTask(**OPTIONS)
     task.log_dict = lambda *args, **kwargs: None
     batch = next(iter(loader()))
-    batch["image"][0, 0, 10, 10] = float("nan")
-    batch["bounds"] = ["chip at 500000, 4000000"]
+    batch["image"][1, 0, 10, 10] = torch.nan
     task.trainer = make_trainer(tmp_path)
-    with pytest.raises(DataError, match=r"finite loss, but got nan at step 0 on chips .*500000"):
+    with pytest.raises(DataError, match="but got nan at step 0 on chips number 2 of the batch"):
         task.training_step(batch, 0)
+
+
+def test_a_loss_by_an_unknown_name_lists_the_near_ones():
+    with pytest.raises(OptionError, match=r"known loss, but got 'hcs'\. Near ones: .*hsc"):
+        BHCCMTask(**OPTIONS, loss="hcs")
 
 
 def test_the_legacy_loss_trains_too():
@@ -160,7 +212,19 @@ def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
     assert second.record.std == tuple(second.model.std.flatten().tolist()) == (500.0, 500.0)
 
 
-@pytest.mark.parametrize(("name", "value"), [("alpha", -1.0), ("lr", 0.0), ("warmup_steps", -3)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", -1.0),
+        ("lr", 0.0),
+        ("warmup_steps", -3),
+        ("betas", (0.9, 1.0)),
+        ("layer_decay", 1.5),
+        ("ema_decay", 1.0),
+        ("compile", "inductr"),
+        ("class_weights", "inverted"),
+    ],
+)
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(OptionError, match=f"Expected {name} to be"):
         BHCCMTask(**(OPTIONS | {name: value}))
