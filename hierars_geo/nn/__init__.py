@@ -1,5 +1,7 @@
 """Hierarchical models: BHCCM on any flat model, losses, decoding."""
 
+from .backbones import encoders
+from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, MergeBlock, Mode
 from .decode import adaptive_depth, is_legal, jsps, level_confidence, path_classes, path_index, path_logits
 from .factory import ModelConfig, architectures, build_segmenter
@@ -7,6 +9,7 @@ from .features import FeatureExtractor, extract_features
 from .gaussian import GaussianClassifier
 from .layer_groups import LayerGroups, layer_groups
 from .losses import HCCLoss, HSCLoss
+from .pretrained import load_encoder_weights
 from .record import RECORD_KEY, ModelRecord
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
@@ -15,6 +18,7 @@ __all__ = (
     "BHCCM",
     "MODES",
     "RECORD_KEY",
+    "BandAdaptation",
     "FeatureExtractor",
     "GaussianClassifier",
     "HCCLoss",
@@ -26,14 +30,17 @@ __all__ = (
     "ModelConfig",
     "ModelRecord",
     "SceneModel",
+    "adapt_bands",
     "adaptive_depth",
     "architectures",
     "build_segmenter",
+    "encoders",
     "extract_features",
     "is_legal",
     "jsps",
     "layer_groups",
     "level_confidence",
+    "load_encoder_weights",
     "path_classes",
     "path_index",
     "path_logits",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-#: What stands before the names of a backbone's own layers.
-_PREFIX = re.compile(r"(?:^|\.)encoder\.(?:model\.)*")
+#: What stands before the names of a backbone's own layers; a pyramid behind a ViT is none of them.
+_PREFIX = re.compile(r"(?:^|\.)encoder\.(?:model\.|vit\.)*(?!pyramid\.)")
 
 #: ``stages_2.blocks.5`` of a ConvNeXt, counted from 0; its third stage holds most of the blocks.
 _CONVNEXT = re.compile(r"stages[_.](\d+)\.(?:blocks\.(\d+)\.)?")

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import CheckpointError, HieraRSError
 from ..taxonomy import Taxonomy
+from .band_adaptation import BandAdaptation
 from .factory import ModelConfig, build_segmenter
 from .scene_model import SceneModel
 
@@ -72,7 +73,7 @@ class ModelRecord:
                 bands=tuple(str(band) for band in content["bands"]),
                 mean=tuple(float(value) for value in content["mean"]),
                 std=tuple(float(value) for value in content["std"]),
-                model=ModelConfig(**content["model"]),
+                model=ModelConfig.from_dict(content["model"]),
                 chip_size=None if content["chip_size"] is None else int(content["chip_size"]),
                 gsd_m=None if content["gsd_m"] is None else float(content["gsd_m"]),
             )
@@ -81,8 +82,15 @@ class ModelRecord:
                 f"Expected a complete model record, but got {error!r} (in {origin})."
             ) from error
 
-    def build(self, encoder_weights: str | None = None) -> SceneModel:
+    def build(
+        self, encoder_weights: str | None = None, band_adaptation: BandAdaptation = "auto"
+    ) -> SceneModel:
         """Build the model; its weights are random, or the encoder's pretrained ones where named.
+
+        Args:
+            encoder_weights: See :func:`~hierars_geo.nn.load_encoder_weights`.
+            band_adaptation: How their first layer meets the record's bands, see
+                :func:`~hierars_geo.nn.adapt_bands`.
 
         Raises:
             CheckpointError: The record's parts do not fit each other.
@@ -94,7 +102,12 @@ class ModelRecord:
             )
         try:
             segmenter = build_segmenter(
-                self.model, len(self.bands), self.taxonomy.num_classes, encoder_weights
+                self.model,
+                len(self.bands),
+                self.taxonomy.num_classes,
+                encoder_weights,
+                self.bands,
+                band_adaptation,
             )
             return SceneModel(segmenter, self.mean, self.std)
         except HieraRSError:
