@@ -9,31 +9,43 @@ from torch import Generator, Tensor
 
 from ..errors import OptionError
 from ..types import IGNORE_INDEX, Batch
+from .radiometry import Radiometry
 
 
 class ChipAugmentation:
-    """Flips, quarter turns and, if asked for, random scale and gain; every sample of a batch by its own draw.
+    """Random scale and crop, flips, quarter turns, gain and other radiometry; each chip by its own draw.
 
-    Labels stay labels: nothing is interpolated between them, and what a scale below 1 leaves empty is
+    Labels stay labels: nothing is interpolated between them, and what a chip shows beyond its ground is
     ignored.
 
     Args:
-        scale_range: Smallest and largest scale, or None. 0.5 shows twice the ground, half of it empty; 2 half
-            the ground.
+        scale_range: Smallest and largest scale, or None. 0.5 shows twice the ground, 2 half of it; drawn
+            evenly in its logarithm. Where chips are not large enough for a scale, the rest is empty: read
+            them at the side that :func:`read_px` gives.
         gain: Every band of every chip is multiplied by a number drawn evenly from 1 - gain to 1 + gain; 0 for
             not. It stands for another sun, haze and season.
+        size_px: Side of the chips to return, which are cropped at random; None for that of the chips given.
+        radiometry: Brightness, contrast, noise and missing bands; None for none.
 
     Raises:
         OptionError: The range is not 0 < low <= high, or the gain is not 0 <= gain < 1.
     """
 
-    def __init__(self, scale_range: tuple[float, float] | None = None, gain: float = 0.0) -> None:
+    def __init__(
+        self,
+        scale_range: tuple[float, float] | None = None,
+        gain: float = 0.0,
+        size_px: int | None = None,
+        radiometry: Radiometry | None = None,
+    ) -> None:
         if not 0 <= gain < 1:
             raise OptionError(f"Expected gain to be 0 <= gain < 1, but got {gain}.")
         if scale_range is not None and not 0 < scale_range[0] <= scale_range[1]:
             raise OptionError(f"Expected scale_range to be 0 < low <= high, but got {scale_range}.")
         self.scale_range = scale_range
         self.gain = gain
+        self.size_px = size_px
+        self.radiometry = radiometry
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """Augment a batch.
@@ -45,27 +57,41 @@ class ChipAugmentation:
             generator: On the CPU; the draws depend on nothing else.
 
         Returns:
-            A new batch of the same shapes.
+            A new batch, of the same shapes where ``size_px`` is None.
         """
         image, mask, valid = batch["image"], batch["mask"], batch["valid"]
         levels = batch.get("level_masks")
         if levels is not None:
             mask = torch.cat([mask[:, None], levels], dim=1)  # all move alike
+        size = image.shape[-2:] if self.size_px is None else (self.size_px, self.size_px)
+        if self.scale_range is not None or tuple(size) != tuple(image.shape[-2:]):
+            scales = self.scale_range or (1.0, 1.0)
+            image, mask, valid = _scaled(image, mask, valid, scales, (size[0], size[1]), generator)
         if image.shape[-1] == image.shape[-2]:
             turns = torch.randint(4, (len(image),), generator=generator).to(image.device)
             image, mask, valid = (_quarter_turns(layer, turns) for layer in (image, mask, valid))
         for flip in (hflip, vflip):
             chosen = (torch.rand(len(image), generator=generator) < 0.5).to(image.device)
             image, mask, valid = (_flipped(layer, chosen, flip) for layer in (image, mask, valid))
-        if self.scale_range is not None:
-            image, mask, valid = _scaled(image, mask, valid, self.scale_range, generator)
         if self.gain:
             draws = torch.rand(*image.shape[:2], 1, 1, generator=generator)
             image = image * (1 + self.gain * (2 * draws - 1)).to(image)
+        if self.radiometry is not None:
+            image = self.radiometry(image, valid, generator)
         done: Batch = {**batch, "image": image, "mask": mask, "valid": valid}
         if levels is not None:
             done["mask"], done["level_masks"] = mask[:, 0], mask[:, 1:]
         return done
+
+
+def read_px(size_px: int, scale_range: tuple[float, float] | None) -> int:
+    """Return the side of the chips to read, so that the smallest scale finds ground enough.
+
+    Example:
+        >>> read_px(64, (0.5, 2.0))
+        128
+    """
+    return size_px if scale_range is None else max(size_px, math.ceil(size_px / scale_range[0] - 1e-6))
 
 
 def _quarter_turns(layer: Tensor, turns: Tensor) -> Tensor:
@@ -82,32 +108,40 @@ def _flipped(layer: Tensor, chosen: Tensor, flip: Callable[[Tensor], Tensor]) ->
 
 
 def _scaled(
-    image: Tensor, mask: Tensor, valid: Tensor, scale_range: tuple[float, float], generator: Generator
+    image: Tensor,
+    mask: Tensor,
+    valid: Tensor,
+    scale_range: tuple[float, float],
+    size: tuple[int, int],
+    generator: Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Scale about a random point, so that a scale above 1 also crops at random."""
-    height, width = image.shape[-2:]
+    """Scale, and crop at random to a size (height, width)."""
     low, high = (math.log(limit) for limit in scale_range)
     draws = torch.rand(len(image), 3, generator=generator)
     factor = torch.exp(low + (high - low) * draws[:, 0])
-    centre = draws[:, 1:] * torch.tensor([width - 1.0, height - 1.0])  # this pixel stays where it is
+    given = torch.tensor([image.shape[-1], image.shape[-2]], dtype=torch.float32)
+    wanted = torch.tensor([size[1], size[0]], dtype=torch.float32)
+    # left and upper edge of the ground that is shown, in pixels as read; negative where there is too little
+    corner = draws[:, 1:] * (given - wanted / factor[:, None])
+    # at scale 1 on whole pixels, so that a mere crop blurs nothing
+    corner = torch.where(factor[:, None] == 1, corner.round(), corner)
     matrix = torch.zeros(len(image), 2, 3)
     matrix[:, 0, 0] = matrix[:, 1, 1] = factor
-    matrix[:, :, 2] = centre * (1 - factor)[:, None]
+    matrix[:, :, 2] = factor[:, None] * (0.5 - corner) - 0.5  # from pixel centre to pixel centre
     matrix = matrix.to(image.device)
 
     def warp(layer: Tensor, mode: str) -> Tensor:
         # in float32 whatever the image is: coordinates and labels are whole numbers that half precision lacks
-        return warp_affine(
-            layer.float(), matrix, (height, width), mode=mode, padding_mode="zeros", align_corners=True
-        )
+        return warp_affine(layer.float(), matrix, size, mode=mode, padding_mode="zeros", align_corners=True)
 
     # shifted so that the padding, 0, stands for "no label"
-    shifted = (mask - IGNORE_INDEX).view(len(mask), -1, height, width)
-    new_mask = warp(shifted, "nearest").view(mask.shape).round().to(mask.dtype) + IGNORE_INDEX
+    shifted = (mask - IGNORE_INDEX).view(len(mask), -1, *mask.shape[-2:])
+    moved = warp(shifted, "nearest").view(*mask.shape[:-2], *size)
+    new_mask = moved.round().to(mask.dtype) + IGNORE_INDEX
     new_valid = warp(valid[:, None], "bilinear")[:, 0] > 0.999
     new_image = warp(image, "bilinear").masked_fill(~new_valid[:, None], 0.0).to(image.dtype)
     labelled = new_valid if mask.ndim == new_valid.ndim else new_valid[:, None]
     return new_image, torch.where(labelled, new_mask, IGNORE_INDEX), new_valid
 
 
-__all__ = ("ChipAugmentation",)
+__all__ = ("ChipAugmentation", "read_px")

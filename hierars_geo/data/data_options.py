@@ -1,12 +1,18 @@
 """DataOptions: what a SceneDataModule was asked for, checked before any file is opened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import OptionError
+from .augmentation import ChipAugmentation, read_px
+from .chosen_chips import ChipRules
+from .radiometry import check_radiometry
 from .sensors import find_sensor
 
-Normalization = Literal["statistics", "scale", "none"]
+Normalization = Literal["statistics", "percentile", "scale", "none"]
+#: Ground: [left, bottom, right, top], or a file of polygons.
+Region = list[float] | str
 SensorName = Literal["gaofen2", "generic", "google_earth", "sentinel2"]
 
 
@@ -45,7 +51,9 @@ class SplitOptions:
         test_fraction: Share of the ground for testing.
         block_m: Side of a block, None for two chips.
         buffer_m: Ground left out around val and test.
-        regions: Boxes of train, val and test.
+        by: What is dealt to the splits.
+        file: Polygons with a column ``split``.
+        regions: Boxes or files of train, val and test.
         val_scenes: Scenes of their own for validation.
         test_scenes: Scenes of their own for testing.
         leak_check: Whether splits that share ground are refused.
@@ -55,12 +63,18 @@ class SplitOptions:
     test_fraction: float = 0.2
     block_m: float | None = None
     buffer_m: float = 0.0
-    regions: tuple[list[float] | None, list[float] | None, list[float] | None] = (None, None, None)
+    by: Literal["blocks", "scenes"] = "blocks"
+    file: str | None = None
+    regions: tuple[Region | None, Region | None, Region | None] = (None, None, None)
     val_scenes: SeparateScenes | None = None
     test_scenes: SeparateScenes | None = None
     leak_check: bool = True
 
     def __post_init__(self) -> None:
+        if self.by not in ("blocks", "scenes"):
+            raise OptionError(f"Expected split_by to be blocks or scenes, but got '{self.by}'.")
+        if self.file is not None and any(region is not None for region in self.regions):
+            raise OptionError("Expected split_file or regions of train, val and test, but got both.")
         for name, scenes, region in (
             ("val", self.val_scenes, self.regions[1]),
             ("test", self.test_scenes, self.regions[2]),
@@ -74,6 +88,84 @@ class SplitOptions:
         val = 0.0 if self.val_scenes is not None else self.val_fraction
         test = 0.0 if self.test_scenes is not None else self.test_fraction
         return 1 - val - test, val, test
+
+
+@dataclass(frozen=True)
+class ChipOptions:
+    """Which training chips are read; attributes as the arguments of :class:`SceneDataModule`.
+
+    Attributes:
+        sampler: Random chips, or some of them aimed at classes.
+        balance: Share of the chips aimed at classes, or a share per class.
+        rules: What a chip has to show.
+    """
+
+    sampler: Literal["random", "balanced"] = "random"
+    balance: float | Mapping[str, float] = 0.5
+    rules: ChipRules = field(default_factory=ChipRules)
+
+    def __post_init__(self) -> None:
+        if self.sampler not in ("random", "balanced"):
+            raise OptionError(f"Expected sampler to be random or balanced, but got '{self.sampler}'.")
+        shares = list(self.balance.values()) if isinstance(self.balance, Mapping) else [self.balance]
+        if not shares or min(shares) < 0 or sum(shares) > 1 + 1e-9:
+            raise OptionError(
+                "Expected balance to be 0..1, or shares per class that add up to at most 1, but got "
+                f"{self.balance}."
+            )
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How training batches are augmented; attributes as the arguments of :class:`SceneDataModule`.
+
+    Attributes:
+        augment: Whether at all.
+        scale_range: Smallest and largest scale.
+        gain: Largest relative change of a band.
+        brightness: Largest shift of a band in standard deviations.
+        contrast: Largest relative change of a band's contrast.
+        noise: Of every pixel, in standard deviations.
+        band_drop: Probability that a band is missing.
+    """
+
+    augment: bool = False
+    scale_range: tuple[float, float] | None = None
+    gain: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+    band_drop: float = 0.0
+
+    @classmethod
+    def of(cls, scale_range: list[float] | None, **options: Any) -> "AugmentOptions":  # noqa: ANN401
+        """Build them from what YAML gives.
+
+        Raises:
+            OptionError: An option is out of range, or given without ``augment``.
+        """
+        if scale_range is not None and (len(scale_range) != 2 or not options.get("augment")):
+            raise OptionError(
+                f"Expected scale_range to be [low, high] and augment true, but got {scale_range}, "
+                f"{options.get('augment')}."
+            )
+        return cls(scale_range=None if scale_range is None else (scale_range[0], scale_range[1]), **options)
+
+    def __post_init__(self) -> None:
+        check_radiometry(self.brightness, self.contrast, self.noise, self.band_drop)
+        ChipAugmentation(self.scale_range, self.gain)  # checks the other two
+        if not self.augment:
+            for name in ("gain", "brightness", "contrast", "noise", "band_drop"):
+                if getattr(self, name):
+                    raise OptionError(
+                        f"Expected {name} to come with augment true, but got {name} {getattr(self, name)} "
+                        "without."
+                    )
+
+    @property
+    def radiometric(self) -> bool:
+        """Whether values change in units of their standard deviation."""
+        return max(self.brightness, self.contrast, self.noise, self.band_drop) > 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +190,10 @@ class DataOptions:
         nodata: Of files that declare none.
         seed: Decides everything random.
         split: How the ground is divided.
+        chips: Which training chips are read.
+        augmentation: How training batches are augmented.
+        label_options: Further options of the labels.
+        cache_dir: Folder of results that are used again.
     """
 
     images: list[str]
@@ -117,6 +213,15 @@ class DataOptions:
     nodata: float | None
     seed: int
     split: SplitOptions = field(default_factory=SplitOptions)
+    chips: ChipOptions = field(default_factory=ChipOptions)
+    augmentation: AugmentOptions = field(default_factory=AugmentOptions)
+    label_options: Mapping[str, Any] = field(default_factory=dict)
+    cache_dir: str | None = None
+
+    @property
+    def read_px(self) -> int:
+        """Side of the training chips as read: larger than a chip where a scale below 1 shows more ground."""
+        return read_px(self.chip_size, self.augmentation.scale_range)
 
     def __post_init__(self) -> None:
         find_sensor(self.sensor)
@@ -132,9 +237,10 @@ class DataOptions:
                 f"Expected chips_per_epoch to fill a batch of {self.batch_size}, but got "
                 f"{self.chips_per_epoch}."
             )
-        if self.normalization not in ("statistics", "scale", "none"):
+        if self.normalization not in ("statistics", "percentile", "scale", "none"):
             raise OptionError(
-                f"Expected normalization to be statistics, scale or none, but got '{self.normalization}'."
+                "Expected normalization to be statistics, percentile, scale or none, but got "
+                f"'{self.normalization}'."
             )
         if (self.mean is None) != (self.std is None):
             raise OptionError("Expected mean and std together, but got one of them.")
@@ -142,4 +248,13 @@ class DataOptions:
             raise OptionError(f"Expected scale to be > 0, but got {self.scale}.")
 
 
-__all__ = ("DataOptions", "Normalization", "SensorName", "SeparateScenes", "SplitOptions")
+__all__ = (
+    "AugmentOptions",
+    "ChipOptions",
+    "DataOptions",
+    "Normalization",
+    "Region",
+    "SensorName",
+    "SeparateScenes",
+    "SplitOptions",
+)

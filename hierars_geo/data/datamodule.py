@@ -1,8 +1,10 @@
 """SceneDataModule: scenes, labels and a class tree as batches for Lightning."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
@@ -12,9 +14,20 @@ from ..errors import OptionError
 from ..taxonomy import Taxonomy
 from ..types import Batch
 from .augmentation import ChipAugmentation
-from .data_options import DataOptions, Normalization, SensorName, SeparateScenes, SplitOptions
+from .chosen_chips import ChipRules
+from .data_options import (
+    AugmentOptions,
+    ChipOptions,
+    DataOptions,
+    Normalization,
+    SensorName,
+    SeparateScenes,
+    SplitOptions,
+)
 from .intersection import SceneIntersection
+from .radiometry import Radiometry
 from .scene_splits import SceneSplits
+from .split_report import write_split_report
 from .splits import SplitName
 
 
@@ -40,22 +53,43 @@ class SceneDataModule(LightningDataModule):
         test_fraction: Share of the ground for testing, unless ``test_images`` or a region is given.
         block_m: Side of the blocks of ground dealt to the splits, in metres (default: two chips).
         buffer_m: Ground left out of training around val and test, in metres.
-        train_region: [left, bottom, right, top] in the CRS of the images (default: what val and test leave).
+        split_by: What is dealt: ``blocks`` of ground, or whole ``scenes`` (those that overlap stay together).
+        split_file: In place of dealing: polygons in any CRS whose column ``split`` says train, val or test.
+        train_region: [left, bottom, right, top] in the CRS of the images, or a file of polygons in any CRS
+            (default: what val and test leave).
         val_region: Ground of validation. Where any region is given, nothing is dealt at random.
         test_region: Ground of testing.
         val_images: Scenes of their own for validation, with ``val_labels``.
         val_labels: Labels of ``val_images``.
         test_images: Scenes of their own for testing, with ``test_labels``.
         test_labels: Labels of ``test_images``.
-        normalization: ``statistics`` of the training ground; ``scale``, a division; or ``none``.
+        normalization: ``statistics`` of the training ground (mean 0, std 1); ``percentile``, which takes the
+            2nd and 98th percentile to -1 and 1; ``scale``, a division; or ``none``.
         mean: Per band, instead of computed ones (with ``std``).
         std: Per band, instead of computed ones (with ``mean``).
         scale: Divisor of ``normalization: scale`` (default: the sensor's).
-        statistics_windows: Take statistics of at most this many windows of 512 pixels, evenly spread.
+        statistics_windows: Take statistics of at most this many windows of 512 pixels per split, evenly
+            spread.
         nodata: Value without data in image files that declare none.
+        sampler: ``random`` training chips by area, or ``balanced``: some of them aimed at classes, by an
+            index of all labels.
+        balance: With ``sampler: balanced``, share of the chips aimed at classes, dealt evenly to those that
+            occur; or a share per class name. An aimed chip shows its class (as read, before scaling).
+        max_class_share: Largest share of one class in a training chip, 0.75 in the paper's recipe; of ten
+            places the first that keeps it is read, else the least dominated one. Null for any.
+        min_valid_share: Smallest share of pixels with data in a training chip, likewise.
         augment: Flips and quarter turns of training batches.
-        scale_range: [low, high] of a random scale, with ``augment``.
+        scale_range: [low, high] of a random scale, with ``augment``. Below 1 training chips are read larger,
+            and cropped after scaling.
         gain: Largest relative change of a band's values, 0 <= gain < 1, with ``augment``.
+        brightness: Largest shift of a band in standard deviations, with ``augment``.
+        contrast: Largest relative change of a band's contrast, 0 <= contrast < 1, with ``augment``.
+        noise: Standard deviation of noise in standard deviations of the band, with ``augment``.
+        band_drop: Probability that a band is missing, with ``augment``.
+        label_options: How labels are opened where they are no plain leaf rasters: arguments of
+            :func:`open_labels`, for example ``{attribute: crop}`` for polygons.
+        cache_dir: Folder in which statistics and label index are kept and used again as long as files and
+            options stay the same (default: computed at every start).
         leak_check: Refuse splits that share ground. Turn off only for scenes whose coordinates mean nothing.
         seed: Decides blocks, chips and augmentation.
 
@@ -78,9 +112,11 @@ class SceneDataModule(LightningDataModule):
         test_fraction: float = 0.2,
         block_m: float | None = None,
         buffer_m: float = 0.0,
-        train_region: list[float] | None = None,
-        val_region: list[float] | None = None,
-        test_region: list[float] | None = None,
+        split_by: Literal["blocks", "scenes"] = "blocks",
+        split_file: str | None = None,
+        train_region: list[float] | str | None = None,
+        val_region: list[float] | str | None = None,
+        test_region: list[float] | str | None = None,
         val_images: list[str] | None = None,
         val_labels: list[str] | None = None,
         test_images: list[str] | None = None,
@@ -91,9 +127,19 @@ class SceneDataModule(LightningDataModule):
         scale: float | None = None,
         statistics_windows: int = 1024,
         nodata: float | None = None,
+        sampler: Literal["random", "balanced"] = "random",
+        balance: float | dict[str, float] = 0.5,
+        max_class_share: float | None = None,
+        min_valid_share: float = 0.0,
         augment: bool = False,
         scale_range: list[float] | None = None,
         gain: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        noise: float = 0.0,
+        band_drop: float = 0.0,
+        label_options: dict[str, Any] | None = None,
+        cache_dir: str | None = None,
         leak_check: bool = True,
         seed: int = 0,
     ) -> None:
@@ -121,24 +167,38 @@ class SceneDataModule(LightningDataModule):
                 test_fraction=test_fraction,
                 block_m=block_m,
                 buffer_m=buffer_m,
+                by=split_by,
+                file=split_file,
                 regions=(train_region, val_region, test_region),
                 val_scenes=SeparateScenes.of(val_images, val_labels, "val"),
                 test_scenes=SeparateScenes.of(test_images, test_labels, "test"),
                 leak_check=leak_check,
             ),
-        )
-        if scale_range is not None and (len(scale_range) != 2 or not augment):
-            raise OptionError(
-                f"Expected scale_range to be [low, high] and augment true, but got {scale_range}, {augment}."
-            )
-        if gain and not augment:
-            raise OptionError(f"Expected gain to come with augment true, but got gain {gain} without.")
-        self.augmentation = (
-            ChipAugmentation(None if scale_range is None else (scale_range[0], scale_range[1]), gain)
-            if augment
-            else None
+            chips=ChipOptions(sampler, balance, ChipRules(max_class_share, min_valid_share)),
+            augmentation=AugmentOptions.of(
+                scale_range,
+                augment=augment,
+                gain=gain,
+                brightness=brightness,
+                contrast=contrast,
+                noise=noise,
+                band_drop=band_drop,
+            ),
+            label_options=dict(label_options or {}),
+            cache_dir=cache_dir,
         )
         self.scenes = SceneSplits(self.options)
+
+    @cached_property
+    def augmentation(self) -> ChipAugmentation | None:
+        """What is done to training batches, None for nothing."""
+        o = self.options.augmentation
+        if not o.augment:
+            return None
+        radiometry = None
+        if o.radiometric:
+            radiometry = Radiometry(self.mean, self.std, o.brightness, o.contrast, o.noise, o.band_drop)
+        return ChipAugmentation(o.scale_range, o.gain, self.options.chip_size, radiometry)
 
     @property
     def parts(self) -> dict[SplitName, SceneIntersection]:
@@ -180,9 +240,22 @@ class SceneDataModule(LightningDataModule):
         """Side of a chip in pixels."""
         return self.options.chip_size
 
+    @property
+    def class_frequencies(self) -> list[list[int]]:
+        """Labelled pixels of the training ground per level and class, coarsest level first.
+
+        Of at most ``statistics_windows`` windows, of all ground with ``sampler: balanced``.
+        """
+        return self.scenes.survey("train").classes
+
     def setup(self, stage: str) -> None:
-        """Open the scenes; what is wrong with them is said here."""
+        """Open the scenes; what is wrong with them is said here, what they hold in the folder of the run."""
         _ = self.parts
+        if stage != "fit" or self.trainer is None or not self.trainer.loggers:
+            return
+        folder = self.trainer.log_dir
+        if folder is not None and self.trainer.is_global_zero:
+            write_split_report(folder, {name: self.scenes.survey(name) for name in self.parts}, self.taxonomy)
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return random chips of the training ground."""
@@ -207,11 +280,11 @@ class SceneDataModule(LightningDataModule):
 
     def _loader(self, name: SplitName) -> DataLoader[dict[str, Any]]:
         o = self.options
-        part = self.parts[name]
+        chips, sampler = self.scenes.chips(name)
         return DataLoader(
-            part,
+            chips,
             batch_size=o.batch_size,
-            sampler=cast(Any, self.scenes.sampler(part, name)),
+            sampler=cast(Any, sampler),
             num_workers=o.num_workers,
             persistent_workers=o.num_workers > 0,
             collate_fn=stack_samples,
@@ -233,9 +306,11 @@ class SceneDataModule(LightningDataModule):
         """Augment training batches on the device they are on."""
         if self.augmentation is None or self.trainer is None or not self.trainer.training:
             return batch
-        # seed and number of the batch alone, so that a resumed run goes on as if it had not stopped
-        number = self.trainer.fit_loop.total_batch_idx
-        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + number)
+        # seed, process and number of the batch alone, so that a resumed run goes on as if it had not stopped
+        number = self.trainer.fit_loop.total_batch_idx + 1  # that of the batch before, -1 at the start
+        words = (self.options.seed, self.trainer.global_rank, number)
+        seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        generator = torch.Generator().manual_seed(seed)
         return self.augmentation(batch, generator)
 
     def teardown(self, stage: str) -> None:

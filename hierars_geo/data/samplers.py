@@ -92,7 +92,7 @@ class RandomChipSampler(ChipSampler):
         self.length = length
         self.seed = seed
         self.epoch = 0
-        self._places = _Places.of(self.ground, self.size_px)
+        self._places = ChipPlaces.of(self.ground, self.size_px)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose chips the next iteration gives."""
@@ -101,6 +101,25 @@ class RandomChipSampler(ChipSampler):
     def __iter__(self) -> Iterator[Slices]:
         """Yield [xmin:xmax, ymin:ymax, tmin:tmax] of every chip."""
         generator = np.random.default_rng((self.seed, self.epoch))
+        yield from self._draw(generator, self._aims(generator))
+
+    def candidates(self, tries: int) -> Iterator[tuple[Slices, ...]]:
+        """Yield several places for every chip, to choose one of by what is there.
+
+        Args:
+            tries: Places per chip; the first ones are those that iterating gives.
+        """
+        generator = np.random.default_rng((self.seed, self.epoch))
+        aims = self._aims(generator)
+        others = [np.random.default_rng((self.seed, self.epoch, turn)) for turn in range(1, tries)]
+        yield from zip(*(self._draw(one, aims) for one in (generator, *others)), strict=True)
+
+    def _aims(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """(length,) what every chip is aimed at; -1 for nothing but ground."""
+        return np.full(self.length, -1)
+
+    def _draw(self, generator: np.random.Generator, aims: NDArray[np.int64]) -> Iterator[Slices]:
+        """Draw a place for every aim."""
         places = self._places
         chosen = generator.choice(len(places.weights), size=self.length, p=places.weights)
         offsets = generator.random((self.length, 2))
@@ -122,6 +141,23 @@ class RandomChipSampler(ChipSampler):
         return shapely.union_all([self.box(window) for window in windows])
 
 
+@dataclass(frozen=True)
+class GridChip:
+    """A chip of a covering grid.
+
+    Attributes:
+        window: Its pixels.
+        own: Those of them that no other chip of the grid owns; together they are all ground, each pixel once.
+        time: Dates, as TorchGeo's queries take them.
+        polygon: Its piece of ground, where the pixels do not follow from rectangles.
+    """
+
+    window: Window
+    own: Window
+    time: slice
+    polygon: BaseGeometry | None
+
+
 class GridChipSampler(ChipSampler):
     """Chips that cover all ground: no tile is skipped, the last chip of a row or column is shifted inward.
 
@@ -131,6 +167,10 @@ class GridChipSampler(ChipSampler):
             beyond it.
         stride_px: Step between chips, 1..size; default: the size.
         regions: See :class:`ChipSampler`.
+
+    Attributes:
+        chips: The chips, and which pixels each of them owns, so that scores count no pixel twice (see
+            :class:`CountedOnce`).
 
     Raises:
         OptionError: A size or stride is out of range.
@@ -146,39 +186,56 @@ class GridChipSampler(ChipSampler):
     ) -> None:
         super().__init__(dataset, size_px, regions)
         self.stride_px = self.size_px if stride_px is None else as_size(stride_px, "stride_px")
-        self.windows = [(window, part.time) for part in self.ground for window in self._cover(part)]
+        self.chips = [chip for part in self.ground for chip in self._cover(part)]
 
-    def _cover(self, part: GroundPart) -> list[Window]:
-        rectangles = part.pixels.rectangles() if part.pixels.exact else [part.pixels.around]
-        windows = {
-            window.shifted(rectangle.row, rectangle.col): None
-            for rectangle in rectangles
-            for window in cover((rectangle.height, rectangle.width), self.size_px, self.stride_px)
-        }
+    def _cover(self, part: GroundPart) -> list[GridChip]:
+        chips: list[GridChip] = []
+        for rectangle in part.pixels.rectangles() if part.pixels.exact else [part.pixels.around]:
+            done_rows = 0  # of the rectangle, by the chips of earlier rows; likewise along the row
+            done_cols = 0
+            previous: Window | None = None
+            for window in cover((rectangle.height, rectangle.width), self.size_px, self.stride_px):
+                if previous is None or window.row != previous.row:
+                    done_rows = 0 if previous is None else previous.row_stop
+                    done_cols = 0
+                own = Window(
+                    done_rows,
+                    done_cols,
+                    min(window.row_stop, rectangle.height) - done_rows,
+                    min(window.col_stop, rectangle.width) - done_cols,
+                )
+                here = (rectangle.row, rectangle.col)
+                chips.append(
+                    GridChip(
+                        window.shifted(*here),
+                        own.shifted(*here),
+                        part.time,
+                        None if part.pixels.exact else part.polygon,
+                    )
+                )
+                done_cols, previous = window.col_stop, window
         if part.pixels.exact:
-            return list(windows)
+            return chips
         shapely.prepare(part.polygon)
         return [
-            window
-            for window in windows
-            if shapely.relate_pattern(part.polygon, self.box(window), "T********")
+            chip for chip in chips if shapely.relate_pattern(part.polygon, self.box(chip.window), "T********")
         ]
 
     def __iter__(self) -> Iterator[Slices]:
         """Yield [xmin:xmax, ymin:ymax, tmin:tmax] of every chip, row by row."""
-        for window, time in self.windows:
-            yield self.slices(window, time)
+        for chip in self.chips:
+            yield self.slices(chip.window, chip.time)
 
     def __len__(self) -> int:
-        return len(self.windows)
+        return len(self.chips)
 
     def reach(self) -> BaseGeometry:
         """Return the ground that the chips touch, in the CRS of the data set."""
-        return shapely.union_all([self.box(window) for window, _ in self.windows])
+        return shapely.union_all([self.box(chip.window) for chip in self.chips])
 
 
 @dataclass(frozen=True)
-class _Places:
+class ChipPlaces:
     """Where random chips may start.
 
     Attributes:
@@ -192,7 +249,8 @@ class _Places:
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, ground: list[GroundPart], size: tuple[int, int]) -> "_Places":
+    def of(cls, ground: list[GroundPart], size: tuple[int, int]) -> "ChipPlaces":
+        """Find every place of chips of a size (height, width) on pieces of ground, each by its area."""
         starts = [part.pixels.positions(size) for part in ground]
         areas = np.array([part.pixels.area_px for part in ground], dtype=np.float64)
         shares = [found[:, 2] * found[:, 3] / (found[:, 2] * found[:, 3]).sum() for found in starts]
@@ -213,4 +271,12 @@ def as_size(size: int | tuple[int, int], name: str) -> tuple[int, int]:
     return height, width
 
 
-__all__ = ("ChipSampler", "GridChipSampler", "RandomChipSampler", "as_size")
+__all__ = (
+    "ChipPlaces",
+    "ChipSampler",
+    "GridChip",
+    "GridChipSampler",
+    "RandomChipSampler",
+    "Slices",
+    "as_size",
+)

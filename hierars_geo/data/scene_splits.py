@@ -1,23 +1,38 @@
 """SceneSplits: the data sets of train, val and test that a set of options describes, without Lightning."""
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
+from inspect import signature
+from typing import Any
 
 import shapely
 from shapely.geometry.base import BaseGeometry
+from torch.utils.data import Dataset, Sampler
 
 from ..errors import DataError, OptionError
 from ..taxonomy import Taxonomy
 from ..types import Bounds
-from .data_options import DataOptions, SeparateScenes
+from .balanced_sampler import BalancedChipSampler, class_rates
+from .chosen_chips import CandidateSampler, ChosenChips
+from .counted_once import CountedOnce
+from .data_options import DataOptions, Region, SeparateScenes
 from .imagery import IMAGE_CLASSES
 from .intersection import SceneIntersection
-from .labels import HierarchicalLabels
+from .label_index import LabelIndex
+from .label_opening import open_labels
+from .notices import notice
 from .reprojection import move
+from .result_cache import ResultCache, data_key
 from .samplers import ChipSampler, GridChipSampler, RandomChipSampler
+from .scene_split import SceneSplit
 from .sensors import find_sensor
 from .splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, check_no_leak
-from .statistics import BandStatistics, band_statistics
+from .statistics import BandStatistics
+from .survey import Survey, survey
+
+#: What data.label_options may hold.
+_LABEL_OPTIONS = frozenset(signature(open_labels).parameters) - {"paths", "taxonomy"}
 
 
 class SceneSplits:
@@ -43,7 +58,13 @@ class SceneSplits:
     def _open(self, images: Sequence[str], labels: Sequence[str]) -> SceneIntersection:
         o = self.options
         scenes = IMAGE_CLASSES[o.sensor](images, bands=o.bands, nodata=o.nodata)
-        return SceneIntersection(scenes, HierarchicalLabels(labels, self.taxonomy))
+        unknown = sorted(set(o.label_options) - _LABEL_OPTIONS)
+        if unknown:
+            raise OptionError(
+                f"Expected label_options to be of {', '.join(sorted(_LABEL_OPTIONS))}, but got "
+                f"{', '.join(unknown)}."
+            )
+        return SceneIntersection(scenes, open_labels(labels, self.taxonomy, **o.label_options))
 
     @cached_property
     def gsd_m(self) -> float:
@@ -54,14 +75,18 @@ class SceneSplits:
     def ground(self) -> Splits:
         """Ground of each split within :attr:`dataset`."""
         split = self.options.split
+        if split.file is not None:
+            return RegionSplit(buffer_m=split.buffer_m, file=split.file).split(self.dataset)
         if any(region is not None for region in split.regions):
             train, val, test = (
-                None if region is None else _as_bounds(region, name)
+                None if region is None else _as_region(region, name)
                 for region, name in zip(split.regions, ("train", "val", "test"), strict=True)
             )
             return RegionSplit(train, val, test, split.buffer_m).split(self.dataset)
         if split.fractions[0] == 1:
             return Splits(shapely.union_all(list(self.dataset.index.geometry)), None, None)
+        if split.by == "scenes":
+            return SceneSplit(split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
         block_m = split.block_m or 2 * self.options.chip_size * self.gsd_m
         return BlockSplit(block_m, split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
 
@@ -73,9 +98,10 @@ class SceneSplits:
             DataError: Two splits share ground, or separate scenes have other bands.
         """
         parts = {name: self.dataset.within(region) for name, region in self.ground.items()}
+        samplers = {name: self._plain_sampler(part, name) for name, part in parts.items()}
+        self._check_size(samplers["train"])
         seen: dict[str, BaseGeometry] = {
-            name: shapely.intersection(self.sampler(parts[name], name).reach(), region)
-            for name, region in self.ground.items()
+            name: shapely.intersection(samplers[name].reach(), region) for name, region in self.ground.items()
         }
         separate: dict[SplitName, SeparateScenes | None] = {
             "val": self.options.split.val_scenes,
@@ -97,17 +123,102 @@ class SceneSplits:
             check_no_leak(seen)
         return parts
 
+    def _check_size(self, train: ChipSampler) -> None:
+        side = self.options.chip_size
+        largest = max(min(part.pixels.extent.height, part.pixels.extent.width) for part in train.ground)
+        if largest < side:
+            notice(
+                f"No piece of training ground is as large as a chip of {side} px (the largest is {largest} "
+                "px wide): every chip is padded, which trains slowly. Choose a smaller chip_size or larger "
+                "blocks."
+            )
+
+    def _plain_sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
+        o = self.options
+        if name == "train":
+            return RandomChipSampler(part, o.read_px, o.chips_per_epoch, o.seed)
+        return GridChipSampler(part, o.chip_size)
+
     def sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
         """Return the sampler of a split: random chips to train on, a covering grid otherwise."""
         o = self.options
-        if name == "train":
-            return RandomChipSampler(part, o.chip_size, o.chips_per_epoch, o.seed)
-        return GridChipSampler(part, o.chip_size)
+        if name != "train" or o.chips.sampler == "random":
+            return self._plain_sampler(part, name)
+        rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
+        return BalancedChipSampler(part, o.read_px, o.chips_per_epoch, self.label_index, rates, o.seed)
+
+    def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any] | None]:
+        """Return what a loader reads chips from, and its sampler (None for one after the other)."""
+        part = self.parts[name]
+        sampler = self.sampler(part, name)
+        if isinstance(sampler, GridChipSampler):
+            return CountedOnce(part, sampler), None
+        rules = self.options.chips.rules
+        if rules.any and isinstance(sampler, RandomChipSampler):
+            return ChosenChips(part, rules), CandidateSampler(sampler)
+        return part, sampler
 
     @cached_property
+    def cache(self) -> ResultCache:
+        """Where results are kept."""
+        return ResultCache(self.options.cache_dir)
+
+    @cached_property
+    def label_index(self) -> LabelIndex:
+        """Where the classes lie in the training ground."""
+        part = self.parts["train"]
+        block_px = max(1, min(64, self.options.chip_size // 4))
+
+        def build() -> dict[str, Any]:
+            return LabelIndex.build(part, self.taxonomy, block_px, description="index the labels").to_arrays()
+
+        key = self._key(part, block_px=block_px)
+        return LabelIndex.from_arrays(self.cache.arrays("label-index", key, build))
+
+    def survey(self, name: SplitName) -> Survey:
+        """Return what a split holds; statistics of the bands of the training ground alone."""
+        if name not in self._surveys:
+            self._surveys[name] = self._survey(name)
+        return self._surveys[name]
+
+    @cached_property
+    def _surveys(self) -> dict[SplitName, Survey]:
+        return {}
+
+    def _survey(self, name: SplitName) -> Survey:
+        part, o = self.parts[name], self.options
+        settings = {"with_bands": name == "train", "max_windows": o.statistics_windows}
+
+        def read() -> dict[str, Any]:
+            return survey(
+                part,
+                self.taxonomy,
+                with_bands=name == "train",
+                max_windows=o.statistics_windows,
+                description=f"statistics of {name}",
+            ).to_dict()
+
+        found = Survey.from_dict(self.cache.json("survey", self._key(part, **settings), read))
+        if name == "train" and o.chips.sampler == "balanced":  # counted in full for the sampler anyway
+            return dataclasses.replace(found, classes=self.label_index.totals)
+        return found
+
+    def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
+        o = self.options
+        own = {"nodata": o.nodata, "sensor": o.sensor, "label_options": dict(o.label_options)}
+        return data_key(part, **own, **settings)
+
+    @property
     def statistics(self) -> BandStatistics:
-        """Statistics of the training ground."""
-        return band_statistics(self.parts["train"], max_windows=self.options.statistics_windows)
+        """Statistics of the training ground.
+
+        Raises:
+            DataError: There is no valid pixel.
+        """
+        bands = self.survey("train").bands
+        if bands is None:
+            raise DataError("Expected statistics of the training bands, but got none.")
+        return bands
 
     @cached_property
     def mean(self) -> tuple[float, ...]:
@@ -117,6 +228,9 @@ class SceneSplits:
             return self._per_band(o.mean, "mean")
         if o.normalization == "statistics":
             return tuple(float(value) for value in self.statistics.mean)
+        if o.normalization == "percentile":
+            low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
+            return tuple(float(value) for value in (low + high) / 2)
         return (0.0,) * len(self.dataset.bands)
 
     @cached_property
@@ -127,6 +241,9 @@ class SceneSplits:
             return self._per_band(o.std, "std")
         if o.normalization == "statistics":
             return tuple(float(value) or 1.0 for value in self.statistics.std)
+        if o.normalization == "percentile":
+            low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
+            return tuple(float(value) or 1.0 for value in (high - low) / 2)
         divisor = 1.0 if o.normalization == "none" else o.scale or find_sensor(o.sensor).scale
         return (float(divisor),) * len(self.dataset.bands)
 
@@ -145,9 +262,14 @@ class SceneSplits:
             part.close()
 
 
-def _as_bounds(region: Sequence[float], name: str) -> Bounds:
+def _as_region(region: Region, name: str) -> Bounds | str:
+    if isinstance(region, str):
+        return region
     if len(region) != 4:
-        raise OptionError(f"Expected {name}_region to be [left, bottom, right, top], but got {list(region)}.")
+        raise OptionError(
+            f"Expected {name}_region to be [left, bottom, right, top] or a file of polygons, but got "
+            f"{list(region)}."
+        )
     left, bottom, right, top = (float(edge) for edge in region)
     return left, bottom, right, top
 

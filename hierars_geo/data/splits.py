@@ -5,22 +5,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 
-from ..errors import DataError, MissingFileError, OptionError
+from ..errors import DataError, OptionError
 from ..grid import Window
 from ..types import Bounds
 from .ground import Regions, as_geometry, lattice_of
 from .lattice import Lattice
-from .reprojection import move
+from .region_files import read_region, read_split_file
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
@@ -78,11 +76,7 @@ class BlockSplit:
             raise OptionError(
                 f"Expected block_m > 0 and buffer_m >= 0, but got {self.block_m} and {self.buffer_m}."
             )
-        if min(self.fractions) < 0 or self.fractions[0] == 0 or not math.isclose(sum(self.fractions), 1):
-            raise OptionError(
-                "Expected fractions of train, val and test that add up to 1, train > 0, but got "
-                f"{self.fractions}."
-            )
+        check_fractions(self.fractions)
 
     def split(self, dataset: GeoDataset) -> Splits:
         """Divide the ground of a data set.
@@ -104,20 +98,9 @@ class BlockSplit:
                 f"{self.block_m:g} m. "
                 "Make the blocks smaller, or name regions or scenes for val and test."
             )
-        owner = self._deal(areas, wanted)
+        owner = deal(areas, self.fractions, self.seed)
         parts = [shapely.union_all(boxes[owner == i]) if i in wanted else None for i in range(3)]
-        return _with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
-
-    def _deal(self, areas: NDArray[Any], wanted: Sequence[int]) -> NDArray[Any]:
-        """Owner of each block: one block for every split first, then always to the split that lacks most."""
-        order = np.random.default_rng(self.seed).permutation(len(areas))
-        owner = np.zeros(len(areas), dtype=np.int64)
-        lacking = np.array(self.fractions) * areas.sum()
-        for turn, block in enumerate(order):
-            split = wanted[turn] if turn < len(wanted) else int(np.argmax(lacking))
-            owner[block] = split
-            lacking[split] -= areas[block]
-        return owner
+        return with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
 
 
 @dataclass(frozen=True)
@@ -131,12 +114,19 @@ class RegionSplit:
         val: None for no val split.
         test: None for no test split.
         buffer_m: Ground left out of train around val and test, in metres.
+        file: In place of the three: one file of polygons in any CRS whose column ``split`` says train, val or
+            test.
     """
 
     train: Bounds | str | os.PathLike[str] | None = None
     val: Bounds | str | os.PathLike[str] | None = None
     test: Bounds | str | os.PathLike[str] | None = None
     buffer_m: float = 0.0
+    file: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and any(r is not None for r in (self.train, self.val, self.test)):
+            raise OptionError("Expected either a split file or regions of train, val and test, but got both.")
 
     def split(self, dataset: GeoDataset) -> Splits:
         """Find the ground of each split.
@@ -146,15 +136,17 @@ class RegionSplit:
             DataError: A file has no polygon or no CRS, or splits overlap.
         """
         lattice = lattice_of(dataset)
-        parts = [
-            None if region is None else _read_region(region, lattice)
-            for region in (self.train, self.val, self.test)
-        ]
+        regions: tuple[Bounds | str | os.PathLike[str] | BaseGeometry | None, ...]
+        regions = (self.train, self.val, self.test)
+        if self.file is not None:
+            named = read_split_file(self.file, lattice.crs)
+            regions = (named.get("train"), named.get("val"), named.get("test"))
+        parts = [None if region is None else _as_ground(region, lattice) for region in regions]
         if parts[0] is None:
             parts[0] = shapely.union_all(list(dataset.index.geometry))
             for other in parts[1:]:
                 parts[0] = parts[0] if other is None else shapely.difference(parts[0], other)
-        splits = _with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        splits = with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
         check_no_leak(dict(splits.items()))
         return splits
 
@@ -212,8 +204,46 @@ def _cuts(first: int, stop: int, side: int) -> NDArray[Any]:
     return np.round(np.linspace(first, stop, count + 1)).astype(np.int64)
 
 
-def _with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: Lattice) -> Splits:
-    """Take the ground around val and test away from train."""
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    """Refuse shares of train, val and test that do not add up.
+
+    Raises:
+        OptionError: They do not, or train gets nothing.
+    """
+    if min(fractions) < 0 or fractions[0] == 0 or not math.isclose(sum(fractions), 1):
+        raise OptionError(
+            f"Expected fractions of train, val and test that add up to 1, train > 0, but got {fractions}."
+        )
+
+
+def deal(areas: NDArray[Any], fractions: tuple[float, float, float], seed: int) -> NDArray[np.int64]:
+    """Deal pieces of ground at random: one for every split first, then always to the split that lacks most.
+
+    Args:
+        areas: (P,) of the pieces, no fewer than splits.
+        fractions: Shares of train, val and test.
+        seed: Same seed, same owners.
+
+    Returns:
+        (P,) 0, 1 or 2: train, val or test.
+    """
+    wanted = [i for i in (1, 2, 0) if fractions[i] > 0]
+    order = np.random.default_rng(seed).permutation(len(areas))
+    owner = np.zeros(len(areas), dtype=np.int64)
+    lacking = np.array(fractions) * areas.sum()
+    for turn, piece in enumerate(order):
+        split = wanted[turn] if turn < len(wanted) else int(np.argmax(lacking))
+        owner[piece] = split
+        lacking[split] -= areas[piece]
+    return owner
+
+
+def with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: Lattice) -> Splits:
+    """Take the ground around val and test away from train.
+
+    Raises:
+        DataError: Nothing is left to train on.
+    """
     train = parts[0]
     for other in parts[1:]:
         if other is None or buffer_px == 0:
@@ -236,24 +266,15 @@ def _grown(part: BaseGeometry, buffer_px: int, lattice: Lattice) -> BaseGeometry
     return shapely.transform(grown, lambda xy: xy * (x_res, y_res))
 
 
-def _read_region(region: Bounds | str | os.PathLike[str], lattice: Lattice) -> BaseGeometry:
-    if not isinstance(region, (str, os.PathLike)):
-        bounds = tuple(float(edge) for edge in region)
-        if len(bounds) != 4 or not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
-            raise OptionError(f"Expected a region (left, bottom, right, top), but got {bounds}.")
-        return shapely.box(*bounds)
-    path = Path(region)
-    if not path.exists():
-        raise MissingFileError(
-            f"Expected {path} to be a file of polygons, but it does not exist. Check the path."
-        )
-    frame = pyogrio.read_dataframe(path)  # type: ignore[no-untyped-call]
-    polygons = shapely.union_all([shape for shape in frame.geometry if shape is not None])
-    if frame.crs is None or polygons.area == 0:
-        raise DataError(
-            f"Expected polygons with a CRS, but got {len(frame)} features, CRS {frame.crs} (in {path})."
-        )
-    return move(polygons, frame.crs, lattice.crs)
+def _as_ground(region: Bounds | str | os.PathLike[str] | BaseGeometry, lattice: Lattice) -> BaseGeometry:
+    if isinstance(region, BaseGeometry):
+        return region
+    if isinstance(region, (str, os.PathLike)):
+        return read_region(region, lattice.crs)
+    bounds = tuple(float(edge) for edge in region)
+    if len(bounds) != 4 or not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
+        raise OptionError(f"Expected a region (left, bottom, right, top), but got {bounds}.")
+    return shapely.box(*bounds)
 
 
 __all__ = (
@@ -263,5 +284,8 @@ __all__ = (
     "SplitName",
     "Splits",
     "centre_gsd_m",
+    "check_fractions",
     "check_no_leak",
+    "deal",
+    "with_buffer",
 )

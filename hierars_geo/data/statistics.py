@@ -1,18 +1,22 @@
 """Statistics of bands and classes, streamed over any amount of data."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
-from ..errors import DataError, OptionError
-from ..grid import Window
+from ..errors import DataError
+from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from .ground import Regions, find_ground, lattice_of
+from .ground import Regions
+from .ground_walk import GroundWalk
+from .percentiles import PercentileSketch
+
+#: Per cent.
+PERCENTILES: tuple[float, ...] = (1.0, 2.0, 5.0, 25.0, 50.0, 75.0, 95.0, 98.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class BandStatistics:
         min: (C,) float64.
         max: (C,) float64.
         count: Valid pixels.
+        percentiles: (P, C) float64, of :data:`PERCENTILES`: exact for whole numbers of int16 and uint16, else
+            as :class:`PercentileSketch` states.
     """
 
     bands: tuple[str, ...]
@@ -34,6 +40,91 @@ class BandStatistics:
     min: NDArray[np.float64]
     max: NDArray[np.float64]
     count: int
+    percentiles: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def percentile(self, share: float) -> NDArray[np.float64]:
+        """Return one of :data:`PERCENTILES` (C,), in per cent.
+
+        Raises:
+            DataError: It was not computed.
+        """
+        if share not in PERCENTILES or not len(self.percentiles):
+            raise DataError(f"Expected a percentile of {PERCENTILES}, but got {share}.")
+        return np.asarray(self.percentiles[PERCENTILES.index(share)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON."""
+        return {
+            "bands": list(self.bands),
+            "count": self.count,
+            **{name: getattr(self, name).tolist() for name in ("mean", "std", "min", "max")},
+            "percentiles": {
+                f"{share:g}": row for share, row in zip(PERCENTILES, self.percentiles.tolist(), strict=True)
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "BandStatistics":
+        """Read what :meth:`to_dict` gave."""
+        mean, std, low, high = (
+            np.array(content[name], dtype=np.float64) for name in ("mean", "std", "min", "max")
+        )
+        rows = np.array([content["percentiles"][f"{share:g}"] for share in PERCENTILES], dtype=np.float64)
+        return cls(tuple(content["bands"]), mean, std, low, high, int(content["count"]), rows)
+
+
+class BandAccumulator:
+    """Adds values of all bands, window by window.
+
+    In float64, merged by the parallel form of Welford's update (Chan, Golub, LeVeque 1983), so neither the
+    amount of data nor a large mean costs precision.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = self._spread = self._low = self._high = np.zeros(0)
+        self._sketches: list[PercentileSketch] = []
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Add the values (C, n) of valid pixels."""
+        values = values.astype(np.float64)
+        fresh = values.shape[1]
+        if not fresh:
+            return
+        fresh_mean = values.mean(axis=1)
+        fresh_spread = ((values - fresh_mean[:, None]) ** 2).sum(axis=1)
+        low, high = values.min(axis=1), values.max(axis=1)
+        if not self.count:
+            self._mean, self._spread = np.zeros_like(fresh_mean), np.zeros_like(fresh_spread)
+            self._low, self._high = low, high
+            self._sketches = [PercentileSketch() for _ in values]
+        total = self.count + fresh
+        delta = fresh_mean - self._mean
+        self._spread = self._spread + fresh_spread + delta**2 * self.count * fresh / total
+        self._mean = self._mean + delta * fresh / total
+        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+        self.count = total
+        for sketch, band in zip(self._sketches, values, strict=True):
+            sketch.add(band)
+
+    def result(self, bands: Sequence[str]) -> BandStatistics:
+        """Return the statistics so far.
+
+        Args:
+            bands: Names; empty for band_1, band_2, ...
+
+        Raises:
+            DataError: There was no valid pixel.
+        """
+        if not self.count:
+            raise DataError(
+                "Expected valid pixels to take statistics of, but got none. Check nodata and regions."
+            )
+        names = tuple(bands) or tuple(f"band_{i + 1}" for i in range(len(self._mean)))
+        rows = np.stack([sketch.percentiles(PERCENTILES) for sketch in self._sketches], axis=1)
+        rows = rows.clip(self._low, self._high)
+        std = np.sqrt(self._spread / self.count)
+        return BandStatistics(names, self._mean, std, self._low, self._high, self.count, rows)
 
 
 def band_statistics(
@@ -41,45 +132,24 @@ def band_statistics(
     regions: Regions | None = None,
     window_px: int = 512,
     max_windows: int | None = None,
+    description: str | None = None,
 ) -> BandStatistics:
-    """Compute mean, standard deviation, minimum and maximum of every band.
-
-    Window by window in float64, merged by the parallel form of Welford's update (Chan, Golub, LeVeque 1983),
-    so neither the amount of data nor a large mean costs precision.
+    """Compute mean, standard deviation, minimum, maximum and percentiles of every band.
 
     Args:
         dataset: Samples with ``image`` and ``valid``.
         regions: Ground to be confined to; default: all of it.
         window_px: Side of a window.
         max_windows: Read at most this many windows, evenly spread; None for all.
+        description: Shows a progress bar of that name on a terminal; None for no bar.
 
     Raises:
         DataError: There is no valid pixel.
     """
-    count = 0
-    mean = spread = low = high = np.zeros(0)
-    for sample in _samples(dataset, regions, window_px, max_windows):
-        values = np.asarray(sample["image"])[:, np.asarray(sample["valid"])].astype(np.float64)
-        fresh = values.shape[1]
-        if not fresh:
-            continue
-        fresh_mean = values.mean(axis=1)
-        fresh_spread = ((values - fresh_mean[:, None]) ** 2).sum(axis=1)
-        if not count:
-            count, mean, spread = fresh, fresh_mean, fresh_spread
-            low, high = values.min(axis=1), values.max(axis=1)
-            continue
-        delta, total = fresh_mean - mean, count + fresh
-        spread = spread + fresh_spread + delta**2 * count * fresh / total
-        mean = mean + delta * fresh / total
-        count = total
-        low, high = np.minimum(low, values.min(axis=1)), np.maximum(high, values.max(axis=1))
-    if not count:
-        raise DataError(
-            "Expected valid pixels to take statistics of, but got none. Check nodata and regions."
-        )
-    bands = tuple(getattr(dataset, "bands", ())) or tuple(f"band_{i + 1}" for i in range(len(mean)))
-    return BandStatistics(bands, mean, np.sqrt(spread / count), low, high, count)
+    total = BandAccumulator()
+    for stop in GroundWalk(dataset, regions, window_px, max_windows).stops(description):
+        total.add(np.asarray(stop.sample["image"])[:, np.asarray(stop.sample["valid"])])
+    return total.result(tuple(getattr(dataset, "bands", ())))
 
 
 def class_frequencies(
@@ -102,41 +172,34 @@ def class_frequencies(
         (C,) pixels; those without a label are counted nowhere.
     """
     counts = np.zeros(num_classes, dtype=np.int64)
-    for sample in _samples(dataset, regions, window_px, max_windows):
-        mask = np.asarray(sample["mask"])
+    for stop in GroundWalk(dataset, regions, window_px, max_windows).stops():
+        mask = np.asarray(stop.sample["mask"])
         counts += np.bincount(mask[mask != IGNORE_INDEX], minlength=num_classes)
     return counts
 
 
-def _samples(
-    dataset: GeoDataset, regions: Regions | None, window_px: int, max_windows: int | None
-) -> Iterator[dict[str, Any]]:
-    """Read every pixel of the ground once, window by window."""
-    if window_px < 1 or (max_windows is not None and max_windows < 1):
-        raise OptionError(
-            f"Expected window_px >= 1 and max_windows >= 1, but got {window_px} and {max_windows}."
-        )
-    lattice = lattice_of(dataset)
-    tiles = [
-        (tile, part.time)
-        for part in find_ground(dataset, lattice, regions)
-        for rectangle in (part.pixels.rectangles() if part.pixels.exact else [part.pixels.around])
-        for tile in _tiles(rectangle, window_px)
-        if part.pixels.exact or shapely.intersects(part.polygon, shapely.box(*lattice.bounds(tile)))
-    ]
-    if max_windows is not None and len(tiles) > max_windows:
-        chosen = np.linspace(0, len(tiles) - 1, max_windows).round().astype(int)
-        tiles = [tiles[i] for i in chosen]
-    for tile, time in tiles:
-        left, bottom, right, top = lattice.bounds(tile)
-        yield dataset[left:right, bottom:top, time]
+def level_labels(sample: Mapping[str, Any], taxonomy: Taxonomy) -> list[NDArray[np.int64]]:
+    """Return the labels of a sample at every level, coarsest first.
+
+    Args:
+        sample: With ``mask`` (H, W), and ``level_masks`` (N, H, W) where labels may be known at coarse levels
+            alone.
+        taxonomy: Its tree.
+
+    Returns:
+        (H, W) class indices per level, -100 where the class at that level is not known.
+    """
+    if "level_masks" in sample:
+        return list(np.asarray(sample["level_masks"]))
+    leaf = np.asarray(sample["mask"])
+    return [taxonomy.lift(leaf, level) for level in range(1, taxonomy.num_levels)] + [leaf]
 
 
-def _tiles(rectangle: Window, side: int) -> Iterator[Window]:
-    """Cut a rectangle into tiles that do not overlap; those at its lower and right end are smaller."""
-    for row in range(rectangle.row, rectangle.row_stop, side):
-        for col in range(rectangle.col, rectangle.col_stop, side):
-            yield Window(row, col, min(side, rectangle.row_stop - row), min(side, rectangle.col_stop - col))
-
-
-__all__ = ("BandStatistics", "band_statistics", "class_frequencies")
+__all__ = (
+    "PERCENTILES",
+    "BandAccumulator",
+    "BandStatistics",
+    "band_statistics",
+    "class_frequencies",
+    "level_labels",
+)

@@ -1,0 +1,156 @@
+"""LabelIndex: where each class lies, as a histogram of every block of labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torchgeo.datasets import GeoDataset
+
+from ..errors import DataError
+from ..taxonomy import Taxonomy
+from .ground import Regions
+from .ground_walk import GroundWalk
+from .queries import nanoseconds
+from .statistics import level_labels
+
+_COLUMNS = ("row", "col", "date", "column", "count")
+
+
+@dataclass(frozen=True)
+class LabelIndex:
+    """Labelled pixels by block, date, level and class; only what occurs takes room.
+
+    Blocks are squares of the data set's lattice: block (i, j) holds rows i * block_px to (i + 1) * block_px.
+    The classes of all levels are numbered one after the other, level 1 first (``column``).
+
+    Attributes:
+        block_px: Side of a block.
+        num_classes: Classes per level, coarsest first.
+        dates: (D, 2) int64, first and last nanosecond of every date.
+        entries: (E, 5) int64, sorted by column: row and column of the block, date, column, pixels.
+    """
+
+    block_px: int
+    num_classes: tuple[int, ...]
+    dates: NDArray[np.int64]
+    entries: NDArray[np.int64]
+
+    @classmethod
+    def build(
+        cls,
+        dataset: GeoDataset,
+        taxonomy: Taxonomy,
+        block_px: int,
+        regions: Regions | None = None,
+        window_px: int = 512,
+        description: str | None = None,
+    ) -> "LabelIndex":
+        """Read all labels of the ground once.
+
+        Args:
+            dataset: Samples with ``mask``; labels count where the images hold data.
+            taxonomy: Tree of the labels.
+            block_px: Side of a block, at most that of a chip.
+            regions: Ground to be confined to; default: all of it.
+            window_px: Side of the windows that are read at a time.
+            description: Shows a progress bar of that name on a terminal; None for no bar.
+
+        Raises:
+            DataError: There is no ground.
+        """
+        dates: dict[tuple[int, int], int] = {}
+        found = []
+        # whole blocks per window, so that few blocks are met twice
+        walk = GroundWalk(dataset, regions, max(1, window_px // block_px) * block_px)
+        for stop in walk.stops(description):
+            moment = (nanoseconds(stop.time.start), nanoseconds(stop.time.stop))
+            date = dates.setdefault(moment, len(dates))
+            labels = level_labels(stop.sample, taxonomy)
+            first = (stop.window.row, stop.window.col)
+            offset = 0
+            for level, classes in zip(labels, taxonomy.num_classes, strict=True):
+                rows, cols, columns, counts = _histograms(level, classes, first, block_px)
+                when = np.full_like(rows, date)
+                found.append(np.stack([rows, cols, when, columns + offset, counts], axis=1))
+                offset += classes
+        entries = _merged(np.concatenate(found)) if found else np.zeros((0, 5), dtype=np.int64)
+        when = np.array(list(dates), dtype=np.int64).reshape(-1, 2)
+        return cls(block_px, taxonomy.num_classes, when, entries)
+
+    @property
+    def totals(self) -> list[list[int]]:
+        """Pixels per level and class, coarsest level first."""
+        counts = np.zeros(sum(self.num_classes), dtype=np.int64)
+        np.add.at(counts, self.entries[:, 3], self.entries[:, 4])
+        edges = np.cumsum((0, *self.num_classes))
+        return [counts[a:b].tolist() for a, b in pairwise(edges)]
+
+    def column(self, level: int, index: int) -> int:
+        """Return the number of a class among those of all levels; ``level`` counts from 1."""
+        return sum(self.num_classes[: level - 1]) + index
+
+    def blocks_of(self, column: int) -> NDArray[np.int64]:
+        """Return the entries (E_c, 5) of one class."""
+        start, stop = np.searchsorted(self.entries[:, 3], [column, column + 1])
+        return self.entries[start:stop]
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return plain arrays, fit for an .npz file."""
+        return {
+            "block_px": np.array(self.block_px),
+            "num_classes": np.array(self.num_classes),
+            "dates": self.dates,
+            "entries": self.entries,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "LabelIndex":
+        """Read what :meth:`to_arrays` gave.
+
+        Raises:
+            DataError: It is no label index.
+        """
+        entries = arrays["entries"]
+        if entries.ndim != 2 or entries.shape[1] != len(_COLUMNS):
+            raise DataError(f"Expected a label index with columns {_COLUMNS}, but got {entries.shape}.")
+        counts = tuple(int(count) for count in arrays["num_classes"])
+        return cls(int(arrays["block_px"]), counts, arrays["dates"], entries)
+
+
+def _histograms(
+    labels: NDArray[np.int64], classes: int, first: tuple[int, int], block_px: int
+) -> tuple[NDArray[np.int64], ...]:
+    """Count labels (h, w), whose upper-left pixel is ``first``, by block and class.
+
+    Returns:
+        (E,) row and column of the block, class, pixels.
+    """
+    rows, cols = (
+        (start + np.arange(length)) // block_px for start, length in zip(first, labels.shape, strict=True)
+    )
+    width = int(cols[-1] - cols[0]) + 1
+    block = (rows - rows[0])[:, None] * width + (cols - cols[0])
+    known = labels >= 0
+    size = (int(rows[-1] - rows[0]) + 1) * width * classes
+    counts = np.bincount(block[known] * classes + labels[known], minlength=size)
+    at = np.flatnonzero(counts)
+    return rows[0] + at // classes // width, cols[0] + at // classes % width, at % classes, counts[at]
+
+
+def _merged(entries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add up entries of one block, date and class; sort by class."""
+    order = np.lexsort((entries[:, 2], entries[:, 1], entries[:, 0], entries[:, 3]))
+    entries = entries[order]
+    fresh = np.ones(len(entries), dtype=np.bool_)
+    fresh[1:] = (entries[1:, :4] != entries[:-1, :4]).any(axis=1)
+    starts = np.flatnonzero(fresh)
+    merged = entries[starts]
+    if len(starts):
+        merged[:, 4] = np.add.reduceat(entries[:, 4], starts)
+    return merged
+
+
+__all__ = ("LabelIndex",)
