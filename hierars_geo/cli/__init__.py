@@ -21,9 +21,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "test": ("training", "score a model on the test split"),
     "predict": ("predict", "write one GeoTIFF per level for rasters of any size"),
     "vectorize": ("vectorize", "turn maps into nested polygons: GeoPackage, GeoParquet, FlatGeobuf"),
+    "areas": ("areas", "measure the area of every class inside polygons"),
     "evaluate": ("evaluate", "compare maps with labels at every level"),
     "report": ("report", "write one HTML file with maps, legends and scores"),
     "taxonomy": ("taxonomy", "show, list and validate class trees"),
+    "catalog": ("catalog", "data sets: list, show, scan into STAC, validate, assemble"),
 }
 
 INTERRUPTED = 130

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..raster import open_class_map, open_label_map
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
+from ..vector.ground import row_pixel_areas_m2
 from .census import Census, CensusTaker
-from .ground import row_pixel_areas_m2
 from .scenes import PredictedScene
 from .survey import MISSING
 from .thumbnail import Thumbnail, blocks

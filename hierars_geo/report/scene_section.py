@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..types import IGNORE_INDEX
+from ..vector.ground import GroundFrame, ground_frame
 from .class_order import AreaRow, area_rows
 from .formats import count, kilometres, metres, per_cent, square_kilometres
-from .ground import GroundFrame, ground_frame
 from .panels import Panel, agreement_panel, class_panel, confidence_panel, depth_panel, image_panel
 from .provenance import flatten_provenance
 from .reference import ReferenceSurvey, survey_reference

@@ -14,8 +14,8 @@ from ..errors import RasterError
 from ..raster import open_class_map
 from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
+from ..vector.ground import row_pixel_areas_m2
 from .census import Census, CensusTaker
-from .ground import row_pixel_areas_m2
 from .scenes import PredictedScene
 from .thumbnail import Thumbnail, blocks
 

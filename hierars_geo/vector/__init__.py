@@ -1,5 +1,6 @@
 """Polygons out of class maps: nested over the levels, with shared borders, areas and QGIS styles."""
 
+from .area_tables import AreaTables, class_areas
 from .areas import polygon_areas_m2
 from .conversion import Progress, VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
@@ -9,6 +10,7 @@ from .scan import RowScanner
 from .sieving import sieve
 
 __all__ = (
+    "AreaTables",
     "Coverage",
     "LevelRegions",
     "Progress",
@@ -16,6 +18,7 @@ __all__ = (
     "RowScanner",
     "VectorSummary",
     "build_coverage",
+    "class_areas",
     "label_regions",
     "nest_levels",
     "polygon_areas_m2",

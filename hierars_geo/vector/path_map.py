@@ -57,21 +57,51 @@ class PathMap:
             DataError: After the last strip: levels contradict each other.
         """
         conflicts, first = 0, ""
-        origins = {level: reader.path for level, reader in self._classes.items()}
         for row in range(0, self.grid.height, STRIP_ROWS):
             window = Window(row, 0, min(STRIP_ROWS, self.grid.height - row), self.grid.width)
-            values = {level: self._read_values(level, window) for level in self._classes}
-            path, wrong = self.decoder.decode(values, origins)
-            if wrong is not None:
-                first = first or _describe(values, wrong, row)
-                conflicts += int(np.count_nonzero(wrong))
-            yield window, path, {level: reader.read(window) for level, reader in self._confidence.items()}
+            path, wrong, where = self._decode(window)
+            first = first or where
+            conflicts += wrong
+            yield window, path, {level: self.read_confidence(level, window) for level in self._confidence}
         if conflicts:
-            raise DataError(
-                f"Expected the levels of {self._scene} to make legal paths of taxonomy "
-                f"{self._taxonomy.name}, but {conflicts} pixels do not, first {first}. "
-                "Predict the scene again, or give the finest level alone."
-            )
+            raise self._contradiction(conflicts, first)
+
+    def read(self, window: Window) -> NDArray[np.unsignedinteger]:
+        """Read the path index of the pixels of a window (h, w); ``decoder.nodata`` where there is no class.
+
+        Raises:
+            TaxonomyError: A value is neither a class nor nodata.
+            RasterError: The window reaches beyond the rasters, or one is damaged there.
+            DataError: Levels contradict each other.
+        """
+        path, wrong, where = self._decode(window)
+        if wrong:
+            raise self._contradiction(wrong, where)
+        return path
+
+    def read_confidence(self, level: int, window: Window) -> NDArray[np.integer]:
+        """Read the confidence of a level in per cent (h, w), 255 where there is none.
+
+        Raises:
+            RasterError: The window reaches beyond the raster, or it is damaged there.
+        """
+        return self._confidence[level].read(window)
+
+    def _decode(self, window: Window) -> tuple[NDArray[np.unsignedinteger], int, str]:
+        """Return path indices, the number of pixels whose levels contradict each other, and the first."""
+        values = {level: self._read_values(level, window) for level in self._classes}
+        origins = {level: reader.path for level, reader in self._classes.items()}
+        path, wrong = self.decoder.decode(values, origins)
+        if wrong is None:
+            return path, 0, ""
+        return path, int(np.count_nonzero(wrong)), _describe(values, wrong, window)
+
+    def _contradiction(self, pixels: int, first: str) -> DataError:
+        return DataError(
+            f"Expected the levels of {self._scene} to make legal paths of taxonomy "
+            f"{self._taxonomy.name}, but {pixels} pixels do not, first {first}. "
+            "Predict the scene again, or give the finest level alone."
+        )
 
     def _read_values(self, level: int, window: Window) -> NDArray[np.unsignedinteger]:
         """Read a level with the taxonomy's nodata in place of the raster's own."""
@@ -142,11 +172,13 @@ def _check_nodata(reader: ClassMapReader, taxonomy: Taxonomy, level: int) -> Non
         )
 
 
-def _describe(values: Mapping[int, NDArray[np.unsignedinteger]], wrong: NDArray[np.bool_], top: int) -> str:
+def _describe(
+    values: Mapping[int, NDArray[np.unsignedinteger]], wrong: NDArray[np.bool_], window: Window
+) -> str:
     """Name the first pixel whose levels make no path."""
     row, col = (int(axis[0]) for axis in np.nonzero(wrong))
     found = ", ".join(f"L{level} = {int(values[level][row, col])}" for level in sorted(values))
-    return f"at row {top + row}, column {col} ({found})"
+    return f"at row {window.row + row}, column {window.col + col} ({found})"
 
 
 __all__ = ("STRIP_ROWS", "PathMap", "open_path_map")

@@ -7,7 +7,7 @@ from pyproj import CRS, Geod, Transformer
 
 from hierars_geo.errors import RasterError
 from hierars_geo.grid import GeoGrid
-from hierars_geo.report.ground import ground_frame, row_pixel_areas_m2
+from hierars_geo.vector.ground import ground_frame, row_pixel_areas_m2
 from hierars_geo.report.scalebar import fit_scale_bar
 
 GEOD = Geod(ellps="WGS84")

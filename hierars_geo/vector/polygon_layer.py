@@ -1,0 +1,97 @@
+"""Polygon layers of users: read, checked, and moved into the CRS of the maps."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import shapely
+from geopandas.geodataframe import GeoDataFrame
+from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+from pyproj.exceptions import ProjError
+
+from ..errors import DataError, MissingFileError, OptionError
+
+#: Vertices are added to longer edges before a layer is moved into another CRS, as a share of its extent.
+_EDGES_PER_EXTENT = 1000
+
+
+def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDataFrame:
+    """Read a polygon layer.
+
+    Args:
+        path: Any vector file that GDAL reads, or GeoParquet.
+        crs: CRS to move the polygons into.
+        layer: Name of the layer, where the file holds several.
+
+    Returns:
+        The attributes and valid polygons or multipolygons in ``crs``; the index counts from 0.
+
+    Raises:
+        MissingFileError: There is no such file.
+        OptionError: The file holds several layers and none is named, or not the one that is.
+        DataError: It cannot be read, has no CRS, holds no features, or something else than polygons.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise MissingFileError(
+            f"Expected {file} to be a polygon layer, but it does not exist. Check the path."
+        )
+    table = _read(file, layer)
+    if not isinstance(table, GeoDataFrame) or table.crs is None:
+        raise DataError(
+            f"Expected polygons with a CRS, but got none (in {file}). Assign it: ogr2ogr -a_srs EPSG:n."
+        )
+    if table.empty:
+        raise DataError(f"Expected polygons, but got no features (in {file}). Check the layer.")
+    kinds = table.geometry.geom_type.fillna("no geometry")
+    wrong = ~kinds.isin(("Polygon", "MultiPolygon"))
+    if wrong.any():
+        found = ", ".join(f"{count} {kind}" for kind, count in kinds[wrong].value_counts().items())
+        raise DataError(
+            f"Expected polygons, but got {found} (in {file}, first feature {int(wrong.to_numpy().argmax())})."
+            " Remove these features, or give another layer."
+        )
+    return _moved(table, crs, file)
+
+
+def _read(file: Path, layer: str | None) -> object:
+    try:
+        if file.suffix.lower() in (".parquet", ".geoparquet"):
+            return gpd.read_parquet(file)
+        layers = pyogrio.list_layers(file)  # type: ignore[no-untyped-call]
+        spatial = [str(name) for name, kind in layers if kind is not None]
+        if layer is None and len(spatial) != 1:
+            raise OptionError(
+                f"Expected one layer with geometry, but got {', '.join(spatial) or 'none'} (in {file}). "
+                "Name it: --layer NAME."
+            )
+        return pyogrio.read_dataframe(file, layer=layer or spatial[0], force_2d=True)  # type: ignore[no-untyped-call]
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"Expected a readable polygon layer, but got: {reason} (in {file}).") from error
+
+
+def _moved(table: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
+    """Return the polygons in another CRS, long edges bent as they are on the ground, and valid."""
+    table = table.reset_index(drop=True)
+    if not CRS(table.crs).equals(crs, ignore_axis_order=True):
+        left, bottom, right, top = table.total_bounds
+        longest = max(right - left, top - bottom) / _EDGES_PER_EXTENT
+        if longest > 0:
+            table = table.set_geometry(table.geometry.segmentize(longest), crs=table.crs)
+        try:
+            table = table.to_crs(crs)
+        except ProjError as error:
+            raise DataError(
+                f"Expected polygons that can be moved into {crs.name}, but got: {error} (in {file})."
+            ) from error
+    if not table.geometry.is_valid.all():
+        repaired = shapely.make_valid(table.geometry.to_numpy(), method="structure", keep_collapsed=False)
+        table = table.set_geometry(gpd.GeoSeries(repaired, index=table.index, crs=table.crs))
+    return table
+
+
+__all__ = ("read_polygons",)

@@ -1,0 +1,203 @@
+"""Areas of the classes inside polygons, counting the share of every pixel that a polygon covers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import shapely
+from exactextract import exact_extract
+from exactextract.feature import GeoPandasFeatureSource
+from exactextract.raster import RasterSource
+from geopandas.geodataframe import GeoDataFrame
+from numpy.typing import NDArray
+
+from ..errors import DataError, RasterError
+from ..grid import GeoGrid, Window
+from ..raster import CONFIDENCE_NODATA
+from .ground import row_pixel_areas_m2
+from .path_map import PathMap
+
+#: Values that a confidence can have: 0..100 per cent, and none.
+_STEPS = 102
+_NO_CONFIDENCE = 101
+_NODATA = -1
+#: Pixels of a polygon that are in memory at once.
+_MAX_CELLS = 4_000_000
+#: Polygons between two reports of progress.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ZonalAreas:
+    """Areas of the classes of one level inside polygons.
+
+    Attributes:
+        level: From 1.
+        area_m2: (P, C) area of each class in each polygon, on the ellipsoid.
+        confidence: (P, C) mean confidence in per cent, weighted by area; NaN where there is none.
+    """
+
+    level: int
+    area_m2: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+
+class _Source(RasterSource):
+    """A raster for exactextract whose pixels are computed when they are asked for."""
+
+    def __init__(
+        self, name: str, grid: GeoGrid, wkt: str, read: Callable[[Window], NDArray[np.generic]]
+    ) -> None:
+        super().__init__()
+        self.set_name(name)
+        self._grid, self._wkt, self._read = grid, wkt, read
+
+    def res(self) -> tuple[float, float]:
+        return self._grid.res
+
+    def extent(self) -> tuple[float, float, float, float]:
+        return self._grid.bounds
+
+    def nodata_value(self) -> int:
+        return _NODATA
+
+    def srs_wkt(self) -> str:
+        return self._wkt
+
+    def read_window(self, x0: int, y0: int, nx: int, ny: int) -> NDArray[np.generic]:
+        if nx == 0 or ny == 0:  # asked once, to learn the data type
+            return self._read(Window(0, 0, 1, 1))[:0, :0]
+        return self._read(Window(y0, x0, ny, nx))
+
+
+class _Windows:
+    """The path indices of the window that was read last: every level asks for the same one."""
+
+    def __init__(self, maps: PathMap) -> None:
+        self._maps = maps
+        self._last: tuple[Window, NDArray[np.unsignedinteger]] | None = None
+
+    def paths(self, window: Window) -> NDArray[np.unsignedinteger]:
+        if self._last is None or self._last[0] != window:
+            self._last = window, self._maps.read(window)
+        return self._last[1]
+
+    def data(self, window: Window) -> NDArray[np.int32]:
+        """1 where there is a class."""
+        return np.where(self.paths(window) == self._maps.decoder.nodata, _NODATA, 1).astype(np.int32)
+
+    def codes(self, level: int) -> Callable[[Window], NDArray[np.int32]]:
+        """Return a reader of class index and confidence in one number."""
+        decoder = self._maps.decoder
+        index = np.append(decoder.paths[:, level - 1] * _STEPS, _NODATA).astype(np.int32)
+
+        def read(window: Window) -> NDArray[np.int32]:
+            path = self.paths(window)
+            step: NDArray[np.int32] | int = _NO_CONFIDENCE
+            if level in self._maps.confidence_levels:
+                values = self._maps.read_confidence(level, window)
+                step = np.where(values == CONFIDENCE_NODATA, _NO_CONFIDENCE, values).astype(np.int32)
+            return np.where(path == decoder.nodata, _NODATA, index[path] + step).astype(np.int32)
+
+        return read
+
+
+def zonal_areas(
+    maps: PathMap,
+    polygons: GeoDataFrame,
+    levels: tuple[int, ...],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ZonalAreas, ...]:
+    """Measure the classes inside polygons.
+
+    A pixel on a polygon's edge counts with the share of it that lies inside (exactextract); its area is that
+    of its row on the ellipsoid, so that geographic grids are right, too.
+
+    Args:
+        maps: The maps of a scene, north up.
+        polygons: Polygons in the CRS of the maps; they may overlap.
+        levels: Levels to measure.
+        progress: Called with (polygons done, polygons in all).
+
+    Returns:
+        One entry per level.
+
+    Raises:
+        RasterError: The maps are not on the Earth, or damaged.
+        DataError: Levels of the maps contradict each other.
+    """
+    grid = maps.grid
+    wkt, windows = grid.crs.to_wkt(), _Windows(maps)
+    row_areas_m2 = row_pixel_areas_m2(grid)
+    weights = _Source(
+        "m2",
+        grid,
+        wkt,
+        lambda window: np.repeat(row_areas_m2[window.row : window.row_stop, None], window.width, axis=1),
+    )
+    sources = [_Source(f"L{level}", grid, wkt, windows.codes(level)) for level in levels]
+    data = _Source("data", grid, wkt, windows.data)
+    counts = [int(maps.decoder.paths[:, level - 1].max()) + 1 for level in levels]
+    results = [
+        ZonalAreas(level, np.zeros((len(polygons), count)), np.full((len(polygons), count), np.nan))
+        for level, count in zip(levels, counts, strict=True)
+    ]
+    for start in range(0, len(polygons), _BATCH):
+        table = _extract([*sources, data], weights, polygons.geometry.iloc[start : start + _BATCH])
+        for row in range(len(table)):
+            total_m2 = float(np.nan_to_num(table["data_m2_weighted_sum"].iloc[row]))
+            for result in results:
+                codes = np.asarray(table[f"L{result.level}_unique"].iloc[row], dtype=np.int64)
+                shares = np.asarray(table[f"L{result.level}_m2_weighted_frac"].iloc[row], dtype=np.float64)
+                _fill(result, start + row, codes, shares * total_m2)
+        if progress is not None:
+            progress(min(start + _BATCH, len(polygons)), len(polygons))
+    return tuple(results)
+
+
+def _extract(sources: list[_Source], weights: _Source, geometry: object) -> pd.DataFrame:
+    table: pd.DataFrame = exact_extract(
+        sources,
+        GeoPandasFeatureSource(GeoDataFrame(geometry=geometry)),
+        ["unique", "weighted_frac", "weighted_sum"],
+        weights=weights,
+        max_cells_in_memory=_MAX_CELLS,
+        output="pandas",
+    )
+    return table
+
+
+def _fill(result: ZonalAreas, row: int, codes: NDArray[np.int64], area_m2: NDArray[np.float64]) -> None:
+    """Sum the areas of one polygon by class, and their confidences."""
+    count = result.area_m2.shape[1]
+    index, step = codes // _STEPS, codes % _STEPS
+    result.area_m2[row] = np.bincount(index, weights=area_m2, minlength=count)
+    known = step != _NO_CONFIDENCE
+    weight = np.bincount(index[known], weights=area_m2[known], minlength=count)
+    total = np.bincount(index[known], weights=(area_m2 * step)[known], minlength=count)
+    np.divide(total, weight, out=result.confidence[row], where=weight > 0)
+
+
+def check_measurable(polygons: GeoDataFrame, grid: GeoGrid, origin: str) -> None:
+    """Refuse maps that cannot be measured, and polygons none of which touches them.
+
+    Raises:
+        RasterError: The maps are rotated or south-up.
+        DataError: No polygon touches them; both extents are named.
+    """
+    if not grid.is_north_up:
+        raise RasterError(
+            "Expected maps whose rows run from west to east and north to south, but got a rotated or "
+            "south-up grid. Warp the maps first (gdalwarp), then measure."
+        )
+    if not bool(polygons.intersects(shapely.box(*grid.bounds)).any()):
+        found = ", ".join(f"{edge:g}" for edge in polygons.total_bounds)
+        expected = ", ".join(f"{edge:g}" for edge in grid.bounds)
+        raise DataError(
+            f"Expected polygons that touch the maps ({expected}), but those of {origin} lie at {found} in "
+            f"the maps' CRS ({grid.crs.name}). Check the layer's CRS."
+        )
+
+
+__all__ = ("ZonalAreas", "check_measurable", "zonal_areas")
