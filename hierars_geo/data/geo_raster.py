@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from geopandas.geodataframe import GeoDataFrame
@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset, UnionDataset
 
+from ..errors import OptionError
 from ..grid import Window
 from .handles import HandlePool
 from .intersection import SceneIntersection
 from .lattice import Lattice
 from .layer_reader import LayerReader
+from .on_lattice import as_pair
 from .outlines import Outlines
 from .patch import Patch, Pixels, first_valid, stack_channels
 from .plot import figure_of
 from .raster_file import RasterFile
 from .reprojection import outline
-from .resampling import Kind
-from .scene_source import SceneSource, as_pair
+from .resampling import Interpolation, Kind
+from .scene_source import SceneSource
 from .scenes import Scene
 from .union import SceneUnion
 
@@ -42,6 +44,11 @@ class GeoRaster(SceneSource, RasterDataset):
         res: Pixel size in units of the CRS (default: that of the first scene).
         transforms: Applied to every sample.
         max_open_files: Handles kept open per process.
+        resampling: Of image pixels on a finer or shifted grid: ``bilinear``, or ``cubic`` (sharper, and
+            it may overshoot). Where pixels become twice as large or more, images are averaged.
+
+    Raises:
+        OptionError: An unknown resampling.
     """
 
     kind: Kind
@@ -54,6 +61,7 @@ class GeoRaster(SceneSource, RasterDataset):
         res: float | tuple[float, float] | None = None,
         transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         max_open_files: int = 64,
+        resampling: Interpolation = "bilinear",
     ) -> None:
         self.scenes = tuple(scenes)
         self.is_image = self.kind == "image"
@@ -63,12 +71,28 @@ class GeoRaster(SceneSource, RasterDataset):
         self._pool = HandlePool(max_open_files)
         self._outlines: dict[str, Outlines] = {}
         self._reader = LayerReader(self._pool, self.kind, self._decode)
+        self.resampling = resampling
+        sensor = getattr(self, "sensor", None)
+        self.name = type(self).__name__.lower() if sensor is None else sensor.name
         lattice = self.lattice_in(self.scenes[0].grid.crs if crs is None else CRS.from_user_input(crs))
         self._move_to(lattice if res is None else lattice.at_res(as_pair(res)))
 
     @abc.abstractmethod
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
         """Turn stored values into what is sampled: float32 values or int32 leaf indices."""
+
+    @property  # type: ignore[override]  # TorchGeo's own is a constant of GDAL, which it does not heed
+    def resampling(self) -> Interpolation:
+        """How image pixels are interpolated on a finer or shifted grid."""
+        return self._reader.interpolation
+
+    @resampling.setter
+    def resampling(self, method: Interpolation) -> None:
+        if method not in get_args(Interpolation):
+            raise OptionError(
+                f"Expected resampling to be one of {', '.join(get_args(Interpolation))}, but got '{method}'."
+            )
+        self._reader.interpolation = method
 
     @property
     def files(self) -> list[str]:

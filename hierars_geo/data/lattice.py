@@ -11,6 +11,9 @@ from ..grid import GeoGrid, Window
 from ..types import Bounds
 from .reprojection import outline, same_crs
 
+#: Pixel corners that agree to this share of a pixel are one.
+SAME_PX = 0.01
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -22,18 +25,19 @@ class Lattice:
         crs: Coordinate reference system.
         res: (x, y) pixel size in units of the CRS, > 0.
         origin: (x, y) of the upper-left corner of pixel (0, 0).
-        wkt: The CRS as text, by which lattices are compared.
+        wkt: The CRS as text, by which lattices are compared; made from the CRS where it is not given.
     """
 
     crs: CRS = field(compare=False)
     res: tuple[float, float]
     origin: tuple[float, float]
-    wkt: str = field(init=False, repr=False)
+    wkt: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not all(size > 0 and math.isfinite(size) for size in self.res):
             raise OptionError(f"Expected a resolution > 0, but got {self.res}.")
-        object.__setattr__(self, "wkt", self.crs.to_wkt())
+        if not self.wkt:
+            object.__setattr__(self, "wkt", self.crs.to_wkt())
 
     @classmethod
     def of_grid(cls, grid: GeoGrid, crs: CRS) -> "Lattice":
@@ -54,7 +58,29 @@ class Lattice:
 
     def at_res(self, res: tuple[float, float]) -> "Lattice":
         """Return the lattice of another pixel size with the same origin."""
-        return self if res == self.res else Lattice(self.crs, res, self.origin)
+        return self if res == self.res else Lattice(self.crs, res, self.origin, self.wkt)
+
+    def fitted(self, bounds: Bounds) -> tuple["Lattice", Window]:
+        """Return a lattice, and its window, whose edges are exactly these bounds.
+
+        Args:
+            bounds: (left, bottom, right, top) with an area.
+
+        Returns:
+            This lattice where the bounds lie on its pixel corners; otherwise one that begins at their
+            upper-left corner and whose pixels are stretched or squeezed to divide them evenly.
+
+        Example:
+            1000 m on 16 m pixels are 62 pixels of 16.13 m.
+        """
+        window = self.window(bounds)
+        met = self.bounds(window)
+        off = max(abs(a - b) / self.res[i % 2] for i, (a, b) in enumerate(zip(met, bounds, strict=True)))
+        if off < SAME_PX:
+            return self, window
+        left, bottom, right, top = bounds
+        res = ((right - left) / window.width, (top - bottom) / window.height)
+        return Lattice(self.crs, res, (left, top), self.wkt), Window(0, 0, window.height, window.width)
 
     def window(self, bounds: Bounds) -> Window:
         """Snap bounds to whole pixels.
@@ -101,4 +127,4 @@ def _nearest(value: float) -> int:
     return math.floor(value + 0.5)
 
 
-__all__ = ("Lattice",)
+__all__ = ("SAME_PX", "Lattice")

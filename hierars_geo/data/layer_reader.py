@@ -24,11 +24,10 @@ from .placement import Placement, place, stored_window
 from .raster_file import RasterFile
 from .reprojection import same_crs
 from .resampling import (
-    AVERAGE_FROM,
     MODE_FROM,
+    Interpolation,
     Kind,
-    area_weights,
-    linear_weights,
+    image_weights,
     nearest_taps,
     separable,
     warp,
@@ -39,6 +38,8 @@ from .resampling import (
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
 #: A target window that needs more file pixels than this is read in halves, so that memory stays bounded.
 _MOST_FILE_PIXELS = 32_000_000
+#: Placements remembered per reader.
+_MOST_PLACEMENTS = 65_536
 #: What an image or label patch is made of.
 _DTYPES: dict[Kind, str] = {"image": "float32", "labels": "int32"}
 
@@ -50,12 +51,16 @@ class LayerReader:
         pool: Open files.
         kind: Decides how pixels are resampled.
         decode: Applied to stored values before any resampling.
+
+    Attributes:
+        interpolation: Of images, where they are neither read as they are nor coarsened.
     """
 
     def __init__(self, pool: HandlePool, kind: Kind, decode: Decode) -> None:
         self.pool = pool
         self.kind = kind
         self.decode = decode
+        self.interpolation: Interpolation = "bilinear"
         self._placements: dict[tuple[str, Lattice], Placement | None] = {}
 
     def read(self, file: RasterFile, indexes: Sequence[int], lattice: Lattice, window: Window) -> Patch:
@@ -72,6 +77,8 @@ class LayerReader:
         """
         key = (file.path, lattice)
         if key not in self._placements:
+            if len(self._placements) >= _MOST_PLACEMENTS:  # lattices made for a single chip would pile up
+                self._placements.clear()
             self._placements[key] = place(file.grid, lattice)
         placement = self._placements[key]
         if placement is None:
@@ -126,7 +133,7 @@ class LayerReader:
         if self.kind == "labels":
             return _take(patch, placement, window, (rows[0], cols[0]))
         weights = [
-            (area_weights if axis.scale >= AVERAGE_FROM else linear_weights)(axis, start, count, span)
+            image_weights(axis, start, count, span, self.interpolation)
             for axis, start, count, span in (
                 (placement.rows, window.row, window.height, rows),
                 (placement.cols, window.col, window.width, cols),
@@ -153,6 +160,7 @@ class LayerReader:
             target.shape,
             self.kind,
             coarsening,
+            self.interpolation,
         )
 
     def _empty(self, indexes: Sequence[int], window: Window) -> Patch:

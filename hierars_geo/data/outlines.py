@@ -61,7 +61,7 @@ class Outlines:
 
     @cached_property
     def _tree(self) -> shapely.STRtree:
-        return shapely.STRtree(shapely.box(*self.bounds.T))
+        return shapely.STRtree(list(self.polygons))
 
     def frame(self, crs: CRS, columns: Mapping[str, Sequence[object]]) -> GeoDataFrame:
         """Return the index that TorchGeo's classes expect."""

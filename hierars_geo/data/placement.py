@@ -4,11 +4,8 @@ import math
 from dataclasses import dataclass
 
 from ..grid import GeoGrid, Window
-from .lattice import Lattice
+from .lattice import SAME_PX, Lattice
 from .reprojection import same_crs
-
-#: Grids that agree to this share of a pixel over the whole file are one grid.
-_SAME_PX = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class AxisMap:
         """File pixel of the lattice's pixel 0 where both have the same pixels, else None."""
         ends = (-self.offset / self.scale, (self.length - self.offset) / self.scale)
         first = round(ends[0])
-        same = abs(ends[0] - first) < _SAME_PX and abs(ends[1] - first - self.length) < _SAME_PX
+        same = abs(ends[0] - first) < SAME_PX and abs(ends[1] - first - self.length) < SAME_PX
         return -first if same else None
 
     def span(self, start: int, count: int, margin_px: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ faster than a warp. Everything else goes through GDAL's warper.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..types import IGNORE_INDEX
 from .patch import Patch, Pixels
 from .placement import AxisMap
 
-#: Images are averaged from this many file pixels per lattice pixel on, below it interpolated bilinearly.
+#: Images are averaged from this many file pixels per lattice pixel on, below it interpolated.
 AVERAGE_FROM = 2.0
 #: Labels are voted on (mode) from this many on, below it the nearest counts.
 MODE_FROM = 1.5
@@ -30,6 +31,9 @@ _VALID_SHARE = 0.5
 _WARP_TOLERANCE_PX = 0.05
 
 Kind = Literal["image", "labels"]
+Interpolation = Literal["bilinear", "cubic"]
+#: Sharpness of cubic convolution, as in GDAL (Keys 1981: third-order accurate).
+_CUBIC_A = -0.5
 
 
 def linear_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
@@ -45,15 +49,52 @@ def linear_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int])
         (count, stop - first) float32; a row sums to 1 where the pixel's centre lies on the file, to 0
         elsewhere. At the file's rim the outermost pixel is continued.
     """
+    return _tap_weights(axis, start, count, span, first=0, weigh=lambda x: np.stack([1 - x, x], axis=1))
+
+
+def cubic_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
+    """Weights of cubic convolution along one axis: sharper than linear ones, and may overshoot at edges.
+
+    Args and returns as :func:`linear_weights`.
+    """
+    return _tap_weights(axis, start, count, span, first=-1, weigh=_cubic)
+
+
+def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (n, 4) of the file pixels -1..2 around a place 0 <= x < 1 between pixels 0 and 1."""
+    a = _CUBIC_A
+    near, far = np.stack([x, 1 - x], axis=1), np.stack([1 + x, 2 - x], axis=1)
+    inner = (a + 2) * near**3 - (a + 3) * near**2 + 1
+    outer = a * far**3 - 5 * a * far**2 + 8 * a * far - 4 * a
+    return np.stack([outer[:, 0], inner[:, 0], inner[:, 1], outer[:, 1]], axis=1)
+
+
+def _tap_weights(
+    axis: AxisMap,
+    start: int,
+    count: int,
+    span: tuple[int, int],
+    first: int,
+    weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> sparse.csr_array:
+    """Weights of an interpolation whose taps begin ``first`` pixels from the one before the centre."""
     centre = axis.scale * (np.arange(start, start + count) + 0.5) + axis.offset - 0.5
     inside = (centre >= -0.5 - 1e-6) & (centre <= axis.length - 0.5 + 1e-6)
     low = np.floor(centre).astype(np.int64)
-    share = centre - low
-    rows = np.repeat(np.arange(count), 2)
-    taps = np.clip(np.stack([low, low + 1], axis=1), 0, axis.length - 1).ravel() - span[0]
-    weights = (np.stack([1 - share, share], axis=1) * inside[:, None]).ravel()
-    keep = weights != 0
-    return _matrix(weights[keep], rows[keep], taps[keep], (count, span[1] - span[0]))
+    weights = weigh(centre - low) * inside[:, None]
+    taps = np.clip(low[:, None] + first + np.arange(weights.shape[1]), 0, axis.length - 1) - span[0]
+    rows = np.repeat(np.arange(count), weights.shape[1])
+    keep = weights.ravel() != 0
+    return _matrix(weights.ravel()[keep], rows[keep], taps.ravel()[keep], (count, span[1] - span[0]))
+
+
+def image_weights(
+    axis: AxisMap, start: int, count: int, span: tuple[int, int], interpolation: Interpolation
+) -> sparse.csr_array:
+    """Weights of an image: the area average where pixels become much larger, an interpolation otherwise."""
+    if axis.scale >= AVERAGE_FROM:
+        return area_weights(axis, start, count, span)
+    return (cubic_weights if interpolation == "cubic" else linear_weights)(axis, start, count, span)
 
 
 def area_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
@@ -129,6 +170,7 @@ def warp(
     shape: tuple[int, int],
     kind: Kind,
     coarsening: float,
+    interpolation: Interpolation = "bilinear",
 ) -> Patch:
     """Reproject a patch with GDAL.
 
@@ -139,6 +181,7 @@ def warp(
         shape: (height, width) of the result.
         kind: Images are float32, labels int32 leaf indices.
         coarsening: File pixels per target pixel, about.
+        interpolation: Of images that are not coarsened.
 
     Returns:
         The resampled patch; what lies beyond the source is not valid.
@@ -154,25 +197,28 @@ def warp(
         dst_transform=target[0],
         dst_crs=target[1],
         dst_nodata=nodata,
-        resampling=warp_method(kind, coarsening),
+        resampling=warp_method(kind, coarsening, interpolation),
         tolerance=_WARP_TOLERANCE_PX,
     )
     missing = np.isnan(done) if kind == "image" else np.equal(done, IGNORE_INDEX)
     return Patch(done, np.asarray(~missing.any(axis=0)))
 
 
-def warp_method(kind: Kind, coarsening: float) -> Resampling:
-    """Choose GDAL's method: bilinear or average for images, nearest or mode for labels."""
+def warp_method(kind: Kind, coarsening: float, interpolation: Interpolation = "bilinear") -> Resampling:
+    """Choose GDAL's method: the interpolation or average for images, nearest or mode for labels."""
     if kind == "image":
-        return Resampling.average if coarsening >= AVERAGE_FROM else Resampling.bilinear
+        return Resampling.average if coarsening >= AVERAGE_FROM else Resampling[interpolation]
     return Resampling.mode if coarsening >= MODE_FROM else Resampling.nearest
 
 
 __all__ = (
     "AVERAGE_FROM",
     "MODE_FROM",
+    "Interpolation",
     "Kind",
     "area_weights",
+    "cubic_weights",
+    "image_weights",
     "linear_weights",
     "nearest_taps",
     "separable",

@@ -13,24 +13,29 @@ from torchgeo.datasets.utils import GeoSlice
 from ..grid import Window
 from ..types import IGNORE_INDEX
 from .lattice import Lattice
+from .on_lattice import OnLattice
 from .outlines import Outlines
 from .patch import Patch
 from .queries import Query, QueryError, resolve
+from .resampling import Interpolation
 
 
-class SceneSource(GeoDataset):
+class SceneSource(OnLattice, GeoDataset):
     """A TorchGeo data set of images, or of labels, that can be read on any lattice.
 
     Attributes:
-        lattice: Pixels that queries are snapped to.
+        name: What the source is called in an intersection: the sensor's name, the class's otherwise.
+        resampling: How image pixels are interpolated on a finer or shifted grid.
         bands: Names of the channels; empty for labels.
         is_image: True for images, False for labels.
         has_levels: True for labels of which some are known at coarse levels only; they are read as one class
             per level.
+        lattice: Pixels that queries are snapped to.
         index: TorchGeo's index: one row per scene, with its outline and date.
     """
 
-    lattice: Lattice
+    name: str
+    resampling: Interpolation = "bilinear"
     bands: Sequence[str]
     is_image: bool
     has_levels: bool = False
@@ -52,10 +57,6 @@ class SceneSource(GeoDataset):
     @abc.abstractmethod
     def outlines(self, crs: CRS) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""
-
-    @abc.abstractmethod
-    def lattice_in(self, crs: CRS) -> Lattice:
-        """Return the lattice nearest to that of the first scene, in a CRS."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -86,35 +87,11 @@ class SceneSource(GeoDataset):
         sample = to_sample(patch, self.is_image) | {"bounds": where.bounds, "crs": self.crs}
         return sample if self.transforms is None else dict(self.transforms(sample))
 
-    @property
-    def crs(self) -> CRS:
-        """Coordinate reference system of queries and samples."""
-        return self.lattice.crs
-
-    @crs.setter
-    def crs(self, new_crs: CRS) -> None:
-        if new_crs != self.lattice.crs:
-            self._move_to(self.lattice_in(new_crs))
-
-    @property
-    def res(self) -> tuple[float, float]:
-        """(x, y) pixel size in units of the CRS."""
-        return self.lattice.res
-
-    @res.setter
-    def res(self, new_res: float | tuple[float, float]) -> None:
-        self._move_to(self.lattice.at_res(as_pair(new_res)))
-
-    @property
-    def bounds(self) -> tuple[slice, slice, slice]:
-        """x, y and t of all scenes, as slices whose step is the resolution."""
-        return self._bounds
-
     def _move_to(self, lattice: Lattice) -> None:
         """Take a lattice and build the index on it."""
         self.lattice = lattice
         self.index = self._frame(lattice.crs)
-        self._bounds = whole_bounds(self.index, lattice.res)
+        self._index_changed()
 
     @abc.abstractmethod
     def _frame(self, crs: CRS) -> Any:  # noqa: ANN401
@@ -135,16 +112,6 @@ def to_masks(patch: Patch) -> dict[str, torch.Tensor]:
     return {"mask": classes[-1]} | ({"level_masks": classes} if len(classes) > 1 else {})
 
 
-def whole_bounds(index: Any, res: tuple[float, float]) -> tuple[slice, slice, slice]:  # noqa: ANN401
-    """Return what TorchGeo calls the bounds of an index."""
-    left, bottom, right, top = (float(edge) for edge in index.total_bounds)
-    return (
-        slice(left, right, res[0]),
-        slice(bottom, top, res[1]),
-        slice(index.index.left.min(), index.index.right.max(), 1),
-    )
-
-
 def outside(query: Query, dataset: GeoDataset) -> QueryError:
     """Return the error for a query that meets no scene."""
     x, y, _ = dataset.bounds
@@ -154,9 +121,4 @@ def outside(query: Query, dataset: GeoDataset) -> QueryError:
     )
 
 
-def as_pair(res: float | tuple[float, float]) -> tuple[float, float]:
-    """Return a resolution as (x, y)."""
-    return (float(res), float(res)) if isinstance(res, (int, float)) else (float(res[0]), float(res[1]))
-
-
-__all__ = ("SceneSource", "as_pair", "outside", "to_masks", "to_sample", "whole_bounds")
+__all__ = ("SceneSource", "outside", "to_masks", "to_sample")

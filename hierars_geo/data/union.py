@@ -53,6 +53,7 @@ class SceneUnion(SceneSource, UnionDataset):
         tree = self.taxonomy
         self._leaf_levels = tree.known_levels(tree.num_levels) if self.has_levels and tree else None
         self.transforms = transforms
+        self.name = dataset1.name
         self._move_to(dataset1.lattice)
 
     @property

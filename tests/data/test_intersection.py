@@ -98,7 +98,9 @@ def test_channels_of_several_images_are_stacked_on_the_first(tmp_path, image, la
     valid = sample["valid"].numpy()
     np.testing.assert_allclose(sample["image"][2].numpy()[valid], rows[valid], atol=1e-4)
     assert not valid[2:4, 12:17].any()
-    assert (other & image).res == (20, 20)
+    for swapped in (other & image & labels, labels & (other & image), labels & other & image):
+        assert swapped.names == ("generic", "generic_2")
+        same(swapped[query(8, 8, 20, 20)], sample)
 
 
 def test_without_common_ground_extents_and_crs_are_said(tmp_path, image):
@@ -118,10 +120,10 @@ def test_dates_are_ignored_unless_asked_for(tmp_path):
     scenes = SceneRaster(write(tmp_path / "s_20200101.tif", coordinates(9, 9)))
     other = SceneRaster(write(tmp_path / "s_20210101.tif", coordinates(9, 9)))
     assert (scenes & other)[query(0, 0, 9, 9)]["image"].shape[0] == 4
-    with pytest.raises(DataError, match=r"2020-01-01\.\.2020-01-01.*2021-01-01"):
-        SceneIntersection(scenes, other, spatial_only=False)
+    with pytest.raises(DataError, match=r"dates within 0 days, but got .*2020-01-01.*2021-01-01.*more days"):
+        SceneIntersection(scenes, other, time="within", days=0)
     undated = HierarchicalLabels(write(tmp_path / "l.tif", label_values(9, 9)), tree())
-    assert len(SceneIntersection(scenes, undated, spatial_only=False).index) == 1
+    assert len(SceneIntersection(scenes, undated, time="within", days=0).index) == 1
 
 
 def test_what_does_not_fit_together_is_refused(image, labels):
