@@ -99,7 +99,8 @@ def _ids(table: GeoDataFrame, column: str | None, origin: str | Path) -> pd.Seri
     if column not in table.columns or column == table.geometry.name:
         known = ", ".join(str(name) for name in table.columns if name != table.geometry.name)
         raise OptionError(f"Expected a column of {origin} ({known}), but got '{column}'.")
-    return table[column]
+    found: pd.Series = table[column]
+    return found
 
 
 def _class_rows(ids: pd.Series, measured: tuple[ZonalAreas, ...], tree: Taxonomy) -> pd.DataFrame:

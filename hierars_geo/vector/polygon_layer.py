@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import geopandas as gpd
 import pyogrio
 import shapely
 from geopandas.geodataframe import GeoDataFrame
+from geopandas.geoseries import GeoSeries
+from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 from pyproj.exceptions import ProjError
@@ -58,7 +59,7 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
 def _read(file: Path, layer: str | None) -> object:
     try:
         if file.suffix.lower() in (".parquet", ".geoparquet"):
-            return gpd.read_parquet(file)
+            return _read_parquet(file)  # type: ignore[no-untyped-call]
         layers = pyogrio.list_layers(file)  # type: ignore[no-untyped-call]
         spatial = [str(name) for name, kind in layers if kind is not None]
         if layer is None and len(spatial) != 1:
@@ -74,14 +75,14 @@ def _read(file: Path, layer: str | None) -> object:
         raise DataError(f"Expected a readable polygon layer, but got: {reason} (in {file}).") from error
 
 
-def _moved(table: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
+def _moved(layer: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
     """Return the polygons in another CRS, long edges bent as they are on the ground, and valid."""
-    table = table.reset_index(drop=True)
+    table: GeoDataFrame = layer.reset_index(drop=True)
     if not CRS(table.crs).equals(crs, ignore_axis_order=True):
         left, bottom, right, top = table.total_bounds
         longest = max(right - left, top - bottom) / _EDGES_PER_EXTENT
         if longest > 0:
-            table = table.set_geometry(table.geometry.segmentize(longest), crs=table.crs)
+            table = table.set_geometry(table.geometry.segmentize(longest), crs=table.crs)  # type: ignore[assignment]  # not in place
         try:
             table = table.to_crs(crs)
         except ProjError as error:
@@ -90,7 +91,7 @@ def _moved(table: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
             ) from error
     if not table.geometry.is_valid.all():
         repaired = shapely.make_valid(table.geometry.to_numpy(), method="structure", keep_collapsed=False)
-        table = table.set_geometry(gpd.GeoSeries(repaired, index=table.index, crs=table.crs))
+        table = table.set_geometry(GeoSeries(repaired, index=table.index, crs=table.crs))  # type: ignore[assignment]
     return table
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import shapely
-from exactextract import exact_extract
+from exactextract.exact_extract import exact_extract
 from exactextract.feature import GeoPandasFeatureSource
 from exactextract.raster import RasterSource
 from geopandas.geodataframe import GeoDataFrame
@@ -49,7 +49,7 @@ class _Source(RasterSource):
     def __init__(
         self, name: str, grid: GeoGrid, wkt: str, read: Callable[[Window], NDArray[np.generic]]
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.set_name(name)
         self._grid, self._wkt, self._read = grid, wkt, read
 
@@ -159,7 +159,7 @@ def zonal_areas(
 def _extract(sources: list[_Source], weights: _Source, geometry: object) -> pd.DataFrame:
     table: pd.DataFrame = exact_extract(
         sources,
-        GeoPandasFeatureSource(GeoDataFrame(geometry=geometry)),
+        GeoPandasFeatureSource(GeoDataFrame(geometry=geometry)),  # type: ignore[no-untyped-call]
         ["unique", "weighted_frac", "weighted_sum"],
         weights=weights,
         max_cells_in_memory=_MAX_CELLS,
@@ -191,7 +191,7 @@ def check_measurable(polygons: GeoDataFrame, grid: GeoGrid, origin: str) -> None
             "Expected maps whose rows run from west to east and north to south, but got a rotated or "
             "south-up grid. Warp the maps first (gdalwarp), then measure."
         )
-    if not bool(polygons.intersects(shapely.box(*grid.bounds)).any()):
+    if not bool(shapely.intersects(polygons.geometry.to_numpy(), shapely.box(*grid.bounds)).any()):
         found = ", ".join(f"{edge:g}" for edge in polygons.total_bounds)
         expected = ", ".join(f"{edge:g}" for edge in grid.bounds)
         raise DataError(

@@ -84,7 +84,7 @@ def test_areas_are_those_of_an_overlay_with_the_polygons_of_the_map(write_maps, 
             ]
             rows = rows.set_index("class_value")
             found = rows["area_m2"].reindex(expected.index).fillna(0)
-            np.testing.assert_allclose(found, expected, rtol=5e-6, atol=0.5)
+            np.testing.assert_allclose(found, expected, rtol=2e-5, atol=0.5)
             assert len(rows) == (expected > 0.5).sum()
             assert rows["share"].sum() == pytest.approx(1 if len(rows) else 0)
 
