@@ -13,7 +13,21 @@ from .sensors import find_sensor
 Normalization = Literal["statistics", "percentile", "scale", "none"]
 #: Ground: [left, bottom, right, top], or a file of polygons.
 Region = list[float] | str
-SensorName = Literal["gaofen2", "generic", "google_earth", "sentinel2"]
+#: Sensors of the catalog, and any raster.
+SensorName = Literal[
+    "gaofen2",
+    "generic",
+    "google_earth",
+    "landsat5",
+    "landsat7",
+    "landsat8",
+    "landsat9",
+    "naip",
+    "sentinel1",
+    "sentinel2",
+    "sentinel2_l1c",
+    "sentinel2_l2a",
+]
 
 
 @dataclass(frozen=True)

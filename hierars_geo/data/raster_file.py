@@ -1,34 +1,31 @@
 """RasterFile: what the data layer must know of a file to read it, found once and kept without a handle."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Literal, TypeVar
+from datetime import date, datetime
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
-from ..errors import HieraRSError, MissingFileError, RasterError
+from ..errors import RasterError
 from ..grid import GeoGrid
 from ..raster import canonical_band
 from ..raster.bands import is_placeholder
 from ..raster.dataset import alpha_band, dataset_grid, image_bands, open_dataset
+from .bad_files import map_all
 from .handles import opening_env
+from .product_names import baseline_text, day_in_name, read_product_name
 
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([01]\d)([0-3]\d)(?!\d)")
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 #: Nanoseconds since 1970 of a file without a date: from the first to the last moment that TorchGeo's index
 #: can hold.
 ALWAYS = (pd.Timestamp.min.value, pd.Timestamp.max.value)
 
 Validity = Literal["full", "nodata", "mask"]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,10 @@ class RasterFile:
         alpha: 1-based alpha band, None where there is none.
         validity: How else a pixel without data is known: never, by value, or by a mask beside the bands.
         interval: (first, last) nanosecond of its date; ``ALWAYS`` where it has none.
+        baseline: Processing baseline, ``05.09``, as its tags or its product's name say.
+        level: Processing level, ``L2A``, as its product's name says.
+        offset: What its product's metadata say to add to stored values; None where they say nothing.
+        add: What is added to stored values when they are read; below 0 they are cut.
     """
 
     path: str
@@ -58,6 +59,10 @@ class RasterFile:
     alpha: int | None
     validity: Validity
     interval: tuple[int, int]
+    baseline: str | None = None
+    level: str | None = None
+    offset: float | None = None
+    add: float = 0.0
 
     @property
     def is_float(self) -> bool:
@@ -65,12 +70,16 @@ class RasterFile:
         return np.dtype(self.dtype).kind == "f"
 
 
-def probe(path: str) -> RasterFile:
+def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFile:
     """Open a file, look at its header and close it.
+
+    Args:
+        path: The file.
+        product_names: How products of its sensor are called.
 
     Raises:
         MissingFileError: It does not exist.
-        RasterError: It cannot be read, has no CRS or geotransform, or complex values.
+        RasterError: It cannot be read, has no CRS or geotransform, complex values, or a date that is none.
     """
     with open_dataset(path) as dataset:
         indexes = tuple(image_bands(dataset))
@@ -83,6 +92,9 @@ def probe(path: str) -> RasterFile:
             raise RasterError(
                 f"Expected integer or real pixel values, but got {dtype} (in {path}). Convert them first."
             )
+        product = read_product_name(path, product_names)
+        tags = dataset.tags()
+        day = _tagged_day(tags.get("ACQUISITION_DATE", ""), path) or (product and product.day)
         return RasterFile(
             path=path,
             grid=dataset_grid(dataset, path),
@@ -93,7 +105,10 @@ def probe(path: str) -> RasterFile:
             nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
             alpha=alpha_band(dataset),
             validity=_validity(dataset, indexes),
-            interval=_interval(path, dataset.tags().get("ACQUISITION_DATE", "")),
+            interval=interval_of(day or day_in_name(path)),
+            baseline=baseline_text(tags.get("PROCESSING_BASELINE"))
+            or (product.baseline if product else None),
+            level=product.level if product else None,
         )
 
 
@@ -108,27 +123,12 @@ def probe_all(paths: Iterable[str]) -> list[RasterFile]:
         return map_all(probe, paths)
 
 
-def map_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Apply a function to every item and raise one error for all that fail.
-
-    Raises:
-        MissingFileError: Every failure was one.
-        RasterError: Otherwise; up to ten reasons are spelt out.
-    """
-    results, failures = [], []
-    for item in items:
-        try:
-            results.append(work(item))
-        except (HieraRSError, RasterioIOError) as error:
-            failures.append(error)
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        kind = MissingFileError if all(isinstance(f, MissingFileError) for f in failures) else RasterError
-        reasons = " | ".join(str(failure) for failure in failures[:10])
-        more = f" | and {len(failures) - 10} more" if len(failures) > 10 else ""
-        raise kind(f"Expected every raster to be usable, but {len(failures)} are not: {reasons}{more}")
-    return results
+def interval_of(day: date | None) -> tuple[int, int]:
+    """Return the first and last nanosecond of a day, ``ALWAYS`` for None."""
+    if day is None:
+        return ALWAYS
+    start = pd.Timestamp(day).as_unit("ns").value
+    return int(start), int(start) + 86_400 * 10**9 - 1
 
 
 def _validity(dataset: DatasetReader, indexes: tuple[int, ...]) -> Validity:
@@ -138,28 +138,13 @@ def _validity(dataset: DatasetReader, indexes: tuple[int, ...]) -> Validity:
     return "nodata" if MaskFlags.nodata in flags else "full"
 
 
-def _interval(path: str, tag: str) -> tuple[int, int]:
-    """Day of acquisition, from the tag or from the first date in the file's or its folder's name."""
+def _tagged_day(tag: str, path: str) -> date | None:
     try:
-        day = datetime.fromisoformat(tag.strip()).replace(tzinfo=None) if tag.strip() else None
+        return datetime.fromisoformat(tag.strip()).date() if tag.strip() else None
     except ValueError as error:
         raise RasterError(
             f"Expected tag ACQUISITION_DATE to be an ISO date, but got '{tag}' (in {path}). Correct the tag."
         ) from error
-    for name in (Path(path).name, Path(path).parent.name):
-        for match in [] if day else _DATE.finditer(name):
-            day = day or _calendar_day(*match.groups())
-    if day is None:
-        return ALWAYS
-    start = pd.Timestamp(day).as_unit("ns").normalize()
-    return int(start.value), int((start + timedelta(days=1)).value) - 1
 
 
-def _calendar_day(year: str, month: str, day: str) -> datetime | None:
-    try:
-        return datetime(int(year), int(month), int(day))
-    except ValueError:  # eight digits that are no date, such as a product number
-        return None
-
-
-__all__ = ("ALWAYS", "RasterFile", "map_all", "probe", "probe_all")
+__all__ = ("ALWAYS", "RasterFile", "interval_of", "map_all", "probe", "probe_all")

@@ -15,12 +15,15 @@ Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".vrt")
 
 
-def find_rasters(paths: Paths) -> tuple[list[str], frozenset[str]]:
-    """List raster files.
+def find_rasters(
+    paths: Paths, suffixes: tuple[str, ...] = RASTER_SUFFIXES
+) -> tuple[list[str], frozenset[str]]:
+    """List raster files, or files of other suffixes.
 
     Args:
-        paths: Files, folders (searched to any depth for ``RASTER_SUFFIXES``; hidden ones are not), patterns
-            such as ``scenes/*_S2.tif``, and names that only GDAL knows (``/vsizip/...``).
+        paths: Files, folders (searched to any depth; hidden ones are not), patterns
+            such as ``scenes/*_S2.tif``, and names that only GDAL knows (``/vsizip/...``, ``vrt://...``).
+        suffixes: What is looked for in folders, in small letters.
 
     Returns:
         All files, each once, sorted; and those of them that were named themselves, not found in a folder.
@@ -33,10 +36,10 @@ def find_rasters(paths: Paths) -> tuple[list[str], frozenset[str]]:
     missing: list[str] = []
     empty: list[str] = []
     for path in _as_list(paths):
-        if path.startswith("/vsi") or os.path.isfile(path):
+        if path.startswith(("/vsi", "vrt://")) or os.path.isfile(path):
             named.add(path)
         elif os.path.isdir(path):
-            inside = _search(path)
+            inside = _search(path, suffixes)
             found.update(inside)
             empty += [] if inside else [path]
         elif glob.has_magic(path):
@@ -50,8 +53,9 @@ def find_rasters(paths: Paths) -> tuple[list[str], frozenset[str]]:
             f"Expected {_enumerate(missing)} to exist, but nothing is there. Check the path."
         )
     if empty:
+        what = "rasters" if suffixes == RASTER_SUFFIXES else "files"
         raise MissingFileError(
-            f"Expected {_enumerate(empty)} to hold rasters ({', '.join(RASTER_SUFFIXES)}), but got none. "
+            f"Expected {_enumerate(empty)} to hold {what} ({', '.join(suffixes)}), but got none. "
             "Check the path, or name the files."
         )
     return sorted(named | found), frozenset(named)
@@ -66,11 +70,11 @@ def _as_list(paths: Paths) -> Sequence[str]:
     return listed
 
 
-def _search(folder: str) -> list[str]:
+def _search(folder: str, suffixes: tuple[str, ...]) -> list[str]:
     return [
         str(path)
         for path in Path(folder).rglob("*")
-        if path.suffix.lower() in RASTER_SUFFIXES and path.is_file() and not _is_hidden(path, folder)
+        if path.suffix.lower() in suffixes and path.is_file() and not _is_hidden(path, folder)
     ]
 
 

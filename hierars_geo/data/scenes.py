@@ -1,16 +1,20 @@
 """Scene: the files and bands that make one image, whether stacked in one file or one file per band."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid
 from ..raster import match_bands
-from ..raster.band_files import band_of_file
+from .bad_files import BadFile, OnError, map_all, settle, sort_out
+from .handles import opening_env
 from .notices import notice
-from .raster_file import RasterFile, map_all, probe_all
+from .raster_file import RasterFile, interval_of, probe
+from .scene_files import BandFiles, split_layouts
 from .sensors import Sensor
+from .sentinel_safe import SafeProduct, read_safe
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,33 @@ class Scene:
         """(first, last) nanosecond of its date."""
         return self.layers[0].file.interval
 
+    def with_files(self, change: Callable[[RasterFile], RasterFile]) -> "Scene":
+        """Return the scene with its files described in another way."""
+        return Scene(tuple(replace(layer, file=change(layer.file)) for layer in self.layers))
+
+
+@dataclass(frozen=True)
+class FoundScenes:
+    """What a list of files holds.
+
+    Attributes:
+        scenes: Sorted by path.
+        bands: Names of their channels.
+        skipped: Files that cannot be used; empty unless they were to be skipped.
+    """
+
+    scenes: tuple[Scene, ...]
+    bands: tuple[str, ...]
+    skipped: tuple[BadFile, ...]
+
 
 def find_scenes(
-    paths: Sequence[str], named: frozenset[str], sensor: Sensor, bands: tuple[str, ...]
-) -> tuple[list[Scene], tuple[str, ...]]:
+    paths: Sequence[str],
+    named: frozenset[str],
+    sensor: Sensor,
+    bands: tuple[str, ...],
+    on_error: OnError = "raise",
+) -> FoundScenes:
     """Group files into scenes and find the bands of each.
 
     Args:
@@ -63,69 +90,49 @@ def find_scenes(
             no image.
         sensor: Which layouts there are.
         bands: Canonical names in channel order; empty for those of the first file (generic rasters).
-
-    Returns:
-        The scenes sorted by path, and the bands.
+        on_error: What becomes of files that cannot be used.
 
     Raises:
-        RasterError: Files cannot be read, or lack bands; all of them are named.
+        MissingFileError: Band files are missing.
+        RasterError: Files cannot be read, have no CRS, a date that is none, another data type than most, or
+            lack bands; all of them are named.
     """
-    stacks, by_scene = _split_layouts(paths, named, sensor)
-    files = probe_all(stacks)
-    if not bands:
-        bands = _names(files[0], sensor)
-    assumed: list[str] = []
-    scenes = map_all(lambda file: _stack_scene(file, sensor, bands, assumed), files)
-    scenes += map_all(lambda item: _band_file_scene(item[0], item[1], bands), by_scene.items())
+    stacks, by_scene = split_layouts(paths, named, sensor)
+    with opening_env():
+        files, bad = sort_out(partial(probe, product_names=sensor.product_names), stacks)
+        bands = bands or (_names(files[0], sensor) if files else ())
+        assumed: list[str] = []
+        scenes, wrong_stacks = sort_out(
+            lambda file: _stack_scene(file, sensor, bands, assumed), files, lambda file: file.path
+        )
+        band_scenes, wrong_bands = sort_out(
+            lambda group: _band_file_scene(group, sensor, bands), by_scene, lambda group: group.key
+        )
+    scenes, wrong_dtypes = _of_one_dtype([*scenes, *band_scenes])
+    bad = sorted([*bad, *wrong_stacks, *wrong_bands, *wrong_dtypes], key=lambda item: item.path)
+    settle(bad, on_error, some_left=bool(scenes))
+    if not scenes:
+        raise MissingFileError(
+            f"Expected images of {sensor.title}, but got {len(paths)} files that are none ({paths[0]}). "
+            "Name the files or folders of the images."
+        )
     if assumed:
         notice(
             f"{assumed[0]}{f' and {len(assumed) - 1} more' if len(assumed) > 1 else ''} of {sensor.title} "
-            "name no bands: "
-            "their order is taken from the catalog. Write band descriptions to be sure."
+            "name no bands: their order is taken from the catalog. Write band descriptions to be sure."
         )
-    return sorted(scenes, key=lambda scene: scene.path), bands
-
-
-def _split_layouts(
-    paths: Sequence[str], named: frozenset[str], sensor: Sensor
-) -> tuple[list[str], dict[str, list[str]]]:
-    """Tell stacks from band files, and band files of one scene from those of another."""
-    if not sensor.file_per_band:
-        return list(paths), {}
-    band_files = [path for path in paths if band_of_file(Path(path)) in sensor.known_bands]
-    by_scene: dict[str, list[str]] = {}
-    for path in band_files:
-        by_scene.setdefault(_scene_key(path), []).append(path)
-    others = [path for path in paths if path not in set(band_files)]
-    folders = {str(Path(path).parent) for path in band_files}
-    left_out = [path for path in others if path not in named and str(Path(path).parent) in folders]
-    if left_out:
-        notice(
-            f"Left out {len(left_out)} files beside band files, since their names end in no band of "
-            f"{sensor.title}: "
-            f"{', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}."
-        )
-    return [path for path in others if path not in set(left_out)], by_scene
-
-
-def _scene_key(path: str) -> str:
-    """Folder and what precedes the band in the name: the same for all band files of a scene."""
-    name = Path(path)
-    band = band_of_file(name)
-    stem = name.stem
-    upper = stem.upper()
-    at = max(upper.rfind(spelling) for spelling in (band, band.replace("B0", "B")))
-    return str(name.parent / stem[: max(at, 0)])
+    return FoundScenes(tuple(sorted(scenes, key=lambda scene: scene.path)), bands, tuple(bad))
 
 
 def _names(file: RasterFile, sensor: Sensor) -> tuple[str, ...]:
     """Bands of a generic raster: what its descriptions say, else band_1, band_2, ..."""
-    return tuple(name or f"band_{i}" for i, name in enumerate(file.names, 1))
+    return tuple(sensor.canonical(name) if name else f"band_{i}" for i, name in enumerate(file.names, 1))
 
 
 def _stack_scene(file: RasterFile, sensor: Sensor, bands: tuple[str, ...], assumed: list[str]) -> Scene:
     """Find the bands of a stack by its descriptions, its colours, or the catalog's order."""
-    names: Sequence[str | None] = file.names
+    _check_level(file.level, sensor, file.path)
+    names: Sequence[str | None] = [name and sensor.canonical(name) for name in file.names]
     if not any(names) and sensor.trust_colors and all(file.colors):
         names = file.colors
     if not sensor.stacks:
@@ -136,8 +143,7 @@ def _stack_scene(file: RasterFile, sensor: Sensor, bands: tuple[str, ...], assum
             counts = " or ".join(str(len(stack)) for stack in sensor.stacks)
             raise RasterError(
                 f"Expected {counts} bands of {sensor.title} or bands with names ({', '.join(bands)}), but "
-                "got "
-                f"{len(file.indexes)} without names (in {file.path}). Write their names into the band "
+                f"got {len(file.indexes)} without names (in {file.path}). Write their names into the band "
                 "descriptions."
             )
         names = published
@@ -146,28 +152,73 @@ def _stack_scene(file: RasterFile, sensor: Sensor, bands: tuple[str, ...], assum
     return Scene((Layer(file, tuple(file.indexes[i - 1] for i in positions)),))
 
 
-def _band_file_scene(key: str, paths: Iterable[str], bands: tuple[str, ...]) -> Scene:
+def _band_file_scene(group: BandFiles, sensor: Sensor, bands: tuple[str, ...]) -> Scene:
     """Find the file of every band; of several resolutions the finest counts."""
-    by_band: dict[str, list[str]] = {}
-    for path in sorted(paths):
-        by_band.setdefault(band_of_file(Path(path)), []).append(path)
-    missing = [band for band in bands if band not in by_band]
+    product = None if group.product is None else read_safe(group.product)
+    if product is not None:
+        _check_level(product.level, sensor, str(product.root))
+    missing = [band for band in bands if band not in group.by_band]
     if missing:
         raise MissingFileError(
-            f"Expected one file per band {', '.join(bands)}, but got {', '.join(sorted(by_band))} (in "
-            f"{key}*): "
-            f"{', '.join(missing)} missing. Add the files or ask for other bands."
+            f"Expected one file per band {', '.join(bands)}, but got {', '.join(sorted(group.by_band))} (in "
+            f"{group.key}*): {', '.join(missing)} missing. Add the files or ask for other bands."
         )
+    look = partial(probe, product_names=sensor.product_names)
     layers = []
-    for band in bands:
-        files = probe_all(by_band[band])
+    for band, files in zip(
+        bands, map_all(lambda band: map_all(look, group.by_band[band]), bands), strict=True
+    ):
         finest = min(files, key=lambda file: file.grid.res[0] * file.grid.res[1])
         if len(finest.indexes) != 1:
             raise RasterError(
                 f"Expected a band file with one band, but got {len(finest.indexes)} (in {finest.path})."
             )
-        layers.append(Layer(finest, finest.indexes))
+        _check_level(finest.level, sensor, finest.path)
+        layers.append(Layer(_of_product(finest, band, product), finest.indexes))
     return Scene(tuple(layers))
 
 
-__all__ = ("Layer", "Scene", "find_scenes")
+def _of_product(file: RasterFile, band: str, product: SafeProduct | None) -> RasterFile:
+    """Let the metadata of a product tell day, baseline and nodata of its file."""
+    if product is None:
+        return file
+    return replace(
+        file,
+        interval=interval_of(product.day),
+        baseline=product.baseline or file.baseline,
+        level=product.level,
+        offset=product.offsets.get(band),
+        nodata=tuple(product.nodata if value is None else value for value in file.nodata),
+    )
+
+
+def _check_level(level: str | None, sensor: Sensor, path: str) -> None:
+    if level is not None and sensor.level is not None and level != sensor.level:
+        raise RasterError(
+            f"Expected a product of level {sensor.level}, but got {level} (in {path}). "
+            "Take the sensor of that level, or the one for both."
+        )
+
+
+def _of_one_dtype(scenes: Sequence[Scene]) -> tuple[list[Scene], list[BadFile]]:
+    """Keep the scenes whose data type is that of most, the first among equals."""
+    found = [{layer.file.dtype for layer in scene.layers} for scene in scenes]
+    counts = Counter(dtype for dtypes in found for dtype in sorted(dtypes))
+    if len(counts) < 2:
+        return list(scenes), []
+    usual = counts.most_common(1)[0][0]
+    kept, bad = [], []
+    for scene, dtypes in zip(scenes, found, strict=True):
+        if dtypes == {usual}:
+            kept.append(scene)
+            continue
+        other = next(layer.file for layer in scene.layers if layer.file.dtype != usual)
+        error = RasterError(
+            f"Expected data type {usual}, as most files have, but got {other.dtype} (in {other.path}). "
+            f"Their values are hardly comparable: convert the file, or open it as a source of its own."
+        )
+        bad.append(BadFile(other.path, error))
+    return kept, bad
+
+
+__all__ = ("FoundScenes", "Layer", "Scene", "find_scenes")

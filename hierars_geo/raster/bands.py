@@ -8,6 +8,7 @@ from ..errors import RasterError
 #: "B2", "b02", "B8a"; also "B4, central wavelength 665 nm" and "B01 (coastal)", as some drivers have it.
 _NUMBERED = re.compile(r"b(\d{1,2})(a?)(?:\s*[,(].*)?", re.IGNORECASE)
 _COLOURS = frozenset({"blue", "green", "red", "nir"})
+_POLARISATIONS = frozenset({"VV", "VH", "HH", "HV"})
 #: What software writes where nobody gave a name: "Band 1", "layer_2", "3".
 _PLACEHOLDER = re.compile(r"(?:band|layer)?[ _-]?\d+", re.IGNORECASE)
 
@@ -19,8 +20,8 @@ def canonical_band(name: str) -> str:
         name: As found in a file, a folder or a configuration.
 
     Returns:
-        ``B02`` for ``B2``, ``b02``; ``B8A`` for ``B8a``; ``blue green red nir`` in lower case; any other name
-        without the blanks around it.
+        ``B02`` for ``B2``, ``b02``; ``B8A`` for ``B8a``; ``blue green red nir`` in lower case; ``VV VH HH
+        HV`` in upper case; any other name without the blanks around it.
 
     Example:
         >>> canonical_band("b2"), canonical_band("B8a"), canonical_band(" NIR"), canonical_band("B")
@@ -30,6 +31,8 @@ def canonical_band(name: str) -> str:
     if numbered := _NUMBERED.fullmatch(stripped):
         number, letter = int(numbered[1]), numbered[2].upper()
         return f"B{number}{letter}" if letter else f"B{number:02d}"
+    if stripped.upper() in _POLARISATIONS:
+        return stripped.upper()
     return stripped.lower() if stripped.lower() in _COLOURS else stripped
 
 

@@ -1,0 +1,105 @@
+"""Files that cannot be used: all of them named in one error, or left out by name, never silently."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from rasterio.errors import RasterioIOError
+
+from ..errors import HieraRSError, MissingFileError, OptionError, RasterError
+from .notices import notice
+
+#: What becomes of files that cannot be used: one error that names them all, or a notice and a kept list.
+OnError = Literal["raise", "skip"]
+_MOST_NAMED = 10
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be used.
+
+    Attributes:
+        path: The file, or what the files of a scene have in common.
+        error: Why.
+    """
+
+    path: str
+    error: Exception
+
+
+def sort_out(
+    work: Callable[[Item], Result], items: Iterable[Item], name: Callable[[Item], str] = str
+) -> tuple[list[Result], list[BadFile]]:
+    """Apply a function to every item, and collect what fails.
+
+    Args:
+        work: Raises a ``HieraRSError`` for an item that cannot be used.
+        items: Paths, or whatever stands for files.
+        name: The path of an item.
+
+    Returns:
+        Results of the items that can be used, and the others.
+    """
+    results, bad = [], []
+    for item in items:
+        try:
+            results.append(work(item))
+        except (HieraRSError, RasterioIOError) as error:
+            bad.append(BadFile(name(item), error))
+    return results, bad
+
+
+def map_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Apply a function to every item and raise one error for all that fail.
+
+    Raises:
+        MissingFileError: Every failure was one.
+        RasterError: Otherwise; up to ten reasons are spelt out.
+    """
+    results, bad = sort_out(work, items)
+    if bad:
+        raise_all(bad)
+    return results
+
+
+def raise_all(bad: Sequence[BadFile]) -> None:
+    """Raise one error for all files that cannot be used.
+
+    Raises:
+        MissingFileError: Every failure was one.
+        RasterError: Otherwise; up to ten reasons are spelt out.
+    """
+    if len(bad) == 1:
+        raise bad[0].error
+    kind = MissingFileError if all(isinstance(b.error, MissingFileError) for b in bad) else RasterError
+    raise kind(f"Expected every raster to be usable, but {len(bad)} are not: {_reasons(bad)}")
+
+
+def settle(bad: Sequence[BadFile], on_error: OnError, some_left: bool) -> None:
+    """Do with files that cannot be used what was asked for.
+
+    Args:
+        bad: The files; none is fine.
+        on_error: ``raise``, or ``skip`` to give a notice.
+        some_left: Whether any file can be used; where none can, that is an error in any case.
+
+    Raises:
+        HieraRSError: As :func:`raise_all`.
+        OptionError: ``on_error`` is neither.
+    """
+    if on_error not in ("raise", "skip"):
+        raise OptionError(f"Expected on_error to be raise or skip, but got '{on_error}'.")
+    if bad and (on_error == "raise" or not some_left):
+        raise_all(bad)
+    if bad:
+        notice(f"Left out {len(bad)} files that cannot be used: {_reasons(bad)}")
+
+
+def _reasons(bad: Sequence[BadFile]) -> str:
+    more = f" | and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+    return " | ".join(str(b.error) for b in bad[:_MOST_NAMED]) + more
+
+
+__all__ = ("BadFile", "OnError", "map_all", "raise_all", "settle", "sort_out")

@@ -1,0 +1,149 @@
+"""Sentinel-2 products as ESA delivers them: folders ``*.SAFE``, and what their metadata say."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ..errors import RasterError
+from .product_names import baseline_text
+
+_METADATA = ("MTD_MSIL1C.xml", "MTD_MSIL2A.xml")
+#: Before 2016-12 the file was named after the product: S2A_OPER_MTD_SAFL1C_....xml
+_OLD_METADATA = re.compile(r"S2[A-D]_(OPER|USER)_MTD_SAFL(1C|2A)_\w+\.xml")
+#: SAFE/GRANULE/TILE/IMG_DATA/R10m/FILE
+_DEPTH = 5
+#: Far more than the largest; keeps a file given by mistake from being parsed.
+_MAX_BYTES = 16 * 2**20
+#: Position of a band in lists of the metadata.
+_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+
+
+@dataclass(frozen=True)
+class SafeProduct:
+    """What the metadata say.
+
+    Attributes:
+        root: The folder.
+        level: ``L1C`` or ``L2A``.
+        day: Day of acquisition.
+        baseline: Processing baseline, ``05.09``.
+        nodata: Stored value without a measurement.
+        offsets: What is added to stored values before they are divided, per band; 0 for old baselines.
+    """
+
+    root: Path
+    level: str
+    day: date
+    baseline: str | None
+    nodata: float | None
+    offsets: Mapping[str, float]
+
+
+def safe_root(path: str) -> Path | None:
+    """Return the product folder that a file lies in, None for a file elsewhere."""
+    return None if "://" in path else _root_of(Path(path).parent)
+
+
+def granule_of(path: str, root: Path) -> str | None:
+    """Return the tile's folder of an image of a product, None for its masks and previews."""
+    parts = Path(path).relative_to(root).parts
+    if len(parts) < 4 or parts[0] != "GRANULE" or parts[2] != "IMG_DATA":
+        return None
+    return str(root.joinpath(*parts[:2]))
+
+
+@lru_cache(maxsize=4096)
+def _root_of(folder: Path) -> Path | None:
+    for candidate in (folder, *list(folder.parents)[: _DEPTH - 1]):
+        if candidate.suffix.upper() == ".SAFE" or any((candidate / name).is_file() for name in _METADATA):
+            return candidate
+    return None
+
+
+def read_safe(root: Path) -> SafeProduct:
+    """Read the metadata of a product.
+
+    Raises:
+        RasterError: They are missing, are no XML, or lack the level or the date.
+    """
+    path = _metadata_file(root)
+    fields, specials, offsets = _read_fields(path)
+    level = re.search(r"(1C|2A)", fields.get("PROCESSING_LEVEL", "") or path.name)
+    text = fields.get("PRODUCT_START_TIME", "")
+    try:
+        day = datetime.fromisoformat(text).date()
+    except ValueError as error:
+        raise RasterError(
+            f"Expected PRODUCT_START_TIME to be an ISO date, but got '{text}' (in {path}). Get the "
+            "product again."
+        ) from error
+    if level is None:
+        raise RasterError(
+            f"Expected PROCESSING_LEVEL to be Level-1C or Level-2A, but got "
+            f"'{fields.get('PROCESSING_LEVEL', '')}' (in {path}). Take a product of one of these."
+        )
+    baseline = baseline_text(fields.get("PROCESSING_BASELINE"))
+    return SafeProduct(root, f"L{level[1]}", day, baseline, specials.get("NODATA"), offsets)
+
+
+def _metadata_file(root: Path) -> Path:
+    found = [root / name for name in _METADATA if (root / name).is_file()]
+    found = found or sorted(path for path in root.glob("*.xml") if _OLD_METADATA.fullmatch(path.name))
+    if not found:
+        raise RasterError(
+            f"Expected {' or '.join(_METADATA)} in a Sentinel-2 product, but got neither (in {root}). "
+            "Unpack the whole product, or name the band files outside of a folder *.SAFE."
+        )
+    return found[0]
+
+
+class _PlainTree(ElementTree.TreeBuilder):
+    """Refuses a document type, in which entities that multiply or reach for other files are declared."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ElementTree.ParseError(f"document type '{name}' is not allowed")
+
+
+def _read_fields(path: Path) -> tuple[dict[str, str], dict[str, float], dict[str, float]]:
+    """Return single fields, special values by name, and offsets by band.
+
+    Raises:
+        RasterError: The file is no XML, too large, or a number is none.
+    """
+    fields: dict[str, str] = {}
+    specials: dict[str, float] = {}
+    offsets: dict[str, float] = {}
+    special = ""
+    try:
+        for element in _parse(path).iter():
+            tag, text = element.tag.rpartition("}")[2], (element.text or "").strip()
+            if tag == "SPECIAL_VALUE_TEXT":
+                special = text
+            elif tag == "SPECIAL_VALUE_INDEX":
+                specials[special] = float(text)
+            elif tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
+                offsets[_BANDS[int(element.get("band_id", ""))]] = float(text)
+            elif text:
+                fields.setdefault(tag, text)
+    except (ElementTree.ParseError, OSError, ValueError, IndexError) as error:
+        raise RasterError(
+            f"Expected the metadata of a Sentinel-2 product, but {error} (in {path}). Get the product again."
+        ) from error
+    return fields, specials, offsets
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+    # entities are refused by the builder, so what is parsed cannot grow beyond the file
+    parser = ElementTree.XMLParser(target=_PlainTree())
+    parser.feed(path.read_bytes())
+    root: ElementTree.Element = parser.close()
+    return root
+
+
+__all__ = ("SafeProduct", "granule_of", "read_safe", "safe_root")
