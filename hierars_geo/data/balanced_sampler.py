@@ -18,9 +18,9 @@ from .samplers import RandomChipSampler, Slices
 class BalancedChipSampler(RandomChipSampler):
     """Random chips, a chosen share of which are aimed at classes.
 
-    An aimed chip shows a whole block in which its class occurs: the block is drawn by the class's pixels in
-    it, the chip's place evenly among those that hold the block and lie wholly inside the ground (where there
-    is none, the chip reaches beyond it and is blank there). The other chips are those of
+    An aimed chip shows all pixels of its class in one block of the index: the block is drawn by the number of
+    these pixels, the chip's place evenly among those that show them all and lie wholly inside the ground
+    (where there is none, the chip reaches beyond it and is blank there). The other chips are those of
     :class:`RandomChipSampler`. Chips depend on seed and epoch alone.
 
     Args:
@@ -93,10 +93,9 @@ class BalancedChipSampler(RandomChipSampler):
         """Find a place that shows a block of a class."""
         blocks, cumulated = self._blocks[column]
         at = int(np.searchsorted(cumulated, draw[0] * cumulated[-1], side="right"))
-        row, col, date = blocks[min(at, len(blocks) - 1), :3].tolist()
-        side = self.label_index.block_px
-        first = np.array([(row + 1) * side - self.size_px[0], (col + 1) * side - self.size_px[1]])
-        stop = np.array([row * side + 1, col * side + 1])
+        block = blocks[min(at, len(blocks) - 1)]
+        date = int(block[2])
+        first, stop = block[7:9] - self.size_px, block[5:7] + 1
         starts = self._starts_of[date]
         low = np.maximum(starts[:, :2], first)
         spare = np.minimum(starts[:, :2] + starts[:, 2:], stop) - low

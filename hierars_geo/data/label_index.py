@@ -16,7 +16,7 @@ from .ground_walk import GroundWalk
 from .queries import nanoseconds
 from .statistics import level_labels
 
-_COLUMNS = ("row", "col", "date", "column", "count")
+_COLUMNS = ("row", "col", "date", "column", "count", "top", "left", "bottom", "right")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class LabelIndex:
         block_px: Side of a block.
         num_classes: Classes per level, coarsest first.
         dates: (D, 2) int64, first and last nanosecond of every date.
-        entries: (E, 5) int64, sorted by column: row and column of the block, date, column, pixels.
+        entries: (E, 9) int64, sorted by column: row and column of the block, date, column, pixels, and the
+            window of these pixels in pixels of the lattice (top, left, and one past bottom and right).
     """
 
     block_px: int
@@ -72,11 +73,11 @@ class LabelIndex:
             first = (stop.window.row, stop.window.col)
             offset = 0
             for level, classes in zip(labels, taxonomy.num_classes, strict=True):
-                rows, cols, columns, counts = _histograms(level, classes, first, block_px)
-                when = np.full_like(rows, date)
-                found.append(np.stack([rows, cols, when, columns + offset, counts], axis=1))
+                entries = _histograms(level, classes, first, block_px)
+                entries[:, 2:4] += (date, offset)
+                found.append(entries)
                 offset += classes
-        entries = _merged(np.concatenate(found)) if found else np.zeros((0, 5), dtype=np.int64)
+        entries = _merged(np.concatenate(found))
         when = np.array(list(dates), dtype=np.int64).reshape(-1, 2)
         return cls(block_px, taxonomy.num_classes, when, entries)
 
@@ -93,7 +94,7 @@ class LabelIndex:
         return sum(self.num_classes[: level - 1]) + index
 
     def blocks_of(self, column: int) -> NDArray[np.int64]:
-        """Return the entries (E_c, 5) of one class."""
+        """Return the entries (E_c, 9) of one class."""
         start, stop = np.searchsorted(self.entries[:, 3], [column, column + 1])
         return self.entries[start:stop]
 
@@ -122,22 +123,34 @@ class LabelIndex:
 
 def _histograms(
     labels: NDArray[np.int64], classes: int, first: tuple[int, int], block_px: int
-) -> tuple[NDArray[np.int64], ...]:
+) -> NDArray[np.int64]:
     """Count labels (h, w), whose upper-left pixel is ``first``, by block and class.
 
     Returns:
-        (E,) row and column of the block, class, pixels.
+        (E, 9) entries of date 0, with the class in place of the column.
     """
-    rows, cols = (
-        (start + np.arange(length)) // block_px for start, length in zip(first, labels.shape, strict=True)
-    )
-    width = int(cols[-1] - cols[0]) + 1
-    block = (rows - rows[0])[:, None] * width + (cols - cols[0])
-    known = labels >= 0
-    size = (int(rows[-1] - rows[0]) + 1) * width * classes
-    counts = np.bincount(block[known] * classes + labels[known], minlength=size)
-    at = np.flatnonzero(counts)
-    return rows[0] + at // classes // width, cols[0] + at // classes % width, at % classes, counts[at]
+    rows, cols = (start + np.arange(length) for start, length in zip(first, labels.shape, strict=True))
+    low, high = (rows[0] // block_px, cols[0] // block_px), (rows[-1] // block_px, cols[-1] // block_px)
+    width = high[1] - low[1] + 1
+    cells = (high[0] - low[0] + 1) * width * classes
+    at_row, at_col = np.nonzero(labels >= 0)
+    row, col = rows[at_row], cols[at_col]
+    block = (row // block_px - low[0]) * width + (col // block_px - low[1])
+    cell = block * classes + labels[at_row, at_col]
+    counts = np.bincount(cell, minlength=cells)
+    met = np.flatnonzero(counts)
+    entries = np.zeros((len(met), len(_COLUMNS)), dtype=np.int64)
+    entries[:, 0] = low[0] + met // classes // width
+    entries[:, 1] = low[1] + met // classes % width
+    entries[:, 3], entries[:, 4] = met % classes, counts[met]
+    for axis, place in enumerate((row, col)):
+        # which of the block's rows (columns) hold the class
+        held = np.bincount(cell * block_px + place % block_px, minlength=cells * block_px) > 0
+        held = held.reshape(cells, block_px)[met]
+        start = entries[:, axis] * block_px
+        entries[:, 5 + axis] = start + held.argmax(axis=1)
+        entries[:, 7 + axis] = start + block_px - held[:, ::-1].argmax(axis=1)
+    return entries
 
 
 def _merged(entries: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -150,6 +163,8 @@ def _merged(entries: NDArray[np.int64]) -> NDArray[np.int64]:
     merged = entries[starts]
     if len(starts):
         merged[:, 4] = np.add.reduceat(entries[:, 4], starts)
+        merged[:, 5:7] = np.minimum.reduceat(entries[:, 5:7], starts)
+        merged[:, 7:] = np.maximum.reduceat(entries[:, 7:], starts)
     return merged
 
 

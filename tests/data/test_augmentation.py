@@ -6,6 +6,8 @@ import torch
 from torch import Generator
 
 from hierars_geo.data import ChipAugmentation
+from hierars_geo.data.augmentation import read_px
+from hierars_geo.data.radiometry import Radiometry
 from hierars_geo.errors import OptionError
 
 
@@ -103,3 +105,81 @@ def test_half_precision_moves_labels_as_float32_does(dtype):
     assert (whole["mask"] >= 0).any()
     for layer in ("mask", "valid"):
         assert torch.equal(half[layer], whole[layer])
+
+
+@pytest.mark.parametrize("scale_range", [(0.5, 2.0), (1.0, 1.0), (0.5, 0.5)])
+def test_image_labels_levels_and_validity_show_the_same_place(scale_range):
+    """Every layer holds its own coordinates, so each pixel tells where it comes from."""
+    size, out = 64, 32
+    rows, cols = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    position = (rows * size + cols).expand(24, size, size)
+    valid = torch.ones(24, size, size, dtype=torch.bool)
+    valid[:, 10:20, 30:44] = False
+    given = {
+        "image": torch.stack([rows, cols]).float().expand(24, 2, size, size) * valid[:, None],
+        "mask": torch.where(valid, position, -100),
+        "valid": valid,
+        "level_masks": torch.where(valid[:, None], torch.stack([position // 2, position], dim=1), -100),
+    }
+    augment = ChipAugmentation(scale_range, size_px=out)
+    done = augment(given, Generator().manual_seed(5))
+    assert done["image"].shape == (24, 2, out, out)
+    assert done["level_masks"].shape == (24, 2, out, out)
+    assert torch.equal(done["level_masks"][:, 1], done["mask"])
+    assert torch.equal(done["mask"] >= 0, done["valid"])
+    known = done["valid"]
+    found = torch.stack([done["mask"] // size, done["mask"] % size], dim=1).float()
+    off = (found - done["image"]).abs().amax(dim=1)[known]
+    assert off.max() <= 0.51  # nearest label, interpolated image
+    assert torch.equal(done["level_masks"][:, 0][known], done["mask"][known] // 2)
+    assert known.float().mean() > 0.9  # read large enough, every scale finds ground
+
+
+def test_chips_are_read_large_enough_for_the_smallest_scale():
+    assert read_px(64, None) == read_px(64, (1.0, 2.0)) == read_px(64, (1.5, 2.0)) == 64
+    assert (read_px(64, (0.5, 2.0)), read_px(100, (0.75, 2.0))) == (128, 134)
+
+
+def radiometric(**options):
+    generator = Generator().manual_seed(9)
+    image = torch.randn(300, 3, 16, 16, generator=generator) * torch.tensor([10.0, 40.0, 1.0])[:, None, None]
+    image = image + torch.tensor([500.0, 3000.0, -7.0])[:, None, None]
+    valid = torch.ones(300, 16, 16, dtype=torch.bool)
+    valid[:, :4] = False
+    image = image * valid[:, None]
+    change = Radiometry([500.0, 3000.0, -7.0], [10.0, 40.0, 1.0], **options)
+    done = change(image, valid, Generator().manual_seed(1))
+    assert (done[~valid[:, None].expand_as(done)] == 0).all()
+    mean, std = torch.tensor([500.0, 3000, -7]), torch.tensor([10.0, 40, 1])
+    before, after = ((v - mean[:, None, None]) / std[:, None, None] for v in (image, done))
+    return before[:, :, 4:], after[:, :, 4:]
+
+
+def test_brightness_and_contrast_are_in_standard_deviations_of_each_band():
+    before, after = radiometric(brightness=0.5)
+    shift = after - before
+    assert shift.flatten(2).std(dim=2).max() < 1e-3
+    per_band = shift.mean(dim=(2, 3))
+    assert per_band.abs().max() <= 0.5001
+    assert (per_band.std(dim=0) / (0.5 / 3**0.5) - 1).abs().max() < 0.1
+    assert per_band.T.corrcoef().fill_diagonal_(0).abs().max() < 0.2  # each band by itself
+    before, after = radiometric(contrast=0.3)
+    factor = (after * before).sum(dim=(2, 3)) / (before**2).sum(dim=(2, 3))
+    assert 0.7 <= factor.min() < 0.72
+    assert 1.28 < factor.max() <= 1.3001
+
+
+def test_noise_has_its_strength_and_missing_bands_their_rate():
+    before, after = radiometric(noise=0.2)
+    assert ((after - before).std(dim=(0, 2, 3)) / 0.2 - 1).abs().max() < 0.02
+    before, after = radiometric(band_drop=0.3)
+    gone = after.abs().amax(dim=(2, 3)) < 1e-3
+    assert abs(gone.float().mean() - (0.3 - 0.3**3 / 3)) < 0.03
+    assert not gone.all(dim=1).any()
+    assert (after - before).abs().amax(dim=(2, 3))[~gone].max() < 1e-3
+
+
+def test_wrong_radiometry_is_refused():
+    for wrong in ({"contrast": 1.0}, {"band_drop": -0.1}, {"noise": -1.0}, {"brightness": -1.0}):
+        with pytest.raises(OptionError, match=next(iter(wrong))):
+            Radiometry([0.0], [1.0], **wrong)

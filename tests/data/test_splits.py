@@ -14,6 +14,7 @@ from hierars_geo.data import (
     SceneRaster,
     check_no_leak,
 )
+from hierars_geo.data.scene_split import SceneSplit
 from hierars_geo.errors import DataError, MissingFileError, OptionError
 
 
@@ -130,3 +131,39 @@ def test_blocks_are_not_smaller_than_asked_for(tmp_path):
     assert len({(s[0].start, s[1].start) for s in chips}) == len(chips) >= 9
     for slices in chips:
         assert scene[slices]["valid"].all()
+
+
+def test_whole_scenes_are_dealt_and_those_that_overlap_stay_together(tmp_path):
+    lefts = [X0, X0 + 150, X0 + 1000, X0 + 2000, X0 + 3000, X0 + 4000]  # the first two overlap
+    for i, left in enumerate(lefts):
+        write(tmp_path / f"s{i}.tif", coordinates(20, 20), left=left)
+    scene = SceneRaster(tmp_path)
+    for seed in range(6):
+        parts = dict(SceneSplit((0.6, 0.2, 0.2), seed).split(scene).items())
+        assert list(parts) == ["train", "val", "test"]
+        check_no_leak(parts)
+        owners = []
+        for left in lefts:
+            box = shapely.box(left, Y0 - 200, left + 200, Y0)
+            owners.append([name for name, part in parts.items() if part.intersection(box).area > 1])
+        assert all(len(names) == 1 for names in owners)
+        assert owners[0] == owners[1]
+    with pytest.raises(DataError, match=r"at least 3 places to deal .* got 1"):
+        SceneSplit().split(SceneRaster([tmp_path / "s0.tif", tmp_path / "s1.tif"]))
+
+
+def test_one_file_may_name_all_splits(scene, tmp_path):
+    boxes = [shapely.box(X0 + left, Y0 - 2050, X0 + left + 700, Y0) for left in (0, 1000, 2000)]
+    frame = gpd.GeoDataFrame({"split": ["train", "Validation ", "test"]}, geometry=boxes, crs=scene.crs)
+    frame.to_crs("EPSG:4326").to_file(tmp_path / "splits.gpkg")
+    splits = RegionSplit(file=tmp_path / "splits.gpkg").split(scene)
+    for (_, part), box in zip(splits.items(), boxes, strict=True):
+        assert part.symmetric_difference(box).area < 20
+    frame.assign(split=["train", "train", "held out"]).to_file(tmp_path / "wrong.gpkg")
+    with pytest.raises(DataError, match=r"say train, val or test, but got held out \(in .*wrong"):
+        RegionSplit(file=tmp_path / "wrong.gpkg").split(scene)
+    frame.rename(columns={"split": "part"}).to_file(tmp_path / "none.gpkg")
+    with pytest.raises(DataError, match="Expected a column 'split'"):
+        RegionSplit(file=tmp_path / "none.gpkg").split(scene)
+    with pytest.raises(OptionError, match="got both"):
+        RegionSplit(file=tmp_path / "splits.gpkg", val=boxes[0].bounds)
