@@ -1,5 +1,7 @@
 """The data module from files to batches, alone and under a Trainer."""
 
+import csv
+import json
 import warnings
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from scene_files import X0, Y0, coordinates, tree, write
 
-from hierars_geo.data import SceneDataModule
+from hierars_geo.data import DataNotice, SceneDataModule
 from hierars_geo.errors import DataError, HieraRSError, OptionError
 from hierars_geo.taxonomy import Taxonomy
 
@@ -125,6 +127,16 @@ def test_regions_and_separate_scenes(files, tmp_path):
         ({"test_images": ["a"]}, "test_images and test_labels together"),
         ({"normalization": "wrong"}, "normalization to be"),
         ({"scale_range": [0.5, 2.0]}, "augment true"),
+        ({"noise": 0.1}, "noise to come with augment true"),
+        ({"scale_range": [0.0, 2.0], "augment": True}, "scale_range to be 0 < low"),
+        ({"sampler": "fair"}, "sampler to be random or balanced"),
+        ({"sampler": "balanced", "balance": 1.5}, "balance to be 0..1"),
+        ({"sampler": "balanced", "balance": {"leaf 9": 0.5}}, "'leaf 9'"),
+        ({"max_class_share": 75}, "max_class_share"),
+        ({"split_by": "tiles"}, "split_by to be blocks or scenes"),
+        ({"split_file": "a.gpkg", "test_region": [0, 0, 1, 1]}, "split_file or regions"),
+        ({"split_file": "nonesuch.gpkg"}, "nonesuch.gpkg to be a file"),
+        ({"label_options": {"colour": True}}, "label_options to be of all_touched"),
         ({"val_images": ["a"], "val_labels": ["b"], "val_region": [0, 0, 1, 1]}, "but got both"),
         ({"test_region": [0, 0, 1]}, r"test_region to be \[left"),
         ({"taxonomy": "nonesuch"}, "nonesuch"),
@@ -133,7 +145,7 @@ def test_regions_and_separate_scenes(files, tmp_path):
 )
 def test_wrong_options_are_said_plainly(files, wrong, match):
     with pytest.raises(HieraRSError, match=match):
-        SceneDataModule(**{**files, **wrong}).setup("fit")
+        SceneDataModule(**{**files, **wrong}).train_dataloader()
 
 
 class Recorder(LightningModule):
@@ -155,21 +167,24 @@ class Recorder(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def run(files, **options):
+def run(files, epochs=2, save=None, resume=None, logger=False, **options):
     model = Recorder()
     with (
         warnings.catch_warnings()
     ):  # Lightning's advice on workers and its own deprecations do not matter here
         warnings.simplefilter("ignore")
-        Trainer(
-            max_epochs=2,
+        trainer = Trainer(
+            max_epochs=epochs,
             accelerator="cpu",
-            logger=False,
+            logger=logger,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-        ).fit(model, datamodule=SceneDataModule(**files, **options))
+        )
+        trainer.fit(model, datamodule=SceneDataModule(**files, **options), ckpt_path=resume)
+        if save:
+            trainer.save_checkpoint(save)
     return model.seen
 
 
@@ -185,3 +200,164 @@ def test_a_trainer_gets_the_same_batches_for_any_number_of_workers(files):
     assert plain[0]["bounds"] == runs[0][0]["bounds"]
     assert not torch.equal(plain[0]["image"], runs[0][0]["image"])
     assert len(run(files, test_region=[X0, Y0 - 1600, X0 + 1000, Y0])) == 4
+
+
+def test_a_resumed_run_goes_on_with_the_same_batches(files, tmp_path):
+    options = {
+        "augment": True,
+        "noise": 0.1,
+        "scale_range": [0.5, 2.0],
+        "sampler": "balanced",
+        "max_class_share": 0.75,
+        "block_m": 500.0,
+    }
+    whole = run(files, epochs=2, **options)
+    run(files, epochs=1, save=tmp_path / "half.ckpt", **options)
+    rest = run(files, epochs=2, resume=tmp_path / "half.ckpt", **options)
+    assert len(rest) == 2
+    for expected, got in zip(whole[2:], rest, strict=True):
+        assert expected["bounds"] == got["bounds"]
+        assert torch.equal(expected["image"], got["image"])
+        assert torch.equal(expected["mask"], got["mask"])
+    assert whole[0]["image"].shape == (4, 2, 32, 32)  # read at 64 px, cropped after scaling
+    left, bottom, right, top = whole[0]["bounds"][0]
+    assert (right - left, top - bottom) == (640, 640)
+
+
+def test_each_process_augments_in_its_own_way(files):
+    data = SceneDataModule(**files, augment=True, noise=1.0)
+    batch = next(iter(data.train_dataloader()))
+
+    class Loop:
+        total_batch_idx = -1
+
+    class Rank:
+        training, fit_loop = True, Loop
+
+        def __init__(self, global_rank):
+            self.global_rank = global_rank
+
+    images = []
+    for rank in (0, 0, 1):
+        data.trainer = Rank(rank)
+        images.append(data.on_after_batch_transfer(batch, 0)["image"])
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+
+
+def test_evaluation_counts_every_labelled_pixel_once(files):
+    rows, cols = np.mgrid[0:160, 0:200]
+    east = [X0 + 550, Y0 - 1550, X0 + 2000, Y0]  # no multiple of a chip
+    data = SceneDataModule(**files, test_region=east)
+    counted = np.zeros((160, 200), dtype=int)
+    for batch in data.test_dataloader():
+        image = batch["image"].permute(0, 2, 3, 1)[batch["mask"] != -100].int().numpy() - 1
+        np.add.at(counted, (image[:, 0], image[:, 1]), 1)
+        assert (batch["image"][:, 0] > 0).float().mean() > 0.9  # the image itself is whole
+    expected = (cols >= 55) & (rows < 155) & ~((rows >= 50) & (rows < 60))
+    np.testing.assert_array_equal(counted, expected.astype(int))
+
+
+def test_percentiles_become_minus_one_and_one(files):
+    data = SceneDataModule(**files, normalization="percentile", val_fraction=0, test_fraction=0)
+    rows, cols = np.mgrid[0:160, 0:200] + 1
+    seen = ~((rows <= 20) & (cols <= 20))
+    for band, values in enumerate((rows[seen], cols[seen])):
+        low, high = np.percentile(values, (2, 98), method="inverted_cdf")
+        assert (low - data.mean[band]) / data.std[band] == pytest.approx(-1)
+        assert (high - data.mean[band]) / data.std[band] == pytest.approx(1)
+
+
+def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
+    from lightning.pytorch.loggers import CSVLogger
+
+    logger = CSVLogger(tmp_path / "runs")
+    run(files, epochs=1, logger=logger, block_m=400)
+    data = SceneDataModule(**files, block_m=400)
+    frequencies = data.class_frequencies
+    counts = {name: np.zeros(4, dtype=int) for name in data.parts}
+    import rasterio
+    import shapely
+
+    with rasterio.open(files["labels"][0]) as source:
+        labels = source.read(1)
+    rows, cols = np.mgrid[0:160, 0:200]
+    labels[(rows < 20) & (cols < 20)] = 0
+    for name, part in data.parts.items():
+        inside = shapely.contains_xy(part.region, X0 + cols * 10 + 5, Y0 - rows * 10 - 5)
+        counts[name] = np.bincount(labels[inside], minlength=5)[1:]
+    assert frequencies[1] == counts["train"].tolist()
+    assert frequencies[0] == [sum(frequencies[1][0::2]), sum(frequencies[1][1::2])]
+    folder = tmp_path / "runs" / "lightning_logs" / "version_0"
+    with (folder / "class_histograms.csv").open(encoding="utf-8") as file:
+        table = [row for row in csv.DictReader(file) if row["level"] == "L2"]
+    for name in ("train", "val", "test"):
+        assert [int(row[f"{name}_px"]) for row in table] == counts[name].tolist()
+        assert sum(float(row[f"{name}_share"]) for row in table) == pytest.approx(1, abs=1e-5)
+    bands = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))["train"]
+    assert bands["mean"] == pytest.approx(data.mean)
+    assert json.loads((folder / "class_histograms.json").read_text(encoding="utf-8"))["classes"]
+
+
+def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkeypatch):
+    from hierars_geo.data import ground_walk
+
+    read = []
+    stops = ground_walk.GroundWalk.stops
+    monkeypatch.setattr(
+        ground_walk.GroundWalk, "stops", lambda self, d=None: read.append(d) or stops(self, d)
+    )
+    options = {**files, "cache_dir": str(tmp_path / "cache"), "sampler": "balanced"}
+
+    def known(**changes):
+        data = SceneDataModule(**{**options, **changes})
+        return (
+            data.mean,
+            data.class_frequencies,
+            [list(map(str, b["bounds"])) for b in data.train_dataloader()],
+        )
+
+    first = known()
+    assert read == ["statistics of train", "index the labels"]
+    assert known() == first
+    assert len(read) == 2
+    assert known(seed=1) != first  # other blocks are other ground
+    assert len(read) == 4
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(b"half a file")
+    with pytest.warns(DataNotice, match="again, since it cannot be read"):
+        assert known() == first
+    write(files["images"][0], coordinates(160, 200) + 5, nodata=0)
+    assert known()[0] != first[0]
+    (tmp_path / "wall").write_text("")
+    with pytest.warns(DataNotice, match="Kept nothing for the next run"):
+        known(cache_dir=str(tmp_path / "wall" / "cache"))
+
+
+def test_splits_by_scene_and_by_file(files, tmp_path):
+    import geopandas as gpd
+    import shapely
+
+    for i in range(4):
+        left = X0 + 20_000 * i
+        write(tmp_path / f"many/i/{i}.tif", coordinates(64, 64), left=left)
+        write(tmp_path / f"many/l/{i}.tif", np.full((64, 64), 1 + i, dtype=np.uint8), left=left)
+    many = {**files, "images": [str(tmp_path / "many/i")], "labels": [str(tmp_path / "many/l/*.tif")]}
+    data = SceneDataModule(**many, split_by="scenes", val_fraction=0.25, test_fraction=0.25)
+    assert sorted(len(part.index) for part in data.parts.values()) == [1, 1, 2]
+    boxes = [shapely.box(X0 + 1000 * i, Y0 - 1600, X0 + 1000 * (i + 1), Y0) for i in range(2)]
+    frame = gpd.GeoDataFrame({"split": ["train", "val"]}, geometry=boxes, crs="EPSG:32650")
+    frame.to_file(tmp_path / "splits.gpkg")
+    data = SceneDataModule(**files, split_file=str(tmp_path / "splits.gpkg"))
+    assert {name: part.region.bounds[0] for name, part in data.parts.items()} == {
+        "train": X0,
+        "val": X0 + 1000,
+    }
+    frame[1:].to_file(tmp_path / "val.gpkg")
+    data = SceneDataModule(**files, val_region=str(tmp_path / "val.gpkg"))
+    assert data.parts["train"].region.bounds[2] == X0 + 1000
+
+
+def test_a_chip_larger_than_the_ground_is_said(files):
+    with pytest.warns(DataNotice, match="every chip is padded, which trains slowly"):
+        SceneDataModule(**{**files, "chip_size": 256}, val_fraction=0, test_fraction=0).setup("fit")
