@@ -9,6 +9,7 @@ from .label_opening import open_labels
 from .labels import HierarchicalLabels
 from .lattice import Lattice
 from .notices import DataNotice
+from .polygon_labels import PolygonLabels
 from .queries import QueryError
 from .samplers import GridChipSampler, RandomChipSampler
 from .splits import BlockSplit, RegionSplit, Splits, check_no_leak
@@ -26,6 +27,7 @@ __all__ = (
     "GridChipSampler",
     "HierarchicalLabels",
     "Lattice",
+    "PolygonLabels",
     "QueryError",
     "RandomChipSampler",
     "RegionSplit",

@@ -1,5 +1,6 @@
 """HierarchicalLabels: class rasters as leaf indices of a tree, or as classes of a coarser level."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from .label_values import ValueDecoder
 from .lattice import Lattice
 from .level_labels import spread_levels
 from .patch import Patch, Pixels
+from .polygon_file import is_vector
+from .polygon_labels import PolygonLabels
 from .raster_file import RasterFile, map_all, probe_all
 from .raster_paths import Paths, find_rasters
 from .resampling import Kind
@@ -31,7 +34,8 @@ class HierarchicalLabels(GeoRaster):
     (N, H, W) int64: the class per level, -100 at levels that the given class leaves open (the finer ones,
     unless it has one leaf only). Labels are resampled by the nearest pixel, or by vote when coarsened.
 
-    For polygons see :class:`PolygonLabels`; :func:`open_labels` takes either, and one raster per level.
+    Where a path is a file of polygons, the call returns :class:`PolygonLabels` and takes its arguments;
+    :func:`open_labels` also takes one raster per level, and rasters and polygons together.
 
     Args:
         paths: Files, folders, patterns, or a list of them.
@@ -56,6 +60,13 @@ class HierarchicalLabels(GeoRaster):
     """
 
     kind: Kind = "labels"
+
+    def __new__(cls, paths: Paths = (), *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Choose by the files: polygons are a class of their own (a pickle makes an object without any)."""
+        listed = list(paths) if isinstance(paths, (list, tuple)) else [paths]
+        if listed and all(isinstance(path, (str, os.PathLike)) and is_vector(path) for path in listed):
+            return PolygonLabels(paths, *args, **options)
+        return super().__new__(cls)
 
     def __init__(
         self,
