@@ -1,0 +1,109 @@
+"""What the catalog knows of data sets, as tables for the terminal."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..catalog_files import catalog_names
+from ..data.catalog import DatasetRecord, SourceRecord, read_record
+from ..taxonomy import Taxonomy
+
+#: Where no terminal says how wide it is (a pipe, a log file).
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def print_list() -> None:
+    """Print one row per data set of the catalog."""
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "taxonomy", "sources"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("title")
+    for name in catalog_names("datasets"):
+        record = read_record(name)
+        sources = ", ".join(f"{key} {source.gsd_m:g} m" for key, source in record.sources.items())
+        table.add_row(name, record.taxonomy or "-", sources, Text(record.title))
+    _console().print(table)
+
+
+def print_record(name: str) -> None:
+    """Print what is known of a data set.
+
+    Args:
+        name: Name in the catalog, or path of a YAML file.
+    """
+    record = read_record(name)
+    console = _console()
+    console.print(Text.assemble((record.name, "bold"), f"  {record.title}"))
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for key, value in _facts(record):
+        facts.add_row(key, Text(value))
+    console.print(facts)
+    sources = Table(box=None, header_style="bold")
+    for column in ("source", "bands", "m", "type", "nodata", "CRS", "images", "labels"):
+        sources.add_column(column)
+    for key, source in record.sources.items():
+        sources.add_row(key, *(Text(cell) for cell in _cells(source)))
+    console.print(sources)
+    for key, source in record.sources.items():
+        if source.statistics is not None:
+            console.print(
+                Text(f"{key}: mean {_numbers(source.statistics.mean)}, std {_numbers(source.statistics.std)}")
+            )
+        if source.note is not None:
+            console.print(Text(f"{key}: {source.note}"))
+    if record.label_scheme is not None:
+        console.print(_scheme(record))
+
+
+def _facts(record: DatasetRecord) -> list[tuple[str, str]]:
+    days = "not stated" if record.time is None else f"{record.time[0]} to {record.time[1]}"
+    rows = [
+        ("citation", record.citation),
+        ("licence", record.licence),
+        ("how to get it", record.access),
+        ("page", record.url or "-"),
+        ("area", record.area),
+        ("time", days),
+        ("taxonomy", record.taxonomy or "-"),
+    ]
+    return rows + [("checksum", f"{file}  {digest}") for file, digest in record.checksums.items()]
+
+
+def _cells(source: SourceRecord) -> tuple[str, ...]:
+    return (
+        " ".join(source.bands),
+        f"{source.gsd_m:g}",
+        source.dtype,
+        "-" if source.nodata is None else f"{source.nodata:g}",
+        source.crs or ("any" if source.georeferenced else "none: chips"),
+        source.images,
+        source.labels or "-",
+    )
+
+
+def _scheme(record: DatasetRecord) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in ("value", "label", f"value in {record.taxonomy}", "class"):
+        table.add_column(column)
+    tree = Taxonomy.from_yaml(record.taxonomy or "")
+    finest = tree.num_levels
+    names = dict(zip(tree.class_values(finest), tree.class_names(finest), strict=True))
+    scheme = record.label_scheme
+    for value, name in scheme.names.items() if scheme else ():
+        target = scheme.to_taxonomy[value] if scheme else 0
+        table.add_row(str(value), Text(name), str(target), Text(names.get(target, "unlabelled")))
+    return table
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
+__all__ = ("print_list", "print_record")
