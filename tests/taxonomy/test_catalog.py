@@ -13,6 +13,7 @@ from hierars_geo.taxonomy import Taxonomy
 DATA = Path(__file__).parents[2] / "../shared/data"
 
 COUNTS = {
+    "bclcs": (2, 4, 13),
     "cdl": (17, 132),
     "corine": (5, 15, 44),
     "crop10m": (2, 2, 4),
@@ -46,7 +47,9 @@ def test_name_source_and_title_are_given(name):
     assert tree.title
 
 
-@pytest.mark.parametrize("name", ["corine", "crop10m", "esa_worldcover", "gewata", "mm5b", "nlcd", "whdld"])
+@pytest.mark.parametrize(
+    "name", ["bclcs", "corine", "crop10m", "esa_worldcover", "gewata", "mm5b", "nlcd", "whdld"]
+)
 def test_classes_of_a_level_can_be_told_apart_by_colour(name):
     tree = Taxonomy.from_yaml(name)
     for level in range(1, tree.num_levels + 1):
