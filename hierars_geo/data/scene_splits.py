@@ -8,7 +8,7 @@ from typing import Any
 
 import shapely
 from shapely.geometry.base import BaseGeometry
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, SequentialSampler
 
 from ..errors import DataError, OptionError
 from ..taxonomy import Taxonomy
@@ -147,12 +147,13 @@ class SceneSplits:
         rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
         return BalancedChipSampler(part, o.read_px, o.chips_per_epoch, self.label_index, rates, o.seed)
 
-    def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any] | None]:
-        """Return what a loader reads chips from, and its sampler (None for one after the other)."""
+    def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
+        """Return what a loader reads chips from, and its sampler."""
         part = self.parts[name]
         sampler = self.sampler(part, name)
         if isinstance(sampler, GridChipSampler):
-            return CountedOnce(part, sampler), None
+            grid = CountedOnce(part, sampler)
+            return grid, SequentialSampler(grid)
         rules = self.options.chips.rules
         if rules.any and isinstance(sampler, RandomChipSampler):
             return ChosenChips(part, rules), CandidateSampler(sampler)
