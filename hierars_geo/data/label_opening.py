@@ -21,7 +21,7 @@ def open_labels(
     paths: Paths | Mapping[int, Paths],
     taxonomy: Taxonomy | str | Path,
     *,
-    level: int | None = None,
+    level: int | Sequence[int] | None = None,
     attribute: str | None = None,
     attributes: Sequence[str | None] | None = None,
     classes: Mapping[str, object] | None = None,
@@ -38,10 +38,10 @@ def open_labels(
         paths: Files, folders, patterns, or a list of them. A name ending in ``.gpkg``, ``.parquet``,
             ``.geoparquet``, ``.shp``, ``.fgb``, ``.geojson`` or ``.json`` (``FILE|LAYER`` for one layer)
             is a file of polygons, and a folder is searched for such files where ``attribute`` or
-            ``attributes`` is given. Or a mapping from level (1..N) to paths of rasters: at every pixel the
-            finest level that has a label counts.
+            ``attributes`` is given. Or a mapping from level (1..N) to paths of rasters.
         taxonomy: The tree, its name in the catalog, or the path of its YAML file.
-        level: Level 1..N that the values of rasters are classes of (default: the leaves).
+        level: Level 1..N that the values of rasters are classes of (default: the leaves); or one per path.
+            Where paths are of several levels, the finest that has a label counts at every pixel.
         attribute: Column of polygons whose values are classes of any level.
         attributes: Instead, one column per level, coarsest first; None where a level has none.
         classes: What the values of columns stand for; see :class:`PolygonLabels`.
@@ -62,8 +62,14 @@ def open_labels(
     """
     tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
     if isinstance(paths, Mapping):
-        return _by_level(paths, tree, level, rgb, crs, res)
+        if level is not None:
+            raise OptionError(f"Expected paths by level, or level, but got {list(paths)} and {level}.")
+        return _by_level(list(paths.items()), tree, rgb, crs, res)
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if level is not None and not isinstance(level, int):
+        if len(level) != len(given):
+            raise OptionError(f"Expected one level, or one per path ({len(given)}), but got {list(level)}.")
+        return _by_level(list(zip(level, given, strict=True)), tree, rgb, crs, res)
     has_columns = attribute is not None or attributes is not None
     polygons = [path for path in given if is_vector(path) or (has_columns and os.path.isdir(path))]
     rasters = [path for path in given if path not in polygons]
@@ -94,22 +100,18 @@ def open_labels(
 
 
 def _by_level(
-    paths: Mapping[int, Paths],
+    paths: Sequence[tuple[int, Paths]],
     tree: Taxonomy,
-    level: int | None,
     rgb: bool,
     crs: CRS | str | int | None,
     res: float | tuple[float, float] | None,
 ) -> SceneSource:
-    """Open one raster per level, the finest first."""
-    if level is not None or not paths:
-        raise OptionError(
-            f"Expected paths by level, or one level for all paths, but got levels {list(paths)} and level "
-            f"{level}."
-        )
+    """Open rasters of several levels, the finest first."""
+    if not paths:
+        raise OptionError("Expected paths of label rasters by level, but got none.")
+    finest_first = sorted(paths, key=lambda item: -item[0])
     sources: list[SceneSource] = [
-        HierarchicalLabels(paths[number], tree, crs, res, level=number, rgb=rgb)
-        for number in sorted(paths, reverse=True)
+        HierarchicalLabels(path, tree, crs, res, level=number, rgb=rgb) for number, path in finest_first
     ]
     return reduce(SceneUnion, sources)
 

@@ -62,7 +62,11 @@ def test_of_one_raster_per_level_the_finest_label_counts(tmp_path):
         assert sample["mask"][0].tolist() == [1, 2, -100, -100]
     batch = stack_samples([both[query(0, 0, 2, 2)], both[query(0, 2, 2, 2)]])
     assert batch["level_masks"].shape == (2, 2, 2, 2)
-    with pytest.raises(OptionError, match="one level for all paths"):
+    by_list = open_labels([coarse, fine], three_leaves(), level=[1, 2])
+    assert torch.equal(by_list[query(0, 0, 2, 4)]["level_masks"], labels[query(0, 0, 2, 4)]["level_masks"])
+    with pytest.raises(OptionError, match=r"one per path \(1\), but got \[1, 2\]"):
+        open_labels(coarse, three_leaves(), level=[1, 2])
+    with pytest.raises(OptionError, match="paths by level, or level"):
         open_labels({1: coarse}, three_leaves(), level=1)
 
 
