@@ -26,6 +26,7 @@ RANK = {
     "tasks": 4,
     "predict": 5,
     "vector": 6,
+    "accuracy": 7,
     "report": 7,
     "cli": 8,
     "__main__": 9,
@@ -48,6 +49,7 @@ MUST_NOT_KNOW = {
     "tasks": {"hierars_geo.data", "rasterio", "torchgeo"},
     "predict": {"hierars_geo.data", "torchgeo"},
     "vector": {"hierars_geo.nn", "torch"},
+    "accuracy": {"hierars_geo.nn", "lightning"},
     "report": {"hierars_geo.nn", "torch"},
 }
 

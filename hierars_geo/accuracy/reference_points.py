@@ -1,0 +1,124 @@
+"""Reference points: where they lie, which class is there, and the strata they were drawn from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from geopandas.geodataframe import GeoDataFrame
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+
+from ..data.polygon_classes import AttributeClasses
+from ..data.polygon_file import PolygonTable
+from ..errors import DataError, MissingFileError, OptionError
+from ..taxonomy import Taxonomy
+from .sampling import POINTS_LAYER, REFERENCE_COLUMN, STRATA_LAYER
+
+
+@dataclass(frozen=True)
+class ReferencePoints:
+    """Points that people labelled.
+
+    Attributes:
+        path: The file.
+        x: (n,) in the CRS asked for.
+        y: (n,).
+        levels: (n, N) class index per level, -100 where not known.
+        stratum: (n,) position in ``strata``, None where the file tells of none.
+        strata: Table of the strata with ``area_m2``, None where there is none.
+    """
+
+    path: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    levels: NDArray[np.int64]
+    stratum: NDArray[np.int64] | None
+    strata: pd.DataFrame | None
+
+
+def read_reference_points(
+    path: str | Path, crs: CRS, taxonomy: Taxonomy, column: str = REFERENCE_COLUMN
+) -> ReferencePoints:
+    """Read points with their classes.
+
+    Args:
+        path: A vector file of points, for example what ``sample`` wrote and people filled in. Its layer
+            ``points``, or its only one.
+        crs: CRS to move the points into.
+        taxonomy: The class tree.
+        column: Column with the class: its name at any level (``level/name`` where that is not enough), or its
+            raster value at the finest level; empty where nobody could tell.
+
+    Returns:
+        The points.
+
+    Raises:
+        MissingFileError: There is no such file.
+        OptionError: There is no such column.
+        DataError: It cannot be read, holds something else than points, names unknown classes, or its strata
+            do not fit.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise MissingFileError(f"Expected {file} to be a layer of points, but it does not exist.")
+    table, strata = _read(file)
+    if column not in table.columns:
+        known = ", ".join(str(name) for name in table.columns if name != table.geometry.name)
+        raise OptionError(f"Expected a column '{column}' (in {file}), but got {known}. Name it: --reference.")
+    if table.crs is None:
+        raise DataError(f"Expected points with a CRS, but got none (in {file}).")
+    kinds = table.geometry.geom_type
+    if table.empty or not kinds.eq("Point").all():
+        found = ", ".join(sorted(set(kinds.dropna()))) or "nothing"
+        raise DataError(f"Expected points, but got {found} (in {file}). Give points, or a label raster.")
+    moved = table.to_crs(crs).geometry.to_numpy()
+    columns = pd.DataFrame({column: table[column]})
+    classes = AttributeClasses(taxonomy, attribute=column).read(
+        PolygonTable(str(file), crs, moved, columns, np.arange(len(table)))
+    )
+    if classes.faults:
+        raise DataError(
+            f"Expected the names of classes of {taxonomy.name} in column {column}, but got "
+            f"{'; '.join(classes.faults[:5])} (in {file})."
+        )
+    stratum = None if strata is None else _stratum_of(table, strata, file)
+    return ReferencePoints(
+        str(file), shapely.get_x(moved), shapely.get_y(moved), classes.levels, stratum, strata
+    )
+
+
+def _read(file: Path) -> tuple[GeoDataFrame, pd.DataFrame | None]:
+    try:
+        names = [str(name) for name, _ in pyogrio.list_layers(file)]  # type: ignore[no-untyped-call]
+        layer = POINTS_LAYER if POINTS_LAYER in names else names[0]
+        table: GeoDataFrame = pyogrio.read_dataframe(file, layer=layer, force_2d=True)  # type: ignore[no-untyped-call]
+        if STRATA_LAYER not in names:
+            return table, None
+        strata: pd.DataFrame = pyogrio.read_dataframe(file, layer=STRATA_LAYER)  # type: ignore[no-untyped-call]
+        return table, strata
+    except (DataSourceError, DataLayerError, IndexError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"Expected a readable layer of points, but got: {reason} (in {file}).") from error
+
+
+def _stratum_of(table: GeoDataFrame, strata: pd.DataFrame, file: Path) -> NDArray[np.int64]:
+    wanted = {"stratum", "area_m2"}
+    if not wanted <= set(strata.columns) or "stratum" not in table.columns:
+        raise DataError(
+            f"Expected layer {STRATA_LAYER} with stratum and area_m2, and points with their stratum, but got "
+            f"{', '.join(map(str, strata.columns))} (in {file}). Draw the points with: hierars-geo sample."
+        )
+    position = pd.Index(strata["stratum"]).get_indexer(table["stratum"])
+    if (position < 0).any():
+        raise DataError(
+            f"Expected every point in a stratum of layer {STRATA_LAYER}, but {(position < 0).sum()} points "
+            f"are in none (in {file})."
+        )
+    return np.asarray(position, dtype=np.int64)
+
+
+__all__ = ("ReferencePoints", "read_reference_points")

@@ -1,0 +1,153 @@
+"""From a map to points, their labels, and estimates with intervals; and every way that it can go wrong."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyogrio
+import pytest
+import rasterio
+from affine import Affine
+
+from hierars_geo.accuracy import assess_maps, sample_points
+from hierars_geo.cli import main
+from hierars_geo.errors import DataError, HieraRSWarning, OptionError, TaxonomyError
+from hierars_geo.taxonomy import Taxonomy
+
+MM5B = Taxonomy.from_yaml("mm5b")
+UTM = Affine(10, 0, 500_000, 0, -10, 5_600_000)
+DEGREES = Affine(0.02, 0, 11.0, 0, -0.02, 61.0)
+SIZE = (120, 150)
+
+
+@pytest.fixture
+def write_map(tmp_path):
+    """Write a leaf map with rare and frequent classes and a corner without data; return path and indices."""
+
+    def made(crs="EPSG:32633", transform=UTM, name="map.tif"):
+        rng = np.random.default_rng(5)
+        leaf = rng.choice([1, 2, 5, 17], size=(24, 30), p=[0.5, 0.3, 0.15, 0.05]).repeat(5, 0).repeat(5, 1)
+        leaf[:20, :20] = -100
+        profile = {"driver": "GTiff", "count": 1, "height": SIZE[0], "width": SIZE[1], "dtype": "uint8"}
+        with rasterio.open(
+            tmp_path / name, "w", crs=crs, transform=transform, nodata=0, **profile
+        ) as dataset:
+            dataset.write(MM5B.index_to_value(leaf, 3).astype(np.uint8), 1)
+        return tmp_path / name, leaf
+
+    return made
+
+
+def labelled(points, leaf, transform, wrong_every=None):
+    """Fill in what the map shows, every so often the next class."""
+    cols, rows = ~transform @ (points.geometry.x.to_numpy(), points.geometry.y.to_numpy())
+    index = leaf[np.floor(rows).astype(int), np.floor(cols).astype(int)]
+    if wrong_every:
+        index = np.where(np.arange(len(index)) % wrong_every == 0, 2, index)
+    return points.assign(reference=np.array(MM5B.class_names(3), dtype=object)[index])
+
+
+@pytest.mark.parametrize(("crs", "transform"), [("EPSG:32633", UTM), ("EPSG:4326", DEGREES)])
+def test_points_lie_in_their_strata_once_and_everywhere_alike(write_map, tmp_path, crs, transform):
+    path, leaf = write_map(crs, transform)
+    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", size=3000, minimum=100)
+    cols, rows = ~transform @ (points.geometry.x.to_numpy(), points.geometry.y.to_numpy())
+    assert np.allclose(cols % 1, 0.5)
+    assert np.allclose(rows % 1, 0.5)
+    found = leaf[np.floor(rows).astype(int), np.floor(cols).astype(int)]
+    assert (MM5B.index_to_value(found, 3) == points["stratum"]).all()
+    assert len(set(zip(rows, cols, strict=True))) == len(points)
+    strata = pyogrio.read_dataframe(tmp_path / "points.gpkg", layer="strata").set_index("stratum")
+    assert strata["pixels"].sum() == (leaf >= 0).sum()
+    assert strata["points"].min() >= 100
+    largest = points[points["stratum"] == strata["area_m2"].idxmax()]
+    # by area, not by pixel: in degrees the northern rows are smaller
+    upper = leaf == found[np.flatnonzero(points["stratum"] == strata["area_m2"].idxmax())[0]]
+    weight = (
+        np.cos(np.radians(61 - 0.02 * (np.arange(SIZE[0]) + 0.5))) if crs == "EPSG:4326" else np.ones(SIZE[0])
+    )
+    share = (upper * weight[:, None])[:60].sum() / (upper * weight[:, None]).sum()
+    row_of = (~transform @ (largest.geometry.x.to_numpy(), largest.geometry.y.to_numpy()))[1]
+    spread = np.sqrt(share * (1 - share) / len(largest))
+    assert abs((row_of < 60).mean() - share) < 4 * spread
+
+
+def test_estimates_of_every_level_from_points_drawn_by_leaves(write_map, tmp_path, capsys):
+    path, leaf = write_map()
+    out = tmp_path / "points.gpkg"
+    assert main(["sample", str(path), "-o", str(out), "--taxonomy", "mm5b", "--size", "400"]) == 0
+    again = tmp_path / "again.gpkg"
+    assert main(["sample", str(path), "-o", str(again), "--taxonomy", "mm5b", "--size", "400"]) == 0
+    points = pyogrio.read_dataframe(out, layer="points")
+    assert points.geometry.equals(pyogrio.read_dataframe(again, layer="points").geometry)
+    filled = labelled(points, leaf, UTM, wrong_every=10)
+    pyogrio.write_dataframe(filled, out, layer="points", append=False)
+    target = tmp_path / "accuracy.json"
+    assert main(["evaluate", str(path), str(out), "--taxonomy", "mm5b", "-o", str(target)]) == 0
+    assert "95 %" in capsys.readouterr().out
+    content = json.loads(target.read_text())
+    total = (leaf >= 0).sum() * 100
+    for level in ("L1", "L2", "L3"):
+        found = content["levels"][level]
+        assert found["design"] == "strata"
+        assert sum(c["area_m2"]["value"] for c in found["classes"]) == pytest.approx(total, rel=1e-3)
+        assert 0 < found["overall_accuracy"]["margin_95"] < 0.05
+    # the forest label given by mistake is right for vegetation more often than for the leaf
+    accuracies = [content["levels"][level]["overall_accuracy"]["value"] for level in ("L1", "L2", "L3")]
+    assert accuracies[0] > accuracies[1] >= accuracies[2]
+    assert main(["evaluate", str(path), str(out), "--taxonomy", "mm5b", "-o", str(tmp_path / "a.csv")]) == 0
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert len(table) == 4 + 9 + 18
+    forest = table[(table["level"] == 3) & (table["class_name"] == "Forest")].iloc[0]
+    truth = content["levels"]["L3"]["classes"][2]
+    assert forest["area_ha"] == pytest.approx(truth["area_m2"]["value"] / 1e4)
+    assert forest["users_accuracy"] == pytest.approx(truth["users_accuracy"]["value"])
+
+
+def test_points_without_strata_are_weighted_by_the_areas_of_the_map(write_map, tmp_path):
+    path, leaf = write_map()
+    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400)
+    named = labelled(points, leaf, UTM).drop(columns="stratum").to_crs(4326)
+    pyogrio.write_dataframe(named, tmp_path / "bare.gpkg", layer="anything")
+    found = assess_maps(path, tmp_path / "bare.gpkg", "mm5b").levels[2]
+    assert found.design == "map"
+    assert float(found.result.overall.value) == pytest.approx(1)
+    shares = np.array([(leaf == index).sum() for index in range(18)]) / (leaf >= 0).sum()
+    np.testing.assert_allclose(found.result.area_share.value, shares, rtol=1e-4)
+
+
+def test_points_known_at_a_coarse_level_alone_count_there(write_map, tmp_path):
+    path, leaf = write_map()
+    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400), leaf, UTM)
+    points.loc[points.index % 4 == 0, "reference"] = "L1/Vegetation"
+    points.loc[points.index % 4 == 1, "reference"] = None
+    pyogrio.write_dataframe(points, tmp_path / "points.gpkg", layer="points", append=False)
+    with pytest.warns(HieraRSWarning, match=r"200 of \d+ points have no class"):
+        found = assess_maps(path, tmp_path / "points.gpkg", "mm5b")
+    assert found.levels[0].points > found.levels[2].points
+    assert found.levels[2].points == len(points) - 200
+
+
+def test_what_cannot_be_estimated_is_said_in_one_line(write_map, tmp_path):
+    path, leaf = write_map()
+    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400), leaf, UTM)
+
+    def refused(table, words, error=DataError, **options):
+        pyogrio.write_dataframe(table, tmp_path / "points.gpkg", layer="points", append=False)
+        with pytest.raises(error, match=words):
+            assess_maps(path, tmp_path / "points.gpkg", "mm5b", **options)
+
+    refused(points.assign(reference="Jungle"), "no class 'Jungle' of column reference")
+    refused(points.set_geometry(points.geometry.translate(1e5)), r"outside, first number 0 at")
+    corner = points.copy()
+    corner.loc[3, "geometry"] = type(corner.geometry[0])(500_005, 5_599_995)
+    refused(corner, "1 of 400 lie on nodata, first number 3")
+    refused(points.set_geometry(points.geometry.buffer(1)), "points, but got Polygon")
+    refused(points, "'klass'.*reference", OptionError, column="klass")
+    rare = points["stratum"].value_counts().idxmin()
+    refused(points[points["stratum"] != rare], r"fewer in 18")
+    with pytest.raises(TaxonomyError, match="Did you mean"):
+        sample_points(path, tmp_path / "x.gpkg", "mm5b", expected_by_class={"Forst": 0.9})
+    with pytest.raises(OptionError, match=r"within 1\.\.3"):
+        sample_points(path, tmp_path / "x.gpkg", "mm5b", level=4)
+    assert not (tmp_path / "x.gpkg").exists()
