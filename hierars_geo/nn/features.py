@@ -1,5 +1,6 @@
 """What BHCCM needs of a flat model: its last feature map. Adapters from the models people have."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,7 +32,8 @@ class FeatureExtractor(nn.Module):
         """Pad to :meth:`padded_size` by repeating the edge."""
         height, width = image.shape[-2:]
         tall, wide = self.padded_size((height, width))
-        if (tall, wide) == (height, width):
+        # an exported graph serves every size: it holds the padding, which may be of nothing
+        if not torch.compiler.is_compiling() and (tall, wide) == (height, width):
             return image
         return F.pad(image, (0, wide - width, 0, tall - height), mode="replicate")
 

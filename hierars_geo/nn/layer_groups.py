@@ -80,7 +80,7 @@ def _depth(tail: str, last_convnext_group: int) -> int | None:
     if found := _FROM_ZERO.match(tail):
         return int(found[1]) + 1
     if found := _FROM_ONE.match(tail):
-        return int(found[1])
+        return 0 if tail.startswith("patch_embed1.") else int(found[1])
     return None
 
 

@@ -126,8 +126,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         ValueError,
     ) as error:
         raise OptionError(
-            f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not loaded "
-            "for safety. Save the encoder's state dict."
+            f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not "
+            "loaded for safety. Save the encoder's state dict."
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):

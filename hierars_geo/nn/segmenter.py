@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -71,7 +72,7 @@ class HierarchicalSegmenter(nn.Module):
     def _upsample(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring (B, K, h, w) of the padded image to (B, K, H, W) of the image."""
         padded = self.features.padded_size(size)
-        if logits.shape[-2:] != padded:
+        if torch.compiler.is_compiling() or logits.shape[-2:] != padded:  # a graph serves every size
             logits = F.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
         return logits[..., : size[0], : size[1]]
 

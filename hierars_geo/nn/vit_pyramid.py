@@ -101,7 +101,7 @@ class ViTPyramid(nn.Module, EncoderMixin):
         if before:
             start = torch.cat(before, dim=1)
             start = start + vit.pos_embed[:, :first] if first else start
-            tokens = torch.cat([start.expand(len(patches), -1, -1), tokens], dim=1)
+            tokens = torch.cat([start.expand(patches.shape[0], -1, -1), tokens], dim=1)
         positioned: Tensor = vit.pos_drop(tokens)
         return positioned
 

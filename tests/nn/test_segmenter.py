@@ -1,4 +1,4 @@
-"""A contract that every model has to keep, flat or hierarchical, whatever its backbone."""
+"""From names to models, and what travels with them; the contract of the models is in test_model_families."""
 
 import pytest
 import torch
@@ -10,100 +10,11 @@ from hierars_geo.nn import (
     ModelConfig,
     ModelRecord,
     SceneModel,
+    architectures,
     build_segmenter,
-    path_logits,
+    encoders,
 )
 from hierars_geo.taxonomy import Taxonomy
-
-SMALL = {"decoder_channels": 32}
-
-
-class ModelContract:
-    """Subclass it and say how the model is built."""
-
-    config: ModelConfig
-
-    @pytest.fixture(autouse=True)
-    def seed(self):
-        torch.manual_seed(0)
-
-    def build(self, bands=4, counts=(4, 9, 18), **kwargs):
-        return build_segmenter(self.config, bands, counts, **kwargs)
-
-    @pytest.mark.parametrize(("bands", "size"), [(4, (64, 64)), (10, (37, 70)), (1, (5, 3))])
-    def test_any_size_and_any_bands(self, bands, size):
-        model = self.build(bands).eval()
-        logits = model(torch.randn(2, bands, *size))
-        assert [tuple(z.shape) for z in logits] == [(2, count, *size) for count in model.num_classes]
-
-    def test_a_step_reaches_every_parameter(self):
-        model = self.build().train()
-        logits = model(torch.randn(2, 4, 64, 64))
-        sum((z * torch.randn_like(z)).sum() for z in logits).backward()
-        without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
-        assert without == []
-
-    def test_eval_is_deterministic_and_batch_free(self):
-        model = self.build().eval()
-        image = torch.randn(3, 4, 64, 64)
-        with torch.inference_mode():
-            together = model(image)
-            alone = model(image[1:2])
-            again = model(image)
-        for a, b, c in zip(together, alone, again, strict=True):
-            torch.testing.assert_close(a[1:2], b, rtol=1e-3, atol=1e-3)
-            assert torch.equal(a, c)
-
-    def test_path_logits_commute_with_upsampling(self):
-        tree = Taxonomy.from_yaml("mm5b")
-        model = self.build().eval()
-        paths = torch.from_numpy(tree.paths.copy())
-        image = torch.randn(1, 4, 50, 61)
-        with torch.inference_mode():
-            late = path_logits(model(image), paths)
-            early = model.path_logits(image, tree.paths)
-        torch.testing.assert_close(early, late, rtol=1e-4, atol=1e-4)
-
-    def test_it_survives_its_state_dict(self):
-        model, twin = self.build().eval(), self.build().eval()
-        twin.load_state_dict(model.state_dict())
-        image = torch.randn(1, 4, 32, 32)
-        for a, b in zip(model(image), twin(image), strict=True):
-            assert torch.equal(a, b)
-
-
-class TestUNetResNet(ModelContract):
-    config = ModelConfig("unet", "resnet18", options={"decoder_channels": [32, 16, 16, 8, 8]})
-
-
-class TestUPerNetConvNeXt(ModelContract):
-    config = ModelConfig("upernet", "tu-convnextv2_atto", mode="bidirectional", options=SMALL)
-
-
-class TestDeepLabV3Plus(ModelContract):
-    config = ModelConfig("deeplabv3plus", "resnet18", mode="coarse_to_fine", options=SMALL)
-
-
-class TestSegFormerFlat(ModelContract):
-    config = ModelConfig("segformer", "mit_b0", mode="flat", options={"decoder_segmentation_channels": 32})
-
-
-class PlainBody(nn.Module):
-    """A user's own network that returns features at half the size."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Conv2d(4, 12, 3, stride=2, padding=1)
-
-    def forward(self, image):
-        return self.body(image)
-
-
-class TestOwnModule(ModelContract):
-    def build(self, bands=4, counts=(4, 9, 18)):
-        body = PlainBody()
-        body.body = nn.Conv2d(bands, 12, 3, stride=2, padding=1)
-        return HierarchicalSegmenter((body, 12), counts)
 
 
 def test_normalisation_is_inside_and_silences_what_is_not_valid():
@@ -128,6 +39,14 @@ def test_unknown_names_list_the_near_ones():
         build_segmenter(ModelConfig("unet", "resnet19"), 3, (2,))
     with pytest.raises(OptionError, match="tu-convnext_tiny"):
         build_segmenter(ModelConfig("unet", "tu-convnext_tine"), 3, (2,))
+    with pytest.raises(OptionError, match="Near ones: convnext_base"):
+        build_segmenter(ModelConfig("unet", "convnext_bas"), 3, (2,))
+    with pytest.raises(OptionError, match="Near ones: segnext"):
+        build_segmenter(ModelConfig("segnex", "mscan_tiny"), 3, (2,))
+    with pytest.raises(OptionError, match="drop_path_rate to be in 0"):
+        build_segmenter(ModelConfig("segnext", "mscan_tiny", options={"drop_path_rate": 1}), 3, (2,))
+    with pytest.raises(OptionError, match="option of architecture 'segnext', but got 'wings'"):
+        build_segmenter(ModelConfig("segnext", "mscan_tiny", options={"wings": 2}), 3, (2,))
     with pytest.raises(OptionError, match="option of architecture 'unet', but got 'wings'"):
         build_segmenter(ModelConfig("unet", "resnet18", options={"wings": 2}), 3, (2,))
     with pytest.raises(OptionError, match="to fit architecture 'unet'"):
@@ -157,3 +76,34 @@ def test_an_encoder_may_return_tokens_beside_its_features():
     model = build_segmenter(config, 3, (2, 3)).eval()
     with torch.no_grad():
         assert model(torch.rand(1, 3, 33, 50))[1].shape == (1, 3, 33, 50)
+
+
+def test_names_are_listed():
+    assert {"upernet", "segnext", "deeplabv3plus", "segformer", "unet"} <= set(architectures())
+    assert {"convnext_base", "swin_tiny", "deit3_small", "resnet101", "mscan_large", "mit_b0"} <= set(
+        encoders()
+    )
+    assert list(encoders()) == sorted(encoders())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "why"),
+    [
+        ("swin_tiny", "strides of 4, 8, 16 and 32"),
+        ("deit3_small", "patches of 16"),
+        ("mscan_tiny", "strides of 4"),
+    ],
+)
+def test_an_encoder_that_a_decoder_cannot_take_says_why(encoder, why):
+    with pytest.raises(OptionError, match=rf"can be dilated.*{encoder}.*{why}.*Take a ResNet"):
+        build_segmenter(ModelConfig("deeplabv3plus", encoder), 3, (2,))
+
+
+def test_a_checkpoint_says_how_wide_its_upernet_is_and_older_ones_are_read_as_they_were():
+    assert ModelConfig("upernet", "resnet18").to_dict()["options"] == {"decoder_channels": 512}
+    older = ModelConfig.from_dict({"architecture": "upernet", "encoder": "resnet18", "options": {}})
+    assert older.options == {"decoder_channels": 256}
+    said = ModelConfig.from_dict(ModelConfig("upernet", "resnet18").to_dict())
+    assert said == ModelConfig("upernet", "resnet18")
+    other = ModelConfig.from_dict({"architecture": "unet", "encoder": "resnet18", "options": {}})
+    assert other.options == {}

@@ -1,0 +1,226 @@
+"""What the hierarchy costs: BHCCM against the flat model, and path sums against a gather over all paths.
+
+Run: make bench-models (or python experiments/bench/bench_models.py), under five minutes on two quiet cores.
+On a machine with a CUDA device everything runs there. Both sides of a ratio run in turns in one process on
+the same inputs; the figures are ratios of medians. The exit status is 0 also where a target is missed: the
+table says so.
+
+* Models: UPerNet (512 channels) on ConvNeXt-T, 4 bands, 512 px, the MM-5B tree. Flat: the 18 leaves and cross
+  entropy. Hierarchical: BHCCM in residual mode and HSC. A training step is forward, loss, backward; inference
+  is the image to logits of the leaves against the image to the logits of all legal paths.
+* The gather: log-softmax per level, moved to (B, H, W, C), then torch.gather with an index of (B, H, W, T)
+  per level, summed; the form the definition suggests. Results are compared before anything is timed.
+* Peak memory: on CUDA the allocator's own peak. On the CPU the running sum of every allocation and release
+  that PyTorch's profiler reports, from its level before the step; for models the weights are added.
+"""
+
+import gc
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+
+from hierars_geo.nn import HSCLoss, ModelConfig, SceneModel, build_segmenter, jsps, path_logits
+from hierars_geo.taxonomy import Taxonomy
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+ON_GPU = DEVICE.type == "cuda"
+BANDS, SIZE_PX = 4, 512
+#: Batch normalisation of UPerNet's 1 x 1 pooling needs two images.
+BATCH, MODEL_TURNS, DECODE_TURNS = (8, 20, 50) if ON_GPU else (2, 3, 7)
+TREE = Taxonomy.from_yaml("mm5b")
+PATHS = torch.tensor(TREE.paths, device=DEVICE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    ours: str
+    other: str
+    ratio: float
+    target: float
+    at_most: bool = True
+
+    def __str__(self) -> str:
+        """Markdown."""
+        met = self.ratio <= self.target if self.at_most else self.ratio >= self.target
+        sign = "at most" if self.at_most else "at least"
+        verdict = "met" if met else "SHORT OF TARGET"
+        figures = f"{self.ours} | {self.other} | {self.ratio:.2f} | {sign} {self.target}"
+        return f"| {self.what} | {figures} | {verdict} |"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one run."""
+    if ON_GPU:
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if ON_GPU:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def medians(ours: Callable[[], object], other: Callable[[], object], turns: int) -> tuple[float, float]:
+    """Run both in turns, after one run of each that does not count; return the medians in seconds."""
+    both = (ours, other)
+    for work in both:
+        work()
+    times = [[seconds(work) for work in (both if turn % 2 else both[::-1])] for turn in range(turns)]
+    ordered = [pair if turn % 2 else pair[::-1] for turn, pair in enumerate(times)]
+    return statistics.median(a for a, _ in ordered), statistics.median(b for _, b in ordered)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Highest level of allocated memory during a run, above the level before it."""
+    gc.collect()
+    if ON_GPU:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    changes = sorted(
+        (event["ts"], event["args"]["Bytes"]) for event in events if event.get("name") == "[memory]"
+    )
+    level = peak = 0
+    for _, change in changes:
+        level += change
+        peak = max(peak, level)
+    return peak
+
+
+def build(mode: str) -> SceneModel:
+    """One of the two models."""
+    torch.manual_seed(0)
+    config = ModelConfig("upernet", "convnext_tiny", mode)
+    segmenter = build_segmenter(config, BANDS, TREE.num_classes)
+    return SceneModel(segmenter, [0.0] * BANDS, [1.0] * BANDS).to(DEVICE)
+
+
+def bench_models() -> list[Row]:
+    """BHCCM and HSC against the flat model with the same backbone."""
+    torch.manual_seed(1)
+    image = torch.randn(BATCH, BANDS, SIZE_PX, SIZE_PX, device=DEVICE)
+    target = torch.randint(TREE.num_classes[-1], (BATCH, SIZE_PX, SIZE_PX), device=DEVICE)
+    flat, hierarchical = build("flat"), build("residual")
+    loss = HSCLoss(TREE.paths, TREE.num_classes).to(DEVICE)
+
+    def step_flat() -> None:
+        flat.zero_grad()
+        F.cross_entropy(flat(image)[0], target).backward()
+
+    def step_hierarchical() -> None:
+        hierarchical.zero_grad()
+        loss(hierarchical(image), target)["loss"].backward()
+
+    def infer(model: SceneModel) -> Tensor:
+        with torch.inference_mode():
+            return model.path_logits(image[:1], None, PATHS)
+
+    train = medians(step_hierarchical, step_flat, MODEL_TURNS)
+    for model in (flat, hierarchical):
+        model.zero_grad()
+    weights = sum(p.numel() * p.element_size() for p in flat.parameters())
+    memory = peak_bytes(step_hierarchical) + weights, 0
+    hierarchical.zero_grad()
+    memory = memory[0], peak_bytes(step_flat) + weights
+    flat.eval(), hierarchical.eval()
+    inference = medians(lambda: infer(hierarchical), lambda: infer(flat), 3 * MODEL_TURNS)
+    return [
+        _time_row("training step, BHCCM + HSC : flat", train, 1.10),
+        _memory_row("peak memory of the step", memory, 1.10),
+        _time_row("inference", inference, 1.05),
+    ]
+
+
+def gathered_scores(logits: list[Tensor]) -> Tensor:
+    """Scores of all paths by gather: (B, H, W, T)."""
+    batch, _, height, width = logits[0].shape
+    total = logits[0].new_zeros(batch, height, width, len(PATHS))
+    for level, column in zip(logits, PATHS.unbind(1), strict=True):
+        log_p = level.log_softmax(dim=1).permute(0, 2, 3, 1)
+        total = total + log_p.gather(-1, column.expand(batch, height, width, -1))
+    return total
+
+
+def bench_decoding() -> list[Row]:
+    """HPC and JSPS against the gather."""
+    torch.manual_seed(2)
+    shape = (BATCH, SIZE_PX, SIZE_PX)
+    logits = [
+        torch.randn(BATCH, c, SIZE_PX, SIZE_PX, device=DEVICE, requires_grad=True) for c in TREE.num_classes
+    ]
+    plain = [z.detach() for z in logits]
+    path = torch.randint(len(PATHS), shape, device=DEVICE)
+
+    def hpc() -> list[Tensor]:
+        value = F.cross_entropy(path_logits(logits, PATHS), path)
+        return [value, *torch.autograd.grad(value, logits)]
+
+    def hpc_gathered() -> list[Tensor]:
+        log_p = gathered_scores(logits).log_softmax(dim=-1)
+        value = -log_p.gather(-1, path.unsqueeze(-1)).mean()
+        return [value, *torch.autograd.grad(value, logits)]
+
+    def decode() -> Tensor:
+        return jsps(path_logits(plain, PATHS), PATHS)
+
+    def decode_gathered() -> Tensor:
+        best = gathered_scores(plain).argmax(dim=-1)
+        return PATHS[best].permute(0, 3, 1, 2)
+
+    for ours, theirs in zip(hpc(), hpc_gathered(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-7)
+    different = int((decode() != decode_gathered()).any(dim=1).sum())
+    print(f"JSPS against the gather: {different} of {path.numel()} pixels differ (ties in float32).\n")
+    rows = []
+    for what, ours, other in (("HPC, with gradient", hpc, hpc_gathered), ("JSPS", decode, decode_gathered)):
+        fast, slow = medians(ours, other, DECODE_TURNS)
+        rows.append(Row(f"{what}: speed", _ms(fast), _ms(slow), slow / fast, 2.0, at_most=False))
+        rows.append(_memory_row(f"{what}: peak memory", (peak_bytes(ours), peak_bytes(other)), 0.5))
+    return rows
+
+
+def _ms(value: float) -> str:
+    return f"{value * 1e3:.1f} ms"
+
+
+def _time_row(what: str, pair: tuple[float, float], target: float) -> Row:
+    return Row(what, _ms(pair[0]), _ms(pair[1]), pair[0] / pair[1], target)
+
+
+def _memory_row(what: str, pair: tuple[int, int], target: float) -> Row:
+    ours, other = (f"{value / 2**20:.0f} MiB" for value in pair)
+    return Row(what, ours, other, pair[0] / pair[1], target)
+
+
+def main() -> None:
+    """Measure everything and print the table."""
+    hardware = torch.cuda.get_device_name() if ON_GPU else f"{torch.get_num_threads()} CPU threads"
+    print(f"{hardware}, {platform.machine()}, torch {torch.__version__}, batch {BATCH}, {SIZE_PX} px\n")
+    rows = bench_decoding() + bench_models()
+    print("| what | ours | other | ratio | target | |\n|---|---|---|---|---|---|")
+    print("\n".join(str(row) for row in rows))
+
+
+if __name__ == "__main__":
+    main()
