@@ -14,6 +14,32 @@ from .decode import path_logits
 from .targets import PathTargets
 
 
+def partial_path_loss(scores: Tensor, paths: Tensor, levels: Sequence[Tensor]) -> Tensor:
+    """Mean of -log of the probability of all paths that agree with what is known of a pixel.
+
+    For a pixel that is known at every level this is the path term of the paper; one known at level 1 alone
+    asks for any path below that class. What is not known at all, or is no legal path, is left out.
+
+    Args:
+        scores: (B, T, H, W) float path scores.
+        paths: (T, N) int64.
+        levels: N maps (B, H, W) int64, ``IGNORE_INDEX`` where not known.
+
+    Returns:
+        Scalar, 0 and still differentiable where no pixel counts.
+    """
+    agree = torch.ones_like(scores, dtype=torch.bool)
+    known = torch.zeros_like(levels[0], dtype=torch.bool)
+    for column, y in zip(paths.unbind(dim=1), levels, strict=True):
+        told = y != IGNORE_INDEX
+        agree &= (y.unsqueeze(1) == column[:, None, None]) | ~told.unsqueeze(1)
+        known |= told
+    counts = known & agree.any(dim=1)
+    agreeing = scores.masked_fill(~agree & counts.unsqueeze(1), -torch.inf)
+    surprise = scores.logsumexp(dim=1) - agreeing.logsumexp(dim=1)
+    return torch.where(counts, surprise, 0).sum() / counts.sum().clamp(min=1)
+
+
 def mean_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Cross entropy averaged over the pixels that have a label; 0, and still differentiable, where none has.
 
@@ -101,10 +127,25 @@ class HSCLoss(_HierarchicalLoss):
         level_weights: w_l, default 1 each.
         ignore_index: Label of a pixel to leave out.
         class_weights: Optional weights of the classes per level, for HCE.
+        partial_paths: True to let pixels that are known at coarse levels only count in HPC too, by the
+            probability of all paths that agree with them; False, as in the paper, leaves them out.
 
     Raises:
         OptionError: The arguments do not fit each other.
     """
+
+    def __init__(
+        self,
+        paths: NDArray[np.int64] | Tensor,
+        num_classes: Sequence[int],
+        alpha: float = 2.0,
+        level_weights: Sequence[float] | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        class_weights: Sequence[Sequence[float]] | None = None,
+        partial_paths: bool = False,
+    ) -> None:
+        super().__init__(paths, num_classes, alpha, level_weights, ignore_index, class_weights)
+        self.partial_paths = partial_paths
 
     def forward(self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
         """Compare logits with labels.
@@ -121,7 +162,11 @@ class HSCLoss(_HierarchicalLoss):
         hce = self.hce(logits, levels)
         if self.alpha == 0:
             return {"loss": hce, "hce": hce, "hpc": torch.zeros_like(hce)}
-        hpc = mean_cross_entropy(path_logits(logits, self.targets.paths), path)
+        scores = path_logits(logits, self.targets.paths)
+        if self.partial_paths:
+            hpc = partial_path_loss(scores, self.targets.paths, levels)
+        else:
+            hpc = mean_cross_entropy(scores, path)
         return {"loss": hce + self.alpha * hpc, "hce": hce, "hpc": hpc}
 
 
@@ -154,4 +199,4 @@ class HCCLoss(_HierarchicalLoss):
         return {"loss": hce + self.alpha * hcc, "hce": hce, "hcc": hcc}
 
 
-__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy")
+__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "partial_path_loss")
