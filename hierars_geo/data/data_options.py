@@ -23,6 +23,7 @@ SensorName = Literal[
     "landsat8",
     "landsat9",
     "naip",
+    "rgb",
     "sentinel1",
     "sentinel2",
     "sentinel2_l1c",
@@ -207,6 +208,8 @@ class DataOptions:
         chips: Which training chips are read.
         augmentation: How training batches are augmented.
         label_options: Further options of the labels.
+        image_options: Further options of the images.
+        pairing: How images and labels are combined.
         cache_dir: Folder of results that are used again.
     """
 
@@ -230,6 +233,8 @@ class DataOptions:
     chips: ChipOptions = field(default_factory=ChipOptions)
     augmentation: AugmentOptions = field(default_factory=AugmentOptions)
     label_options: Mapping[str, Any] = field(default_factory=dict)
+    image_options: Mapping[str, Any] = field(default_factory=dict)
+    pairing: Mapping[str, Any] = field(default_factory=dict)
     cache_dir: str | None = None
 
     @property

@@ -31,8 +31,12 @@ from .splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, ch
 from .statistics import BandStatistics
 from .survey import Survey, survey
 
-#: What data.label_options may hold.
-_LABEL_OPTIONS = frozenset(signature(open_labels).parameters) - {"paths", "taxonomy"}
+#: What label_options, image_options and pairing of the data may hold.
+_OPTIONS = {
+    "label_options": frozenset(signature(open_labels).parameters) - {"paths", "taxonomy"},
+    "image_options": frozenset({"crs", "harmonize", "max_open_files", "on_error", "res", "resampling"}),
+    "pairing": frozenset({"days", "grid", "min_valid", "time"}),
+}
 
 
 class SceneSplits:
@@ -57,14 +61,18 @@ class SceneSplits:
 
     def _open(self, images: Sequence[str], labels: Sequence[str]) -> SceneIntersection:
         o = self.options
-        scenes = IMAGE_CLASSES[o.sensor](images, bands=o.bands, nodata=o.nodata)
-        unknown = sorted(set(o.label_options) - _LABEL_OPTIONS)
-        if unknown:
-            raise OptionError(
-                f"Expected label_options to be of {', '.join(sorted(_LABEL_OPTIONS))}, but got "
-                f"{', '.join(unknown)}."
-            )
-        return SceneIntersection(scenes, open_labels(labels, self.taxonomy, **o.label_options))
+        for name, known in _OPTIONS.items():
+            unknown = sorted(set(getattr(o, name)) - known)
+            if unknown:
+                raise OptionError(
+                    f"Expected {name} to be of {', '.join(sorted(known))}, but got {', '.join(unknown)}."
+                )
+        scenes = IMAGE_CLASSES[o.sensor](images, bands=o.bands, nodata=o.nodata, **o.image_options)
+        truth = open_labels(labels, self.taxonomy, **o.label_options)
+        pairing = dict(o.pairing)
+        if isinstance(pairing.get("grid"), list):
+            pairing["grid"] = tuple(pairing["grid"])
+        return SceneIntersection(scenes, truth, **pairing)
 
     @cached_property
     def gsd_m(self) -> float:
@@ -206,7 +214,8 @@ class SceneSplits:
 
     def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
         o = self.options
-        own = {"nodata": o.nodata, "sensor": o.sensor, "label_options": dict(o.label_options)}
+        own: dict[str, object] = {"nodata": o.nodata, "sensor": o.sensor}
+        own |= {option: dict(getattr(o, option)) for option in _OPTIONS}
         return data_key(part, **own, **settings)
 
     @property
