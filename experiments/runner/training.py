@@ -1,0 +1,101 @@
+"""Train and score one job through the machinery of ``hierars-geo fit`` and ``test``."""
+
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hierars_geo import __version__
+from hierars_geo.cli.training_cli import TrainingCLI
+from hierars_geo.errors import DataError
+
+from .decodings import ScoreDecodings
+from .jobs import Job
+
+
+def run_job(
+    job: Job, folder: Path, overrides: Sequence[str] = (), keep_checkpoints: bool = False
+) -> dict[str, Any]:
+    """Train a configuration under a seed and score it on its test ground.
+
+    The weights that are scored are the best ones by the configuration's monitor, or the last ones where it
+    monitors nothing. A training that was interrupted goes on from its last checkpoint.
+
+    Args:
+        job: What to train.
+        folder: Where checkpoints and logs go.
+        overrides: Further options of ``fit``, as on the command line.
+        keep_checkpoints: Whether the checkpoints stay; a result needs them no more.
+
+    Returns:
+        The content of the job's result file.
+
+    Raises:
+        HieraRSError: The configuration is wrong, or the work failed.
+    """
+    checkpoints = folder / "checkpoints"
+    cli = TrainingCLI(
+        [
+            *("--config", str(job.config)),
+            *("--seed_everything", str(job.seed)),
+            *("--data.init_args.seed", str(job.seed)),
+            *("--checkpoint.dirpath", str(checkpoints)),
+            *("--trainer.logger.init_args.save_dir", str(folder / "logs")),
+            *("--trainer.enable_progress_bar", "false"),
+            *("--trainer.enable_model_summary", "false"),
+            *overrides,
+        ],
+        run=False,
+    )
+    last = checkpoints / "last.ckpt"
+    interrupted = last.is_file()
+    wall, cpu = time.perf_counter(), time.process_time()
+    cli.trainer.fit(
+        cli.model, datamodule=cli.datamodule, ckpt_path=last if interrupted else None, weights_only=True
+    )
+    seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    scores = _score(cli)
+    if not keep_checkpoints:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return {
+        "job": job.name,
+        "config": job.config.as_posix(),
+        "group": job.group,
+        "variant": job.variant,
+        "digest": job.digest,
+        "seed": job.seed,
+        "overrides": list(overrides),
+        "steps": cli.trainer.global_step,
+        "resumed": interrupted,
+        "train_seconds": seconds,
+        "parameters": sum(p.numel() for p in cli.model.parameters()),
+        "hardware": _hardware(),
+        "versions": {"hierars_geo": __version__, "torch": torch.__version__},
+        **scores,
+    }
+
+
+def _score(cli: TrainingCLI) -> dict[str, Any]:
+    """Test the weights and return both scores as plain values."""
+    both = ScoreDecodings()
+    cli.trainer.callbacks.append(both)
+    monitored = next((c for c in cli.trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
+    best = getattr(monitored, "best_model_path", "") or None
+    cli.trainer.test(cli.model, datamodule=cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)
+    if both.decoded is None or both.argmax is None:
+        raise DataError("Expected test chips to score, but got none. Give the configuration test ground.")
+    taxonomy = cli.model.taxonomy
+    return {"decoded": both.decoded.to_dict(taxonomy), "argmax": both.argmax.to_dict(taxonomy)}
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+__all__ = ("run_job",)

@@ -1,0 +1,133 @@
+"""Jobs, result files, tables and plots of the experiments' runner, against numbers made by hand."""
+
+import csv
+import json
+import statistics
+
+import pytest
+from runner import draw_scores, plan_jobs, read_results, summarise, to_csv, to_json, to_markdown, write_result
+
+from hierars_geo.errors import MissingFileError, OptionError
+
+
+@pytest.fixture
+def configs(tmp_path):
+    folder = tmp_path / "root" / "place"
+    folder.mkdir(parents=True)
+    paths = [folder / "flat.yaml", folder / "bhccm.yaml"]
+    for number, path in enumerate(paths):
+        path.write_text(f"# head\nmodel: {{mode: {number}}}\ndata: 1\n", encoding="utf-8")
+    return paths
+
+
+def _result(job, miou, hce=0.5):
+    """A result of two levels; leaf classes of 90, 8, 2 and 0 test pixels."""
+    leaves = [
+        {"name": name, "f1": f1, "support": support}
+        for name, f1, support in (("a", 0.9, 90), ("b", 0.5, 8), ("c", miou, 2), ("d", None, 0))
+    ]
+    levels = {
+        "L1": {"miou": miou + 0.1, "oa": 0.9, "classes": leaves[:2]},
+        "L2": {"miou": miou, "oa": 0.8, "classes": leaves},
+    }
+    scores = {"levels": levels, "consistency": hce, "tree_distance": {"mean_all": 0.25}}
+    return {
+        "group": job.group,
+        "variant": job.variant,
+        "seed": job.seed,
+        "steps": 10,
+        "parameters": 1_500_000,
+        "hardware": "abacus",
+        "train_seconds": {"wall": 3.0, "cpu": 2.0},
+        "decoded": scores,
+        "argmax": scores,
+    }
+
+
+def test_jobs_run_all_configurations_under_the_first_seed_first(configs, tmp_path):
+    jobs = plan_jobs(configs, [3, 1, 3], tmp_path / "root")
+    assert [(job.group, job.variant, job.seed) for job in jobs] == [
+        ("place", "flat", 3),
+        ("place", "bhccm", 3),
+        ("place", "flat", 1),
+        ("place", "bhccm", 1),
+    ]
+
+
+def test_a_job_is_known_by_what_its_configuration_says(configs, tmp_path):
+    def digest(*overrides):
+        return plan_jobs(configs[:1], [0], tmp_path, overrides)[0].digest
+
+    before = digest()
+    assert digest("--trainer.max_steps", "3") != before
+    configs[0].write_text("data: 1\nmodel:\n  mode: 0\n# a score\n", encoding="utf-8")
+    assert digest() == before
+    configs[0].write_text("data: 2\nmodel: {mode: 0}\n", encoding="utf-8")
+    assert digest() != before
+
+
+def test_configurations_that_cannot_be_told_apart_are_refused(configs, tmp_path):
+    with pytest.raises(OptionError, match="place/flat twice"):
+        plan_jobs([configs[0], configs[0]], [0], tmp_path / "root")
+
+
+def test_a_configuration_that_is_none_is_refused(configs, tmp_path):
+    with pytest.raises(MissingFileError, match=r"nothing\.yaml to be a configuration"):
+        plan_jobs([tmp_path / "nothing.yaml"], [0], tmp_path)
+    configs[0].write_text("- 1\n", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"flat\.yaml to hold model, data and trainer"):
+        plan_jobs(configs, [0], tmp_path)
+
+
+def test_results_are_found_again_and_absent_ones_left_out(configs, tmp_path):
+    jobs = plan_jobs(configs, [0, 1], tmp_path / "root")
+    write_result(tmp_path, jobs[2], _result(jobs[2], 0.5))
+    assert [(r["variant"], r["seed"]) for r in read_results(tmp_path, jobs)] == [("flat", 1)]
+    assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".json"]
+
+
+@pytest.fixture
+def rows(configs, tmp_path):
+    jobs = plan_jobs(configs, [0, 1, 2], tmp_path / "root")
+    mious = {("flat", 0): 0.4, ("flat", 1): 0.6, ("flat", 2): 0.5, ("bhccm", 0): 0.7}
+    results = [_result(j, mious[j.variant, j.seed]) for j in jobs if (j.variant, j.seed) in mious]
+    results[0]["decoded"]["consistency"] = None  # as a flat model has it
+    return summarise(results, rare_share=0.05)
+
+
+def test_a_summary_is_mean_and_sample_deviation_over_the_seeds(rows):
+    flat, bhccm = rows
+    assert (flat.variant, flat.seeds, bhccm.seeds) == ("flat", (0, 1, 2), (0,))
+    assert flat.figures["L2 mIoU"].mean == pytest.approx(50)
+    assert flat.figures["L2 mIoU"].std == pytest.approx(100 * statistics.stdev([0.4, 0.5, 0.6]))
+    assert bhccm.figures["L2 mIoU"].std is None
+    assert "consistency" not in flat.figures
+    assert bhccm.figures["consistency"].mean == pytest.approx(50)
+
+
+def test_rare_classes_are_those_that_occur_seldom(rows):
+    # c alone has less than 5 % of the pixels; d never occurs
+    assert rows[0].figures["rare F1"].mean == pytest.approx(50)
+
+
+def test_markdown_has_a_line_per_variant(rows):
+    lines = to_markdown(rows).splitlines()
+    assert lines[0] == "## place"
+    cells = dict(zip(lines[2].split(" | "), lines[4].split(" | "), strict=True))
+    assert cells["L2 mIoU"] == "50.0 ± 10.0"
+    assert cells["tree distance"] == "0.250 ± 0.000"
+    assert cells["parameters, M"] == "1.50"
+    assert lines[5].startswith("| bhccm | 0 | 80.0 | 90.0 | 70.0 | 80.0 |")
+
+
+def test_csv_and_json_hold_the_same(rows):
+    read = list(csv.DictReader(to_csv(rows).splitlines()))
+    assert [line["variant"] for line in read] == ["flat", "bhccm"]
+    assert float(read[0]["L2 mIoU std"]) == pytest.approx(10)
+    assert read[1]["L2 mIoU std"] == ""
+    assert json.loads(to_json(rows))[0]["figures"]["L2 mIoU"]["mean"] == pytest.approx(50)
+
+
+def test_the_plot_is_a_png(rows, tmp_path):
+    draw_scores(rows, tmp_path / "place.png")
+    assert (tmp_path / "place.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,100 @@
+"""The experiments' runner from its command line: tiny trainings, results, tables, plots."""
+
+import json
+
+import pytest
+import yaml
+from make_matrix import main as make_matrix
+from run import main
+from runner import plan_jobs, run_job
+
+from hierars_geo.data.synthetic import scene_series, write_land_cover_scene
+
+#: Lightning's advice about workers and lengths, and its own deprecated calls.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    specs = scene_series(1, 640, 0, ("sentinel2",))
+    return {spec.name: write_land_cover_scene(spec, folder) for spec in specs}
+
+
+@pytest.fixture
+def configuration(scenes, tmp_path):
+    def write(name, **model):
+        train, test = scenes["train_0"], scenes["test_0"]
+        content = {
+            "trainer": {"max_steps": 2, "accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0},
+            "model": {
+                "class_path": "hierars_geo.tasks.BHCCMTask",
+                "init_args": {
+                    "architecture": "unet",
+                    "encoder": "tu-test_resnet",
+                    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
+                    "warmup_steps": 1,
+                    **model,
+                },
+            },
+            "data": {
+                "class_path": "hierars_geo.data.SceneDataModule",
+                "init_args": {
+                    "images": [str(train.images["sentinel2"])],
+                    "labels": [str(train.labels)],
+                    "test_images": [str(test.images["sentinel2"])],
+                    "test_labels": [str(test.labels)],
+                    "taxonomy": "mm5b",
+                    "val_fraction": 0.0,
+                    "chip_size": 32,
+                    "batch_size": 2,
+                    "chips_per_epoch": 8,
+                },
+            },
+        }
+        path = tmp_path / "place" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_runs_what_has_no_result_and_collects_all(configuration, tmp_path, capsys):
+    out = tmp_path / "out"
+    configs = [str(configuration("flat", mode="flat")), str(configuration("bhccm"))]
+    assert main([*configs[:1], "--seeds", "0", "-o", str(out)]) == 0
+    assert main([*configs, "--seeds", "0", "-o", str(out)]) == 0
+    assert "[1/2] place/flat seed 0: done before" in capsys.readouterr().out
+    flat, bhccm = (json.loads(path.read_text()) for path in sorted((out / "results").glob("*"))[::-1])
+    assert (flat["variant"], flat["steps"], bhccm["variant"]) == ("flat", 2, "bhccm")
+    # a flat model's coarser levels are its leaf's, whatever the decoding
+    assert flat["argmax"] == flat["decoded"]
+    assert 0 < bhccm["decoded"]["consistency"] < 1
+    assert bhccm["argmax"]["levels"] != bhccm["decoded"]["levels"]
+    assert flat["decoded"]["pixels"] == bhccm["argmax"]["pixels"] > 3000
+    assert not list(out.rglob("*.ckpt"))
+    assert {path.name for path in out.glob("*.*")} == {"place.png", "table.csv", "table.json", "table.md"}
+    assert "| bhccm | 0 |" in (out / "table.md").read_text()
+
+
+def test_a_training_that_fails_does_not_hold_up_the_others(configuration, tmp_path, capsys):
+    out = tmp_path / "out"
+    configs = [str(configuration("wrong", encoder="resnet17")), str(configuration("flat", mode="flat"))]
+    assert main([*configs, "--seeds", "0", "-o", str(out), "--", "--trainer.max_steps", "1"]) == 1
+    assert "place/wrong seed 0: error: Expected a known encoder" in capsys.readouterr().err
+    (result,) = (out / "results").iterdir()
+    assert json.loads(result.read_text())["steps"] == 1
+
+
+def test_an_interrupted_training_goes_on(configuration, tmp_path):
+    (job,) = plan_jobs([configuration("flat", mode="flat")], [0], tmp_path)
+    run_job(job, tmp_path / "work", ["--trainer.max_steps", "1"], keep_checkpoints=True)
+    result = run_job(job, tmp_path / "work", ["--trainer.max_steps", "3"])
+    assert (result["steps"], result["resumed"]) == (3, True)
+
+
+def test_the_configurations_are_those_the_matrix_writes(capsys):
+    assert make_matrix(["--check"]) == 0, capsys.readouterr().err
