@@ -169,6 +169,12 @@ class NAIP(SceneRaster):
     sensor_name = "naip"
 
 
+class RGBPicture(SceneRaster):
+    """Pictures in red, green and blue, of whatever camera."""
+
+    sensor_name = "rgb"
+
+
 class Sentinel1(SceneRaster):
     """Sentinel-1 GRD images: VV and VH as stored, decibel or linear."""
 
@@ -186,6 +192,7 @@ IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
         Landsat8,
         Landsat9,
         NAIP,
+        RGBPicture,
         SceneRaster,
         Sentinel1,
         Sentinel2,
@@ -214,6 +221,7 @@ __all__ = (
     "Landsat7",
     "Landsat8",
     "Landsat9",
+    "RGBPicture",
     "SceneRaster",
     "Sentinel1",
     "Sentinel2",

@@ -49,7 +49,7 @@ def split_layouts(
     others = []
     folders = set()
     for path in paths:
-        band = sensor.canonical(band_of_file(Path(path)))
+        band = sensor.canonical(band_of_file(Path(path.split("?", maxsplit=1)[0])))  # vrt://FILE?options
         root = safe_root(path)
         key = granule_of(path, root) if root else _scene_key(path)
         if band in sensor.known_bands and key is not None:
@@ -69,7 +69,7 @@ def split_layouts(
 
 def _scene_key(path: str) -> str:
     """Folder and what precedes the band in the name: the same for all band files of a scene."""
-    name = Path(path)
+    name = Path(path.split("?", maxsplit=1)[0])
     band = band_of_file(name)
     stem = name.stem
     upper = stem.upper()

@@ -19,6 +19,8 @@ GridChoice: TypeAlias = SceneSource | str | tuple[CRS | str | int, float | tuple
 
 def in_order(sources: Sequence[SceneSource]) -> tuple[SceneSource, ...]:
     """Sort images from the finest pixels on the ground to the coarsest; equal ones by name and first file."""
+    if len(sources) < 2:  # also where pixels have no size on the ground: chips without a place
+        return tuple(sources)
     return tuple(
         sorted(sources, key=lambda source: (_pixel_m(source), source.name, source.index["filepath"].min()))
     )
