@@ -2,12 +2,21 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
+from scene_files import UTM, X0, Y0, coordinates, query, write
 
+from hierars_geo.data import GoogleEarth
 from hierars_geo.data.data_options import SensorName
 from hierars_geo.data.imagery import IMAGE_CLASSES
 from hierars_geo.data.sensors import find_sensor, sensor_names
 from hierars_geo.errors import DataError, OptionError
+
+PLACES = [
+    (UTM, 1.0, X0, Y0),
+    ("EPSG:3857", 1.194, 13_200_000.0, 3_700_000.0),
+    ("EPSG:4326", 1e-5, 118.4, 31.2),
+]
 
 
 def test_every_sensor_has_a_class_and_is_an_option():
@@ -80,3 +89,14 @@ def test_a_sensor_of_ones_own(tmp_path):
         "name: mine\ntitle: X\nbands: [{name: red, gsd_m: 2}, {name: pan, gsd_m: 1}]\nstacks: [[pan, red]]\n"
     )
     assert find_sensor(str(path)).default_bands == ("pan", "red")
+
+
+@pytest.mark.parametrize(("crs", "res", "left", "top"), PLACES)
+def test_pictures_of_google_earth_are_read_in_any_crs(tmp_path, crs, res, left, top):
+    rgb = np.stack([*coordinates(20, 30), np.full((20, 30), 9)]).astype(np.uint8)
+    path = write(tmp_path / "ge.tif", rgb, res=res, left=left, top=top, crs=crs, photometric="rgb")
+    dataset = GoogleEarth(path, bands=["blue", "red"])
+    assert dataset.crs.to_string() == crs
+    sample = dataset[query(5, 7, 10, 10, res=res, left=left, top=top)]
+    assert (sample["image"][0] == 9).all()
+    np.testing.assert_array_equal(sample["image"][1], coordinates(10, 10, 5, 7)[0])
