@@ -1,5 +1,7 @@
 """Polygons as labels: where they lie, what they say, and what is refused."""
 
+import pickle
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -118,6 +120,8 @@ def test_a_polygon_known_coarsely_gives_that_level_alone_and_an_empty_one_takes_
     assert sample["level_masks"][:, 4, 0].tolist() == [1, ROCK]
     assert (sample["level_masks"][:, 4:6, 4:6] == -100).all()
     assert torch.equal(sample["mask"], sample["level_masks"][-1])
+    again = pickle.loads(pickle.dumps(both))  # as a worker that is spawned gets it
+    assert torch.equal(again[query(0, 0, 8, 8)]["level_masks"], sample["level_masks"])
     chips = [both[slices] for slices in GridChipSampler(both, 5)]
     assert stack_samples(chips)["level_masks"].shape == (4, 2, 5, 5)
 
