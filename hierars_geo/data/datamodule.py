@@ -88,6 +88,10 @@ class SceneDataModule(LightningDataModule):
         band_drop: Probability that a band is missing, with ``augment``.
         label_options: How labels are opened where they are no plain leaf rasters: arguments of
             :func:`open_labels`, for example ``{attribute: crop}`` for polygons.
+        image_options: How images are opened: ``crs``, ``res``, ``resampling``, ``harmonize``, ``on_error``
+            and ``max_open_files`` of :class:`SceneRaster`.
+        pairing: How images and labels are combined: ``grid``, ``time``, ``days`` and ``min_valid`` of
+            :class:`SceneIntersection`.
         cache_dir: Folder in which statistics and label index are kept and used again as long as files and
             options stay the same (default: computed at every start).
         leak_check: Refuse splits that share ground. Turn off only for scenes whose coordinates mean nothing.
@@ -139,6 +143,8 @@ class SceneDataModule(LightningDataModule):
         noise: float = 0.0,
         band_drop: float = 0.0,
         label_options: dict[str, Any] | None = None,
+        image_options: dict[str, Any] | None = None,
+        pairing: dict[str, Any] | None = None,
         cache_dir: str | None = None,
         leak_check: bool = True,
         seed: int = 0,
@@ -185,6 +191,8 @@ class SceneDataModule(LightningDataModule):
                 band_drop=band_drop,
             ),
             label_options=dict(label_options or {}),
+            image_options=dict(image_options or {}),
+            pairing=dict(pairing or {}),
             cache_dir=cache_dir,
         )
         self.scenes = SceneSplits(self.options)

@@ -137,6 +137,8 @@ def test_regions_and_separate_scenes(files, tmp_path):
         ({"split_file": "a.gpkg", "test_region": [0, 0, 1, 1]}, "split_file or regions"),
         ({"split_file": "nonesuch.gpkg"}, "nonesuch.gpkg to be a file"),
         ({"label_options": {"colour": True}}, "label_options to be of all_touched"),
+        ({"image_options": {"nodata": 1}}, "image_options to be of crs"),
+        ({"pairing": {"date": 1}}, "pairing to be of days, grid"),
         ({"val_images": ["a"], "val_labels": ["b"], "val_region": [0, 0, 1, 1]}, "but got both"),
         ({"test_region": [0, 0, 1]}, r"test_region to be \[left"),
         ({"taxonomy": "nonesuch"}, "nonesuch"),
@@ -332,6 +334,15 @@ def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkey
     (tmp_path / "wall").write_text("")
     with pytest.warns(DataNotice, match="Kept nothing for the next run"):
         known(cache_dir=str(tmp_path / "wall" / "cache"))
+
+
+def test_the_grid_of_chips_may_be_named(files):
+    files["block_m"] = 400
+    data = SceneDataModule(**files, pairing={"grid": ["EPSG:32650", 20]})
+    assert data.gsd_m == 20
+    assert next(iter(data.train_dataloader()))["image"].shape == (4, 2, 32, 32)
+    coarse = SceneDataModule(**files, image_options={"res": 20.0, "resampling": "cubic"})
+    assert coarse.gsd_m == 20
 
 
 def test_splits_by_scene_and_by_file(files, tmp_path):
