@@ -74,3 +74,28 @@ def test_workers_read_what_the_main_process_reads(files, tmp_path):
     dataset.close()
     assert len(dataset.images[0]._pool) == 0
     assert torch.equal(dataset[query(0, 0, 8, 8)]["image"], here["image"])
+
+
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_started_either_way_read_the_same_and_leave_nothing_open(files, method):
+    dataset = SceneRaster(files, max_open_files=2)
+    before = _open_rasters()
+    chips = list(RandomChipSampler(dataset, 4, 4, seed=1))
+    here = [dataset[chip]["image"] for chip in chips]
+    assert before < _open_rasters() <= before + 2
+    loader = DataLoader(
+        dataset, None, sampler=chips, num_workers=2, multiprocessing_context=method, collate_fn=_image
+    )
+    assert all(torch.equal(a, b) for a, b in zip(here, loader, strict=True))
+    dataset.close()
+    assert _open_rasters() == before
+
+
+def _image(sample):
+    return sample["image"]
+
+
+def _open_rasters():
+    """Count the raster files that this process holds open."""
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return sum(os.path.realpath(link).endswith(".tif") for link in links)
