@@ -1,6 +1,9 @@
 """Data: images and labels as TorchGeo data sets, their intersections, samplers, splits and statistics."""
 
 from .augmentation import ChipAugmentation
+from .balanced_sampler import BalancedChipSampler, class_rates
+from .chosen_chips import CandidateSampler, ChipRules, ChosenChips
+from .counted_once import CountedOnce
 from .datamodule import SceneDataModule
 from .geo_raster import GeoRaster
 from .imagery import (
@@ -19,6 +22,7 @@ from .imagery import (
     Sentinel2L2A,
 )
 from .intersection import SceneIntersection
+from .label_index import LabelIndex
 from .label_opening import open_labels
 from .labels import HierarchicalLabels
 from .lattice import Lattice
@@ -26,16 +30,23 @@ from .notices import DataNotice
 from .polygon_labels import PolygonLabels
 from .published import Crop10mDataModule, MM5BDataModule, PublishedDataModule, WHDLDDataModule
 from .queries import QueryError
+from .radiometry import Radiometry
 from .samplers import GridChipSampler, RandomChipSampler
+from .scene_split import SceneSplit
 from .splits import BlockSplit, RegionSplit, Splits, check_no_leak
 from .statistics import BandStatistics, band_statistics, class_frequencies
 from .union import SceneUnion
 
 __all__ = (
     "NAIP",
+    "BalancedChipSampler",
     "BandStatistics",
     "BlockSplit",
+    "CandidateSampler",
     "ChipAugmentation",
+    "ChipRules",
+    "ChosenChips",
+    "CountedOnce",
     "Crop10mDataModule",
     "DataNotice",
     "GaoFen2",
@@ -43,6 +54,7 @@ __all__ = (
     "GoogleEarth",
     "GridChipSampler",
     "HierarchicalLabels",
+    "LabelIndex",
     "Landsat5",
     "Landsat7",
     "Landsat8",
@@ -53,11 +65,13 @@ __all__ = (
     "PublishedDataModule",
     "QueryError",
     "RGBPicture",
+    "Radiometry",
     "RandomChipSampler",
     "RegionSplit",
     "SceneDataModule",
     "SceneIntersection",
     "SceneRaster",
+    "SceneSplit",
     "SceneUnion",
     "Sentinel1",
     "Sentinel2",
@@ -68,5 +82,6 @@ __all__ = (
     "band_statistics",
     "check_no_leak",
     "class_frequencies",
+    "class_rates",
     "open_labels",
 )
