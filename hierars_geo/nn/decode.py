@@ -37,7 +37,7 @@ def path_logits(logits: Sequence[Tensor], paths: Paths) -> Tensor:
     columns = paths_tensor(paths, logits[0].device)[:, -len(logits) :].unbind(dim=1)
     total = logits[0].index_select(1, columns[0])
     for level, column in zip(logits[1:], columns[1:], strict=True):
-        total = total + level.index_select(1, column)
+        total += level.index_select(1, column)  # in place: one map of T channels less at the peak
     return total
 
 
