@@ -9,8 +9,8 @@ table says so.
 What plain rasterio does: both files stay open; the windows are known as pixels beforehand; image.read(window)
 to float32 and labels.read(1, window) to int64, as tensors. No search for the scene, no snapping, no class
 lookup, no validity: what a data set adds to that is measured here. Uncompressed files lie in GDAL's block
-cache as a whole, so that reading costs next to nothing and the overhead shows most. Compressed ones are decoded at
-every read (the cache is kept small, as in training on more data than memory holds): decoding then takes most
+cache as a whole, so that reading costs next to nothing and the overhead shows most. Compressed ones are decoded
+at every read (the cache is kept small, as in training on more data than memory holds): decoding then takes most
 of the time whoever asks for it, and only the comparison with plain reads says something.
 """
 
@@ -38,7 +38,7 @@ from hierars_geo.taxonomy import Taxonomy
 
 SIZE_PX, CHIP_PX, CHIPS, TURNS = 2500, 256, 100, 5
 LEFT, TOP, RES_M, COARSE_M = 500_000.0, 4_000_000.0, 4.0, 10.0
-#: Megabytes of decoded blocks that GDAL may keep: fewer than a compressed scene has, or more than all of them.
+#: Megabytes of decoded blocks that GDAL may keep: fewer than a compressed scene has, or more than all.
 SMALL_CACHE, LARGE_CACHE = 16, 1024
 Chip = tuple[slice, slice, slice]
 
