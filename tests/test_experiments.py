@@ -4,12 +4,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from hierars_geo.catalog_files import catalog_names
 from hierars_geo.cli.training_cli import TrainingCLI, parse_training_config
+from hierars_geo.data import PublishedDataModule
 from hierars_geo.data.synthetic import scene_series, write_land_cover_scene
 from hierars_geo.errors import OptionError
 from hierars_geo.nn import ModelConfig, build_segmenter
@@ -23,7 +26,6 @@ from matrix import all_experiments  # noqa: E402
 from matrix.published import BACKBONES, MM5B_SOURCES  # noqa: E402
 
 QUICKSTART = EXPERIMENTS / "quickstart" / "bhccm_s2.yaml"
-TREES = {EXPERIMENTS / "whdld" / "tree.yaml"}
 GENERATED = [EXPERIMENTS / experiment.path for experiment in all_experiments()]
 CONFIGS = [QUICKSTART, *GENERATED]
 
@@ -54,7 +56,8 @@ def _name(path):
 
 def test_the_files_are_those_that_the_matrix_writes():
     assert [_name(path) for path in outdated()] == []
-    assert set(EXPERIMENTS.rglob("*.yaml")) == {*CONFIGS, *TREES}
+    found = {path for folder in {path.parent for path in GENERATED} for path in folder.glob("*.yaml")}
+    assert found - set(GENERATED) == {EXPERIMENTS / "whdld" / "record.yaml"}
 
 
 def test_every_model_has_a_flat_and_a_hierarchical_file_for_every_source():
@@ -74,8 +77,11 @@ def test_is_accepted_and_opens_with_what_is_known_of_it(config):
     parsed = parse_training_config(config)
     assert parsed.model.class_path.startswith("hierars_geo.tasks.")
     assert parsed.data.class_path.startswith("hierars_geo.data.")
-    taxonomy = parsed.data.init_args.taxonomy
-    assert taxonomy in catalog_names("taxonomies") or (ROOT / taxonomy).is_file()
+    known = parsed.data.init_args
+    if "taxonomy" in known:
+        assert known.taxonomy in catalog_names("taxonomies")
+    if "dataset" in known:
+        assert (ROOT / known.dataset).is_file()
     head = config.read_text(encoding="utf-8").split("\nseed_everything")[0]
     for what in ("command:", "hardware:", "time:", "score:", f"--config experiments/{_name(config)}\n"):
         assert what in head
@@ -88,6 +94,23 @@ def test_a_misspelled_option_is_refused(tmp_path):
     wrong.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(OptionError, match="chip_sizes"):
         parse_training_config(wrong)
+
+
+def test_whdld_is_read_with_the_groups_of_its_own_tree(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for folder, bands in (("Images", (3,)), ("ImagesPNG", ())):
+        (tmp_path / folder).mkdir()
+        for number in range(5):
+            pixels = rng.integers(1, 7, (64, 64, *bands), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"wh{number:04d}.png")
+    config = yaml.safe_load((EXPERIMENTS / "whdld" / "segnext_b_bhccm.yaml").read_text(encoding="utf-8"))
+    monkeypatch.chdir(ROOT)  # as the head of the file says
+    options = config["data"]["init_args"] | {"root": str(tmp_path), "num_workers": 0, "chip_size": 32}
+    data = PublishedDataModule(**options)
+    batch = next(iter(data.train_dataloader()))
+    assert data.taxonomy.num_classes == (4, 6)
+    assert batch["image"].shape[1] == 3
+    assert set(batch["mask"].unique().tolist()) == set(range(6))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -114,7 +137,7 @@ def _train_a_step(config, scenes, tmp_path, shrink):
     """Fit one step of a configuration on generated scenes, and test."""
     content = yaml.safe_load(config.read_text(encoding="utf-8"))
     model, data = content["model"]["init_args"], content["data"]["init_args"]
-    sensor = data.get("sensor", "sentinel2")
+    sensor = data.get("sensor") or data.get("source", "sentinel2")
     suffix = IMAGES.get(sensor, "S2")
     files = {
         "images": [f"{scenes}/train_0/train_0_{suffix}.tif"],

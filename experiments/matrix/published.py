@@ -42,11 +42,6 @@ class Source:
     task: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _files(folder: str) -> dict[str, Any]:
-    """Images and labels of a published folder, below data/."""
-    return {"images": [f"data/{folder}/images"], "labels": [f"data/{folder}/labels"]}
-
-
 def _upernet(encoder: str, **recipe: Any) -> dict[str, Any]:  # noqa: ANN401  # arguments of the task
     return {"architecture": "upernet", "encoder": encoder, "encoder_weights": "imagenet"} | recipe
 
@@ -86,10 +81,7 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         "GaoFen-2",
         4,
         {
-            **_files("MM-5B/GF2"),
-            "sensor": "gaofen2",
-            "taxonomy": "mm5b",
-            "split_by": "scenes",
+            "source": "gaofen2",
             "chip_size": 640,
             "mean": [412.63, 317.67, 243.75, 292.61],
             "std": [42.80, 45.59, 54.94, 69.32],
@@ -99,10 +91,7 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         "Sentinel-2",
         10,
         {
-            **_files("MM-5B/S2"),
-            "sensor": "sentinel2",
-            "taxonomy": "mm5b",
-            "split_by": "scenes",
+            "source": "sentinel2",
             "chip_size": 512,
             "normalization": "scale",
         },
@@ -111,10 +100,7 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         "Google Earth",
         3,
         {
-            **_files("MM-5B/Google"),
-            "sensor": "google_earth",
-            "taxonomy": "mm5b",
-            "split_by": "scenes",
+            "source": "google_earth",
             "chip_size": 896,
             "mean": [123.675, 116.28, 103.53],
             "std": [58.395, 57.12, 57.375],
@@ -162,13 +148,10 @@ def _ablations() -> list[Experiment]:
 
 def _whdld() -> list[Experiment]:
     data = {
-        "class_path": "hierars_geo.data.SceneDataModule",
+        "class_path": "hierars_geo.data.PublishedDataModule",
         "init_args": {
-            **_files("WHDLD"),
-            "sensor": "google_earth",
-            "taxonomy": "experiments/whdld/tree.yaml",
-            "split_by": "scenes",
-            "leak_check": False,
+            "dataset": "experiments/whdld/record.yaml",
+            "root": "data/WHDLD",
             "chip_size": 256,
             "mean": [123.675, 116.28, 103.53],
             "std": [58.395, 57.12, 57.375],
@@ -193,7 +176,10 @@ def _whdld() -> list[Experiment]:
 
 
 def _mm5b_data(source: Source) -> dict[str, Any]:
-    return {"class_path": "hierars_geo.data.SceneDataModule", "init_args": dict(source.data)}
+    return {
+        "class_path": "hierars_geo.data.MM5BDataModule",
+        "init_args": {"root": "data/MM-5B", **source.data},
+    }
 
 
 def _experiment(

@@ -22,6 +22,7 @@ COUNTS = {
     "mm5b": (4, 9, 18),
     "nlcd": (8, 20),
     "whdld": (6,),
+    "whdld_groups": (4, 6),
 }
 
 
