@@ -2,6 +2,7 @@
 
 import sys
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +17,13 @@ from ..data import SceneDataModule
 from ..errors import CheckpointError, OptionError
 from ..predict import read_checkpoint
 from .options import OneLineErrors
+from .run_folder import FailedStart, default_loggers, share_version
 
 EXAMPLES: Final = """examples:
   hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml
   hierars-geo fit --config my.yaml --trainer.max_steps 2000 --model.init_args.mode flat
   hierars-geo test --config my.yaml --ckpt_path runs/lightning_logs/version_0/checkpoints/last.ckpt
 """
-
-_LOGGER: Final = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "runs"}}
 
 
 class TrainingParser(OneLineErrors, LightningArgumentParser):
@@ -43,6 +43,7 @@ class TrainingCLI(LightningCLI):
     """
 
     def __init__(self, args: ArgsType, run: bool = True) -> None:
+        self._failed_start = FailedStart()
         super().__init__(
             model_class=LightningModule,
             datamodule_class=SceneDataModule,
@@ -56,7 +57,10 @@ class TrainingCLI(LightningCLI):
                 "formatter_class": ExamplesFormatter,
             },
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"logger": _LOGGER, "callbacks": [tasks.RequireLabels()]},
+            trainer_defaults={
+                "logger": default_loggers(),
+                "callbacks": [tasks.RequireLabels(), tasks.ProgressLines(), self._failed_start],
+            },
             parser_class=TrainingParser,
             args=args,
             run=run,
@@ -69,6 +73,9 @@ class TrainingCLI(LightningCLI):
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
         for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments(
+            "data", "model.init_args.class_frequencies", compute_fn=_counter, apply_on="instantiate"
+        )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and look at the checkpoint before Lightning opens it.
@@ -86,9 +93,15 @@ class TrainingCLI(LightningCLI):
                 "Name a checkpoint that fit wrote."
             )
 
+    def before_instantiate_classes(self) -> None:
+        """Let all loggers of a run write into one folder."""
+        config = self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
+        share_version(config["trainer"]["logger"])
+
     def before_fit(self) -> None:
         """Load what is resumed from as data, never as code, and refuse that of another model."""
         self.config_init[self.subcommand]["weights_only"] = True
+        self._failed_start.remember(self.trainer)
         path = self._checkpoint()
         if path is None:
             return
@@ -120,7 +133,9 @@ class TrainingCLI(LightningCLI):
         self.datamodule.test_dataloader()
 
     def after_fit(self) -> None:
-        """Say where the checkpoint is and what to do with it."""
+        """Say where the checkpoint is."""
+        if not self.trainer.is_global_zero:
+            return
         for callback in self.trainer.checkpoint_callbacks:
             path = getattr(callback, "best_model_path", "") or getattr(callback, "last_model_path", "")
             if path:
@@ -134,6 +149,11 @@ class TrainingCLI(LightningCLI):
     def _named(self, option: str) -> Any:  # noqa: ANN401
         subcommand = self.config.get("subcommand")
         return self.config[subcommand].get(option) if subcommand else None
+
+
+def _counter(data: SceneDataModule) -> Callable[[], Any]:
+    """Count the pixels of every leaf only when somebody asks."""
+    return lambda: data.class_frequencies
 
 
 class _ParsedOnly(TrainingCLI):

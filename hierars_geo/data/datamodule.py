@@ -26,6 +26,7 @@ from .data_options import (
 )
 from .intersection import SceneIntersection
 from .radiometry import Radiometry
+from .resumable import ResumableBatches, ResumableLoader
 from .scene_splits import SceneSplits
 from .split_report import write_split_report
 from .splits import SplitName
@@ -289,17 +290,17 @@ class SceneDataModule(LightningDataModule):
     def _loader(self, name: SplitName) -> DataLoader[dict[str, Any]]:
         o = self.options
         chips, sampler = self.scenes.chips(name)
-        return DataLoader(
-            chips,
-            batch_size=o.batch_size,
-            sampler=cast(Any, sampler),
-            num_workers=o.num_workers,
-            persistent_workers=o.num_workers > 0,
-            collate_fn=stack_samples,
-            drop_last=name == "train",
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator().manual_seed(o.seed),
-        )
+        options: dict[str, Any] = {
+            "num_workers": o.num_workers,
+            "persistent_workers": o.num_workers > 0,
+            "collate_fn": stack_samples,
+            "pin_memory": torch.cuda.is_available(),
+            "generator": torch.Generator().manual_seed(o.seed),
+        }
+        if name != "train":
+            return DataLoader(chips, batch_size=o.batch_size, sampler=cast(Any, sampler), **options)
+        batches = ResumableBatches(cast(Any, sampler), o.batch_size, drop_last=True)
+        return ResumableLoader(chips, batch_sampler=batches, **options)
 
     def transfer_batch_to_device(
         self, batch: Mapping[str, Any], device: torch.device, dataloader_idx: int

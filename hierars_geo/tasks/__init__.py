@@ -4,17 +4,23 @@ from .averaging import AveragedWeights
 from .base import SegmentationTask
 from .baseline import learn_gaussian
 from .class_weights import class_weights
+from .draw_chips import DrawChips
+from .drawing import draw_levels
 from .labelled import RequireLabels
+from .progress_lines import ProgressLines
 from .recipe import Recipe, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask
 
 __all__ = (
     "AveragedWeights",
     "BHCCMTask",
+    "DrawChips",
+    "ProgressLines",
     "Recipe",
     "RequireLabels",
     "SegmentationTask",
     "class_weights",
+    "draw_levels",
     "learn_gaussian",
     "parameter_groups",
     "warmup_polynomial",

@@ -45,6 +45,15 @@ class AveragedWeights(WeightAveraging):
         keep = min(self.decay, (1 + done) / (10 + done))
         torch._foreach_lerp_(list(averaged), list(current), 1 - keep)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the average the buffers that no checkpoint holds: tables, weights of the classes."""
+        if self._average_model is None:
+            return
+        kept = pl_module.state_dict().keys()
+        for name, buffer in pl_module.named_buffers():
+            if name not in kept:
+                self._average_model.module.get_buffer(name).copy_(buffer)
+
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:

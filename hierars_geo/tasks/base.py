@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..errors import OptionError
@@ -24,6 +25,7 @@ from .compilation import check_backend, compile_in_place
 from .finite import require_finite
 from .random_state import RANDOM_KEY, random_state, restore_random_state
 from .recipe import Recipe
+from .repeated import unlabel_repeated
 
 
 class SegmentationTask(LightningModule):
@@ -104,11 +106,18 @@ class SegmentationTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a validation batch, and return its decoded ``levels`` (B, N, H, W)."""
+        batch = unlabel_repeated(batch, batch_idx, self._loader(self.trainer.val_dataloaders))
         return {"levels": self._count(batch, self.val_metrics, "val")}
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a test batch, and return its decoded ``levels`` (B, N, H, W)."""
+        batch = unlabel_repeated(batch, batch_idx, self._loader(self.trainer.test_dataloaders))
         return {"levels": self._count(batch, self.test_metrics, "test")}
+
+    @staticmethod
+    def _loader(loaders: object) -> DataLoader[Any] | None:
+        """Return the loader of an evaluation; several at once are not told apart."""
+        return loaders if isinstance(loaders, DataLoader) else None
 
     def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> Tensor:
         logits = self(batch["image"], batch["valid"])

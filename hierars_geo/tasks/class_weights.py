@@ -4,15 +4,18 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..taxonomy import Taxonomy
 
 Weighting = Literal["none", "inverse", "sqrt_inverse", "effective"]
 
-#: Pixels per leaf class, or a function that counts them when they are needed.
-Frequencies = ArrayLike | Callable[[], ArrayLike]
+#: Pixels, or shares of them, per leaf, or per level and class.
+Counts = Sequence[float] | Sequence[Sequence[float]] | NDArray[np.generic]
+
+#: The same, or a function that counts them when they are needed.
+Frequencies = Counts | Callable[[], Counts]
 
 #: Of the effective number of samples (Cui et al. 2019): a class counts as this many samples at most ...
 _BETA: Final = 0.9999
@@ -26,7 +29,7 @@ _RULES: Final[dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] =
 }
 
 
-def class_weights(taxonomy: Taxonomy, frequencies: ArrayLike, rule: Weighting) -> list[list[float]]:
+def class_weights(taxonomy: Taxonomy, frequencies: Counts, rule: str) -> list[list[float]]:
     """Weigh rare classes up.
 
     At each level the weights average 1 over the pixels, so that the learning rate keeps its meaning. A class
@@ -34,7 +37,8 @@ def class_weights(taxonomy: Taxonomy, frequencies: ArrayLike, rule: Weighting) -
 
     Args:
         taxonomy: The tree.
-        frequencies: (C_N,) pixels, or shares of them, per leaf; a coarser class has those of its leaves.
+        frequencies: (C_N,) pixels, or shares of them, per leaf (a coarser class has those of its leaves), or
+            one list (C_l) per level.
         rule: ``inverse`` of the share, ``sqrt_inverse``, its root, ``effective``, the inverse of the
             effective number of samples (Cui et al. 2019, beta 0.9999 of 100 000), or ``none``, 1 for all.
 
@@ -51,24 +55,36 @@ def class_weights(taxonomy: Taxonomy, frequencies: ArrayLike, rule: Weighting) -
     check_rule(rule)
     if rule == "none":
         return [[1.0] * count for count in taxonomy.num_classes]
-    leaves = np.asarray(frequencies, dtype=np.float64)
-    right = leaves.shape == (taxonomy.num_classes[-1],) and np.isfinite(leaves).all()
-    if not right or (leaves < 0).any() or leaves.sum() == 0:
+    return [_weigh(pixels, rule) for pixels in _per_level(taxonomy, frequencies)]
+
+
+def _per_level(taxonomy: Taxonomy, frequencies: Counts) -> list[NDArray[np.float64]]:
+    """Check frequencies, and lift those of leaves to every level.
+
+    Raises:
+        OptionError: They are none.
+    """
+    nested = len(frequencies) > 0 and isinstance(frequencies[0], Sequence | np.ndarray)
+    given = [np.asarray(level, dtype=np.float64) for level in (frequencies if nested else [frequencies])]
+    counts = taxonomy.num_classes if nested else taxonomy.num_classes[-1:]
+    right = tuple(level.shape for level in given) == tuple((count,) for count in counts)
+    if not right or not all(np.isfinite(f).all() and (f >= 0).all() and f.sum() > 0 for f in given):
         raise OptionError(
-            f"Expected the frequencies of {taxonomy.num_classes[-1]} leaves, >= 0 and not all 0, but got "
-            f"{np.array2string(leaves, threshold=8)}. Check the training labels."
+            f"Expected the frequencies of {taxonomy.num_classes[-1]} leaves or of every class per level, "
+            f">= 0 and not all 0, but got {' '.join(str(frequencies).split())[:120]}. Check the labels."
         )
-    weights = []
+    if nested:
+        return given
+    levels = []
     for level, count in enumerate(taxonomy.num_classes, start=1):
         ancestors = taxonomy.lift_table(level)
-        known = ancestors >= 0
         pixels = np.zeros(count)
-        np.add.at(pixels, ancestors[known], leaves[known])
-        weights.append(_weigh(pixels, rule))
-    return weights
+        np.add.at(pixels, ancestors[ancestors >= 0], given[0][ancestors >= 0])
+        levels.append(pixels)
+    return levels
 
 
-def _weigh(pixels: NDArray[np.float64], rule: Weighting) -> list[float]:
+def _weigh(pixels: NDArray[np.float64], rule: str) -> list[float]:
     """Weigh the classes of one level."""
     present = pixels > 0
     if not present.any():

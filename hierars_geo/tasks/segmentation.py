@@ -44,7 +44,8 @@ class BHCCMTask(SegmentationTask):
         class_weights: Weights of the classes in HCE: from their frequencies by ``inverse``,
             ``sqrt_inverse`` or ``effective`` (see :func:`class_weights`), a list per level, or ``none``. A
             checkpoint carries those from frequencies, so that resuming counts nothing again.
-        class_frequencies: Pixels per leaf, or a function that counts them, called when they are needed.
+        class_frequencies: Pixels per leaf, or per level and class, or a function that counts them, called
+            when training starts with weights to be computed.
         lr: Peak learning rate.
         weight_decay: Of weights; norms, biases and tables of positions do not decay.
         betas: Of AdamW.
@@ -109,9 +110,10 @@ class BHCCMTask(SegmentationTask):
         recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
         super().__init__(record, recipe, ema_decay, compile)
         self.model = record.build(encoder_weights)
-        self._weighting = class_weights if isinstance(class_weights, str) else "given"
+        self._weighting: str = class_weights if isinstance(class_weights, str) else "given"
         #: Weights of the classes per level; None as long as they are not known.
-        self.class_weights = _known_weights(tree, class_weights, class_frequencies)
+        self.class_weights = _known_weights(tree, class_weights)
+        self._frequencies = class_frequencies
         in_loss = None if self._weighting == "none" else self.class_weights or _ones(tree)
         if self.flat:  # one level: its path term would repeat the cross entropy
             leaves = tree.num_classes[-1]
@@ -129,16 +131,26 @@ class BHCCMTask(SegmentationTask):
         return logits
 
     def on_fit_start(self) -> None:
-        """Refuse to train without the class weights that were asked for.
+        """Compute the class weights that were asked for, unless a checkpoint brought them.
 
         Raises:
-            OptionError: Neither the frequencies nor a checkpoint that carries the weights was given.
+            OptionError: There are no frequencies, or none of these leaves.
         """
-        if self.class_weights is None:
+        if self.class_weights is not None:
+            return
+        found = self._frequencies() if callable(self._frequencies) else self._frequencies
+        if found is None:
             raise OptionError(
                 f"Expected class_frequencies with class_weights '{self._weighting}', but got none. Give the "
                 "pixels per leaf, or the weights themselves."
             )
+        self._weigh(class_weights(self.taxonomy, found, self._weighting))
+
+    def _weigh(self, weights: list[list[float]]) -> None:
+        """Hand class weights to the loss."""
+        self.class_weights = weights
+        for number, values in enumerate(weights[-1:] if self.flat else weights):
+            self.loss.get_buffer(f"class_weight_{number}").copy_(torch.tensor(values))
 
     def training_record(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         """Add the weights of the classes; see :meth:`SegmentationTask.training_record`."""
@@ -153,25 +165,16 @@ class BHCCMTask(SegmentationTask):
         """
         super().on_load_checkpoint(checkpoint)
         saved = checkpoint[RECORD_KEY].get("training", {}).get("class_weights")
-        if saved is None or self._weighting in ("none", "given"):
-            return
-        self.class_weights = check_class_weights(self.taxonomy, saved)
-        for number, values in enumerate(self.class_weights[-1:] if self.flat else self.class_weights):
-            self.loss.get_buffer(f"class_weight_{number}").copy_(torch.tensor(values))
+        if saved is not None and self._weighting not in ("none", "given"):
+            self._weigh(check_class_weights(self.taxonomy, saved))
 
 
-def _known_weights(
-    tree: Taxonomy, weights: Weighting | list[list[float]], frequencies: Frequencies | None
-) -> list[list[float]] | None:
-    """Compute or check class weights; None where their frequencies are still to come."""
+def _known_weights(tree: Taxonomy, weights: Weighting | list[list[float]]) -> list[list[float]] | None:
+    """Check class weights; None where they are still to be computed."""
     if not isinstance(weights, str):
         return check_class_weights(tree, weights)
     check_rule(weights)
-    if weights == "none":
-        return _ones(tree)
-    if frequencies is None:
-        return None
-    return class_weights(tree, frequencies() if callable(frequencies) else frequencies, weights)
+    return _ones(tree) if weights == "none" else None
 
 
 def _ones(tree: Taxonomy) -> list[list[float]]:

@@ -51,8 +51,15 @@ def test_effective_numbers_are_those_of_their_definition():
     "frequencies", [[1.0] * 17, [0.0] * 18, [-1.0] + [1.0] * 17, [np.nan] + [1.0] * 17], ids=str
 )
 def test_frequencies_that_are_none_are_refused(frequencies):
-    with pytest.raises(OptionError, match="frequencies of 18 leaves, >= 0 and not all 0"):
+    with pytest.raises(OptionError, match="frequencies of 18 leaves or of every class"):
         class_weights(TREE, frequencies, "inverse")
+
+
+def test_frequencies_per_level_count_what_is_known_coarsely():
+    levels = [[1, 2, 3, 4], [1] * 9, [1] * 18]
+    first, *others = class_weights(TREE, levels, "inverse")
+    assert first == pytest.approx([2.5, 1.25, 2.5 / 3, 0.625])
+    assert others == [pytest.approx([1.0] * 9), pytest.approx([1.0] * 18)]
 
 
 def test_given_weights_are_held_to_the_tree():
@@ -63,6 +70,7 @@ def test_given_weights_are_held_to_the_tree():
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_weights_reach_the_loss_and_the_checkpoint(mode):
     task = BHCCMTask(**OPTIONS, mode=mode, class_weights="inverse", class_frequencies=lambda: PIXELS)
+    task.on_fit_start()
     expected = torch.tensor(class_weights(TREE, PIXELS, "inverse")[-1])
     last = "class_weight_0" if mode == "flat" else "class_weight_2"
     torch.testing.assert_close(task.loss.get_buffer(last), expected)
@@ -77,4 +85,7 @@ def test_weights_reach_the_loss_and_the_checkpoint(mode):
 
 
 def test_nothing_is_counted_without_need():
-    BHCCMTask(**OPTIONS, class_frequencies=lambda: pytest.fail("counted"))
+    count = {"class_frequencies": lambda: pytest.fail("counted")}
+    BHCCMTask(**OPTIONS, **count).on_fit_start()
+    BHCCMTask(**OPTIONS, **count, class_weights=class_weights(TREE, PIXELS, "inverse")).on_fit_start()
+    BHCCMTask(**OPTIONS, **count, class_weights="inverse")  # to validate, test or resume
