@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .options import CommandParser
 
 if TYPE_CHECKING:
+    from ..data.assembly import SourceName
     from ..data.catalog import Problem
+    from ..data.raster_paths import Paths
 
 _EXAMPLES = """examples:
   hierars-geo catalog list
@@ -17,6 +19,7 @@ _EXAMPLES = """examples:
   hierars-geo catalog build archive -o catalog --taxonomy mm5b --time 2019-08-01/2019-08-31 --on-error skip
   hierars-geo catalog validate catalog
   hierars-geo catalog validate five_billion_pixels downloads/FBP
+  hierars-geo catalog assemble --gf2 gf2 --s2 s2 --labels annotation -o data
 """
 
 _BUILD_EXAMPLES = """example:
@@ -32,6 +35,17 @@ _VALIDATE_EXAMPLES = """examples:
   hierars-geo catalog validate gewata downloads/gewata
 
 Every file is read through. One line per problem: file, what was compared, what was expected and found.
+"""
+
+
+_ASSEMBLE_EXAMPLES = """example:
+  hierars-geo synth scenes --scenes 4
+  hierars-geo catalog assemble --gf2 'scenes/*/*_GF2.tif' --s2 'scenes/*/*_S2.tif' \\
+      --google 'scenes/*/*_GE.tif' --labels 'scenes/*/*_labels.tif' --chip-m 1280 -o mm5b_like
+  hierars-geo fit --config MODEL.yaml --config mm5b_like/fit_sentinel2.yaml
+
+Writes SPLIT/SOURCE/NAME.tif and SPLIT/labels/NAME.tif, a STAC catalog, places.csv (dates, shifts), chips.csv,
+classes.csv, time_differences.csv and .png, sheet.png, and a fit_SOURCE.yaml for every source.
 """
 
 
@@ -63,6 +77,7 @@ def _parser() -> CommandParser:
     show.add_argument("dataset", help="name in the catalog or path of a .yaml file")
     commands.add_subcommand("show", show, help="source, licence, layout, bands and classes of a data set")
     commands.add_subcommand("build", _build_parser(), help="scan a folder into a STAC collection")
+    commands.add_subcommand("assemble", _assemble_parser(), help="make a multi-source data set, as MM-5B is")
     validate = CommandParser(description="Compare files with the record.", examples=_VALIDATE_EXAMPLES)
     validate.add_argument("record", help="folder of a STAC collection, or data set by name or .yaml file")
     validate.add_argument("folder", nargs="?", help="where the data set lies, if a data set was named")
@@ -89,6 +104,43 @@ def _build_parser() -> CommandParser:
     build.add_argument("--checksums", action="store_true", help="record the SHA-256 of every file")
     build.add_argument("--overwrite", action="store_true", help="replace a collection that exists")
     return build
+
+
+def _assemble_parser() -> CommandParser:
+    p = CommandParser(
+        description="Make a data set of several sources of the same places, as MM-5B is: pair scenes by "
+        "footprint and time, measure their shifts, cut chips of one ground at each source's own resolution.",
+        examples=_ASSEMBLE_EXAMPLES,
+    )
+    p.add_argument("--gf2", nargs="+", default=[], help="GaoFen-2 scenes: files, folders or patterns")
+    p.add_argument("--s2", nargs="+", default=[], help="Sentinel-2 scenes")
+    p.add_argument("--google", nargs="+", default=[], help="Google Earth images")
+    p.add_argument("--labels", nargs="+", required=True, help="label rasters")
+    p.add_argument(
+        "--label-scheme",
+        choices=["five_billion_pixels", "mm5b"],
+        default="mm5b",
+        help="what label values mean: the 18 classes, or the 24 of Five-Billion-Pixels (default: mm5b)",
+    )
+    p.add_argument("-o", "--out", required=True, help="folder of the data set")
+    p.add_argument("--chip-m", type=float, default=2560.0, help="side of a chip in metres (default: 2560)")
+    p.add_argument("--whole", action="store_true", help="do not cut: one image per place and source")
+    p.add_argument("--days", type=float | None, help="most days between the reference and another source")
+    p.add_argument(
+        "--min-cover", type=float, default=0.3, help="least share of a reference scene covered (default: 0.3)"
+    )
+    p.add_argument("--min-valid", type=float, default=0.5, help="least valid share of a chip (default: 0.5)")
+    p.add_argument("--correct-shift", action="store_true", help="move sources by their measured shift")
+    p.add_argument(
+        "--split",
+        type=float,
+        nargs=3,
+        default=[0.6, 0.2, 0.2],
+        help="shares of places (default: 0.6 0.2 0.2)",
+    )
+    p.add_argument("--seed", type=int, default=0, help="which places go where (default: 0)")
+    p.add_argument("--overwrite", action="store_true", help="replace a data set that exists")
+    return p
 
 
 def _list(options: Any) -> int:  # noqa: ANN401
@@ -126,6 +178,37 @@ def _build(options: Any) -> int:  # noqa: ANN401
     return 0
 
 
+def _assemble(options: Any) -> int:  # noqa: ANN401
+    from ..data.assembly import AssembleOptions, assemble
+    from .catalog_tables import print_assembly
+    from .progress import progress_bar
+
+    train, val, test = options.split
+    chosen = AssembleOptions(
+        label_scheme=options.label_scheme,
+        chip_m=None if options.whole else options.chip_m,
+        days=options.days,
+        min_cover=options.min_cover,
+        min_valid=options.min_valid,
+        correct_shift=options.correct_shift,
+        fractions=(train, val, test),
+        seed=options.seed,
+        overwrite=options.overwrite,
+    )
+    given: dict[SourceName, list[str]] = {
+        "gaofen2": options.gf2,
+        "sentinel2": options.s2,
+        "google_earth": options.google,
+    }
+    sources: dict[SourceName, Paths] = {name: paths for name, paths in given.items() if paths}
+    with progress_bar("catalog assemble") as progress:
+        result = assemble(sources, options.labels, options.out, chosen, progress)
+    for entry in result.unpaired:
+        sys.stderr.write(f"hierars-geo: note: left out {entry.path}: {entry.reason}\n")
+    print_assembly(result)
+    return 0
+
+
 def _validate(options: Any) -> int:  # noqa: ANN401
     from ..data.catalog import read_record, validate_catalog, validate_dataset
     from .progress import progress_bar
@@ -151,6 +234,7 @@ def _tell(problems: "list[Problem]", what: str) -> int:
 
 
 _COMMANDS: dict[str, Callable[[Any], int]] = {
+    "assemble": _assemble,
     "build": _build,
     "list": _list,
     "show": _show,

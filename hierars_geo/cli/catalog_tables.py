@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..catalog_files import catalog_names
+from ..data.assembly import AssembleResult
 from ..data.catalog import DatasetRecord, SourceRecord, read_record
 from ..taxonomy import Taxonomy
 
@@ -57,6 +58,27 @@ def print_record(name: str) -> None:
         console.print(_scheme(record))
 
 
+def print_assembly(result: AssembleResult) -> None:
+    """Print what was assembled: one row per place and source with its date and shift."""
+    table = Table(box=None, header_style="bold")
+    for column in ("place", "split", "chips", "source", "date", "days", "shift east, north in m"):
+        table.add_column(column)
+    for place in result.places:
+        chips = sum(chip.place.name == place.name for chip in result.chips)
+        for name, scene in place.scenes.items():
+            day = "unknown" if scene.acquired is None else f"{scene.acquired:%Y-%m-%d}"
+            gap, shift = place.gap_days(name), place.measured.get(name)
+            moved = "reference"
+            if shift is not None:
+                east, north = (round(metres, 2) + 0.0 for metres in place.shifts[name])
+                moved = f"{east:+.2f}, {north:+.2f}" if shift.reliable else "not measurable"
+            days = "-" if gap is None or name == place.reference else f"{gap:+.0f}"
+            table.add_row(place.name, place.split, str(chips), name, day, days, moved)
+    console = _console()
+    console.print(table)
+    console.print(Text(f"{len(result.chips)} chips of {len(result.places)} places in {result.folder}"))
+
+
 def _facts(record: DatasetRecord) -> list[tuple[str, str]]:
     days = "not stated" if record.time is None else f"{record.time[0]} to {record.time[1]}"
     rows = [
@@ -106,4 +128,4 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
-__all__ = ("print_list", "print_record")
+__all__ = ("print_assembly", "print_list", "print_record")

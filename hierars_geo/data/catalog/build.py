@@ -85,7 +85,7 @@ def build_catalog(
     root, final = Path(folder), Path(out_dir)
     record = None if options.dataset is None else read_record(options.dataset)
     fallback = _fallback(options, record)
-    refuse_catalog(final, options.overwrite)
+    refuse_catalog_of(final, final / "collection.json", options.overwrite)
     georeferenced = record is None or all(source.georeferenced for source in record.sources.values())
     headers, skipped = split_usable(find_files(root, final, georeferenced), georeferenced)
     if skipped and options.on_error == "raise":
@@ -119,7 +119,7 @@ def build_catalog(
         title=record.title if record else None,
         extra=extra,
     )
-    write_collection(lambda staging: save_collection(collection, final, staging), final)
+    write_folder(lambda staging: save_collection(collection, final, staging), final)
     return BuildResult(final / "collection.json", len(items), sum(len(p.headers) for p in plans), skipped)
 
 
@@ -149,23 +149,30 @@ def find_files(root: Path, out_dir: Path, georeferenced: bool) -> list[Path]:
     return sorted(found)
 
 
-def refuse_catalog(final: Path, overwrite: bool) -> None:
-    """Stop where something stands in the place of a collection.
+def refuse_catalog_of(final: Path, mark: Path, overwrite: bool) -> None:
+    """Stop where something stands in the place of a folder that is to be written.
+
+    Args:
+        final: The folder.
+        mark: File by which one that was written before is known; nothing else is ever replaced.
+        overwrite: Whether that one may be replaced.
 
     Raises:
         OutputError: A collection exists and is not to be replaced, or something else is there.
     """
     if not final.exists() or (final.is_dir() and not any(final.iterdir())):
         return
-    if not (final / "collection.json").is_file():
-        raise OutputError(f"Expected {final} to be new or a STAC collection, but got something else.")
+    if not mark.is_file():
+        raise OutputError(
+            f"Expected {final} to be new or to hold {mark.name}, but got something else. Choose another."
+        )
     if not overwrite:
         raise OutputError(
             f"Expected {final} not to exist, but it does. Remove it, choose another, or give --overwrite."
         )
 
 
-def write_collection(write: Callable[[Path], None], final: Path) -> None:
+def write_folder(write: Callable[[Path], None], final: Path) -> None:
     """Write into a hidden folder beside ``final``, then put it in its place.
 
     Args:
@@ -262,4 +269,4 @@ def _some(paths: list[Path]) -> str:
     return ", ".join(map(str, paths[:_MOST_LISTED])) + more
 
 
-__all__ = ("BuildOptions", "BuildResult", "build_catalog", "find_files", "refuse_catalog", "write_collection")
+__all__ = ("BuildOptions", "BuildResult", "build_catalog", "find_files", "refuse_catalog_of", "write_folder")

@@ -1,0 +1,8 @@
+"""Assembling a data set of several sources of the same places, as MM-5B was."""
+
+from .assemble import AssembleResult, assemble
+from .coregistration import Shift, measure_shift
+from .options import AssembleOptions
+from .sources import SourceName
+
+__all__ = ("AssembleOptions", "AssembleResult", "Shift", "SourceName", "assemble", "measure_shift")
