@@ -9,9 +9,9 @@ table says so.
 What plain rasterio does: both files stay open; the windows are known as pixels beforehand; image.read(window)
 to float32 and labels.read(1, window) to int64, as tensors. No search for the scene, no snapping, no class
 lookup, no validity: what a data set adds to that is measured here. Uncompressed files lie in GDAL's block
-cache as a whole, so that reading costs next to nothing and the overhead shows most. Compressed ones are decoded
-at every read (the cache is kept small, as in training on more data than memory holds): decoding then takes most
-of the time whoever asks for it, and only the comparison with plain reads says something.
+cache as a whole, so that reading costs next to nothing and the overhead shows most. Compressed ones are
+decoded at every read (the cache is kept small, as in training on more data than memory holds): decoding takes
+most of the time whoever asks for it, and only the comparison with plain reads says something.
 """
 
 import statistics
