@@ -36,6 +36,7 @@ class VariantRow:
         variant: Its name.
         seeds: The seeds that have a result.
         figures: By name; shares in per cent, times in seconds. A figure that some seed lacks is absent.
+        gains: By name, this variant minus the group's first, seed by seed; of seeds that both have.
         parameters: Trainable or not.
         steps: Optimiser steps.
         hardware: What the first result ran on.
@@ -45,6 +46,7 @@ class VariantRow:
     variant: str
     seeds: tuple[int, ...]
     figures: Mapping[str, Spread]
+    gains: Mapping[str, Spread]
     parameters: int
     steps: int
     hardware: str
@@ -61,22 +63,44 @@ def summarise(results: Sequence[Mapping[str, Any]], rare_share: float) -> list[V
         One row per group and variant, in the order of first appearance.
     """
     rows = []
-    for group, variant in dict.fromkeys((r["group"], r["variant"]) for r in results):
-        own = [r for r in results if (r["group"], r["variant"]) == (group, variant)]
-        each = [_figures(result, rare_share) for result in own]
-        common = [name for name in each[0] if all(name in figures for figures in each)]
-        rows.append(
-            VariantRow(
-                group,
-                variant,
-                tuple(r["seed"] for r in own),
-                {name: Spread.of([figures[name] for figures in each]) for name in common},
-                own[0]["parameters"],
-                own[0]["steps"],
-                own[0]["hardware"],
-            )
-        )
+    for group in dict.fromkeys(r["group"] for r in results):
+        own = [r for r in results if r["group"] == group]
+        first = {r["seed"]: _figures(r, rare_share) for r in own if r["variant"] == own[0]["variant"]}
+        rows += [
+            _row([r for r in own if r["variant"] == variant], first, rare_share)
+            for variant in dict.fromkeys(r["variant"] for r in own)
+        ]
     return rows
+
+
+def _row(
+    results: Sequence[Mapping[str, Any]], first: Mapping[int, Mapping[str, float]], rare_share: float
+) -> VariantRow:
+    """Summarise one variant beside the figures of the group's first, by seed."""
+    each = {r["seed"]: _figures(r, rare_share) for r in results}
+    paired = [(figures, first[seed]) for seed, figures in each.items() if seed in first]
+    gains = {
+        name: Spread.of([ours[name] - theirs[name] for ours, theirs in paired])
+        for name in _common([figures for pair in paired for figures in pair])
+    }
+    return VariantRow(
+        group=results[0]["group"],
+        variant=results[0]["variant"],
+        seeds=tuple(each),
+        figures={
+            name: Spread.of([figures[name] for figures in each.values()])
+            for name in _common(list(each.values()))
+        },
+        gains=gains,
+        parameters=results[0]["parameters"],
+        steps=results[0]["steps"],
+        hardware=results[0]["hardware"],
+    )
+
+
+def _common(figures: Sequence[Mapping[str, float]]) -> list[str]:
+    """Names that all have, in the first one's order."""
+    return [name for name in figures[0] if all(name in others for others in figures)] if figures else []
 
 
 def _figures(result: Mapping[str, Any], rare_share: float) -> dict[str, float]:
@@ -109,25 +133,45 @@ def _per_cent(share: float | None) -> float | None:
 
 
 def to_markdown(rows: Sequence[VariantRow]) -> str:
-    """Write a Markdown table per group."""
+    """Write two Markdown tables per group: the figures, and what each variant gains on the first."""
     parts = []
     for group in dict.fromkeys(row.group for row in rows):
         own = [row for row in rows if row.group == group]
         names = _columns(own)
-        lines = [
-            f"## {group}",
-            "",
-            "| " + " | ".join(["variant", "seeds", *names, "parameters, M", "steps"]) + " |",
-            "|---|" + "---|" * (len(names) + 3),
-        ]
-        for row in own:
-            cells = [_cell(name, row.figures.get(name)) for name in names]
-            head = [row.variant, " ".join(map(str, row.seeds))]
-            lines.append(
-                "| " + " | ".join([*head, *cells, f"{row.parameters / 1e6:.2f}", str(row.steps)]) + " |"
+        parts.append(f"## {group}\n")
+        parts.append(
+            _table(
+                ["variant", "seeds", *names, "parameters, M", "steps"],
+                [
+                    [row.variant, _seeds(row)]
+                    + [_cell(name, row.figures.get(name)) for name in names]
+                    + [f"{row.parameters / 1e6:.2f}", str(row.steps)]
+                    for row in own
+                ],
             )
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+        )
+        gains = [name for name in names if not name.startswith("train") and name != "consistency"]
+        parts.append(f"Minus {own[0].variant}, seed by seed:\n")
+        parts.append(
+            _table(
+                ["variant", *gains],
+                [
+                    [row.variant, *(_cell(name, row.gains.get(name), "+") for name in gains)]
+                    for row in own[1:]
+                ],
+            )
+        )
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Lay cells out as Markdown."""
+    rule = ["---"] * len(head)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *lines))
+
+
+def _seeds(row: VariantRow) -> str:
+    return " ".join(map(str, row.seeds))
 
 
 def to_csv(rows: Sequence[VariantRow]) -> str:
@@ -142,8 +186,7 @@ def to_csv(rows: Sequence[VariantRow]) -> str:
         for name in names:
             spread = row.figures.get(name)
             cells += [None, None] if spread is None else [spread.mean, spread.std]
-        seeds = " ".join(map(str, row.seeds))
-        writer.writerow([row.group, row.variant, seeds, row.parameters, row.steps, *cells])
+        writer.writerow([row.group, row.variant, _seeds(row), row.parameters, row.steps, *cells])
     return text.getvalue()
 
 
@@ -157,12 +200,13 @@ def _columns(rows: Sequence[VariantRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.figures))
 
 
-def _cell(name: str, spread: Spread | None) -> str:
+def _cell(name: str, spread: Spread | None, sign: str = "-") -> str:
+    """Write mean and deviation; ``sign`` "+" shows the sign of a positive mean, too."""
     if spread is None:
         return "-"
     digits = 3 if name == "tree distance" else 0 if name.startswith("train") else 1
     spread_text = "" if spread.std is None else f" ± {spread.std:.{digits}f}"
-    return f"{spread.mean:.{digits}f}{spread_text}"
+    return f"{spread.mean:{sign}.{digits}f}{spread_text}"
 
 
 __all__ = ("Spread", "VariantRow", "summarise", "to_csv", "to_json", "to_markdown")

@@ -105,6 +105,15 @@ def test_a_summary_is_mean_and_sample_deviation_over_the_seeds(rows):
     assert bhccm.figures["consistency"].mean == pytest.approx(50)
 
 
+def test_a_gain_is_the_mean_difference_of_the_same_seeds(rows):
+    _, bhccm = rows
+    # seed 0 alone has both: 0.7 against 0.4
+    assert bhccm.gains["L2 mIoU"].mean == pytest.approx(30)
+    assert bhccm.gains["L2 mIoU"].std is None
+    assert "consistency" not in bhccm.gains
+    assert "| bhccm | +30.0 | +0.0 |" in to_markdown(rows)
+
+
 def test_rare_classes_are_those_that_occur_seldom(rows):
     # c alone has less than 5 % of the pixels; d never occurs
     assert rows[0].figures["rare F1"].mean == pytest.approx(50)
