@@ -95,7 +95,7 @@ def sheet_figure(chips: Sequence[Chip], root: Path, tree: Taxonomy) -> Figure:
     shown = _diverse(chips)
     names = [name for name in TITLES if name in shown[0].images]
     columns = len(names) + tree.num_levels
-    figure = Figure(figsize=(2.3 * columns, 2.35 * len(shown) + 2.2), layout="constrained")
+    figure = Figure(figsize=(2.3 * columns, 2.35 * len(shown) + 2.6), layout="constrained")
     panels = figure.subplots(len(shown), columns, squeeze=False)
     present: list[set[int]] = [set() for _ in range(tree.num_levels)]
     for row, chip in zip(panels, shown, strict=True):
@@ -133,7 +133,7 @@ def _legends(figure: Figure, present: Sequence[set[int]], tree: Taxonomy) -> Non
             handles=handles,
             title=f"Labels {tree.level_names[level - 1]}",
             loc=_BELOW[place],
-            ncols=-(-len(handles) // 6),
+            ncols=-(-len(handles) // 9),
             frameon=False,
             fontsize="small",
         )
