@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import OptionError
-from ..nn import RECORD_KEY, HCCLoss, HSCLoss, ModelConfig, ModelRecord, SceneModel
+from ..nn import RECORD_KEY, BandAdaptation, HCCLoss, HSCLoss, ModelConfig, ModelRecord, SceneModel
 from ..taxonomy import Taxonomy
 from .base import SegmentationTask
 from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
 from .recipe import Recipe
 
-LOSSES: dict[str, type[HSCLoss | HCCLoss]] = {"hsc": HSCLoss, "hcc": HCCLoss}
+LOSSES = ("hsc", "hcc")
 
 
 class BHCCMTask(SegmentationTask):
@@ -38,9 +38,13 @@ class BHCCMTask(SegmentationTask):
         model_options: Further options of the architecture, for example ``{"decoder_channels": 128}``, and of
             a timm backbone, for example ``{"drop_path_rate": 0.3}``.
         encoder_weights: Pretrained weights by name, or None; fetched only when training starts from them.
+        band_adaptation: How the first layer of pretrained weights meets the bands: ``auto``, ``by_name``,
+            ``repeat`` or ``average``, see :func:`hierars_geo.nn.adapt_bands`.
         loss: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
         alpha: Weight of the path term.
         level_weights: Weight of every level in HCE, default 1.
+        partial_paths: Let pixels that are known at coarse levels alone count in the path term of ``hsc``, by
+            the probability of all paths that agree with them; the paper leaves them out.
         class_weights: Weights of the classes in HCE: from their frequencies by ``inverse``,
             ``sqrt_inverse`` or ``effective`` (see :func:`class_weights`), a list per level, or ``none``. A
             checkpoint carries those from frequencies, so that resuming counts nothing again.
@@ -76,9 +80,11 @@ class BHCCMTask(SegmentationTask):
         dropout: float = 0.1,
         model_options: dict[str, Any] | None = None,
         encoder_weights: str | None = None,
+        band_adaptation: BandAdaptation = "auto",
         loss: Literal["hsc", "hcc"] = "hsc",
         alpha: float = 2.0,
         level_weights: Sequence[float] | None = None,
+        partial_paths: bool = False,
         class_weights: Weighting | list[list[float]] = "none",
         class_frequencies: Frequencies | None = None,
         lr: float = 1e-4,
@@ -97,6 +103,10 @@ class BHCCMTask(SegmentationTask):
         if loss not in LOSSES:
             near = get_close_matches(loss, LOSSES, cutoff=0.3) or LOSSES
             raise OptionError(f"Expected a known loss, but got '{loss}'. Near ones: {', '.join(near)}.")
+        if partial_paths and (loss != "hsc" or mode == "flat"):
+            raise OptionError(
+                f"Expected partial_paths with loss hsc and several levels, but got loss {loss}, mode {mode}."
+            )
         tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
         record = ModelRecord(
             taxonomy=tree,
@@ -109,7 +119,7 @@ class BHCCMTask(SegmentationTask):
         )
         recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
         super().__init__(record, recipe, ema_decay, compile)
-        self.model = record.build(encoder_weights)
+        self.model = record.build(encoder_weights, band_adaptation)
         self._weighting: str = class_weights if isinstance(class_weights, str) else "given"
         #: Weights of the classes per level; None as long as they are not known.
         self.class_weights = _known_weights(tree, class_weights)
@@ -120,10 +130,17 @@ class BHCCMTask(SegmentationTask):
             self.loss = HSCLoss(
                 np.arange(leaves)[:, None], (leaves,), 0.0, class_weights=in_loss and in_loss[-1:]
             )
-        else:
-            self.loss = LOSSES[loss](
-                tree.paths, tree.num_classes, alpha, level_weights, class_weights=in_loss
+        elif loss == "hsc":
+            self.loss = HSCLoss(
+                tree.paths,
+                tree.num_classes,
+                alpha,
+                level_weights,
+                class_weights=in_loss,
+                partial_paths=partial_paths,
             )
+        else:
+            self.loss = HCCLoss(tree.paths, tree.num_classes, alpha, level_weights, class_weights=in_loss)
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""

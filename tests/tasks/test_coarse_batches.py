@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
+from hierars_geo.errors import OptionError
 from hierars_geo.tasks import BHCCMTask, RequireLabels
 
 # Lightning says how it would be faster; these runs are tiny on purpose.
@@ -67,3 +68,16 @@ def test_a_training_with_coarse_labels_alone_is_not_taken_for_one_without_labels
     callback = RequireLabels()
     callback.on_train_batch_end(None, None, None, batch(), 0)
     callback.on_train_epoch_end(None, None)
+
+
+def test_coarse_labels_enter_the_path_term_where_asked():
+    def path_term(**options):
+        torch.manual_seed(0)
+        task = BHCCMTask(**OPTIONS, **options).eval()
+        with torch.no_grad():
+            return task.loss(task(batch()["image"], batch()["valid"]), task.target(batch()))["hpc"]
+
+    assert path_term() == 0
+    assert path_term(partial_paths=True) > 0
+    with pytest.raises(OptionError, match="partial_paths with loss hsc"):
+        BHCCMTask(**OPTIONS, loss="hcc", partial_paths=True)
