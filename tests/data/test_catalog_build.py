@@ -54,7 +54,7 @@ def test_items_say_where_when_and_what(scenes, tmp_path):
         "raster:spatial_resolution": 10.0,
         "eo:common_name": "blue",
     }
-    assert s2.assets["B11"].extra_fields["bands"][0]["eo:center_wavelength"] == 1.61
+    assert s2.assets["B11"].extra_fields["bands"][0]["eo:center_wavelength"] == pytest.approx(1.61, abs=0.01)
     classes = gf2.assets["labels"].extra_fields["classification:classes"]
     assert (len(classes), classes[2]["value"], classes[2]["name"]) == (18, 3, "Forest")
     assert collection.extent.temporal.intervals[0][0] == gf2.datetime

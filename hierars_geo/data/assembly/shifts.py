@@ -16,6 +16,8 @@ from .sources import SceneWindows, SourceName
 #: Side of the windows that are compared, and how many of a place at most.
 _SIDE_PX = 256
 _MOST_WINDOWS = 9
+#: Shifts below this are within what can be measured: moving by them would only cost a resampling.
+_LEAST_PX = 0.1
 
 
 def measure_place(place: Place, pool: HandlePool) -> Place:
@@ -55,13 +57,14 @@ def measure_place(place: Place, pool: HandlePool) -> Place:
 
 
 def corrected(place: Place) -> Place:
-    """Move every source whose shift is reliable back onto the reference.
+    """Move every source whose shift is reliable, and at least 0.1 px, back onto the reference.
 
     The georeferencing is moved, not the pixels; in another CRS by the same metres, scaled to its units.
     """
     scenes = dict(place.scenes)
     for name, (dx, dy) in place.shifts.items():
-        if place.measured[name].reliable:
+        shift = place.measured[name]
+        if shift.reliable and np.hypot(shift.rows, shift.cols) >= _LEAST_PX:
             grid = scenes[name].scene.grid
             units_per_m = grid.res[0] / scenes[name].res_in(place.crs)
             scenes[name] = scenes[name].moved(-dx * units_per_m, -dy * units_per_m)

@@ -15,6 +15,7 @@ from ...grid import GeoGrid
 from ...raster import canonical_band
 from ...styles import classification_classes
 from ...taxonomy import Taxonomy
+from ..sensors import find_sensor
 from .checksum import multihash
 from .footprints import footprint
 from .headers import BandHeader, Header
@@ -27,22 +28,6 @@ EO = f"{_SCHEMAS}/eo/v2.0.0/schema.json"
 CLASSIFICATION = f"{_SCHEMAS}/classification/v2.0.0/schema.json"
 FILE = f"{_SCHEMAS}/file/v2.1.0/schema.json"
 
-#: Common names of the eo extension, centre and width in micrometres (Sentinel-2A; ESA's user handbook).
-_SENTINEL2 = {
-    "B01": ("coastal", 0.443, 0.027),
-    "B02": ("blue", 0.490, 0.098),
-    "B03": ("green", 0.560, 0.045),
-    "B04": ("red", 0.665, 0.038),
-    "B05": ("rededge071", 0.704, 0.019),
-    "B06": ("rededge075", 0.740, 0.018),
-    "B07": ("rededge078", 0.783, 0.028),
-    "B08": ("nir", 0.842, 0.145),
-    "B8A": ("nir08", 0.865, 0.033),
-    "B09": ("nir09", 0.945, 0.026),
-    "B10": ("cirrus", 1.375, 0.075),
-    "B11": ("swir16", 1.610, 0.143),
-    "B12": ("swir22", 2.190, 0.242),
-}
 _COLOURS = frozenset({"blue", "green", "red", "nir"})
 _MEDIA = {".jp2": "image/jp2", ".png": "image/png", ".tif": "image/tiff; application=geotiff"}
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
@@ -161,14 +146,15 @@ def optics(band: str) -> dict[str, Any]:
     name = canonical_band(band)
     if name in _COLOURS:
         return {"eo:common_name": name}
-    if name not in _SENTINEL2:
+    known = next((known for known in find_sensor("sentinel2").bands if known.name == name), None)
+    if known is None:
         return {}
-    common, centre_um, width_um = _SENTINEL2[name]
-    return {
-        "eo:common_name": common,
-        "eo:center_wavelength": centre_um,
-        "eo:full_width_half_max": width_um,
+    named = {
+        "eo:common_name": known.common,
+        "eo:center_wavelength": None if known.center_nm is None else round(known.center_nm / 1000, 6),
+        "eo:full_width_half_max": None if known.width_nm is None else round(known.width_nm / 1000, 6),
     }
+    return {key: value for key, value in named.items() if value is not None}
 
 
 def _number(value: float) -> float | int | str:
