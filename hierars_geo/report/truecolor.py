@@ -59,7 +59,7 @@ def read_true_color(
         MissingFileError: No such file.
         RasterError: It cannot be read, or has no bands by the names of red, green, blue.
     """
-    files, bands = _find_bands(path)
+    files, bands = true_color_bands(path)
     planes = [_read_plane(file, index, grid, shape) for file, index in files]
     stacked = np.stack(planes)
     valid = np.isfinite(stacked).all(axis=0)
@@ -79,14 +79,47 @@ def stretch(plane: Float, valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     Returns:
         (h, w) uint8, 0 where not valid.
     """
+    return stretch_between(plane, valid, stretch_limits(plane, valid))
+
+
+def stretch_limits(plane: Float, valid: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the values that become black and white: the 2nd and 98th percentile of the valid pixels.
+
+    Args:
+        plane: (h, w) float32.
+        valid: (h, w) bool with at least one True.
+    """
     low, high = np.percentile(plane[valid], _STRETCH_PER_CENT)
-    scaled = (np.where(valid, plane, low) - low) / max(float(high - low), 1e-6)
+    return float(low), float(high)
+
+
+def stretch_between(plane: Float, valid: NDArray[np.bool_], limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """Map the values between two limits to 0..255.
+
+    Args:
+        plane: (h, w) float32.
+        valid: (h, w) bool.
+        limits: What becomes 0 and what becomes 255.
+
+    Returns:
+        (h, w) uint8, 0 where not valid.
+    """
+    low, high = limits
+    scaled = (np.where(valid, plane, low) - low) / max(high - low, 1e-6)
     stretched: NDArray[np.uint8] = (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
     return stretched
 
 
-def _find_bands(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, str, str]]:
-    """Find file and 1-based band of red, green, blue, and their names."""
+def true_color_bands(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, str, str]]:
+    """Find file and 1-based band of red, green, blue, and their names.
+
+    Args:
+        path: One raster, or a folder with one raster per band.
+
+    Raises:
+        MissingFileError: No such file.
+        RasterError: It cannot be read, or has no bands by the names of red, green, blue.
+    """
     if not path.is_dir():
         with open_scene(path), rasterio.open(path) as dataset:  # open_scene says what is wrong with a file
             bands, indexes = _stacked_bands(dataset, path)
@@ -151,4 +184,11 @@ def _warp(dataset: DatasetReader, index: int, grid: GeoGrid, shape: tuple[int, i
     return plane
 
 
-__all__ = ("TrueColor", "read_true_color", "stretch")
+__all__ = (
+    "TrueColor",
+    "read_true_color",
+    "stretch",
+    "stretch_between",
+    "stretch_limits",
+    "true_color_bands",
+)
