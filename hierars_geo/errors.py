@@ -39,6 +39,10 @@ class OutputError(HieraRSError, OSError):
     """An output cannot be written, or stands in the way."""
 
 
+class DeviceMemoryError(HieraRSError, MemoryError):
+    """Not even a single window fits into the memory of the device."""
+
+
 class OptionError(HieraRSError, ValueError):
     """An option is out of range or contradicts another; exit status 2."""
 
@@ -52,6 +56,7 @@ class HieraRSWarning(UserWarning):
 __all__ = (
     "CheckpointError",
     "DataError",
+    "DeviceMemoryError",
     "HieraRSError",
     "HieraRSWarning",
     "MissingFileError",

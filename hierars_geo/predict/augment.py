@@ -1,31 +1,139 @@
-"""Test-time augmentation: the model's view of a window and its flips, averaged on path logits."""
+"""Test-time augmentation: a model's views of a window, averaged on path logits.
+
+Path logits are linear in the logits, and so is bilinear resizing: the mean of the views' path logits decodes
+like the mean of their logits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal, get_args
 
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from ..errors import OptionError
 from .stream import PathModel
 
-_FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+#: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: :data:`SCALES`.
+Augmentation = Literal["flips", "turns", "scales"]
+
+#: Sizes at which a window is seen, in units of its own.
+SCALES = (0.75, 1.0, 1.25)
 
 
-def averaged_over_flips(model: PathModel) -> PathModel:
-    """Wrap a model so that it averages over the identity, both flips and the half turn.
+@dataclass(frozen=True)
+class View:
+    """One way to look at a window.
 
-    Path logits are linear in the logits, so their mean decodes like the mean of the logits.
-
-    Args:
-        model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w).
-
-    Returns:
-        A model of the same form, four times as slow.
+    Attributes:
+        quarter_turns: 0..3, counter-clockwise.
+        mirrored: Left and right changed, after the turn.
+        scale: Size in units of the window's own, > 0.
     """
 
+    quarter_turns: int = 0
+    mirrored: bool = False
+    scale: float = 1.0
+
+    def apply(self, image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Look at windows this way.
+
+        Args:
+            image: (B, C, h, w) float.
+            valid: (B, h, w) bool.
+
+        Returns:
+            Image and validity as seen; pixels without data do not bleed into their neighbours.
+        """
+        image, valid = self._moved(image), self._moved(valid)
+        if self.scale == 1:
+            return image, valid
+        size = [max(1, round(side * self.scale)) for side in valid.shape[-2:]]
+        share = _resized(valid.unsqueeze(1).to(image.dtype), size)
+        seen = _resized(image.masked_fill(~valid.unsqueeze(1), 0.0), size)
+        return seen / share.clamp(min=1e-6), share.squeeze(1) >= 0.5
+
+    def undo(self, path_logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring path logits (B, T, ., .) of the view back to the window's (B, T, h, w)."""
+        turned = size if self.quarter_turns % 2 == 0 else size[::-1]
+        if tuple(path_logits.shape[-2:]) != turned:
+            path_logits = _resized(path_logits, list(turned))
+        unmirrored = path_logits.flip(-1) if self.mirrored else path_logits
+        return unmirrored.rot90(-self.quarter_turns, (-2, -1))
+
+    def _moved(self, values: Tensor) -> Tensor:
+        turned = values.rot90(self.quarter_turns, (-2, -1))
+        return turned.flip(-1) if self.mirrored else turned
+
+
+def views(augmentations: Sequence[Augmentation]) -> tuple[View, ...]:
+    """List the ways in which a window is looked at.
+
+    Flips and turns together are the eight symmetries of the square; scales are combined with each.
+
+    Args:
+        augmentations: Any of ``flips``, ``turns``, ``scales``, in any order.
+
+    Returns:
+        The views, the plain one first: a prediction takes as many times as long.
+
+    Raises:
+        OptionError: An unknown name.
+
+    Example:
+        >>> len(views(["flips"])), len(views(["flips", "turns"])), len(views(["flips", "scales"]))
+        (4, 8, 12)
+    """
+    for name in augmentations:
+        if name not in get_args(Augmentation):
+            raise OptionError(
+                f"Expected tta to be any of {', '.join(get_args(Augmentation))}, but got '{name}'."
+            )
+    moves = [(0, False)]
+    if "flips" in augmentations:
+        moves += [(0, True), (2, False), (2, True)]
+    if "turns" in augmentations:
+        sides = (False, True) if "flips" in augmentations else (False,)
+        moves = [(turns, mirrored) for mirrored in sides for turns in range(4)]
+    scales = sorted(SCALES, key=lambda scale: scale != 1) if "scales" in augmentations else [1.0]
+    return tuple(View(turns, mirrored, scale) for scale, (turns, mirrored) in product(scales, moves))
+
+
+def averaged_over_views(model: PathModel, augmentations: Sequence[Augmentation]) -> PathModel:
+    """Wrap a model so that it averages over views of every window.
+
+    Args:
+        model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w), for any h and w.
+        augmentations: What the views are, see :func:`views`; none for the model itself.
+
+    Returns:
+        A model of the same form.
+
+    Raises:
+        OptionError: An unknown augmentation.
+    """
+    ways = views(augmentations)
+    if len(ways) == 1:
+        return model
+
     def averaged(image: Tensor, valid: Tensor) -> Tensor:
+        size = (image.shape[-2], image.shape[-1])
         total = model(image, valid)
-        for axes in _FLIPS[1:]:
-            total = total + model(image.flip(axes), valid.flip(axes)).flip(axes)
-        return total / len(_FLIPS)
+        for view in ways[1:]:
+            total = total + view.undo(model(*view.apply(image, valid)), size)
+        return total / len(ways)
 
     return averaged
 
 
-__all__ = ("averaged_over_flips",)
+def averaged_over_flips(model: PathModel) -> PathModel:
+    """Average over the identity, both mirror images and the half turn."""
+    return averaged_over_views(model, ("flips",))
+
+
+def _resized(values: Tensor, size: list[int]) -> Tensor:
+    return interpolate(values, size=size, mode="bilinear", align_corners=False)
+
+
+__all__ = ("SCALES", "Augmentation", "View", "averaged_over_flips", "averaged_over_views", "views")
