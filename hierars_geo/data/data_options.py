@@ -1,7 +1,7 @@
 """DataOptions: what a SceneDataModule was asked for, checked before any file is opened."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from ..errors import OptionError
@@ -32,29 +32,101 @@ SensorName = Literal[
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """Images of one sensor: an entry of ``sources`` of :class:`SceneDataModule`.
+
+    Attributes:
+        images: Files, folders or patterns.
+        sensor: Name of the sensor.
+        name: What it is called in ``pairing`` and before its bands (``NAME:red``), None for the sensor.
+        bands: Bands, None for the sensor's.
+        nodata: Of files that declare none.
+        image_options: Further options of the images.
+        val_images: Scenes of their own for validation.
+        test_images: Scenes of their own for testing.
+    """
+
+    images: Sequence[str]
+    sensor: SensorName
+    name: str | None = None
+    bands: Sequence[str] | None = None
+    nodata: float | None = None
+    image_options: Mapping[str, Any] = field(default_factory=dict)
+    val_images: Sequence[str] | None = None
+    test_images: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        find_sensor(self.sensor)
+
+    @classmethod
+    def each_of(
+        cls, sources: Sequence[Mapping[str, Any]] | None, alone: Mapping[str, Any]
+    ) -> tuple["SourceOptions", ...]:
+        """Build all sources: those listed, or the one that stands alone.
+
+        Args:
+            sources: What YAML lists; None where ``alone`` counts.
+            alone: The same keys from the arguments of the data module.
+
+        Raises:
+            OptionError: Neither or both are given, a key is unknown or missing, or two sources have one name.
+        """
+        if sources is None:
+            if not alone["images"]:
+                raise OptionError("Expected images or sources to read, but got neither.")
+            return (cls(**alone),)
+        known = [entry.name for entry in fields(cls)]
+        given = sorted(key for key, value in alone.items() if value and key != "sensor")
+        if given:
+            raise OptionError(
+                f"Expected sources or {', '.join(given)}, but got both. Write {', '.join(given)} into each "
+                "of the sources."
+            )
+        for entry in sources:
+            if not {"images", "sensor"} <= set(entry) <= set(known):
+                raise OptionError(
+                    f"Expected sources with images, sensor and any of {', '.join(known[2:])}, but got one "
+                    f"with {', '.join(map(str, entry)) or 'nothing'}."
+                )
+        found = tuple(cls(**entry) for entry in sources)
+        names = [source.name or source.sensor for source in found]
+        if not names or len(set(names)) < len(names):
+            raise OptionError(
+                f"Expected sources with a name each, but got {', '.join(names) or 'none'}. Give each a name "
+                "of its own."
+            )
+        return found
+
+
+@dataclass(frozen=True)
 class SeparateScenes:
     """Scenes of their own for one split.
 
     Attributes:
-        images: Files, folders or patterns.
+        images: Files, folders or patterns of each source.
         labels: Files, folders or patterns.
     """
 
-    images: tuple[str, ...]
+    images: tuple[tuple[str, ...], ...]
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, images: list[str] | None, labels: list[str] | None, split: str) -> "SeparateScenes | None":
+    def of(
+        cls, images: Sequence[Sequence[str] | None], labels: Sequence[str] | None, split: str
+    ) -> "SeparateScenes | None":
         """Build them where they were given.
 
         Raises:
-            OptionError: Only one of the two was given.
+            OptionError: Labels or the images of a source are missing.
         """
-        if images is None and labels is None:
+        if labels is None and not any(images):
             return None
-        if not images or not labels:
-            raise OptionError(f"Expected {split}_images and {split}_labels together, but got one of them.")
-        return cls(tuple(images), tuple(labels))
+        if not labels or not all(images):
+            of_all = " of every source" if len(images) > 1 else ""
+            raise OptionError(
+                f"Expected {split}_images{of_all} and {split}_labels together, but got one of them."
+            )
+        return cls(tuple(tuple(paths or ()) for paths in images), tuple(labels))
 
 
 @dataclass(frozen=True)
@@ -188,11 +260,9 @@ class DataOptions:
     """Everything else; attributes as the arguments of :class:`SceneDataModule`.
 
     Attributes:
-        images: Files, folders or patterns.
+        sources: Images, of one sensor or several.
         labels: Files, folders or patterns.
         taxonomy: Name in the catalog or path.
-        sensor: Name of the sensor.
-        bands: Bands, None for the sensor's.
         chip_size: Pixels.
         batch_size: Chips.
         chips_per_epoch: Random chips.
@@ -202,22 +272,18 @@ class DataOptions:
         std: Given numbers.
         scale: Divisor.
         statistics_windows: Most windows to take statistics of.
-        nodata: Of files that declare none.
         seed: Decides everything random.
         split: How the ground is divided.
         chips: Which training chips are read.
         augmentation: How training batches are augmented.
         label_options: Further options of the labels.
-        image_options: Further options of the images.
         pairing: How images and labels are combined.
         cache_dir: Folder of results that are used again.
     """
 
-    images: list[str]
+    sources: tuple[SourceOptions, ...]
     labels: list[str]
     taxonomy: str
-    sensor: SensorName
-    bands: list[str] | None
     chip_size: int
     batch_size: int
     chips_per_epoch: int
@@ -227,13 +293,11 @@ class DataOptions:
     std: list[float] | None
     scale: float | None
     statistics_windows: int
-    nodata: float | None
     seed: int
     split: SplitOptions = field(default_factory=SplitOptions)
     chips: ChipOptions = field(default_factory=ChipOptions)
     augmentation: AugmentOptions = field(default_factory=AugmentOptions)
     label_options: Mapping[str, Any] = field(default_factory=dict)
-    image_options: Mapping[str, Any] = field(default_factory=dict)
     pairing: Mapping[str, Any] = field(default_factory=dict)
     cache_dir: str | None = None
 
@@ -243,7 +307,6 @@ class DataOptions:
         return read_px(self.chip_size, self.augmentation.scale_range)
 
     def __post_init__(self) -> None:
-        find_sensor(self.sensor)
         for name in ("chip_size", "batch_size", "chips_per_epoch", "statistics_windows"):
             if getattr(self, name) < 1:
                 raise OptionError(f"Expected {name} to be >= 1, but got {getattr(self, name)}.")
@@ -275,5 +338,6 @@ __all__ = (
     "Region",
     "SensorName",
     "SeparateScenes",
+    "SourceOptions",
     "SplitOptions",
 )

@@ -22,6 +22,7 @@ from .data_options import (
     Normalization,
     SensorName,
     SeparateScenes,
+    SourceOptions,
     SplitOptions,
 )
 from .intersection import SceneIntersection
@@ -33,19 +34,24 @@ from .splits import SplitName
 
 
 class SceneDataModule(LightningDataModule):
-    """Batches of chips from georeferenced scenes and label rasters.
+    """Batches of chips from georeferenced scenes, of one sensor or several, and their labels.
 
-    Every argument is a plain value, so that a YAML file can state it. A batch holds ``image`` (B, C, H, W)
-    float32 as stored, ``mask`` (B, H, W) int64 leaf index or -100, ``valid`` (B, H, W) bool, and the lists
-    ``bounds`` and ``crs``. Images are not normalised here: the model does that by (x - mean) / std, with the
-    numbers of this class.
+    Every argument is a plain value, so that a YAML file can state it, and is given by its name. A batch holds
+    ``image`` (B, C, H, W) float32 as stored, ``mask`` (B, H, W) int64 leaf index or -100, ``valid`` (B, H, W)
+    bool, and the lists ``bounds``, ``crs`` and ``files``. Images are not normalised here: the model does that
+    by (x - mean) / std, with the numbers of this class.
 
     Args:
         images: Files, folders or patterns of images.
-        labels: Files, folders or patterns of label rasters.
+        labels: Files, folders or patterns of label rasters or polygons.
         taxonomy: Class tree of the labels: name in the catalog or path of a YAML file.
         sensor: Sensor of the images.
         bands: Bands to read, in that order (default: the sensor's).
+        sources: In place of ``images``, ``sensor``, ``bands``, ``nodata`` and ``image_options``: a list of
+            entries with such keys, one per sensor. Their channels are stacked on one grid, from the finest
+            pixels to the coarsest, and called ``NAME:BAND`` (``gaofen2:red``). An entry may have a ``name``
+            of its own (default: the sensor), and ``val_images`` and ``test_images``, with ``val_labels`` and
+            ``test_labels`` beside ``sources``.
         chip_size: Side of a chip in pixels.
         batch_size: Chips per batch.
         chips_per_epoch: Random training chips per epoch.
@@ -104,11 +110,13 @@ class SceneDataModule(LightningDataModule):
 
     def __init__(
         self,
-        images: list[str],
+        *,
+        images: list[str] | None = None,
         labels: list[str],
         taxonomy: str,
         sensor: SensorName = "sentinel2",
         bands: list[str] | None = None,
+        sources: list[dict[str, Any]] | None = None,
         chip_size: int = 256,
         batch_size: int = 8,
         chips_per_epoch: int = 800,
@@ -151,13 +159,23 @@ class SceneDataModule(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        read = SourceOptions.each_of(
+            sources,
+            {
+                "images": images,
+                "sensor": sensor,
+                "bands": bands,
+                "nodata": nodata,
+                "image_options": dict(image_options or {}),
+                "val_images": val_images,
+                "test_images": test_images,
+            },
+        )
         # not Lightning's hparams: those clash with arguments of the same names in a LightningModule
         self.options = DataOptions(
-            images=images,
+            sources=read,
             labels=labels,
             taxonomy=taxonomy,
-            sensor=sensor,
-            bands=bands,
             chip_size=chip_size,
             batch_size=batch_size,
             chips_per_epoch=chips_per_epoch,
@@ -167,7 +185,6 @@ class SceneDataModule(LightningDataModule):
             std=std,
             scale=scale,
             statistics_windows=statistics_windows,
-            nodata=nodata,
             seed=seed,
             split=SplitOptions(
                 val_fraction=val_fraction,
@@ -177,8 +194,8 @@ class SceneDataModule(LightningDataModule):
                 by=split_by,
                 file=split_file,
                 regions=(train_region, val_region, test_region),
-                val_scenes=SeparateScenes.of(val_images, val_labels, "val"),
-                test_scenes=SeparateScenes.of(test_images, test_labels, "test"),
+                val_scenes=SeparateScenes.of([s.val_images for s in read], val_labels, "val"),
+                test_scenes=SeparateScenes.of([s.test_images for s in read], test_labels, "test"),
                 leak_check=leak_check,
             ),
             chips=ChipOptions(sampler, balance, ChipRules(max_class_share, min_valid_share)),
@@ -192,7 +209,6 @@ class SceneDataModule(LightningDataModule):
                 band_drop=band_drop,
             ),
             label_options=dict(label_options or {}),
-            image_options=dict(image_options or {}),
             pairing=dict(pairing or {}),
             cache_dir=cache_dir,
         )
@@ -226,7 +242,7 @@ class SceneDataModule(LightningDataModule):
 
     @property
     def bands(self) -> list[str]:
-        """Canonical names of the channels."""
+        """Canonical names of the channels, ``NAME:BAND`` where there are several sources."""
         return list(self.scenes.dataset.bands)
 
     @property

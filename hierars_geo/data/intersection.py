@@ -30,7 +30,7 @@ from .region_mask import RegionMask
 from .reprojection import move
 from .scene_source import SceneSource, outside, to_masks, to_sample
 from .shared_ground import SharedGround
-from .target_grid import GridChoice, choose, in_order, names_of, own_lattice
+from .target_grid import GridChoice, band_names, choose, in_order, names_of, own_lattice
 from .valid_share import valid_share
 
 Operand = Union[SceneSource, "SceneIntersection"]
@@ -61,6 +61,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     Attributes:
         images: The images in order.
         names: A name for each, from its sensor.
+        bands: Names of the stacked channels: ``NAME:BAND`` where there are several images.
         labels: The labels, None without.
         index: One row for each piece of common ground and combination of dates.
 
@@ -92,7 +93,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             )
         self.labels = labels[0] if labels else None
         self.names = names_of(self.images)
-        self.bands = tuple(band for image in self.images for band in image.bands)
+        self.bands = band_names(self.images, self.names)
         operands = [operand for operand in self.datasets if isinstance(operand, SceneIntersection)]
         self.pairing: Pairing = Pairing.of(
             None if time is None and days is None else TimePolicy(time or "within", days),
@@ -342,4 +343,4 @@ def _common_region(operands: list[SceneIntersection], crs: CRS) -> RegionMask | 
     return None if region is None else RegionMask(region)
 
 
-__all__ = ("SceneIntersection",)
+__all__ = ("Operand", "SceneIntersection")

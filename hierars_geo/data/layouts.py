@@ -22,7 +22,7 @@ class ScenePair:
     """An image and its labels.
 
     Attributes:
-        name: Way from the folder of the images to the file, without suffix.
+        name: Way to the file, without suffix and the folders that the record's pattern spells out.
         image: What GDAL opens.
         label: What GDAL opens.
         split: Where the data set puts it; None where it does not say.
@@ -54,9 +54,9 @@ def find_pairs(dataset: str, root: str | Path, source: str | None = None) -> lis
     """List the images of a published data set with their labels.
 
     A label has the name of its image (and, before its suffix, what the record calls ``label_suffix``), on the
-    same way below the folder of the labels. The split of a pair is the first folder on that way, if it is
-    called ``train``, ``val`` or ``test``; else it is what a list of names ``splits/train.txt`` or
-    ``train.txt`` in the root says.
+    same way but for the folders that the record spells out. The split of a pair is the first folder on that
+    way, if it is called ``train``, ``val`` or ``test``; else it is what a list of names ``splits/train.txt``
+    or ``train.txt`` in the root says.
 
     Args:
         dataset: Name in the catalog of data sets, or the path of a record of one's own.
@@ -149,18 +149,31 @@ def deal(
 
 
 def _by_name(root: Path, pattern: str, suffix: str) -> dict[str, Path]:
-    """Find files, by their way from the last folder that the pattern spells out."""
-    fixed = []
-    for part in PurePosixPath(pattern).parts[:-1]:
-        if any(sign in part for sign in "*?["):
-            break
-        fixed.append(part)
-    folder = root.joinpath(*fixed)
+    """Find files, by the folders of their way that the pattern does not spell out, and their name."""
+    spelled = [part for part in PurePosixPath(pattern).parts[:-1] if not any(sign in part for sign in "*?[")]
     found = {}
     for path in sorted(root.glob(pattern)):
         if path.is_file() and path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-            found[path.relative_to(folder).with_suffix("").as_posix().removesuffix(suffix)] = path
+            way = _open_parts(path.relative_to(root).with_suffix("").parts, spelled)
+            found["/".join(way).removesuffix(suffix)] = path
     return found
+
+
+def _open_parts(parts: Sequence[str], spelled: Sequence[str]) -> list[str]:
+    """Leave out the folders that a pattern spells out, each where it is first met in their order.
+
+    Example:
+        >>> _open_parts(["train", "labels", "a"], ["labels"]), _open_parts(["GF2", "val", "b"], ["GF2"])
+        (['train', 'a'], ['val', 'b'])
+    """
+    left = list(spelled)
+    kept = []
+    for part in parts:
+        if left and part == left[0]:
+            left.pop(0)
+        else:
+            kept.append(part)
+    return kept
 
 
 def _listed_splits(root: Path) -> dict[str, SplitName]:

@@ -1,7 +1,7 @@
 """SceneSplits: the data sets of train, val and test that a set of options describes, without Lightning."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from inspect import signature
 from typing import Any
@@ -16,9 +16,9 @@ from ..types import Bounds
 from .balanced_sampler import BalancedChipSampler, class_rates
 from .chosen_chips import CandidateSampler, ChosenChips
 from .counted_once import CountedOnce
-from .data_options import DataOptions, Region, SeparateScenes
-from .imagery import IMAGE_CLASSES
-from .intersection import SceneIntersection
+from .data_options import DataOptions, Region, SeparateScenes, SourceOptions
+from .imagery import IMAGE_CLASSES, SceneRaster
+from .intersection import Operand, SceneIntersection
 from .label_index import LabelIndex
 from .label_opening import open_labels
 from .notices import notice
@@ -26,7 +26,6 @@ from .reprojection import move
 from .result_cache import ResultCache, data_key
 from .samplers import ChipSampler, GridChipSampler, RandomChipSampler
 from .scene_split import SceneSplit
-from .sensors import find_sensor
 from .splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, check_no_leak
 from .statistics import BandStatistics
 from .survey import Survey, survey
@@ -57,22 +56,21 @@ class SceneSplits:
     @cached_property
     def dataset(self) -> SceneIntersection:
         """Scenes of training, and of the splits taken from them, with their labels."""
-        return self._open(self.options.images, self.options.labels)
+        return self._open([source.images for source in self.options.sources], self.options.labels)
 
-    def _open(self, images: Sequence[str], labels: Sequence[str]) -> SceneIntersection:
+    def _open(self, images: Sequence[Sequence[str]], labels: Sequence[str]) -> SceneIntersection:
         o = self.options
-        for name, known in _OPTIONS.items():
-            unknown = sorted(set(getattr(o, name)) - known)
-            if unknown:
-                raise OptionError(
-                    f"Expected {name} to be of {', '.join(sorted(known))}, but got {', '.join(unknown)}."
-                )
-        scenes = IMAGE_CLASSES[o.sensor](images, bands=o.bands, nodata=o.nodata, **o.image_options)
+        _check("label_options", o.label_options)
+        _check("pairing", o.pairing)
+        scenes = [_open_images(source, paths) for source, paths in zip(o.sources, images, strict=True)]
         truth = open_labels(labels, self.taxonomy, **o.label_options)
         pairing = dict(o.pairing)
         if isinstance(pairing.get("grid"), list):
             pairing["grid"] = tuple(pairing["grid"])
-        return SceneIntersection(scenes, truth, **pairing)
+        together: Operand = scenes[0]
+        for others in scenes[1:]:
+            together = SceneIntersection(together, others)
+        return SceneIntersection(together, truth, **pairing)
 
     @cached_property
     def gsd_m(self) -> float:
@@ -214,8 +212,11 @@ class SceneSplits:
 
     def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
         o = self.options
-        own: dict[str, object] = {"nodata": o.nodata, "sensor": o.sensor}
-        own |= {option: dict(getattr(o, option)) for option in _OPTIONS}
+        own = {
+            "sources": [[s.name, s.sensor, s.nodata, dict(s.image_options)] for s in o.sources],
+            "label_options": dict(o.label_options),
+            "pairing": dict(o.pairing),
+        }
         return data_key(part, **own, **settings)
 
     @property
@@ -254,8 +255,12 @@ class SceneSplits:
         if o.normalization == "percentile":
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
             return tuple(float(value) or 1.0 for value in (high - low) / 2)
-        divisor = 1.0 if o.normalization == "none" else o.scale or find_sensor(o.sensor).scale
-        return (float(divisor),) * len(self.dataset.bands)
+        return tuple(
+            1.0 if o.normalization == "none" else float(o.scale or image.sensor.scale)
+            for image in self.dataset.images
+            if isinstance(image, SceneRaster)
+            for _ in image.bands
+        )
 
     def _per_band(self, values: Sequence[float], name: str) -> tuple[float, ...]:
         bands = self.dataset.bands
@@ -270,6 +275,24 @@ class SceneSplits:
         """Close the files that this process holds open."""
         for part in self.__dict__.get("parts", {}).values():
             part.close()
+
+
+def _check(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that there are not."""
+    unknown = sorted(set(options) - _OPTIONS[name])
+    if unknown:
+        raise OptionError(
+            f"Expected {name} to be of {', '.join(sorted(_OPTIONS[name]))}, but got {', '.join(unknown)}."
+        )
+
+
+def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster:
+    _check("image_options", source.image_options)
+    scenes = IMAGE_CLASSES[source.sensor](
+        list(paths), bands=source.bands, nodata=source.nodata, **source.image_options
+    )
+    scenes.name = source.name or scenes.name
+    return scenes
 
 
 def _as_region(region: Region, name: str) -> Bounds | str:

@@ -43,6 +43,18 @@ def names_of(sources: Sequence[SceneSource]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def band_names(sources: Sequence[SceneSource], names: Sequence[str]) -> tuple[str, ...]:
+    """Name the channels of stacked sources, so that no two are alike: ``gaofen2:red``, ``sentinel2:B04``.
+
+    The bands of a source that stands alone keep their names.
+    """
+    if len(sources) == 1:
+        return tuple(sources[0].bands)
+    return tuple(
+        f"{name}:{band}" for source, name in zip(sources, names, strict=True) for band in source.bands
+    )
+
+
 def choose(
     grid: GridChoice | None, sources: Sequence[SceneSource], names: Sequence[str]
 ) -> tuple[int, Lattice]:
@@ -88,4 +100,4 @@ def own_lattice(source: SceneSource, crs: CRS) -> Lattice:
     return source.lattice if same_crs(source.crs, crs) else source.lattice_in(crs)
 
 
-__all__ = ("GridChoice", "choose", "in_order", "names_of", "own_lattice")
+__all__ = ("GridChoice", "band_names", "choose", "in_order", "names_of", "own_lattice")

@@ -92,7 +92,8 @@ def test_channels_of_several_images_are_stacked_on_the_first(tmp_path, image, la
     three = image & other & labels
     same(three[query(0, 0, 20, 20)], (image & labels & other)[query(0, 0, 20, 20)])
     sample = three[query(8, 8, 20, 20)]
-    assert three.bands == ("band_1", "band_2", "band_1", "band_2")
+    assert three.bands == ("generic:band_1", "generic:band_2", "generic_2:band_1", "generic_2:band_2")
+    assert (image & labels).bands == ("band_1", "band_2")
     # a ramp is its own bilinear interpolation: coarse row 2 r at fine row (r + 0.5) / 2 - 0.5
     rows = np.broadcast_to(((np.arange(8, 28) + 0.5) / 2 - 0.5)[:, None] * 2, (20, 20))
     valid = sample["valid"].numpy()

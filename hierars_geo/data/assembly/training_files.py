@@ -1,10 +1,12 @@
-"""What ``hierars-geo fit`` needs of an assembled data set: one configuration of the data per source."""
+"""What ``hierars-geo fit`` needs of an assembled data set: its record, and a configuration per source."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from ..catalog.records import RECORD_FILE, DatasetRecord, SourceRecord
 from .chips import Chip
 from .sources import SourceName
 
@@ -13,7 +15,7 @@ _CROP_PX: dict[SourceName, int] = {"gaofen2": 640, "sentinel2": 512, "google_ear
 
 
 def write_training_files(folder: Path, final: Path, chips: Sequence[Chip], taxonomy: str) -> None:
-    """Write ``fit_SOURCE.yaml`` for every source, and ``README.md``.
+    """Write ``fit_SOURCE.yaml`` for every source, ``dataset.yaml`` and ``README.md``.
 
     Args:
         folder: Where they are written now.
@@ -26,6 +28,8 @@ def write_training_files(folder: Path, final: Path, chips: Sequence[Chip], taxon
     for source in sources:
         text = yaml.safe_dump({"data": _data(source, final, chips, splits, taxonomy)}, sort_keys=False)
         (folder / f"fit_{source}.yaml").write_text(text, encoding="utf-8")
+    record = _record(final, chips, taxonomy).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    (folder / RECORD_FILE).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
     (folder / "README.md").write_text(_readme(final, chips, sources, splits), encoding="utf-8")
 
 
@@ -49,6 +53,31 @@ def _data(
     return {"class_path": "hierars_geo.data.SceneDataModule", "init_args": options}
 
 
+def _record(final: Path, chips: Sequence[Chip], taxonomy: str) -> DatasetRecord:
+    """Say where the files lie, as a record of the catalog does."""
+    place = chips[0].place
+    return DatasetRecord(
+        name=re.sub(r"[^A-Za-z0-9_.-]", "_", final.resolve().name) or "assembled",
+        title="Chips of one ground by several sources, with labels",
+        citation="Assembled with hierars-geo catalog assemble; cite the sources of the scenes.",
+        licence="as the scenes and labels it is made of",
+        access="places.csv names the scenes.",
+        area="see catalog/collection.json",
+        taxonomy=taxonomy,
+        sources={
+            name: SourceRecord(
+                sensor=name,
+                bands=scene.bands,
+                gsd_m=scene.res_in(place.crs),
+                dtype=scene.dtype,
+                images=f"*/{name}/*.tif",
+                labels="*/labels/*.tif",
+            )
+            for name, scene in place.scenes.items()
+        },
+    )
+
+
 def _shape(chip: Chip, source: SourceName) -> tuple[int, int]:
     left, bottom, right, top = chip.extent.bounds
     res_m = chip.place.scenes[source].res_in(chip.place.crs)
@@ -67,6 +96,7 @@ def _readme(final: Path, chips: Sequence[Chip], sources: Sequence[str], splits: 
         f"{len(chips)} chips of {len(places)} places ({counts}); sources {', '.join(sources)}. "
         "Files of one name show one ground, each source at its own resolution.\n\n"
         "* `SPLIT/SOURCE/NAME.tif`, `SPLIT/labels/NAME.tif`\n"
+        "* `dataset.yaml`: where everything lies, for `hierars_geo.data.MM5BDataModule`\n"
         "* `catalog/collection.json`: STAC; check it with `hierars-geo catalog validate catalog`\n"
         "* `places.csv`: source files, dates and measured shifts; `chips.csv`; `unpaired.csv`\n"
         "* `classes.csv`: classes of every level per split\n"

@@ -11,6 +11,8 @@ from ...catalog_files import resolve_catalog_file
 from ...errors import DataError, HieraRSError
 from ...taxonomy.yaml_reader import read_yaml
 
+#: Name of the record that a data set carries in its own folder.
+RECORD_FILE = "dataset.yaml"
 #: Longest list in a record: a checksum for every file of a large data set.
 _MAX_ITEMS = 100_000
 
@@ -132,4 +134,4 @@ def read_record(name_or_path: str | Path) -> DatasetRecord:
         ) from error
 
 
-__all__ = ("BandStats", "DatasetRecord", "LabelScheme", "SourceRecord", "read_record")
+__all__ = ("RECORD_FILE", "BandStats", "DatasetRecord", "LabelScheme", "SourceRecord", "read_record")

@@ -114,7 +114,7 @@ def _check_file(
         header = read_header(path, source.georeferenced)
     except RasterError as error:
         return [Problem(str(path), "unreadable", str(error))]
-    problems = _check_place(source, header)
+    problems = _check_place(source, header, is_labels)
     if not is_labels:
         return problems + _check_image(source, header) + damage(header)
     if len(header.bands) != 1:
@@ -125,14 +125,15 @@ def _check_file(
     return problems + (damage(header) if known is None else unknown_values(header, known, where))
 
 
-def _check_place(source: SourceRecord, header: Header) -> list[Problem]:
+def _check_place(source: SourceRecord, header: Header, is_labels: bool) -> list[Problem]:
+    """Compare CRS and pixel size; labels, which several sources may share, have pixels of their own size."""
     if header.grid is None:
         return []
     file, problems = str(header.path), []
     if source.crs is not None and not same_crs(header.grid.crs, CRS.from_user_input(source.crs)):
         problems.append(Problem(file, "crs", f"expected {source.crs}, but got {header.grid.crs.name}"))
     gsd_m = header.grid.gsd_m()
-    if source.georeferenced and abs(gsd_m / source.gsd_m - 1) > _GSD_TOLERANCE:
+    if source.georeferenced and not is_labels and abs(gsd_m / source.gsd_m - 1) > _GSD_TOLERANCE:
         problems.append(Problem(file, "grid", f"expected {source.gsd_m:g} m, but got {gsd_m:.4g} m"))
     return problems
 
