@@ -1,6 +1,7 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
 from .accumulator import Accumulator, Rows
+from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
 from .evaluation import evaluate_classifier, evaluate_maps, find_level_maps
 from .options import PredictOptions
@@ -9,6 +10,7 @@ from .stream import WindowPlan, stream_rows
 
 __all__ = (
     "Accumulator",
+    "ArrayPrediction",
     "LoadedModel",
     "PredictOptions",
     "Prediction",
@@ -18,7 +20,9 @@ __all__ = (
     "evaluate_classifier",
     "evaluate_maps",
     "find_level_maps",
+    "iter_windows",
     "load_checkpoint",
+    "predict_array",
     "read_checkpoint",
     "resolve_device",
     "stream_rows",
