@@ -1,5 +1,6 @@
 """Train and score one job through the machinery of ``hierars-geo fit`` and ``test``."""
 
+import json
 import platform
 import shutil
 import time
@@ -38,13 +39,14 @@ def run_job(
         HieraRSError: The configuration is wrong, or the work failed.
     """
     checkpoints = folder / "checkpoints"
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
     cli = TrainingCLI(
         [
             *("--config", str(job.config)),
             *("--seed_everything", str(job.seed)),
             *("--data.init_args.seed", str(job.seed)),
             *("--checkpoint.dirpath", str(checkpoints)),
-            *("--trainer.logger.init_args.save_dir", str(folder / "logs")),
+            *("--trainer.logger", json.dumps(logger)),
             *("--trainer.enable_progress_bar", "false"),
             *("--trainer.enable_model_summary", "false"),
             *overrides,
