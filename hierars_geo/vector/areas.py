@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from ..grid import GeoGrid
-from .borders import EAST, SOUTH, trace_borders
+from .borders import border_pieces
 from .equal_area import EqualArea, Points
 from .regions import OUTSIDE, Regions
 
@@ -26,12 +26,16 @@ MAX_EDGE_M = 10_000.0
 _BATCH = 1 << 20
 
 
-def polygon_areas_m2(polygons: NDArray[np.object_], crs: CRS) -> NDArray[np.float64]:
+def polygon_areas_m2(
+    polygons: NDArray[np.object_], crs: CRS, projection: EqualArea | None = None
+) -> NDArray[np.float64]:
     """Measure polygons on the ellipsoid.
 
     Args:
         polygons: (n,) shapely polygons or multipolygons in ``crs``, x (longitude, easting) first.
         crs: A CRS of the Earth, in any unit.
+        projection: Where to measure; default around the polygons. Parts of a coverage that are measured
+            apart add up exactly in one and the same.
 
     Returns:
         (n,) m2; 0 for an empty geometry.
@@ -42,9 +46,14 @@ def polygon_areas_m2(polygons: NDArray[np.object_], crs: CRS) -> NDArray[np.floa
     parts, polygon_of_part = shapely.get_parts(polygons, return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
     points, ring_of_point = shapely.get_coordinates(rings, return_index=True)
-    edges = np.flatnonzero(ring_of_point[1:] == ring_of_point[:-1])
-    strips = _edge_areas_m2(points.T, edges, edges + 1, crs)
-    areas = np.abs(_sum_by(ring_of_point[edges], strips, len(rings)))
+    if len(points) == 0:
+        return np.zeros(len(polygons))
+    points = np.ascontiguousarray(points.T)
+    projection = equal_area_around(points, crs) if projection is None else projection
+    projected = _project(points, projection)
+    start = np.flatnonzero(ring_of_point[1:] == ring_of_point[:-1])
+    strips = _edge_areas_m2(points, projected, start, start + 1, projection)
+    areas = np.abs(_sum_by(ring_of_point[start], strips, len(rings)))
     is_hole = np.diff(part_of_ring, prepend=-1) == 0
     signed = np.where(is_hole, -areas, areas)
     return _sum_by(polygon_of_part[part_of_ring], signed, len(polygons))
@@ -63,39 +72,59 @@ def region_areas_m2(regions: Regions, grid: GeoGrid) -> NDArray[np.float64]:
     Raises:
         RasterError: The CRS is not of the Earth, or a point has no place on it.
     """
-    borders, _ = trace_borders(regions.row, regions.col, regions.quadrants)
-    # a piece between two regions is there twice; measure it once
-    once = (borders.neighbour == OUTSIDE) | np.isin(borders.heading, (EAST, SOUTH))
+    areas = np.zeros(len(regions.path))
+    if regions.count == 0:
+        return areas
     corners = np.stack(regions.coordinates(grid.transform))
-    strips = _edge_areas_m2(corners, borders.start[once], borders.end[once], grid.crs)
-    count = len(regions.path)
-    left = _sum_by(borders.region[once], strips, count)
-    right = _sum_by(borders.neighbour[once], strips, count)
-    areas: NDArray[np.float64] = np.abs(left - right)
+    projection = equal_area_around(corners, grid.crs)
+    projected = _project(corners, projection)
+    for pieces in border_pieces(regions.quadrants):
+        end = regions.links.ends(pieces.heading, pieces.start)
+        strips = _edge_areas_m2(corners, projected, pieces.start, end, projection)
+        areas += _sum_by(pieces.left, strips, len(areas)) - _sum_by(pieces.right, strips, len(areas))
+    areas = np.abs(areas)
     areas[OUTSIDE] = 0
     return areas
 
 
+def equal_area_around(points: Points, crs: CRS) -> EqualArea:
+    """Return the projection to measure in, by the points (2, k) of what is measured.
+
+    Raises:
+        RasterError: The CRS is not of the Earth, or the middle of the points has no place on it.
+    """
+    (left, bottom), (right, top) = points.min(axis=1).tolist(), points.max(axis=1).tolist()
+    return EqualArea(crs, (left, bottom, right, top))
+
+
+def _project(points: Points, projection: EqualArea) -> Points:
+    """Project (2, k) points, some at a time."""
+    projected = np.empty(points.shape)
+    for at in range(0, points.shape[1], _BATCH):
+        projected[:, at : at + _BATCH] = projection.project(points[:, at : at + _BATCH])
+    return projected
+
+
 def _edge_areas_m2(
-    points: Points, start: NDArray[np.integer], end: NDArray[np.integer], crs: CRS
+    points: Points,
+    projected: Points,
+    start: NDArray[np.integer],
+    end: NDArray[np.integer],
+    projection: EqualArea,
 ) -> NDArray[np.float64]:
     """Measure between each edge and an axis: over a ring this adds up to its area, > 0 where anticlockwise.
 
     Args:
-        points: (2, k) x and y in ``crs``.
+        points: (2, k) x and y in the CRS.
+        projected: (2, k) the same points in the projection.
         start: (n,) point that each edge starts at.
         end: (n,) point that it ends at.
-        crs: A CRS of the Earth.
+        projection: Of the CRS to equal areas.
 
     Returns:
         (n,) m2, of any sign.
     """
-    if len(start) == 0:
-        return np.zeros(0)
-    (left, bottom), (right, top) = points.min(axis=1).tolist(), points.max(axis=1).tolist()
-    projection = EqualArea(crs, (left, bottom, right, top))
-    batches = range(0, points.shape[1], _BATCH)
-    x, y = np.concatenate([projection.project(points[:, at : at + _BATCH]) for at in batches], axis=1)
+    x, y = projected
     areas: NDArray[np.float64] = (x[start] + x[end]) * (y[end] - y[start]) / 2
     length_m = np.hypot(*(points[:, end] - points[:, start])) / projection.units_per_m
     long = np.flatnonzero(length_m > SHORT_EDGE_M)
@@ -129,4 +158,4 @@ def _sum_by(group: NDArray[np.integer], values: NDArray[np.float64], count: int)
     return np.bincount(group, weights=values, minlength=count).astype(np.float64)
 
 
-__all__ = ("MAX_EDGE_M", "SHORT_EDGE_M", "polygon_areas_m2", "region_areas_m2")
+__all__ = ("MAX_EDGE_M", "SHORT_EDGE_M", "equal_area_around", "polygon_areas_m2", "region_areas_m2")

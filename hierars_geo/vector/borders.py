@@ -1,75 +1,105 @@
-"""Directed pieces of border between corners: the half-edges that rings and neighbours are read from."""
+"""Straight pieces of border between corners: what rings, neighbours, areas and levels are read from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .regions import OUTSIDE
-
 #: Headings in the order in which a left turn adds 1: heading d has quadrant d of its start on its left, d - 1
 #: on its right.
 EAST, NORTH, WEST, SOUTH = range(4)
 
+#: Corners whose pieces are looked at in one go: bounds the memory of what comes and goes.
+_BATCH = 1 << 20
+
 
 @dataclass(frozen=True)
-class Borders:
-    """Straight pieces of border, each once per region that has it.
-
-    The region is on the left as seen on a north-up map.
-
-    Attributes:
-        start: (e,) int32 corner that the piece starts at.
-        end: (e,) int32 corner that it ends at.
-        heading: (e,) int8 one of EAST, NORTH, WEST, SOUTH.
-        region: (e,) int32 region on the left, never :data:`~.regions.OUTSIDE`.
-        neighbour: (e,) int32 region on the right.
-    """
-
-    start: NDArray[np.int32]
-    end: NDArray[np.int32]
-    heading: NDArray[np.int8]
-    region: NDArray[np.int32]
-    neighbour: NDArray[np.int32]
-
-
-def trace_borders(
-    row: NDArray[np.int32], col: NDArray[np.int32], quadrants: NDArray[np.int32]
-) -> tuple[Borders, NDArray[np.int32]]:
-    """Find all pieces of border between corners.
+class CornerLinks:
+    """The next corner in every direction.
 
     A border runs straight from corner to corner, so the piece that leaves a corner eastwards ends at the next
-    corner of the row, and the one that leaves it southwards at the next corner of the column.
+    corner of the row, and the one that leaves it southwards at the next corner of the column. Where no border
+    leaves a corner, its link means nothing.
+
+    Attributes:
+        north: (k,) int32 corner above each one.
+        south: (k,) int32 corner below each one.
+    """
+
+    north: NDArray[np.int32]
+    south: NDArray[np.int32]
+
+    def ends(self, heading: int, start: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the corner (n,) that the piece with a heading ends at, by the corner (n,) it starts at."""
+        if heading == EAST:
+            return start + np.int32(1)
+        if heading == WEST:
+            return start - np.int32(1)
+        return (self.north if heading == NORTH else self.south)[start]
+
+
+def link_corners(col: NDArray[np.int32]) -> CornerLinks:
+    """Link corners along columns.
 
     Args:
-        row: (k,) lattice row of each corner, in row-major order.
-        col: (k,) lattice column.
+        col: (k,) lattice column of each corner, corners in row-major order.
+    """
+    by_column = np.argsort(col, kind="stable").astype(np.int32)
+    north, south = np.full((2, len(col)), -1, dtype=np.int32)
+    south[by_column[:-1]] = by_column[1:]
+    north[by_column[1:]] = by_column[:-1]
+    return CornerLinks(north, south)
+
+
+def leaving_corners(quadrants: NDArray[np.int32], heading: int) -> NDArray[np.bool_]:
+    """(k,) True for corners that a piece of border leaves by a heading, with whatever on its two sides."""
+    present: NDArray[np.bool_] = quadrants[heading] != quadrants[heading - 1]
+    return present
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of border with one heading.
+
+    Attributes:
+        heading: EAST or SOUTH.
+        start: (n,) int32 corner that each piece starts at.
+        left: (n,) int32 region on its left, :data:`~.regions.OUTSIDE` included.
+        right: (n,) int32 region on its right.
+    """
+
+    heading: int
+    start: NDArray[np.int32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+
+
+def border_pieces(quadrants: NDArray[np.int32]) -> Iterator[Pieces]:
+    """List every piece of border once, in batches.
+
+    Args:
         quadrants: (4, k) region around each corner: north-east, north-west, south-west, south-east.
 
-    Returns:
-        The pieces, and (4, k) int32 the piece that leaves a corner by each heading, -1 where there is none.
+    Yields:
+        All pieces that run east, then all that run south; a batch may be empty.
     """
-    count = len(row)
-    following = np.empty((4, count), dtype=np.int32)
-    following[EAST] = np.arange(1, count + 1)
-    following[WEST] = np.arange(-1, count - 1)
-    by_column = np.argsort(col, kind="stable").astype(np.int32)
-    following[SOUTH, by_column] = np.append(by_column[1:], -1)
-    following[NORTH, by_column] = np.insert(by_column[:-1], 0, -1)
-
-    right_of = np.roll(quadrants, 1, axis=0)
-    present = (quadrants != right_of) & (quadrants != OUTSIDE)
-    leaving = np.full((4, count), -1, dtype=np.int32)
-    leaving[present] = np.arange(np.count_nonzero(present), dtype=np.int32)
-    per_heading = np.count_nonzero(present, axis=1)
-    borders = Borders(
-        start=np.concatenate([np.flatnonzero(row) for row in present]).astype(np.int32),
-        end=following[present],
-        heading=np.repeat(np.arange(4, dtype=np.int8), per_heading),
-        region=quadrants[present],
-        neighbour=right_of[present],
-    )
-    return borders, leaving
+    for heading in (EAST, SOUTH):
+        for first in range(0, max(1, quadrants.shape[1]), _BATCH):
+            around = quadrants[:, first : first + _BATCH]
+            present = np.flatnonzero(leaving_corners(around, heading))
+            left, right = around[heading, present], around[heading - 1, present]
+            yield Pieces(heading, (present + first).astype(np.int32), left, right)
 
 
-__all__ = ("EAST", "NORTH", "SOUTH", "WEST", "Borders", "trace_borders")
+__all__ = (
+    "EAST",
+    "NORTH",
+    "SOUTH",
+    "WEST",
+    "CornerLinks",
+    "Pieces",
+    "border_pieces",
+    "leaving_corners",
+    "link_corners",
+)

@@ -1,6 +1,7 @@
-"""Mean confidence of regions, summed up while their rows go by."""
+"""Mean and minimum confidence of regions, from sums over runs of pixels while their rows go by."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,18 +9,33 @@ from numpy.typing import NDArray
 from ..raster import CONFIDENCE_NODATA
 
 
+@dataclass(frozen=True)
+class RegionConfidence:
+    """Confidence of the pixels of regions, in per cent.
+
+    Attributes:
+        mean: (count,) NaN where a region has no pixel with a confidence, or the level no raster.
+        minimum: (count,) likewise.
+    """
+
+    mean: NDArray[np.float64]
+    minimum: NDArray[np.float64]
+
+
 class ConfidenceSums:
-    """Sums of confidence over runs of pixels, by level.
+    """Sums and least values of confidence over runs of pixels, by level.
 
     Args:
         levels: Levels that there is a confidence raster of.
     """
 
     def __init__(self, levels: tuple[int, ...]) -> None:
-        # the upper frame's run comes before the first strip
-        start = np.zeros(1, dtype=np.int64)
-        self._sums: dict[int, list[NDArray[np.int64]]] = {level: [start] for level in levels}
-        self._counts: dict[int, list[NDArray[np.int64]]] = {level: [start] for level in levels}
+        # the upper frame's run comes before the first strip; a run's sum is below 100 times the width
+        start = np.zeros(1, dtype=np.int32)
+        frame = np.full(1, CONFIDENCE_NODATA, dtype=np.uint8)
+        self._sums: dict[int, list[NDArray[np.int32]]] = {level: [start] for level in levels}
+        self._counts: dict[int, list[NDArray[np.int32]]] = {level: [start] for level in levels}
+        self._least: dict[int, list[NDArray[np.uint8]]] = {level: [frame] for level in levels}
 
     def add(self, confidence: Mapping[int, NDArray[np.integer]], runs: NDArray[np.int64]) -> None:
         """Add a strip.
@@ -31,13 +47,15 @@ class ConfidenceSums:
         for level, strip in confidence.items():
             framed = np.full((strip.shape[0], strip.shape[1] + 2), CONFIDENCE_NODATA, dtype=np.uint8)
             framed[:, 1:-1] = strip
+            # nodata is above every per cent
+            self._least[level].append(np.minimum.reduceat(framed.reshape(-1), runs))
             present = framed != CONFIDENCE_NODATA
             framed[~present] = 0
-            self._sums[level].append(np.add.reduceat(framed.reshape(-1), runs, dtype=np.int64))
-            self._counts[level].append(np.add.reduceat(present.reshape(-1), runs, dtype=np.int64))
+            self._sums[level].append(np.add.reduceat(framed.reshape(-1), runs, dtype=np.int32))
+            self._counts[level].append(np.add.reduceat(present.reshape(-1), runs, dtype=np.int32))
 
-    def mean(self, level: int, region_of_run: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-        """Average over regions.
+    def of_regions(self, level: int, region_of_run: NDArray[np.int32], count: int) -> RegionConfidence:
+        """Bring the runs of regions together.
 
         Args:
             level: 1..N.
@@ -45,16 +63,21 @@ class ConfidenceSums:
             count: Regions.
 
         Returns:
-            (count,) per cent; NaN where the region has no pixel with a confidence, or the level no raster.
+            Mean and minimum of each region.
         """
-        mean = np.full(count, np.nan)
+        mean, minimum = np.full((2, count), np.nan)
         if level in self._sums:
-            sums, counts = (np.concatenate(parts[level]) for parts in (self._sums, self._counts))
+            sums, counts, least = (
+                np.concatenate(parts[level]) for parts in (self._sums, self._counts, self._least)
+            )
             region = region_of_run[: len(sums)]
             pixels = np.bincount(region, weights=counts, minlength=count)
             total = np.bincount(region, weights=sums, minlength=count)
             np.divide(total, pixels, out=mean, where=pixels > 0)
-        return mean
+            lowest = np.full(count, CONFIDENCE_NODATA, dtype=np.uint8)
+            np.minimum.at(lowest, region, least)
+            minimum[pixels > 0] = lowest[pixels > 0]
+        return RegionConfidence(mean, minimum)
 
 
-__all__ = ("ConfidenceSums",)
+__all__ = ("ConfidenceSums", "RegionConfidence")

@@ -1,21 +1,23 @@
 """From the maps of a scene to nested polygons in a file."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.lib as pa
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..raster import check_writable_folder, refuse_existing
+from ..raster import bounded_block_cache, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
-from .attributes import level_table
+from .attributes import LevelTable
 from .confidence import ConfidenceSums
-from .coverage import build_coverage
+from .coverage import Coverage, build_coverage
 from .map_files import find_map_files, find_taxonomy
 from .path_map import PathMap, open_path_map
+from .perimeters import GroundMetric
 from .regions import Regions, label_regions
 from .scan import RowScanner
 from .writer import open_writer, output_files
@@ -63,8 +65,8 @@ def vectorize(
 
     Args:
         source: Folder of one scene that predict wrote to; or a class raster.
-        out: ``.gpkg`` with layers L1, L2, ... and their QGIS styles; or ``.parquet`` (GeoParquet 1.1) or
-            ``.fgb`` (FlatGeobuf), one file per level: ``<stem>_L1.parquet`` ...
+        out: ``.gpkg`` with layers L1, L2, ... and their QGIS styles; or ``.parquet`` (GeoParquet 1.1),
+            ``.fgb`` (FlatGeobuf) or ``.geojson`` (RFC 7946), one file per level: ``<stem>_L1.parquet`` ...
         taxonomy: The class tree, its name in the catalog, or a YAML file; default what comes with the maps.
         levels: Levels to write, from 1; default all down to the finest that there is a map of.
         min_area_m2: Regions of the finest level that are smaller join a neighbour; 0 keeps all.
@@ -87,7 +89,7 @@ def vectorize(
     _check_options(target, min_area_m2, simplify_m)
     files = find_map_files(source)
     tree = find_taxonomy(files, taxonomy)
-    with open_path_map(files, tree) as maps:
+    with bounded_block_cache(), open_path_map(files, tree) as maps:
         grid, paths = maps.grid, maps.decoder.paths
         chosen = _choose_levels(levels, paths.shape[1], tree)
         outputs = tuple(dict.fromkeys(output_files(target, chosen).values()))
@@ -102,13 +104,15 @@ def vectorize(
         )
     coverage, ended_in = build_coverage(regions, paths, grid, min_area_m2, simplify_m)
     region_of_run = ended_in[region_of_run]
+    metric = GroundMetric(grid)
     features: dict[int, int] = {}
-    with open_writer(target, chosen, tree) as write:
+    with open_writer(target, chosen, tree, grid.crs) as write:
         for number, level in enumerate(chosen, start=1):
             nested = coverage.levels[level - 1]
-            mean = confidence.mean(level, nested.region[region_of_run], len(nested.path))
-            polygons = coverage.polygons(level)
-            write(level, level_table(nested, polygons, paths, tree, coverage.area_m2, mean, grid.crs))
+            known = confidence.of_regions(level, nested.region[region_of_run], len(nested.path))
+            below = coverage.levels[level] if level < len(coverage.levels) else None
+            table = LevelTable(nested, below, paths, tree, coverage.area_m2, known)
+            write(level, _rows(coverage, table, level, metric))
             features[level] = nested.count
             report(grid.height, number)
     return VectorSummary(
@@ -119,6 +123,15 @@ def vectorize(
         area_m2=float(coverage.area_m2.sum()),
         sieved=regions.count - coverage.regions.count,
     )
+
+
+def _rows(
+    coverage: Coverage, table: LevelTable, level: int, metric: GroundMetric
+) -> Iterator[pa.RecordBatch]:
+    """Make the rows of a level, some at a time."""
+    for first, outlines in coverage.outlines(level):
+        polygons = outlines.polygons(coverage.grid.transform)
+        yield table.rows(first, polygons, metric.perimeters_m(outlines))
 
 
 def _scan(

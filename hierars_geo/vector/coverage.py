@@ -1,18 +1,19 @@
 """The nested polygons of a class map: regions, their levels, and which vertices their borders keep."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
 from ..grid import GeoGrid
-from .areas import polygon_areas_m2, region_areas_m2
+from .areas import equal_area_around, polygon_areas_m2, region_areas_m2
 from .equal_area import pixel_size_m
 from .nesting import LevelRegions, nest_levels
+from .outlines import Outlines, Polygons
 from .regions import Regions, label_regions
-from .rings import Polygons, Rings, trace_rings
+from .rings import trace_rings
 from .scan import RowScanner
 from .sieving import sieve
 from .simplify import surviving_corners
@@ -41,11 +42,19 @@ class Coverage:
     area_m2: NDArray[np.float64]
     survives: NDArray[np.bool_] | None = None
 
+    def outlines(self, level: int) -> Iterator[tuple[int, Outlines]]:
+        """Trace the outlines of a level, 1..D, some regions at a time in the order of their numbers.
+
+        Yields:
+            The number of the first region, and the outlines of that region and those after it.
+        """
+        quadrants = self.levels[level - 1].region[self.regions.quadrants]
+        yield from _outlines(self.regions, quadrants, self.survives)
+
     def polygons(self, level: int) -> Polygons:
-        """Build the polygons of a level, 1..D, in the order of its regions; shells anticlockwise."""
-        return _build(
-            self.levels[level - 1].rings(self.regions), self.regions, self.grid.transform, self.survives
-        )
+        """Build all polygons of a level, 1..D, in the order of its regions; shells anticlockwise."""
+        parts = [outlines.polygons(self.grid.transform) for _, outlines in self.outlines(level)]
+        return np.concatenate([np.empty(0, dtype=np.object_), *parts])
 
 
 def build_coverage(
@@ -81,8 +90,7 @@ def build_coverage(
     survives = None
     if simplify_m > 0:
         survives = surviving_corners(regions, simplify_m, pixel_size_m(grid))
-        rings = trace_rings(regions.row, regions.col, regions.quadrants)
-        area_m2[1:] = polygon_areas_m2(_build(rings, regions, grid.transform, survives), grid.crs)
+        area_m2 = _measure(regions, survives, grid)
     return Coverage(grid, paths, regions, nest_levels(regions, paths), area_m2, survives), ended_in
 
 
@@ -105,17 +113,26 @@ def polygonize_paths(
     scanner = RowScanner(path_map.shape[1], nodata)
     scanner.feed(path_map)
     regions, _ = label_regions(scanner.finish())
-    rings = trace_rings(regions.row, regions.col, regions.quadrants)
-    return _build(rings, regions, transform, None), regions.path[1:]
+    parts = [outlines.polygons(transform) for _, outlines in _outlines(regions, regions.quadrants, None)]
+    return np.concatenate([np.empty(0, dtype=np.object_), *parts]), regions.path[1:]
 
 
-def _build(rings: Rings, regions: Regions, transform: Affine, survives: NDArray[np.bool_] | None) -> Polygons:
-    polygons = (rings if survives is None else rings.keep_corners(survives)).polygons(
-        *regions.coordinates(transform)
-    )
-    if transform.determinant > 0:  # rows run north: rings came out mirrored
-        polygons = shapely.orient_polygons(polygons, exterior_cw=False)
-    return polygons
+def _outlines(
+    regions: Regions, quadrants: NDArray[np.int32], survives: NDArray[np.bool_] | None
+) -> Iterator[tuple[int, Outlines]]:
+    for rings in trace_rings(regions.row, regions.col, quadrants, regions.links):
+        kept = rings if survives is None else rings.keep_corners(survives)
+        yield rings.first_region, kept.outlines(regions.row, regions.col)
+
+
+def _measure(regions: Regions, survives: NDArray[np.bool_], grid: GeoGrid) -> NDArray[np.float64]:
+    """(R,) areas in m2 of regions whose borders have fewer corners."""
+    projection = equal_area_around(np.stack(regions.coordinates(grid.transform)), grid.crs)
+    areas = np.zeros(len(regions.path))
+    for first, outlines in _outlines(regions, regions.quadrants, survives):
+        measured = polygon_areas_m2(outlines.polygons(grid.transform), grid.crs, projection)
+        areas[first : first + len(measured)] = measured
+    return areas
 
 
 __all__ = ("Coverage", "build_coverage", "polygonize_paths")

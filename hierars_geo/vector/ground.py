@@ -43,7 +43,7 @@ def ground_frame(grid: GeoGrid) -> GroundFrame:
         RasterError: The CRS has no relation to the Earth, or the centre lies outside it.
     """
     centre = np.array([[grid.width / 2, grid.height / 2]])
-    position, steps = _steps_m(grid, centre)
+    position, steps = pixel_steps_m(grid, centre)
     if not np.isfinite(steps).all():
         raise RasterError(
             f"Expected the raster's centre to lie on the Earth, but got bounds {grid.bounds} in "
@@ -74,7 +74,7 @@ def row_pixel_areas_m2(grid: GeoGrid) -> NDArray[np.float64]:
     rows = np.linspace(0.5, grid.height - 0.5, min(grid.height, _AREA_ROWS))
     cols = (np.arange(_AREA_COLS) + 0.5) / _AREA_COLS * grid.width
     points = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
-    _, steps = _steps_m(grid, points)
+    _, steps = pixel_steps_m(grid, points)
     areas = np.linalg.norm(np.cross(steps[:, 0], steps[:, 1]), axis=1).reshape(len(rows), len(cols))
     finite = np.isfinite(areas)
     usable = finite.any(axis=1)
@@ -88,7 +88,9 @@ def row_pixel_areas_m2(grid: GeoGrid) -> NDArray[np.float64]:
     return areas_m2
 
 
-def _steps_m(grid: GeoGrid, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def pixel_steps_m(
+    grid: GeoGrid, points: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Earth-centred positions of points and the vectors of one column and one row there.
 
     Geocentric coordinates have neither a date line nor poles, and hold a metre to 1e-9.
@@ -135,4 +137,4 @@ def _north(position: NDArray[np.float64]) -> NDArray[np.float64]:
     return north / length if length > 1e-9 else axis
 
 
-__all__ = ("GroundFrame", "ground_frame", "row_pixel_areas_m2")
+__all__ = ("GroundFrame", "ground_frame", "pixel_steps_m", "row_pixel_areas_m2")

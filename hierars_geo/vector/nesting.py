@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .borders import trace_borders
+from .borders import Pieces, border_pieces
 from .regions import OUTSIDE, Regions, connect, number_by_first
-from .rings import Rings, trace_rings
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ class LevelRegions:
         """Regions that have a class."""
         return len(self.path) - 1
 
-    def rings(self, regions: Regions) -> Rings:
-        """Walk around the regions of this level, past every corner of the paths' borders."""
-        return trace_rings(regions.row, regions.col, self.region[regions.quadrants])
-
 
 def nest_levels(regions: Regions, paths: NDArray[np.int64]) -> tuple[LevelRegions, ...]:
     """Dissolve the regions of the paths upwards.
@@ -51,9 +46,7 @@ def nest_levels(regions: Regions, paths: NDArray[np.int64]) -> tuple[LevelRegion
     Returns:
         Level 1 first; the regions of level N are those of the paths, in the same order.
     """
-    borders, _ = trace_borders(regions.row, regions.col, regions.quadrants)
-    inner = (borders.neighbour != OUTSIDE) & (borders.region < borders.neighbour)
-    pairs = np.stack([borders.region[inner], borders.neighbour[inner]])
+    pairs = np.concatenate([_pairs(pieces) for pieces in border_pieces(regions.quadrants)], axis=1)
     levels: list[LevelRegions] = []
     for level in range(1, paths.shape[1] + 1):
         prefix = np.append(np.unique(paths[:, :level], axis=0, return_inverse=True)[1].reshape(-1), -1)
@@ -62,6 +55,12 @@ def nest_levels(regions: Regions, paths: NDArray[np.int64]) -> tuple[LevelRegion
         parent = levels[-1].region[first] if levels else np.zeros(len(first), dtype=np.int32)
         levels.append(LevelRegions(level, region, regions.path[first], parent))
     return tuple(levels)
+
+
+def _pairs(pieces: Pieces) -> NDArray[np.int32]:
+    """(2, m) regions on both sides of pieces of border, without the outside."""
+    inner = (pieces.left != OUTSIDE) & (pieces.right != OUTSIDE)
+    return np.stack([pieces.left[inner], pieces.right[inner]])
 
 
 __all__ = ("LevelRegions", "nest_levels")

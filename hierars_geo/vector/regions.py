@@ -1,6 +1,7 @@
 """Connected regions of a class raster, known by their borders instead of by their pixels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from affine import Affine
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .borders import CornerLinks, link_corners
 from .scan import Scan
 
 #: Region of everything without a class: nodata and the world outside the raster.
@@ -38,6 +40,11 @@ class Regions:
     def count(self) -> int:
         """R - 1: regions that have a class."""
         return len(self.path) - 1
+
+    @cached_property
+    def links(self) -> CornerLinks:
+        """The next corner of each corner."""
+        return link_corners(self.col)
 
     def coordinates(self, transform: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and y (k,) of the corners in the CRS that a geotransform leads to."""

@@ -1,65 +1,61 @@
-"""From pieces of border to the rings of polygons."""
+"""From pieces of border to the rings of polygons, some regions at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from .borders import Borders, trace_borders
+from .borders import CornerLinks, leaving_corners
+from .outlines import Outlines
+from .regions import OUTSIDE
 
-Polygons = NDArray[np.object_]
+#: Pieces of border that are walked in one go, except where one region alone has more.
+PIECES_AT_ONCE = 1 << 19
 
 
 @dataclass(frozen=True)
 class Rings:
-    """Rings of the polygons of regions 1, 2, ...; the first of each polygon is its shell, others are holes.
+    """Rings of the polygons of some regions; the first of each polygon is its shell, others are holes.
 
     Attributes:
+        first_region: Number of the first region; those of the others follow without a gap.
         corners: (s,) int32 corner at each vertex, ring after ring, not closed; shells run anticlockwise as
             seen on a north-up map, holes clockwise.
         starts: (r + 1,) int64 position of each ring's first vertex, and the end.
         polygon_starts: (p + 1,) int64 each polygon's first ring, and the end.
     """
 
+    first_region: int
     corners: NDArray[np.int32]
     starts: NDArray[np.int64]
     polygon_starts: NDArray[np.int64]
+
+    @property
+    def stop_region(self) -> int:
+        """Number after that of the last region."""
+        return self.first_region + len(self.polygon_starts) - 1
 
     def keep_corners(self, kept: NDArray[np.bool_]) -> "Rings":
         """Return the rings without the corners that are not kept, (k,) bool."""
         used = kept[self.corners]
         position = np.concatenate([[0], np.cumsum(used)])
-        return Rings(self.corners[used], position[self.starts], self.polygon_starts)
+        return Rings(self.first_region, self.corners[used], position[self.starts], self.polygon_starts)
 
-    def polygons(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Polygons:
-        """Build the polygons.
-
-        Args:
-            x: (k,) easting of each corner.
-            y: (k,) northing.
-
-        Returns:
-            (p,) shapely polygons.
-        """
-        lengths = np.diff(self.starts)
-        closed_starts = self.starts + np.arange(len(self.starts))
-        sequence = np.empty(len(self.corners) + len(lengths), dtype=np.int64)
-        last = closed_starts[1:] - 1
-        inner = np.ones(len(sequence), dtype=np.bool_)
-        inner[last] = False
-        sequence[inner] = self.corners
-        sequence[last] = self.corners[self.starts[:-1]]
-        coordinates = np.column_stack([x[sequence], y[sequence]])
-        built: Polygons = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, coordinates, (closed_starts, self.polygon_starts)
-        )
-        return built
+    def outlines(self, row: NDArray[np.int32], col: NDArray[np.int32]) -> Outlines:
+        """Look up where the vertices lie on the lattice."""
+        return Outlines(col[self.corners], row[self.corners], self.starts, self.polygon_starts)
 
 
-def trace_rings(row: NDArray[np.int32], col: NDArray[np.int32], quadrants: NDArray[np.int32]) -> Rings:
+def trace_rings(
+    row: NDArray[np.int32],
+    col: NDArray[np.int32],
+    quadrants: NDArray[np.int32],
+    links: CornerLinks,
+    pieces_at_once: int = PIECES_AT_ONCE,
+) -> Iterator[Rings]:
     """Walk around every region.
 
     At a corner where two pixels of the region touch by their tips only, the walk goes over from one to the
@@ -71,35 +67,88 @@ def trace_rings(row: NDArray[np.int32], col: NDArray[np.int32], quadrants: NDArr
         col: (k,) lattice column.
         quadrants: (4, k) region around each corner: north-east, north-west, south-west, south-east; 0 is
             outside, all numbers up to the largest occur.
+        links: The next corners.
+        pieces_at_once: Bounds the memory; the rings do not depend on it.
 
-    Returns:
-        The rings of regions 1, 2, ...
+    Yields:
+        The rings of regions 1, 2, ..., some at a time.
     """
-    borders, leaving = trace_borders(row, col, quadrants)
-    if len(borders.start) == 0:
-        return Rings(borders.start, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
-    order, starts = _order_cycles(_next_piece(borders, leaving, quadrants))
-    corners = borders.start[order]
-    region = borders.region[order[starts[:-1]]]
+    # (4, k) number in its batch of the piece that leaves each corner by each heading
+    leaving = np.empty(quadrants.shape, dtype=np.int32)
+    for heading, start in _batches(quadrants, pieces_at_once):
+        yield _trace(row, col, quadrants, links, heading, start, leaving)
+
+
+def _batches(
+    quadrants: NDArray[np.int32], pieces_at_once: int
+) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int32]]]:
+    """Yield heading and start of the pieces around some regions, sorted by heading and start."""
+    count = quadrants.shape[1]
+    starts: list[NDArray[np.int32]] = []
+    regions: list[NDArray[np.int32]] = []
+    for nth, region in enumerate(quadrants):
+        present = leaving_corners(quadrants, nth) & (region != OUTSIDE)
+        starts.append(np.flatnonzero(present).astype(np.int32))
+        regions.append(region[starts[-1]])
+    if not sum(map(len, starts)):
+        return
+    most = int(quadrants.max()) + 1
+    total = np.cumsum(np.sum([np.bincount(region, minlength=most) for region in regions], axis=0))
+    # a stable sort of small numbers takes time in proportion to how many they are
+    small = np.min_scalar_type(total[-1] // pieces_at_once)
+    batch_of_region = ((total - 1) // pieces_at_once).astype(small)
+    batches = np.concatenate([batch_of_region[region] for region in regions])
+    order = np.argsort(batches, kind="stable").astype(np.int32)
+    sizes = np.bincount(batches)
+    del batches, regions
+    piece = np.concatenate([start.astype(np.int64) + nth * count for nth, start in enumerate(starts)])[order]
+    del starts, order
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        if size:
+            heading, start = np.divmod(piece[end - size : end], count)
+            yield heading.astype(np.int8), start.astype(np.int32)
+
+
+def _trace(
+    row: NDArray[np.int32],
+    col: NDArray[np.int32],
+    quadrants: NDArray[np.int32],
+    links: CornerLinks,
+    heading: NDArray[np.int8],
+    start: NDArray[np.int32],
+    leaving: NDArray[np.int32],
+) -> Rings:
+    """Trace the rings of some regions from all their pieces; writes to ``leaving`` as it likes."""
+    region_of_piece = quadrants[heading, start]
+    leaving[heading, start] = np.arange(len(start), dtype=np.int32)
+    bounds = np.searchsorted(heading, range(5)).tolist()
+    ends = [links.ends(d, start[bounds[d] : bounds[d + 1]]) for d in range(4)]
+    following = _next_piece(heading, np.concatenate(ends), region_of_piece, quadrants, leaving)
+    order, starts = _order_cycles(following)
+    corners = start[order]
+    region = region_of_piece[order[starts[:-1]]]
     is_hole = _twice_area(row[corners], col[corners], starts) < 0
     by_region = np.lexsort((is_hole, region))
     lengths = np.diff(starts)[by_region]
     new_starts = np.concatenate([[0], np.cumsum(lengths)])
     source = np.repeat(starts[:-1][by_region] - new_starts[:-1], lengths) + np.arange(len(corners))
     polygon_starts = np.concatenate([np.flatnonzero(~is_hole[by_region]), [len(lengths)]])
-    return Rings(corners[source], new_starts, polygon_starts)
+    return Rings(int(region.min()), corners[source], new_starts, polygon_starts)
 
 
 def _next_piece(
-    borders: Borders, leaving: NDArray[np.int32], quadrants: NDArray[np.int32]
+    heading: NDArray[np.int8],
+    end: NDArray[np.int32],
+    region: NDArray[np.int32],
+    quadrants: NDArray[np.int32],
+    leaving: NDArray[np.int32],
 ) -> NDArray[np.int32]:
     """(e,) piece that follows each one around its region: right if it can, else straight on, else left."""
-    heading = borders.heading
-    ahead_left = quadrants[heading, borders.end]
-    ahead_right = quadrants[heading - 1, borders.end]
-    straight_or_left = (heading + (ahead_left != borders.region)) % 4
-    onwards = np.where(ahead_right == borders.region, (heading - 1) % 4, straight_or_left)
-    return leaving[onwards, borders.end]
+    ahead_left = quadrants[heading, end]
+    ahead_right = quadrants[heading - 1, end]
+    straight_or_left = (heading + (ahead_left != region)) % 4
+    onwards = np.where(ahead_right == region, (heading - 1) % 4, straight_or_left)
+    return leaving[onwards, end]
 
 
 def _order_cycles(following: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -151,4 +200,4 @@ def _twice_area(
     return np.add.reduceat(x * y[after] - x[after] * y, starts[:-1])
 
 
-__all__ = ("Polygons", "Rings", "trace_rings")
+__all__ = ("PIECES_AT_ONCE", "Rings", "trace_rings")

@@ -92,10 +92,12 @@ class RowScanner:
         """Close the lower frame and return what was found."""
         dtype = np.uint8 if self._values is None else self._values.dtype
         self._add(np.full((1, self._width + 2), self._nodata, dtype=dtype))
-        values, pixels, links, row, col, quadrants = (
-            np.concatenate(part, axis=-1) for part in zip(*self._parts, strict=True)
-        )
+        # one after the other, what was joined goes at once: parts and whole together would take twice as much
+        columns = [list(part) for part in zip(*self._parts, strict=True)]
         self._parts = []
+        values, pixels, links, row, col, quadrants = (
+            np.concatenate(columns.pop(0), axis=-1) for _ in range(len(columns))
+        )
         values = np.concatenate([np.full(1, self._nodata, dtype=values.dtype), values])
         pixels = np.concatenate([np.full(1, self._width + 2, dtype=np.int32), pixels])
         return Scan((self._height, self._width), self._nodata, values, pixels, links, row, col, quadrants)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .borders import NORTH, SOUTH, trace_borders
+from .borders import EAST, border_pieces
 from .regions import OUTSIDE, Regions, connect, number_by_first
 
 #: A region is small when its area is under this share of the limit. Map projections scale areas (UTM by
@@ -116,14 +116,25 @@ def _best_neighbours(
 
 def _find_neighbours(regions: Regions, pixel_aspect: float) -> _Neighbours:
     """Measure the borders between regions in pixel widths; nodata is nobody's neighbour."""
-    borders, _ = trace_borders(regions.row, regions.col, regions.quadrants)
-    inner = borders.neighbour != OUTSIDE
-    start, end = borders.start[inner], borders.end[inner]
-    across = np.abs(regions.col[end] - regions.col[start])
-    along = np.abs(regions.row[end] - regions.row[start])
-    vertical = np.isin(borders.heading[inner], (NORTH, SOUTH))
-    length = np.where(vertical, along * pixel_aspect, across)
-    return _sum_pairs(borders.region[inner], borders.neighbour[inner], length)
+    found: list[_Neighbours] = []
+    for pieces in border_pieces(regions.quadrants):
+        inner = (pieces.left != OUTSIDE) & (pieces.right != OUTSIDE)
+        start, left, right = pieces.start[inner], pieces.left[inner], pieces.right[inner]
+        end = regions.links.ends(pieces.heading, start)
+        if pieces.heading == EAST:
+            length = (regions.col[end] - regions.col[start]).astype(np.float64)
+        else:
+            length = (regions.row[end] - regions.row[start]) * pixel_aspect
+        found.append(_sum_pairs(np.minimum(left, right), np.maximum(left, right), length))
+    region, neighbour, border = (
+        np.concatenate([getattr(part, name) for part in found]) for name in ("region", "neighbour", "border")
+    )
+    once = _sum_pairs(region, neighbour, border)
+    return _sum_pairs(
+        np.concatenate([once.region, once.neighbour]),
+        np.concatenate([once.neighbour, once.region]),
+        np.tile(once.border, 2),
+    )
 
 
 def _renumber(neighbours: _Neighbours, step: NDArray[np.int32]) -> _Neighbours:

@@ -33,10 +33,16 @@ def surviving_corners(
         DataError: A region vanished.
     """
     width, height = pixel_size_m
-    rings = trace_rings(regions.row, regions.col, regions.quadrants)
-    polygons = rings.polygons(*regions.coordinates(Affine.scale(width, -height)))
+    polygons = np.concatenate(
+        [
+            rings.outlines(regions.row, regions.col).polygons(Affine.scale(width, -height))
+            for rings in trace_rings(regions.row, regions.col, regions.quadrants, regions.links)
+        ]
+    )
     simplified = shapely.coverage_simplify(polygons, tolerance_m, simplify_boundary=False)
-    if shapely.is_empty(simplified).any() or len(shapely.get_rings(simplified)) != len(rings.starts) - 1:
+    if shapely.is_empty(simplified).any() or len(shapely.get_rings(simplified)) != len(
+        shapely.get_rings(polygons)
+    ):
         raise DataError(
             f"Expected all regions to outlast a simplification by {tolerance_m:g} m, but some vanished. "
             "Give a smaller --simplify-m, or a --min-area-m2 that removes small regions first."

@@ -1,20 +1,25 @@
-"""Where the tables of levels go: a GeoPackage, or one GeoParquet or FlatGeobuf file per level."""
+"""Where the tables of levels go: a GeoPackage, or one GeoParquet, FlatGeobuf or GeoJSON file per level."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.lib as pa
 import pyogrio
-from geopandas.geodataframe import GeoDataFrame
 from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj import CRS
 
 from ..errors import OptionError, OutputError
 from ..raster import atomic_path
 from ..taxonomy import Taxonomy
-from .geopackage import add_styles, append_layer
+from .attributes import GEOMETRY, SCHEMA
+from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY
+from .geopackage import add_styles
+from .geoparquet import write_geoparquet
 
-#: Write the polygons of a level.
-WriteLevel = Callable[[int, GeoDataFrame], None]
+#: Write the polygons of a level, batch by batch.
+WriteLevel = Callable[[int, Iterable[pa.RecordBatch]], None]
 
 #: What SQLite leaves beside a database that was not closed; it would take it for part of the new one.
 _SQLITE_REMAINS = ("-journal", "-shm", "-wal")
@@ -24,7 +29,7 @@ def output_files(out: Path, levels: tuple[int, ...]) -> dict[int, Path]:
     """Name the file of each level.
 
     Args:
-        out: ``.gpkg`` (one file for all levels), ``.parquet`` or ``.fgb`` (one per level).
+        out: ``.gpkg`` (one file for all levels); ``.parquet``, ``.fgb`` or ``.geojson`` (one per level).
         levels: Levels to write.
 
     Returns:
@@ -46,13 +51,14 @@ def output_files(out: Path, levels: tuple[int, ...]) -> dict[int, Path]:
 
 
 @contextmanager
-def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> Iterator[WriteLevel]:
+def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, crs: CRS) -> Iterator[WriteLevel]:
     """Open the output: files get their final names together, and only if the block ends well.
 
     Args:
         out: As for :func:`output_files`; its folder exists.
         levels: Levels to write.
         taxonomy: The class tree.
+        crs: CRS of the polygons. GeoJSON is in WGS 84 whatever this is.
 
     Yields:
         A function to call once per level.
@@ -62,36 +68,99 @@ def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> Itera
         OutputError: A file cannot be written.
     """
     files = output_files(out, levels)
+    write = _WRITE[out.suffix.lower()]
     with ExitStack() as stack:
         unfinished = {path: stack.enter_context(atomic_path(path)) for path in dict.fromkeys(files.values())}
-        paths = {level: unfinished[path] for level, path in files.items()}
         with _as_output_error(out):
+
+            def write_level(level: int, batches: Iterable[pa.RecordBatch]) -> None:
+                about = f"{taxonomy.name}, level {taxonomy.level_names[level - 1]}"
+                source = _Batches(batches)
+                try:
+                    write(unfinished[files[level]], source, Layer(f"L{level}", about, crs))
+                except Exception as error:
+                    # the library that pulls the batches hides what went wrong in making them
+                    raise (source.error or error) from None
+
+            yield write_level
             if out.suffix.lower() == ".gpkg":
-                yield lambda level, table: append_layer(paths[level], table, level, taxonomy)
                 add_styles(unfinished[out], levels, taxonomy)
                 for remains in _SQLITE_REMAINS:
                     out.with_name(out.name + remains).unlink(missing_ok=True)
-            else:
-                write = _WRITE[out.suffix.lower()]
-                yield lambda level, table: write(paths[level], table, f"L{level}")
 
 
-def _write_parquet(path: Path, table: GeoDataFrame, layer: str) -> None:
-    """GeoParquet 1.1 with a bounding box per row, so that readers skip what they do not need."""
-    table.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True, compression="zstd")
+@dataclass(frozen=True)
+class Layer:
+    """Name, description and CRS of a layer."""
+
+    name: str
+    about: str
+    crs: CRS
 
 
-def _write_flatgeobuf(path: Path, table: GeoDataFrame, layer: str) -> None:
-    pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
-        table, path, layer=layer, driver="FlatGeobuf", geometry_type="Polygon", use_arrow=True
+@dataclass
+class _Batches:
+    """Batches on their way into a file, and the error that ended them."""
+
+    batches: Iterable[pa.RecordBatch]
+    error: BaseException | None = field(default=None, init=False)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self.batches
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _write_parquet(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
+    write_geoparquet(path, batches, SCHEMA, layer.crs)
+
+
+def _write_geopackage(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
+    options = {"GEOMETRY_NAME": GEOPACKAGE_GEOMETRY, "DESCRIPTION": layer.about}
+    _write_by_gdal(path, batches, layer, "GPKG", options, append=path.exists())
+
+
+def _write_flatgeobuf(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
+    _write_by_gdal(path, batches, layer, "FlatGeobuf", {})
+
+
+def _write_geojson(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
+    """RFC 7946: longitude and latitude of WGS 84 to 7 decimals (1 cm), shells anticlockwise."""
+    options = {"RFC7946": "YES", "COORDINATE_PRECISION": "7", "DESCRIPTION": layer.about}
+    _write_by_gdal(path, batches, layer, "GeoJSON", options)
+
+
+def _write_by_gdal(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    layer: Layer,
+    driver: str,
+    options: Mapping[str, str],
+    append: bool = False,
+) -> None:
+    epsg = layer.crs.to_epsg()
+    pyogrio.write_arrow(  # type: ignore[no-untyped-call]
+        pa.RecordBatchReader.from_batches(SCHEMA, batches),
+        path,
+        layer=layer.name,
+        driver=driver,
+        geometry_name=GEOMETRY,
+        geometry_type="Polygon",
+        crs=f"EPSG:{epsg}" if epsg else layer.crs.to_wkt(),
+        append=append,
+        layer_options=dict(options),
     )
 
 
-_WRITE: Mapping[str, Callable[[Path, GeoDataFrame, str], None]] = {
+_WRITE: Mapping[str, Callable[[Path, Iterable[pa.RecordBatch], Layer], None]] = {
+    ".gpkg": _write_geopackage,
     ".parquet": _write_parquet,
     ".fgb": _write_flatgeobuf,
+    ".geojson": _write_geojson,
 }
-_SUFFIXES = (".gpkg", *_WRITE)
+_SUFFIXES = tuple(_WRITE)
 
 
 @contextmanager

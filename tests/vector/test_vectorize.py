@@ -30,6 +30,7 @@ from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
 
 COLUMNS = ["class_value", "class_name", "level", "parent_value", "area_m2", "confidence"]
+MORE = ["id", "parent_id", "area_ha", "perimeter_m", "confidence_min", "children"]
 SIZE = (40, 60)
 CDL = Path(__file__).parents[2] / "../shared/data/cdl_iowa/cdl_2016_train.tif"
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -95,7 +96,7 @@ def test_geopackage_has_the_layers_columns_and_values_of_the_maps(scene, tmp_pat
     assert summary.pixels == np.count_nonzero(fields() >= 0)
     tables = read_levels(out)
     for level, table in tables.items():
-        assert list(table.columns) == [*COLUMNS, "geometry"]
+        assert list(table.columns) == [*COLUMNS, *MORE, "geometry"]
         assert len(table) == summary.features[level]
         assert table.crs.to_epsg() == 32633
         assert set(table.geom_type) == {"Polygon"}
@@ -115,12 +116,26 @@ def test_geopackage_has_the_layers_columns_and_values_of_the_maps(scene, tmp_pat
             per_cent = confidence.read(1).astype(float)
         means = [per_cent[numbered == number + 1].mean() for number in range(len(table))]
         np.testing.assert_allclose(table.confidence, means)
+        least = [per_cent[numbered == number + 1].min() for number in range(len(table))]
+        np.testing.assert_array_equal(table.confidence_min, least)
+        assert table.id.tolist() == list(range(1, len(table) + 1))
+        np.testing.assert_allclose(table.area_ha, table.area_m2 / 1e4)
+        np.testing.assert_allclose(table.perimeter_m, table.length / 0.9996, rtol=1e-6)
     assert tables[1].parent_value.isna().all()
+    assert tables[1].parent_id.isna().all()
+    assert tables[3].children.isna().all()
     for level in (2, 3):
         for row in tables[level].itertuples():
             inside = tables[level - 1].covers(row.geometry)
             assert inside.sum() == 1
             assert tables[level - 1].class_value[inside].item() == row.parent_value
+            assert tables[level - 1].id[inside].item() == row.parent_id
+        for row in tables[level - 1].itertuples():
+            within = tables[level][tables[level].parent_id == row.id]
+            shares = within.groupby("class_name").area_m2.sum().sort_values(ascending=False) / row.area_m2
+            listed = json.loads(row.children)
+            assert list(listed.values()) == pytest.approx(shares.tolist(), abs=1e-4)
+            assert listed == pytest.approx(shares.to_dict(), abs=1e-4)
     assert sorted(path.name for path in out.parent.iterdir()) == ["scene.gpkg"]
 
 
@@ -155,26 +170,85 @@ def test_all_formats_read_back_equal(scene, tmp_path):
     vectorize(scene, tmp_path / "s.fgb")
     for level, table in read_levels(tmp_path / "s.gpkg").items():
         parquet = read_parquet(tmp_path / f"s_L{level}.parquet")
-        assert parquet.parent_value.dtype == "Int32"
+        assert list(parquet.columns) == list(table.columns)
         flat = read_file(tmp_path / f"s_L{level}.fgb")
         for other in (parquet, flat):
             assert other.crs == table.crs
-            assert list(other.columns) == list(table.columns)
-            both = [sort_by_place(one) for one in (table, other)]
+            both = [one.sort_values("id").reset_index(drop=True) for one in (table, other)]
             assert shapely.equals_identical(*(one.geometry.to_numpy() for one in both)).all()
-            assert_frame_equal(*(one.drop(columns="geometry") for one in both), check_dtype=False)
-        metadata = json.loads(
-            pyarrow.parquet.read_metadata(tmp_path / f"s_L{level}.parquet").metadata[b"geo"]
-        )
-        assert metadata["version"] == "1.1.0"
-        assert "bbox" in metadata["columns"]["geometry"]["covering"]
+            assert_same_attributes(*both)
 
 
-def sort_by_place(table):
-    """Polygons in the order of their first vertex; FlatGeobuf sorts by its own index."""
-    table = table.astype({"parent_value": "float64"})
-    first = shapely.get_coordinates(shapely.get_point(table.exterior.to_numpy(), 0))
-    return table.iloc[np.lexsort((table.area, first[:, 0], first[:, 1]))].reset_index(drop=True)
+def test_geojson_is_what_rfc_7946_wants(scene, tmp_path):
+    vectorize(scene, tmp_path / "s.gpkg")
+    vectorize(scene, tmp_path / "s.geojson")
+    for level, table in read_levels(tmp_path / "s.gpkg").items():
+        path = tmp_path / f"s_L{level}.geojson"
+        content = json.loads(path.read_text())
+        assert "crs" not in content  # always WGS 84
+        rings = [ring for feature in content["features"] for ring in feature["geometry"]["coordinates"]]
+        assert all(round(x, 7) == x and round(y, 7) == y for ring in rings for x, y in ring)
+        other = read_file(path)
+        assert shapely.is_ccw(other.exterior.to_numpy()).all()
+        assert not shapely.is_ccw(shapely.get_rings(other.interiors.explode().dropna().to_numpy())).any()
+        assert_same_attributes(table, other)
+        expected = table.to_crs(4326).normalize()
+        assert shapely.equals_exact(expected.to_numpy(), other.normalize().to_numpy(), 1e-7).all()
+        # rounding does not part neighbours: they were the same point before
+        assert shapely.coverage_is_valid(other.geometry.to_numpy())
+
+
+def assert_same_attributes(one, other):
+    children = [
+        [text if isinstance(text, dict) else json.loads(text) for text in table.children.dropna()]
+        for table in (one, other)
+    ]
+    assert children[0] == children[1]
+    # a column without any number has another type in every format
+    numbers = dict.fromkeys(("parent_value", "parent_id"), "float64")
+    plain = (table.drop(columns=["geometry", "children"]).astype(numbers) for table in (one, other))
+    assert_frame_equal(*plain, check_dtype=False)
+
+
+def test_geoparquet_carries_the_metadata_of_the_specification(scene, tmp_path):
+    vectorize(scene, tmp_path / "s.parquet")
+    path = tmp_path / "s_L3.parquet"
+    table = read_parquet(path)
+    metadata = json.loads(pyarrow.parquet.read_metadata(path).metadata[b"geo"])
+    assert metadata["version"] == "1.1.0"
+    column = metadata["columns"][metadata["primary_column"]]
+    assert column["bbox"] == table.total_bounds.tolist()
+    assert column["geometry_types"] == ["Polygon"]
+    # readers that skip by the boxes find what a search in the polygons finds
+    left, bottom, _, _ = table.total_bounds
+    window = (left + 55, bottom + 55, left + 215, bottom + 135)
+    found = read_parquet(path, bbox=window)
+    assert set(table.id[table.intersects(shapely.box(*window))]) <= set(found.id)
+    assert 0 < len(found) < len(table) / 2
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_the_result_does_not_depend_on_the_blocks(scene, tmp_path, monkeypatch, rows):
+    options = {"min_area_m2": 1000, "simplify_m": 12}
+    vectorize(scene, tmp_path / "whole.gpkg", **options)
+    monkeypatch.setattr("hierars_geo.vector.path_map.STRIP_ROWS", rows)
+    vectorize(scene, tmp_path / "strips.gpkg", **options)
+    assert (tmp_path / "whole.gpkg").read_bytes() == (tmp_path / "strips.gpkg").read_bytes()
+    monkeypatch.setattr("hierars_geo.vector.rings.trace_rings.__defaults__", (rows * 10,))
+    vectorize(scene, tmp_path / "batches.gpkg", **options)
+    for level, table in read_levels(tmp_path / "whole.gpkg").items():
+        assert_frame_equal(table, read_file(tmp_path / "batches.gpkg", layer=f"L{level}"))
+
+
+def test_the_raster_of_a_local_crs_has_no_place_on_the_earth(tmp_path):
+    local = 'LOCAL_CS["site",UNIT["metre",1]]'
+    path = write(tmp_path / "local.tif", np.ones(SIZE, dtype=np.uint8), crs=local)
+    with pytest.raises(RasterError, match="Expected a CRS on the Earth, but got"):
+        vectorize(path, tmp_path / "local.gpkg", taxonomy="mm5b")
+    path = write(tmp_path / "flat.tif", np.ones(SIZE, dtype=np.uint8), transform=Affine(10, 0, 0, 0, 0, 0))
+    with pytest.raises(RasterError, match="Expected"):
+        vectorize(path, tmp_path / "flat.gpkg", taxonomy="mm5b")
+    assert not list(tmp_path.glob("*.gpkg*"))
 
 
 def test_one_level_goes_into_the_file_itself(scene, tmp_path):
@@ -202,8 +276,9 @@ def test_a_leaf_raster_alone_is_lifted(scene, tmp_path):
     vectorize(scene / "scene_L1.tif", tmp_path / "scene.gpkg")  # any of its files stands for the scene
     for level in (1, 2, 3):
         one, other = (read_file(tmp_path / name, layer=f"L{level}") for name in ("leaf.gpkg", "scene.gpkg"))
-        assert one.confidence.isna().all()
-        assert_frame_equal(one.drop(columns="confidence"), other.drop(columns="confidence"))
+        known = ["confidence", "confidence_min"]
+        assert one[known].isna().all(axis=None)
+        assert_frame_equal(one.drop(columns=known), other.drop(columns=known))
 
 
 def test_without_the_finest_map_the_others_are_used(scene, tmp_path):
@@ -324,7 +399,7 @@ def test_files_that_do_not_belong_together_are_refused(scene, tmp_path):
 def test_outputs_are_refused_or_replaced_whole(scene, tmp_path):
     out = tmp_path / "scene.gpkg"
     for name in ("scene.shp", "scene"):
-        with pytest.raises(OptionError, match=r"to end in \.gpkg, \.parquet, \.fgb"):
+        with pytest.raises(OptionError, match=r"to end in \.gpkg, \.parquet, \.fgb, \.geojson"):
             vectorize(scene, tmp_path / name)
     for options in ({"min_area_m2": -1}, {"simplify_m": float("nan")}, {"levels": []}, {"levels": [0]}):
         with pytest.raises(OptionError, match="Expected"):
@@ -347,7 +422,7 @@ def test_a_failure_leaves_nothing_behind(scene, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise pyogrio.errors.DataSourceError("disk full")
 
-    monkeypatch.setattr("hierars_geo.vector.geopackage.pyogrio.write_dataframe", fail)
+    monkeypatch.setattr("hierars_geo.vector.writer.pyogrio.write_arrow", fail)
     for name in ("scene.gpkg", "scene.fgb"):
         with pytest.raises(OutputError, match="to be writable, but got: disk full"):
             vectorize(scene, tmp_path / name)
