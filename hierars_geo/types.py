@@ -23,6 +23,7 @@ class Batch(TypedDict):
             known at coarse levels alone. Finer levels are then ``IGNORE_INDEX``, and so is ``mask``.
         bounds: One (left, bottom, right, top) per sample.
         crs: One CRS per sample.
+        files: Names of the images of each sample, in one text.
     """
 
     image: "Tensor"
@@ -31,6 +32,7 @@ class Batch(TypedDict):
     level_masks: NotRequired["Tensor"]
     bounds: NotRequired[list[object]]
     crs: NotRequired[list[object]]
+    files: NotRequired[list[str]]
 
 
 __all__ = ("IGNORE_INDEX", "Batch", "Bounds")

@@ -34,6 +34,7 @@ from .radiometry import Radiometry
 from .samplers import GridChipSampler, RandomChipSampler
 from .scene_split import SceneSplit
 from .splits import BlockSplit, RegionSplit, Splits, check_no_leak
+from .stacked_raster import write_stack
 from .statistics import BandStatistics, band_statistics, class_frequencies
 from .union import SceneUnion
 
@@ -84,4 +85,5 @@ __all__ = (
     "class_frequencies",
     "class_rates",
     "open_labels",
+    "write_stack",
 )

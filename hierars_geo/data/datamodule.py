@@ -321,7 +321,7 @@ class SceneDataModule(LightningDataModule):
     def transfer_batch_to_device(
         self, batch: Mapping[str, Any], device: torch.device, dataloader_idx: int
     ) -> dict[str, Any]:
-        """Move the tensors of a batch; bounds and CRS stay as they are."""
+        """Move the tensors of a batch; bounds, CRS and names of files stay as they are."""
         return {
             key: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
             for key, value in batch.items()

@@ -105,9 +105,11 @@ class GeoRaster(SceneSource, RasterDataset):
         return first_valid(self._read_scene(self.scenes[hit], lattice, window) for hit in hits)
 
     def _read_scene(self, scene: Scene, lattice: Lattice, window: Window) -> Patch:
-        return stack_channels(
+        patch = stack_channels(
             self._reader.read(layer.file, layer.indexes, lattice, window) for layer in scene.layers
         )
+        patch.files = scene.files
+        return patch
 
     def outlines(self, crs: CRS) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""

@@ -64,7 +64,7 @@ class GroundWalk:
             (tile, part.time)
             for part in find_ground(dataset, self.lattice, regions)
             for rectangle in (part.pixels.rectangles() if part.pixels.exact else [part.pixels.around])
-            for tile in _tiles(rectangle, window_px)
+            for tile in tiles_of(rectangle, window_px)
             if part.pixels.exact or shapely.intersects(part.polygon, shapely.box(*self.lattice.bounds(tile)))
         ]
         self.windows_in_all = len(tiles)
@@ -91,11 +91,11 @@ class GroundWalk:
             yield Stop(tile, time, self.dataset[left:right, bottom:top, time])
 
 
-def _tiles(rectangle: Window, side: int) -> Iterator[Window]:
+def tiles_of(rectangle: Window, side: int) -> Iterator[Window]:
     """Cut a rectangle into tiles that do not overlap; those at its lower and right end are smaller."""
     for row in range(rectangle.row, rectangle.row_stop, side):
         for col in range(rectangle.col, rectangle.col_stop, side):
             yield Window(row, col, min(side, rectangle.row_stop - row), min(side, rectangle.col_stop - col))
 
 
-__all__ = ("GroundWalk", "Stop")
+__all__ = ("GroundWalk", "Stop", "tiles_of")

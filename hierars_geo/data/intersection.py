@@ -117,8 +117,9 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             ``image`` (C, H, W) float32, 0 where not valid; ``valid`` (H, W) bool, True where every image
             holds data; ``mask`` (H, W) int64, leaf index, -100 where there is no label or no image (absent
             without labels); ``level_masks`` (N, H, W) where labels have levels; ``bounds`` (left, bottom,
-            right, top) as read; ``crs``. With ``stack=False``, instead of ``image``: ``image_NAME`` (C, h, w)
-            and ``valid_NAME`` (h, w) of each image at its own pixel size.
+            right, top) as read; ``crs``; ``files``, the names of the images read, in one text. With
+            ``stack=False``, instead of ``image``: ``image_NAME`` (C, h, w) and ``valid_NAME`` (h, w) of each
+            image at its own pixel size.
 
         Raises:
             QueryError: No scene of the leading image lies there (an IndexError).
@@ -179,6 +180,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     def _read_apart(self, where: Query, dates: Dates) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Read every image on its own grid; ``valid`` tells where all of them hold data, by nearest pixel."""
         sample: dict[str, Any] = {}
+        files: list[str] = []
         valid = np.ones((where.window.height, where.window.width), dtype=np.bool_)
         self._confine(valid, where.lattice, where.window)
         cuts = self._ground.cut(where.lattice, where.window)
@@ -192,8 +194,10 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             self._confine(patch.valid, lattice, window)
             part = to_sample(patch, is_image=True)
             sample[f"image_{name}"], sample[f"valid_{name}"] = part["image"], part["valid"]
+            files.append(part["files"])
             valid &= _nearest(patch.valid, valid.shape)
-        return sample | {"valid": torch.from_numpy(valid)}, valid
+        sample |= {"valid": torch.from_numpy(valid), "files": ", ".join(filter(None, files))}
+        return sample, valid
 
     def _confine(self, valid: NDArray[np.bool_], lattice: Lattice, window: Window) -> None:
         inside = None if self._region is None else self._region.mask(lattice, window)

@@ -20,10 +20,12 @@ class Patch:
         data: (C, H, W), float32 of an image; of labels int32, (1, H, W) leaf index, or (N, H, W) class index
             per level with -100 where a level is not known. Of no meaning where not valid.
         valid: (H, W) bool, True where every channel holds data.
+        files: Names of the files that it was read from.
     """
 
     data: Pixels
     valid: NDArray[np.bool_]
+    files: tuple[str, ...] = ()
 
     @classmethod
     def empty(cls, channels: int, window: Window, dtype: str) -> "Patch":
@@ -65,6 +67,7 @@ def first_valid(patches: Iterable[Patch | None]) -> Patch | None:
             take = patch.valid & ~merged.valid
             merged.data[:, take] = patch.data[:, take]
             merged.valid |= take
+            merged.files += patch.files
         if merged.valid.all():
             break
     return merged
@@ -76,7 +79,8 @@ def stack_channels(patches: Iterable[Patch]) -> Patch:
     if len(parts) == 1:
         return parts[0]
     valid = np.logical_and.reduce([part.valid for part in parts])
-    return Patch(np.concatenate([part.data for part in parts]), valid)
+    files = tuple(file for part in parts for file in part.files)
+    return Patch(np.concatenate([part.data for part in parts]), valid, files)
 
 
 __all__ = ("Patch", "Pixels", "first_valid", "stack_channels")

@@ -100,10 +100,10 @@ class SceneSource(OnLattice, GeoDataset):
 
 def to_sample(patch: Patch, is_image: bool) -> dict[str, Any]:
     """Turn a patch into the tensors of a sample."""
-    valid = torch.from_numpy(patch.valid)
+    common = {"valid": torch.from_numpy(patch.valid), "files": ", ".join(dict.fromkeys(patch.files))}
     if is_image:
-        return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0))), "valid": valid}
-    return to_masks(patch) | {"valid": valid}
+        return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0)))} | common
+    return to_masks(patch) | common
 
 
 def to_masks(patch: Patch) -> dict[str, torch.Tensor]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid
@@ -44,6 +44,12 @@ class Scene:
     def path(self) -> str:
         """The file, or the first of several; scenes are sorted by it."""
         return self.layers[0].file.path
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Names of its files as people know them, without what GDAL is told besides (``vrt://FILE?...``)."""
+        plain = (layer.file.path.removeprefix("vrt://").split("?", maxsplit=1)[0] for layer in self.layers)
+        return tuple(plain)
 
     @property
     def grid(self) -> GeoGrid:

@@ -59,7 +59,7 @@ def test_mask_is_the_leaf_index_and_ignored_where_label_or_image_is_missing(imag
 
 def test_labels_alone_say_where_there_is_a_label(labels):
     sample = labels[query(0, 0, 10, 10)]
-    assert set(sample) == {"mask", "valid", "bounds", "crs"}
+    assert set(sample) == {"mask", "valid", "bounds", "crs", "files"}
     np.testing.assert_array_equal(sample["valid"], sample["mask"] != -100)
     assert (sample["mask"][:, :5] == -100).all()
     assert (sample["mask"][3] == -100).all()

@@ -74,7 +74,7 @@ def test_leaves_alone_bring_no_mask_per_level(tmp_path):
     fine = write(tmp_path / "f.tif", np.array([[2, 3]], dtype="uint8"))
     labels = open_labels(fine, three_leaves(), level=2)
     assert not labels.has_levels
-    assert set(labels[query(0, 0, 1, 2)]) == {"mask", "valid", "bounds", "crs"}
+    assert set(labels[query(0, 0, 1, 2)]) == {"mask", "valid", "bounds", "crs", "files"}
 
 
 def test_augmentation_moves_every_level_alike():
