@@ -17,7 +17,7 @@ from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, Window
 
 #: Enough for a row of tiles of every input band and of every output of a wide scene.
-_BLOCK_CACHE_MB = 128
+_BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where GDAL's own option has MB
 
 
 def gdal_env() -> AbstractContextManager[object]:
@@ -32,7 +32,7 @@ def bounded_block_cache() -> AbstractContextManager[object]:
     GDAL keeps decoded blocks up to a twentieth of the machine's memory, which looks like a leak in a process
     that passes over a large raster once.
     """
-    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_MB)  # type: ignore[no-untyped-call]
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_BYTES)  # type: ignore[no-untyped-call]
     return env
 
 

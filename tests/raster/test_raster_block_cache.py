@@ -1,0 +1,10 @@
+"""The block cache is small, but holds many blocks: rasterio takes bytes where GDAL's option takes megabytes."""
+
+from rasterio._env import get_gdal_config
+
+from hierars_geo.raster import bounded_block_cache
+
+
+def test_the_bounded_cache_holds_128_mib():
+    with bounded_block_cache():
+        assert get_gdal_config("GDAL_CACHEMAX") == 128 * 2**20
