@@ -25,7 +25,7 @@ def parser() -> CommandParser:
         "--out",
         type=str,
         required=True,
-        help="FILE.gpkg (layers L1 L2 ...), FILE.parquet or FILE.fgb (one file per level)",
+        help="FILE.gpkg (layers L1 L2 ...); FILE.parquet, FILE.fgb or FILE.geojson (one file per level)",
     )
     p.add_argument(
         "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
@@ -42,6 +42,11 @@ def parser() -> CommandParser:
         type=float,
         default=0.0,
         help="tolerance in metres; shared borders stay shared, the outer border stays (default: 0)",
+    )
+    p.add_argument(
+        "--smooth",
+        action="store_true",
+        help="round the corners of pixels off; shared borders stay shared, the outer border stays",
     )
     p.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return p
@@ -61,6 +66,7 @@ def main(argv: list[str]) -> int:
             levels=args.levels,
             min_area_m2=args.min_area_m2,
             simplify_m=args.simplify_m,
+            smooth=args.smooth,
             overwrite=args.overwrite,
             progress=progress,
         )

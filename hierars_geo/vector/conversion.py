@@ -54,6 +54,7 @@ def vectorize(
     levels: Iterable[int] | None = None,
     min_area_m2: float = 0.0,
     simplify_m: float = 0.0,
+    smooth: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> VectorSummary:
@@ -71,6 +72,8 @@ def vectorize(
         levels: Levels to write, from 1; default all down to the finest that there is a map of.
         min_area_m2: Regions of the finest level that are smaller join a neighbour; 0 keeps all.
         simplify_m: Tolerance of the simplification of borders, in metres on the ground; 0 keeps all vertices.
+        smooth: Round the corners of pixels off; borders stay shared, the outer border stays. Not together
+            with ``simplify_m``.
         overwrite: Replace files that exist.
         progress: Called with (rows done, rows in all).
 
@@ -86,7 +89,7 @@ def vectorize(
         OutputError: A file exists, or cannot be written.
     """
     target = Path(out)
-    _check_options(target, min_area_m2, simplify_m)
+    _check_options(target, min_area_m2, simplify_m, smooth)
     files = find_map_files(source)
     tree = find_taxonomy(files, taxonomy)
     with bounded_block_cache(), open_path_map(files, tree) as maps:
@@ -102,7 +105,7 @@ def vectorize(
             f"Expected {source} to hold pixels with a class, but all are nodata. "
             "Check the map and its taxonomy."
         )
-    coverage, ended_in = build_coverage(regions, paths, grid, min_area_m2, simplify_m)
+    coverage, ended_in = build_coverage(regions, paths, grid, min_area_m2, simplify_m, smooth)
     region_of_run = ended_in[region_of_run]
     metric = GroundMetric(grid)
     features: dict[int, int] = {}
@@ -156,11 +159,16 @@ def _report_rows(progress: Progress | None, height: int, levels: int) -> Callabl
     return report
 
 
-def _check_options(out: Path, min_area_m2: float, simplify_m: float) -> None:
+def _check_options(out: Path, min_area_m2: float, simplify_m: float, smooth: bool) -> None:
     output_files(out, (1,))
     for name, value in (("min_area_m2", min_area_m2), ("simplify_m", simplify_m)):
         if not (math.isfinite(value) and value >= 0):
             raise OptionError(f"Expected {name} to be 0 or more, but got {value}.")
+    if smooth and simplify_m > 0:
+        raise OptionError(
+            f"Expected borders to be smoothed or simplified, but got both (simplify_m {simplify_m:g}). "
+            "Choose one: smoothing follows the pixels, simplification leaves them."
+        )
 
 
 def _choose_levels(levels: Iterable[int] | None, finest: int, taxonomy: Taxonomy) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from .rings import trace_rings
 from .scan import RowScanner
 from .sieving import sieve
 from .simplify import surviving_corners
+from .smoothing import fixed_corners, smooth
 
 #: Pixels this close to square count as square, so that borders of equally many pixels are equally long.
 _SQUARE = 1e-3
@@ -33,6 +34,7 @@ class Coverage:
         levels: Regions of levels 1..D.
         area_m2: (R,) area on the ellipsoid of each region of the paths, 0 for the outside.
         survives: (k,) True for the corners that stay vertices; None for all.
+        fixed: (k,) True for the corners that smoothing leaves where they are; None without smoothing.
     """
 
     grid: GeoGrid
@@ -41,6 +43,7 @@ class Coverage:
     levels: tuple[LevelRegions, ...]
     area_m2: NDArray[np.float64]
     survives: NDArray[np.bool_] | None = None
+    fixed: NDArray[np.bool_] | None = None
 
     def outlines(self, level: int) -> Iterator[tuple[int, Outlines]]:
         """Trace the outlines of a level, 1..D, some regions at a time in the order of their numbers.
@@ -49,7 +52,7 @@ class Coverage:
             The number of the first region, and the outlines of that region and those after it.
         """
         quadrants = self.levels[level - 1].region[self.regions.quadrants]
-        yield from _outlines(self.regions, quadrants, self.survives)
+        yield from _outlines(self.regions, quadrants, self.survives, self.fixed)
 
     def polygons(self, level: int) -> Polygons:
         """Build all polygons of a level, 1..D, in the order of its regions; shells anticlockwise."""
@@ -63,6 +66,7 @@ def build_coverage(
     grid: GeoGrid,
     min_area_m2: float = 0.0,
     simplify_m: float = 0.0,
+    smooth_borders: bool = False,
 ) -> tuple[Coverage, NDArray[np.int32]]:
     """Sieve, simplify and nest the regions of a raster.
 
@@ -72,6 +76,7 @@ def build_coverage(
         grid: Where the raster lies.
         min_area_m2: Smaller regions join a neighbour; 0 keeps all.
         simplify_m: Tolerance of the simplification in metres on the ground; 0 keeps all vertices.
+        smooth_borders: Round the corners of pixels off; not together with a simplification.
 
     Returns:
         The coverage, and (R,) int32 the region of it that each given region ended in.
@@ -87,11 +92,12 @@ def build_coverage(
         aspect = height_m / width_m if abs(height_m / width_m - 1) > _SQUARE else 1.0
         regions, ended_in = sieve(regions, paths, area_m2, min_area_m2, aspect)
         area_m2 = np.bincount(ended_in, weights=area_m2).astype(np.float64)
-    survives = None
-    if simplify_m > 0:
-        survives = surviving_corners(regions, simplify_m, pixel_size_m(grid))
-        area_m2 = _measure(regions, survives, grid)
-    return Coverage(grid, paths, regions, nest_levels(regions, paths), area_m2, survives), ended_in
+    survives = surviving_corners(regions, simplify_m, pixel_size_m(grid)) if simplify_m > 0 else None
+    fixed = fixed_corners(regions) if smooth_borders else None
+    if survives is not None or fixed is not None:
+        area_m2 = _measure(regions, grid, survives, fixed)
+    levels = nest_levels(regions, paths)
+    return Coverage(grid, paths, regions, levels, area_m2, survives, fixed), ended_in
 
 
 def polygonize_paths(
@@ -113,23 +119,34 @@ def polygonize_paths(
     scanner = RowScanner(path_map.shape[1], nodata)
     scanner.feed(path_map)
     regions, _ = label_regions(scanner.finish())
-    parts = [outlines.polygons(transform) for _, outlines in _outlines(regions, regions.quadrants, None)]
+    parts = [outlines.polygons(transform) for _, outlines in _outlines(regions, regions.quadrants)]
     return np.concatenate([np.empty(0, dtype=np.object_), *parts]), regions.path[1:]
 
 
 def _outlines(
-    regions: Regions, quadrants: NDArray[np.int32], survives: NDArray[np.bool_] | None
+    regions: Regions,
+    quadrants: NDArray[np.int32],
+    survives: NDArray[np.bool_] | None = None,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> Iterator[tuple[int, Outlines]]:
     for rings in trace_rings(regions.row, regions.col, quadrants, regions.links):
         kept = rings if survives is None else rings.keep_corners(survives)
-        yield rings.first_region, kept.outlines(regions.row, regions.col)
+        outlines = kept.outlines(regions.row, regions.col)
+        yield rings.first_region, outlines if fixed is None else smooth(outlines, fixed[kept.corners])
 
 
-def _measure(regions: Regions, survives: NDArray[np.bool_], grid: GeoGrid) -> NDArray[np.float64]:
-    """(R,) areas in m2 of regions whose borders have fewer corners."""
-    projection = equal_area_around(np.stack(regions.coordinates(grid.transform)), grid.crs)
+def _measure(
+    regions: Regions,
+    grid: GeoGrid,
+    survives: NDArray[np.bool_] | None,
+    fixed: NDArray[np.bool_] | None,
+) -> NDArray[np.float64]:
+    """(R,) areas in m2 of regions whose borders left the pixels'."""
     areas = np.zeros(len(regions.path))
-    for first, outlines in _outlines(regions, regions.quadrants, survives):
+    if regions.count == 0:
+        return areas
+    projection = equal_area_around(np.stack(regions.coordinates(grid.transform)), grid.crs)
+    for first, outlines in _outlines(regions, regions.quadrants, survives, fixed):
         measured = polygon_areas_m2(outlines.polygons(grid.transform), grid.crs, projection)
         areas[first : first + len(measured)] = measured
     return areas
