@@ -1,0 +1,232 @@
+"""Prediction: time over the bare model, peak memory, seams, and other tools on the same raster.
+
+Run: make bench-predict (or python experiments/bench/bench_predict.py), about 40 minutes on two quiet cores,
+of which the other tools take three quarters (and 13 GB of disk for their environments, once, in ``--folder``;
+``--no-peers`` leaves them out). ``--small`` runs everything on small rasters: to see that it works, not for
+figures. Prints Markdown for docs/benchmarks.md. The exit status is 0 also where a target is missed.
+
+* Floor: the model's path logits of the same windows in the same batches, the input in memory. Prediction and
+  floor run in turns in one process after one run of each that does not count; medians of the rounds. The
+  prediction is the whole way, from the raster to three cloud-optimised class maps.
+* Peak memory: resident bytes (VmHWM) of a process of its own, above what it held after imports and one
+  forward pass of a batch. A model that costs next to nothing, so that only the tiling is seen.
+* Other tools: environments of their own with the same PyTorch; the same model as an exported program (ATen
+  operators, the same numbers), the same raster, window, overlap and batch; a process of its own each.
+  They write one level, this project three.
+* Seams: the largest step between neighbouring pixels across a border of windows, in units of the largest
+  step elsewhere; a smooth image, so that each step was made by the tiling.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from prediction import memory, peers, seams
+from prediction.floor import time_over_floor
+from prediction.models import LEAVES, export_model, write_checkpoint
+from prediction.scenes import write_scene
+from prediction.table import markdown, verdict
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured, in pixels."""
+
+    floor_px: int = 2048
+    gpu_floor_px: int = 8192
+    memory_px: tuple[int, ...] = (2048, 8192, 16384)
+    peer_time_px: int = 2048
+    peer_memory_px: int = 8192
+    seam_px: int = 1536
+    window_px: int = 512
+    rounds: int = 5
+    peer_limit_s: float = 900.0
+
+    @property
+    def overlap_px(self) -> int:
+        """A quarter of the window."""
+        return self.window_px // 4
+
+
+SMALL = Sizes(256, 512, (256, 512), 256, 512, 192, 64, 1, 600.0)
+OVERLAP = 0.25
+BATCH = 4
+
+
+def bench_floor(folder: Path, sizes: Sizes) -> str:
+    """Time over the floor, on the CPU, and on the GPU where there is one."""
+    cases = [("unet-resnet18", sizes.floor_px, "cpu", 1.05)]
+    if torch.cuda.is_available():
+        cases.append(("upernet-convnext-t", sizes.gpu_floor_px, "cuda", 1.15))
+    rows = []
+    for model, side_px, device, target in cases:
+        ours, floor, ratio = time_over_floor(
+            folder, model, side_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, device
+        )
+        what = f"{model}, {side_px} px, {device}"
+        rows.append(
+            (what, f"{ours:.2f} s", f"{floor:.2f} s", f"{ratio:.3f}", f"{target}", verdict(ratio, target))
+        )
+    return markdown(("model, raster", "prediction", "bare model", "ratio", "at most", ""), rows)
+
+
+def bench_memory(folder: Path, sizes: Sizes) -> str:
+    """Peak memory by size of the raster."""
+    checkpoint = folder / "cheap.ckpt"
+    write_checkpoint(checkpoint, "cheap", sizes.window_px)
+    rows, peak_of = [], {}
+    for side_px in sizes.memory_px:
+        scene = write_scene(folder / f"plain_{side_px}.tif", side_px, noisy=False)
+        result = memory.measure(checkpoint, scene, sizes.window_px, OVERLAP, BATCH)
+        peak_of[side_px] = result["peak_bytes"]
+        mb = result["peak_bytes"] / 1e6
+        rows.append((f"{side_px} px", f"{mb:.0f} MB", "700 MB", verdict(mb, 700)))
+    first, last = sizes.memory_px[0], sizes.memory_px[-1]
+    growth = (peak_of[last] - peak_of[first]) / (last**2 - first**2)
+    rows.append((f"growth, {first} to {last} px", f"{growth:.2f} bytes/px", "0.5", verdict(growth, 0.5)))
+    return markdown(("raster, side", "peak", "at most", ""), rows)
+
+
+def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
+    """Other tools: time with the real model, memory with the cheap one."""
+    work = folder / "peers"
+    work.mkdir(exist_ok=True)
+    programs = {}
+    for name in ("unet-resnet18", "cheap"):
+        model = write_checkpoint(work / f"{name}.ckpt", name, sizes.window_px)
+        programs[name] = work / f"{name}.pt2"
+        export_model(model, programs[name], sizes.window_px)
+    timed = write_scene(folder / f"scene_{sizes.peer_time_px}.tif", sizes.peer_time_px)
+    large = write_scene(folder / f"plain_{sizes.peer_memory_px}.tif", sizes.peer_memory_px, noisy=False)
+    seconds, floor, _ = time_over_floor(
+        folder, "unet-resnet18", sizes.peer_time_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, "cpu"
+    )
+    own = memory.measure(work / "cheap.ckpt", large, sizes.window_px, OVERLAP, BATCH)["peak_bytes"]
+    pixels = sizes.peer_memory_px**2
+    rows = [
+        (
+            "hierars-geo (three levels, COG)",
+            f"{seconds:.1f} s",
+            f"{seconds / floor:.2f}",
+            "1.00",
+            f"{own / MIB:.0f} MiB",
+            f"{own / pixels:.1f}",
+            "1.0",
+            "",
+        )
+    ]
+    for tool, time_run, memory_run in _peer_runs(environments, work, programs, timed, large, sizes):
+        note = time_run.failure or memory_run.failure
+        cells = ("-", "-", "-")
+        if time_run.seconds:
+            median = statistics.median(time_run.seconds[1:] or time_run.seconds)
+            cells = (f"{median:.1f} s", f"{median / floor:.2f}", f"{median / seconds:.2f}")
+        peak = memory_run.peak_bytes
+        memory_cells = (f"{peak / MIB:.0f} MiB", f"{peak / pixels:.1f}", f"{peak / own:.1f}")
+        targets = note or f"{verdict(seconds, median)} / {verdict(own, peak / 10)}"
+        rows.append((tool, *cells, *(memory_cells if peak else ("-", "-", "-")), targets))
+    header = (
+        f"tool, {sizes.peer_time_px} px",
+        "time",
+        "over the bare model",
+        "over ours",
+        f"peak at {sizes.peer_memory_px} px",
+        "bytes/px",
+        "over ours",
+        "ours faster / a tenth of the memory",
+    )
+    return markdown(header, rows)
+
+
+def _peer_runs(
+    environments: Path, work: Path, programs: dict[str, Path], timed: Path, large: Path, sizes: Sizes
+) -> Iterator[tuple[str, peers.PeerRun, peers.PeerRun]]:
+    """Yield name, timed run and memory run of every tool."""
+    for peer in peers.PEERS:
+        reason = peers.install(peer, environments)
+        for tool in peer.tools:
+            if reason:
+                yield tool, peers.PeerRun(failure=reason), peers.PeerRun(failure=reason)
+                continue
+            runs = [
+                peers.run(
+                    peer,
+                    environments,
+                    tool,
+                    programs[name],
+                    raster,
+                    work / "peer.tif",
+                    sizes.window_px,
+                    sizes.overlap_px,
+                    LEAVES,
+                    BATCH,
+                    rounds,
+                    sizes.peer_limit_s,
+                )
+                for name, raster, rounds in (
+                    ("unet-resnet18", timed, sizes.rounds + 1),
+                    ("cheap", large, 1),
+                )
+            ]
+            yield tool, runs[0], runs[1]
+
+
+def bench_seams(folder: Path, sizes: Sizes, checkpoint: Path | None) -> str:
+    """Seams of blended windows, and without blending."""
+    image = seams.smooth_image(sizes.seam_px)
+    rows = []
+    for name, model in seams.models(folder, sizes.window_px, checkpoint).items():
+        blended = seams.seam_step(model, image, sizes.window_px, OVERLAP, "hann")
+        plain = seams.seam_step(model, image, sizes.window_px, 0.0, "none")
+        rows.append((name, f"{blended:.2f}", "1.1", verdict(blended, 1.1), f"{plain:.1f}"))
+    header = ("model", "hann", "at most", "", "none, windows side by side")
+    return markdown(header, rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="small rasters: a try, no figures")
+    parser.add_argument("--no-peers", action="store_true", help="leave the other tools out")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "hierars_peers", help="environments"
+    )
+    parser.add_argument("--only", choices=("floor", "memory", "peers", "seams"), help="one part")
+    parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
+    args = parser.parse_args()
+    sizes = SMALL if args.small else Sizes()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    print(
+        f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, {device}, {platform.machine()}, "
+        f"torch {torch.__version__}; window {sizes.window_px} px, overlap {sizes.overlap_px} px, "
+        f"batch {BATCH}, {LEAVES} leaves"
+    )
+    parts = [args.only] if args.only else ["floor", "memory", "seams", "peers"]
+    with tempfile.TemporaryDirectory(prefix="bench_predict_") as name:
+        folder = Path(name)
+        for part in parts:
+            if part == "peers" and args.no_peers:
+                continue
+            print(f"\n### {part.capitalize()}\n")
+            if part == "floor":
+                print(bench_floor(folder, sizes))
+            elif part == "memory":
+                print(bench_memory(folder, sizes))
+            elif part == "seams":
+                print(bench_seams(folder, sizes, args.checkpoint))
+            else:
+                print(bench_peers(folder, args.folder, sizes))
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

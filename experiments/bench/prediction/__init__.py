@@ -1,0 +1,1 @@
+"""Parts of bench_predict.py: scenes and models, time over the floor, memory, peers, seams."""

@@ -1,0 +1,32 @@
+"""Peak memory of predictions of growing rasters."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def measure(checkpoint: Path, scene: Path, window_px: int, overlap: float, batch: int) -> dict[str, float]:
+    """Predict a scene in a process of its own.
+
+    Returns:
+        ``seconds`` of the prediction and ``peak_bytes`` beyond imports and model.
+    """
+    with tempfile.TemporaryDirectory(dir=scene.parent) as out:
+        command = [checkpoint, scene, out, window_px, overlap, batch]
+        done = subprocess.run(
+            [sys.executable, str(_HERE / "memory_process.py"), *map(str, command)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise RuntimeError(f"the prediction of {scene} failed:\n{done.stderr[-2000:]}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+__all__ = ("measure",)
