@@ -1,4 +1,4 @@
-"""The block cache is small, but holds many blocks: rasterio takes bytes where GDAL's option takes megabytes."""
+"""The block cache is small, yet holds many blocks: rasterio takes bytes where GDAL itself takes megabytes."""
 
 from rasterio._env import get_gdal_config
 
