@@ -19,21 +19,24 @@ RANK = {
     "taxonomy": 1,
     "grid": 1,
     "styles": 1,
+    "layers": 2,
     "raster": 2,
     "nn": 2,
     "metrics": 2,
     "data": 3,
     "tasks": 4,
     "predict": 5,
+    "export": 6,
     "vector": 6,
     "accuracy": 7,
     "report": 7,
+    "viewer": 7,
     "cli": 8,
     "__main__": 9,
 }
 
 #: The only imports between rooms of one rank.
-SAME_RANK = {("catalog_files", "errors"), ("styles", "taxonomy")}
+SAME_RANK = {("catalog_files", "errors"), ("styles", "taxonomy"), ("viewer", "report")}
 
 #: What a room must not know, besides the rooms above it.
 MUST_NOT_KNOW = {
@@ -42,15 +45,18 @@ MUST_NOT_KNOW = {
     "taxonomy": {"torch", "rasterio"},
     "grid": {"torch", "rasterio", "geopandas", "pyogrio"},
     "styles": {"torch", "rasterio"},
+    "layers": {"rasterio", "torch"},
     "raster": {"torch"},
     "nn": {"rasterio", "pyproj", "lightning", "geopandas", "torchgeo"},
     "metrics": {"rasterio", "pyproj", "geopandas"},
     "data": {"hierars_geo.nn", "segmentation_models_pytorch", "timm"},
     "tasks": {"hierars_geo.data", "rasterio", "torchgeo"},
     "predict": {"hierars_geo.data", "torchgeo"},
+    "export": {"hierars_geo.data", "lightning", "torchgeo"},
     "vector": {"hierars_geo.nn", "torch"},
     "accuracy": {"hierars_geo.nn", "lightning"},
     "report": {"hierars_geo.nn", "torch"},
+    "viewer": {"hierars_geo.nn", "torch"},
 }
 
 MAX_LINES = 400

@@ -1,0 +1,118 @@
+"""The image under the maps: found through the maps' STAC item, stretched alike in every tile."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import HieraRSError, HieraRSWarning
+from ..report.scenes import PredictedScene
+from ..report.truecolor import stretch_between, stretch_limits, true_color_bands
+from .reading import TileAddress, as_float, read_preview, read_tile
+
+_SOURCES = "hierars:source"
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """An image in true colour.
+
+    Attributes:
+        files: File and 1-based band of red, green and blue.
+        bands: Their names.
+    """
+
+    files: tuple[tuple[Path, int], ...]
+    bands: tuple[str, str, str]
+
+    @cached_property
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """Values that become black and white, per band, from the whole image reduced."""
+        planes = np.stack([read_preview(path, band) for path, band in self.files])
+        valid = _has_data(planes)
+        if not valid.any():
+            return ((0.0, 1.0),) * len(self.files)
+        return tuple(stretch_limits(plane, valid) for plane in planes)
+
+    def tile(self, address: TileAddress) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+        """Read a tile.
+
+        Returns:
+            (3, h, w) uint8 and (h, w) bool where there is data; None outside the image.
+        """
+        planes = [read_tile(path, address, band, "bilinear") for path, band in self.files]
+        if any(plane is None for plane in planes):
+            return None
+        stacked = np.stack([as_float(plane) for plane in planes if plane is not None])
+        valid = _has_data(stacked)
+        colors = [
+            stretch_between(plane, valid, limits) for plane, limits in zip(stacked, self.limits, strict=True)
+        ]
+        return np.stack(colors), valid
+
+
+def find_backdrop(folder: Path, scene: PredictedScene, given: Path | None) -> Backdrop | None:
+    """Find the image of a scene.
+
+    Without one that is given, the files that the scene's item is derived from are taken if they are still
+    there, then files of their names beside the maps. Only files of this machine count.
+
+    Args:
+        folder: Where the maps lie.
+        scene: The maps.
+        given: The image as the user names it.
+
+    Returns:
+        The image; None where there is none. An image that cannot be shown is left out with a warning.
+
+    Raises:
+        MissingFileError: The given image does not exist.
+        RasterError: The given image cannot be shown.
+    """
+    if given is not None:
+        files, bands = true_color_bands(given)
+        return Backdrop(tuple(files), bands)
+    path = _source(folder, scene)
+    if path is None:
+        return None
+    try:
+        files, bands = true_color_bands(path)
+    except HieraRSError as error:
+        warnings.warn(f"The image of {scene.name} is not shown. {error}", HieraRSWarning, stacklevel=2)
+        return None
+    return Backdrop(tuple(files), bands)
+
+
+def _source(folder: Path, scene: PredictedScene) -> Path | None:
+    item: dict[str, Any] = json.loads((folder / f"{scene.name}.json").read_text(encoding="utf-8"))
+    links = [link for link in item.get("links") or () if link.get("rel") == "derived_from"]
+    named = [_local(folder, str(link.get("href", ""))) for link in links]
+    named += [folder / Path(str(name)).name for name in scene.properties.get(_SOURCES) or ()]
+    there = [path for path in named if path is not None and path.exists()]
+    if not there:
+        return None
+    one_per_band = len({path.name for path in there}) > 1
+    return there[0].parent if one_per_band else there[0]
+
+
+def _local(folder: Path, href: str) -> Path | None:
+    """Turn the address of a link into a path of this machine, None where it is of another."""
+    parts = urlparse(href)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not parts.path:
+        return None
+    return folder / unquote(parts.path)
+
+
+def _has_data(planes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell pixels with data (h, w): finite in all bands (3, h, w), and not 0 in all of them."""
+    valid: NDArray[np.bool_] = np.isfinite(planes).all(axis=0) & (np.nan_to_num(planes) != 0).any(axis=0)
+    return valid
+
+
+__all__ = ("Backdrop", "find_backdrop")

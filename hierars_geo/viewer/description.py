@@ -1,0 +1,112 @@
+"""What the page is told about a view: levels, the class tree, colours, addresses of tiles."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..taxonomy import RGB, Taxonomy
+from .painting import UNSURE_COLOR, ramp_colors
+from .views import View
+
+_RAMP_STEPS = range(0, 101, 10)
+
+
+def describe_view(view: View) -> dict[str, Any]:
+    """Describe a view as plain values for JSON.
+
+    Returns:
+        ``levels`` with all classes by index, ``tree`` with the classes as the legend nests them, ``layers``
+        (name -> address of its tiles), bounds, zoom, and where the maps come from.
+    """
+    scene = view.scene
+    tree = scene.taxonomy
+    return {
+        "number": view.number,
+        "title": view.title,
+        "date": scene.date,
+        "taxonomy": tree.title or tree.name,
+        "bounds": view.bounds,
+        "maxZoom": view.max_zoom,
+        "levels": [
+            {
+                "level": level,
+                "name": tree.level_names[level - 1],
+                "confidence": level in scene.confidence,
+                "classes": [
+                    {"name": name, "color": css_color(color)}
+                    for name, color in zip(tree.class_names(level), tree.colors(level), strict=True)
+                ],
+            }
+            for level in scene.levels
+        ],
+        "tree": class_tree(tree, scene.levels),
+        "layers": {name: _address(view, name) for name in layer_names(view)},
+        "image": None if view.backdrop is None else ", ".join(view.backdrop.bands),
+        "unsureColor": css_color(UNSURE_COLOR),
+        "confidenceRamp": [css_color(ramp_colors()[step]) for step in _RAMP_STEPS],
+    }
+
+
+def layer_names(view: View) -> list[str]:
+    """Names of everything a view has tiles of."""
+    names = [f"L{level}" for level in view.scene.levels]
+    names += [f"conf_L{level}" for level in view.scene.confidence]
+    return names + ["depth"] * view.has_depth + ["image"] * (view.backdrop is not None)
+
+
+def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Nest the classes of some levels.
+
+    A class that the level below only repeats (its one child, of the same name) shares the entry with it.
+
+    Args:
+        taxonomy: The class tree.
+        levels: Levels to nest, coarsest first.
+
+    Returns:
+        Entries with ``level`` and ``index`` of the class, the ``levels`` it stands for, ``name``, ``color``
+        (that of the finest of these levels) and ``children``.
+    """
+    paths = np.unique(taxonomy.paths[:, [level - 1 for level in levels]], axis=0)
+    return _branches(taxonomy, levels, paths, 0)
+
+
+def css_color(color: RGB) -> str:
+    """Return a colour as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _branches(
+    taxonomy: Taxonomy, levels: tuple[int, ...], paths: NDArray[np.int64], column: int
+) -> list[dict[str, Any]]:
+    if column == len(levels):
+        return []
+    entries = []
+    for index in np.unique(paths[:, column]).tolist():
+        name = taxonomy.class_names(levels[column])[index]
+        below = paths[paths[:, column] == index]
+        last = column
+        while last + 1 < len(levels):
+            children = np.unique(below[:, last + 1])
+            if len(children) > 1 or taxonomy.class_names(levels[last + 1])[children[0]] != name:
+                break
+            last += 1
+        entries.append(
+            {
+                "level": levels[column],
+                "index": index,
+                "levels": list(levels[column : last + 1]),
+                "name": name,
+                "color": css_color(taxonomy.colors(levels[last])[below[0, last]]),
+                "children": _branches(taxonomy, levels, below, last + 1),
+            }
+        )
+    return entries
+
+
+def _address(view: View, layer: str) -> str:
+    return f"/tiles/{view.number}/{layer}/{{z}}/{{x}}/{{y}}.png?v={view.version}"
+
+
+__all__ = ("class_tree", "css_color", "describe_view", "layer_names")

@@ -1,0 +1,100 @@
+"""Tiles: classes in the colours of the tree, confidence by a ramp, the image in true colour; PNG."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib import colormaps
+
+from ..report.png import index_png, rgb_png
+from ..report.scenes import PredictedScene
+from ..taxonomy import RGB
+from .reading import TILE_PX, TileAddress, read_tile
+from .scene_pixels import UNSURE, ScenePixels, level_offsets
+from .selection import Selection
+from .views import View
+
+#: Colour of a pixel of which not even the coarsest level is sure enough; no tree uses a pure grey.
+UNSURE_COLOR: RGB = (128, 128, 128)
+#: The ramp of the report and of the QGIS style of confidence rasters: dark is unsure, light is sure.
+_RAMP = "viridis"
+_PER_CENT = 100
+_NOTHING = -1
+EMPTY_PNG = index_png(np.full((TILE_PX, TILE_PX), _NOTHING), {})
+
+
+def class_tile(view: View, level: int, address: TileAddress, selection: Selection | None = None) -> bytes:
+    """Paint the classes of one level.
+
+    Raises:
+        RasterError: A raster is damaged.
+        TaxonomyError: A value is no class of the level.
+    """
+    pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
+    codes = pixels.of_level(level)
+    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene))
+
+
+def depth_tile(view: View, threshold: int, address: TileAddress, selection: Selection | None = None) -> bytes:
+    """Paint each pixel at the finest level whose confidence reaches a threshold.
+
+    Args:
+        view: A view with a confidence raster of every level.
+        threshold: Per cent, 0..100.
+        address: The tile.
+        selection: Show only this class, its parents and its children.
+
+    Raises:
+        RasterError: A raster is damaged.
+        TaxonomyError: A value is no class of the level.
+    """
+    pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
+    codes = pixels.of_depth(threshold)
+    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene))
+
+
+def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
+    """Paint the confidence of a level.
+
+    Raises:
+        RasterError: The raster is damaged.
+    """
+    values = read_tile(view.scene.confidence[level], address)
+    if values is None:
+        return EMPTY_PNG
+    return index_png(np.ma.filled(np.ma.asarray(values, dtype=np.int64), _NOTHING), ramp_colors())
+
+
+def image_tile(view: View, address: TileAddress) -> bytes:
+    """Paint the image under the maps.
+
+    Raises:
+        RasterError: The image is damaged.
+    """
+    tile = None if view.backdrop is None else view.backdrop.tile(address)
+    return EMPTY_PNG if tile is None else rgb_png(*tile)
+
+
+def code_colors(scene: PredictedScene) -> dict[int, RGB]:
+    """Colour of every code that :class:`ScenePixels` gives out."""
+    colors = {UNSURE: UNSURE_COLOR}
+    for level, offset in level_offsets(scene).items():
+        colors |= {offset + index: color for index, color in enumerate(scene.taxonomy.colors(level))}
+    return colors
+
+
+def ramp_colors() -> dict[int, RGB]:
+    """Colour of every confidence, 0..100 per cent."""
+    ramp = colormaps[_RAMP](np.linspace(0, 1, _PER_CENT + 1), bytes=True)[:, :3]
+    return {value: (color[0], color[1], color[2]) for value, color in enumerate(ramp.tolist())}
+
+
+__all__ = (
+    "EMPTY_PNG",
+    "UNSURE_COLOR",
+    "class_tile",
+    "code_colors",
+    "confidence_tile",
+    "depth_tile",
+    "image_tile",
+    "ramp_colors",
+)

@@ -1,0 +1,142 @@
+"""Pixels for the page: tiles and parts in Web Mercator, read from the overviews of the rasters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rio_tiler.errors import RioTilerError, TileOutsideBounds
+from rio_tiler.io import Reader
+
+from ..errors import RasterError
+from ..grid import GeoGrid
+from ..raster import bounded_block_cache
+
+#: Side of a tile.
+TILE_PX = 512
+_PREVIEW_PX = 512
+Resampling = Literal["nearest", "bilinear"]
+#: (h, w), masked where there is no data.
+Pixels = np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
+
+
+class TileAddress(NamedTuple):
+    """Which tile of Web Mercator.
+
+    Attributes:
+        z: Zoom.
+        x: Column, from the west.
+        y: Row, from the north.
+    """
+
+    z: int
+    x: int
+    y: int
+
+
+def read_tile(
+    path: Path, address: TileAddress, band: int = 1, resampling: Resampling = "nearest"
+) -> Pixels | None:
+    """Read a tile of one band.
+
+    Args:
+        path: A raster.
+        address: The tile.
+        band: From 1.
+        resampling: How pixels are placed; ``nearest`` for classes.
+
+    Returns:
+        (TILE_PX, TILE_PX) of the raster's data type, masked where there is no data; None where the tile does
+        not touch the raster.
+
+    Raises:
+        RasterError: The raster is damaged or has gone.
+    """
+    with _open(path) as source:
+        try:
+            image = source.tile(
+                address.x,
+                address.y,
+                address.z,
+                tilesize=TILE_PX,
+                indexes=band,
+                resampling_method=resampling,
+                reproject_method=resampling,
+            )
+        except TileOutsideBounds:
+            return None
+        pixels: Pixels = image.array[0]
+        return pixels
+
+
+def read_part(path: Path, grid: GeoGrid) -> Pixels:
+    """Read the class raster on another grid, pixel by nearest pixel.
+
+    Args:
+        path: A raster.
+        grid: Where to read it, in any CRS.
+
+    Returns:
+        (h, w) of the raster's data type, masked where there is no data.
+
+    Raises:
+        RasterError: The raster is damaged or has gone.
+    """
+    crs = CRS.from_wkt(grid.crs.to_wkt())
+    with _open(path) as source:
+        image = source.part(
+            grid.bounds,
+            dst_crs=crs,
+            bounds_crs=crs,
+            indexes=1,
+            height=grid.height,
+            width=grid.width,
+            resampling_method="nearest",
+            reproject_method="nearest",
+        )
+        pixels: Pixels = image.array[0]
+        return pixels
+
+
+def read_preview(path: Path, band: int) -> NDArray[np.float32]:
+    """Read a band reduced to at most 512 px a side; (h, w), NaN where there is no data.
+
+    Raises:
+        RasterError: The raster is damaged or has gone.
+    """
+    with _open(path) as source:
+        return as_float(source.preview(indexes=band, max_size=_PREVIEW_PX).array[0])
+
+
+def as_float(pixels: Pixels) -> NDArray[np.float32]:
+    """Return float32 with NaN where there is no data."""
+    filled: NDArray[np.float32] = np.ma.filled(np.ma.asarray(pixels, dtype=np.float32), np.nan)
+    return filled
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Reader]:
+    try:
+        with bounded_block_cache(), Reader(str(path)) as source:
+            yield source
+    except (RasterioError, RioTilerError) as error:
+        raise RasterError(
+            f"Expected {path.name} to be readable, but got: {' '.join(str(error).split())}. "
+            "Predict again, or start the viewer again if the folder changed."
+        ) from error
+
+
+__all__ = (
+    "TILE_PX",
+    "Pixels",
+    "Resampling",
+    "TileAddress",
+    "as_float",
+    "read_part",
+    "read_preview",
+    "read_tile",
+)

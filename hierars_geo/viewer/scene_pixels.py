@@ -1,0 +1,108 @@
+"""The classes of a scene at some pixels: of one level, or of the finest one that is sure enough."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..report.scenes import PredictedScene
+from ..types import IGNORE_INDEX
+from .reading import Pixels
+from .selection import Selection
+
+#: Raster -> (h, w) values, masked where there is no data; None where the raster has no pixel.
+ReadPixels = Callable[[Path], Pixels | None]
+#: Code of a pixel of which not even the coarsest level is sure enough.
+UNSURE = -1
+_NO_CONFIDENCE = 255
+
+
+class ScenePixels:
+    """Classes of all levels at the pixels of one tile or part, each raster read when it is needed.
+
+    Classes of all levels are numbered through, so that a picture may mix levels: a code is the number of
+    classes at coarser levels plus the class's index.
+
+    Args:
+        scene: The maps.
+        read: Reads the pixels out of a raster.
+        selection: Blank what has nothing to do with this class.
+    """
+
+    def __init__(self, scene: PredictedScene, read: ReadPixels, selection: Selection | None = None) -> None:
+        self._scene = scene
+        self._read = read
+        self._selection = selection
+        self._indices: dict[int, NDArray[np.int64] | None] = {}
+
+    def of_level(self, level: int) -> NDArray[np.int64] | None:
+        """Codes of a level (h, w), ``IGNORE_INDEX`` where there is no class; None without any pixel.
+
+        Raises:
+            RasterError: A raster is damaged.
+            TaxonomyError: A value is no class of the level.
+        """
+        classes = self._level(level)
+        if classes is None:
+            return None
+        if self._selection is not None:
+            selected = self._level(self._selection.level)
+            if selected is None:
+                return None
+            classes = self._selection.keep(self._scene.taxonomy, level, classes, selected)
+        return np.where(classes == IGNORE_INDEX, IGNORE_INDEX, classes + self._offsets[level])
+
+    def of_depth(self, threshold: int) -> NDArray[np.int64] | None:
+        """Codes of the finest level whose confidence reaches a threshold.
+
+        Args:
+            threshold: Per cent, 0..100.
+
+        Returns:
+            (h, w), :data:`UNSURE` where not even the coarsest level reaches it, ``IGNORE_INDEX`` where there
+            is no class; None without any pixel.
+
+        Raises:
+            RasterError: A raster is damaged.
+            TaxonomyError: A value is no class of the level.
+        """
+        codes: NDArray[np.int64] | None = None
+        sure: NDArray[np.bool_] | None = None
+        for level in self._scene.levels:
+            values = self._read(self._scene.confidence[level])
+            classes = self.of_level(level)
+            if values is None or classes is None:
+                return None
+            reaches = (np.ma.filled(values, _NO_CONFIDENCE) >= threshold) & ~np.ma.getmaskarray(values)
+            if codes is None or sure is None:
+                codes = np.where(classes == IGNORE_INDEX, IGNORE_INDEX, UNSURE)
+                sure = np.ones(codes.shape, dtype=np.bool_)
+            sure &= reaches  # confidence never rises; a level counts only if those above it do
+            codes = np.where(sure, classes, codes)
+        return codes
+
+    @cached_property
+    def _offsets(self) -> dict[int, int]:
+        return level_offsets(self._scene)
+
+    def _level(self, level: int) -> NDArray[np.int64] | None:
+        if level not in self._indices:
+            path, taxonomy = self._scene.maps[level], self._scene.taxonomy
+            values = self._read(path)
+            if values is None:
+                self._indices[level] = None
+            else:
+                filled = np.ma.filled(np.ma.asarray(values, dtype=np.int64), taxonomy.nodata_value)
+                self._indices[level] = taxonomy.value_to_index(filled, level, path.name)
+        return self._indices[level]
+
+
+def level_offsets(scene: PredictedScene) -> dict[int, int]:
+    """Code of the first class of every level that has a map."""
+    counts = scene.taxonomy.num_classes
+    return {level: sum(counts[: level - 1]) for level in scene.levels}
+
+
+__all__ = ("UNSURE", "ReadPixels", "ScenePixels", "level_offsets")

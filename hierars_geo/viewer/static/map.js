@@ -1,0 +1,96 @@
+// One MapLibre map of one view: a raster layer per tile layer of the server, blended by opacity.
+
+import * as maplibregl from "/static/vendor/maplibre-gl.mjs";
+
+export function createMap(container, bounds) {
+  return new maplibregl.Map({
+    container,
+    style: {
+      version: 8,
+      sources: {},
+      layers: [{ id: "paper", type: "background", paint: { "background-color": "#e9edef" } }],
+    },
+    bounds,
+    fitBoundsOptions: { padding: 24 },
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    renderWorldCopies: false,
+  });
+}
+
+export function addControls(map) {
+  map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
+  map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
+}
+
+export const popup = (options) => new maplibregl.Popup(options);
+
+/** From bottom to top. */
+function order(view) {
+  const levels = view.levels.map(({ level }) => `L${level}`);
+  return ["image", ...levels, "depth", "conf"].filter((name) => name === "conf" || name in view.layers);
+}
+
+/** Address of a layer's tiles under a state; null where the view has no such layer. */
+function address(view, name, state) {
+  const layer = name === "conf" ? `conf_L${state.level}` : name;
+  if (!(layer in view.layers)) return null;
+  let url = location.origin + view.layers[layer];
+  if (name === "depth") url += `&threshold=${state.threshold}`;
+  if (state.only && name !== "image" && name !== "conf") url += `&only=${state.only}`;
+  return url;
+}
+
+/** The layers of one view on one map; only those that can be seen are loaded. */
+export class ViewLayers {
+  constructor(map, view) {
+    this.map = map;
+    this.view = view;
+    this.urls = {};
+  }
+
+  show(state) {
+    for (const name of order(this.view)) {
+      const opacity = state.opacity[name] ?? 0;
+      const url = address(this.view, name, state);
+      if (opacity > 0 && url) this.#put(name, url);
+      if (this.map.getLayer(name)) {
+        this.map.setLayoutProperty(name, "visibility", opacity > 0 && url ? "visible" : "none");
+        this.map.setPaintProperty(name, "raster-opacity", opacity / 100);
+      }
+    }
+  }
+
+  remove() {
+    for (const name of Object.keys(this.urls)) {
+      this.map.removeLayer(name);
+      this.map.removeSource(name);
+    }
+    this.urls = {};
+  }
+
+  #put(name, url) {
+    if (this.urls[name] === url) return;
+    const known = name in this.urls;
+    this.urls[name] = url;
+    if (known) {
+      this.map.getSource(name).setTiles([url]);
+      return;
+    }
+    const [west, south, east, north] = this.view.bounds;
+    this.map.addSource(name, {
+      type: "raster",
+      tiles: [url],
+      tileSize: 512,
+      maxzoom: this.view.maxZoom,
+      bounds: [west, south, Math.min(east, 180), north],
+    });
+    const above = order(this.view).slice(order(this.view).indexOf(name) + 1);
+    const before = above.find((other) => this.map.getLayer(other));
+    const resampling = name === "image" ? "linear" : "nearest";
+    const paint = { "raster-fade-duration": 0, "raster-resampling": resampling };
+    this.map.addLayer({ id: name, type: "raster", source: name, paint }, before);
+  }
+}
