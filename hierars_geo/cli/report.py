@@ -8,6 +8,7 @@ _EXAMPLES = """examples:
   hierars-geo report maps
   hierars-geo report maps -o report.html --image scene.tif
   hierars-geo report maps --image scene.tif --labels labels.tif --metrics metrics.json --title "North valley"
+  hierars-geo report maps --accuracy accuracy.json --figures figures --gis
 """
 
 
@@ -26,8 +27,19 @@ def parser() -> CommandParser:
     p.add_argument("--image", type=str, help="image to show: a raster, or a folder with one file per band")
     p.add_argument("--labels", type=str, help="reference labels (finest level) to show and to compare with")
     p.add_argument("--metrics", type=str, help="scores written by hierars-geo evaluate")
+    p.add_argument(
+        "--accuracy",
+        type=str,
+        help="estimates from points, FILE.json of hierars-geo evaluate (default: PRED_DIR/accuracy.json)",
+    )
     p.add_argument("--title", type=str, help="heading (default: from the scenes' names)")
-    p.add_argument("--overwrite", action="store_true", help="replace a report that exists")
+    p.add_argument("--figures", type=str, help="folder for the maps as figures, each as PNG and as PDF")
+    p.add_argument(
+        "--gis",
+        action="store_true",
+        help="write into PRED_DIR, too: a QGIS project, SLD and MapLibre styles, a STAC collection",
+    )
+    p.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return p
 
 
@@ -47,7 +59,7 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     from pathlib import Path
 
-    from ..report import write_report
+    from ..report import write_gis_files, write_report
 
     folder = Path(args.pred_dir)
     path = write_report(
@@ -56,10 +68,13 @@ def main(argv: list[str]) -> int:
         image=Path(args.image) if args.image else None,
         labels=Path(args.labels) if args.labels else None,
         metrics=Path(args.metrics) if args.metrics else None,
+        accuracy=Path(args.accuracy) if args.accuracy else None,
+        figures=Path(args.figures) if args.figures else None,
         title=args.title,
         overwrite=args.overwrite,
     )
-    sys.stdout.write(f"{path}\n")
+    for written in (path, *(write_gis_files(folder, args.overwrite) if args.gis else ())):
+        sys.stdout.write(f"{written}\n")
     return 0
 
 

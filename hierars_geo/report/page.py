@@ -9,7 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from .. import __version__
 from ..taxonomy import RGB
 from .accuracy_section import MEASURES, AccuracySection
+from .estimates_section import EstimatesSection
 from .formats import area_decimals, hectares, per_cent, square_kilometres
+from .png import data_uri
 from .scene_section import SceneSection
 from .thumbnail import MAX_SIDE_PX
 
@@ -23,12 +25,14 @@ class Page:
         created: When it was made.
         scenes: One section each.
         accuracy: Scores, if there are any.
+        estimates: Estimates from points, if there are any.
     """
 
     title: str
     created: datetime
     scenes: Sequence[SceneSection]
     accuracy: AccuracySection | None
+    estimates: EstimatesSection | None = None
 
 
 def render_page(page: Page) -> str:
@@ -40,7 +44,7 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"color": _css_color, "per_cent": per_cent}
+    environment.filters |= {"color": _css_color, "data_uri": data_uri, "per_cent": per_cent}
     template = environment.get_template("report.html.jinja")
     return template.render(
         page=page,

@@ -12,7 +12,7 @@ from ..types import IGNORE_INDEX
 from .census import Census
 from .class_order import LegendEntry, legend
 from .formats import per_cent
-from .png import data_uri, index_png, rgb_png
+from .png import index_png, rgb_png
 from .reference import ReferenceSurvey
 from .survey import MISSING, ValueSurvey
 from .truecolor import TrueColor
@@ -24,6 +24,13 @@ _NO_DATA = "No data"
 #: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
 _CONFIDENCE_RAMP = "viridis"
 _ERROR_RAMP = "YlOrRd"
+#: From -> name and colour of the classes of doubt: below 25 %, below 50 %, ...
+_DOUBTS: tuple[tuple[int, str, RGB], ...] = (
+    (0, "Below 25 %", (128, 0, 38)),
+    (25, "25 to 50 %", (227, 74, 51)),
+    (50, "50 to 75 %", (253, 212, 158)),
+    (75, "75 % and above", (226, 232, 236)),
+)
 
 
 @dataclass(frozen=True)
@@ -32,20 +39,20 @@ class Panel:
 
     Attributes:
         title: What it shows.
-        src: The picture as a data URI.
+        png: The picture.
         alt: The same for those who do not see it.
         legend: Entries, in order; empty for the image and for ramps.
-        ramp: Data URI of a colour ramp from 0 to 100 %, or None.
+        ramp: Picture of a colour ramp from 0 to 100 %, or None.
         gap: What a pixel without a colour is, or None where there is none; the page shows such pixels
             hatched, since a class may be white.
         note: One line below the legend, or None.
     """
 
     title: str
-    src: str
+    png: bytes
     alt: str
     legend: tuple[LegendEntry, ...] = ()
-    ramp: str | None = None
+    ramp: bytes | None = None
     gap: str | None = None
     note: str | None = None
 
@@ -56,7 +63,7 @@ def image_panel(picture: TrueColor) -> Panel:
     shown = "S" if named else f"Red, green, blue: {', '.join(picture.bands)}; s"
     return Panel(
         title="Image, true colour",
-        src=data_uri(rgb_png(picture.image, picture.valid)),
+        png=rgb_png(picture.image, picture.valid),
         alt="True-colour satellite image of the scene",
         gap=None if picture.valid.all() else _NO_DATA,
         note=f"{shown}tretched from the 2nd to the 98th percentile.",
@@ -87,7 +94,7 @@ def class_panel(
     summary = ", ".join(f"{entry.name} {per_cent(entry.share)}" for entry in largest)
     alt = f"{title}: mostly {summary}"
     shown_gap = gap if (index == IGNORE_INDEX).any() else None
-    return Panel(title, data_uri(index_png(index, colors)), alt, entries, gap=shown_gap)
+    return Panel(title, index_png(index, colors), alt, entries, gap=shown_gap)
 
 
 def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) -> Panel:
@@ -110,7 +117,7 @@ def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) ->
     )
     return Panel(
         title="Agreement with the reference",
-        src=data_uri(index_png(reference.depth, colors)),
+        png=index_png(reference.depth, colors),
         alt=f"Map of agreement: {per_cent(entries[0].share)} right at every level",
         legend=entries,
         gap="No label, or no data" if (reference.depth == MISSING).any() else None,
@@ -142,12 +149,28 @@ def confidence_panel(title: str, confidence: ValueSurvey) -> Panel:
     ramp = np.arange(_PER_CENT + 1)[None, :]
     return Panel(
         title=title,
-        src=data_uri(index_png(confidence.reduced, colors)),
+        png=index_png(confidence.reduced, colors),
         alt=f"{title}: {per_cent(mean)} on average",
-        ramp=data_uri(index_png(ramp, colors)),
+        ramp=index_png(ramp, colors),
         gap=_gap(confidence),
         note=f"Mean {per_cent(mean)}; below 50\N{NO-BREAK SPACE}% on {per_cent(unsure)} of the pixels.",
     )
+
+
+def doubt_panel(title: str, confidence: ValueSurvey) -> Panel:
+    """Where the confidence of a level is low, in four steps; the surest ground is pale."""
+    edges = [first for first, _, _ in _DOUBTS]
+    steps = np.searchsorted(edges, confidence.reduced, side="right") - 1
+    counts = np.add.reduceat(confidence.histogram, edges)
+    total = max(1, int(counts.sum()))
+    entries = tuple(
+        LegendEntry(name, color, int(count) / total)
+        for (_, name, color), count in zip(_DOUBTS, counts, strict=True)
+    )
+    colors = {step: color for step, (_, _, color) in enumerate(_DOUBTS)}
+    unsure = per_cent(confidence.share_below(_PER_CENT // 2))
+    alt = f"{title}: confidence below 50 % on {unsure} of the pixels"
+    return Panel(title, index_png(steps, colors), alt, entries, gap=_gap(confidence))
 
 
 def depth_panel(
@@ -170,9 +193,9 @@ def depth_panel(
         for n in range(levels, -1, -1)
         if depth.histogram[n]
     )
-    src = data_uri(index_png(depth.reduced, colors))
+    png = index_png(depth.reduced, colors)
     alt = "Map of the finest level that is sure enough"
-    return Panel("Adaptive depth", src, alt, entries, gap=_gap(depth))
+    return Panel("Adaptive depth", png, alt, entries, gap=_gap(depth))
 
 
 def _gap(survey: ValueSurvey) -> str | None:
@@ -192,5 +215,6 @@ __all__ = (
     "class_panel",
     "confidence_panel",
     "depth_panel",
+    "doubt_panel",
     "image_panel",
 )

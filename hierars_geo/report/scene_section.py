@@ -1,12 +1,14 @@
 """The section of one scene: facts, maps, areas, provenance, as values that the template lays out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..types import IGNORE_INDEX
 from ..vector.ground import GroundFrame, ground_frame
 from .class_order import AreaRow, area_rows
+from .confidence_survey import ConfidenceSurvey, survey_confidence
+from .doubt import DoubtSection, build_doubt_section
 from .formats import count, kilometres, metres, per_cent, square_kilometres
 from .panels import Panel, agreement_panel, class_panel, confidence_panel, depth_panel, image_panel
 from .provenance import flatten_provenance
@@ -63,6 +65,7 @@ class SceneSection:
         level_names: Their names.
         area_rows: The tree of areas.
         area_m2: Mapped area.
+        doubt: Where the model is unsure; None without confidences.
         provenance: Key and value, in order.
         has_image: The image touches the scene.
         has_reference: The labels touch the scene.
@@ -77,6 +80,7 @@ class SceneSection:
     level_names: tuple[str, ...]
     area_rows: tuple[AreaRow, ...]
     area_m2: float
+    doubt: DoubtSection | None
     provenance: tuple[tuple[str, str], ...]
     has_image: bool
     has_reference: bool
@@ -102,17 +106,19 @@ def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path 
     ground = ground_frame(scene.grid)
     reference = survey_reference(scene, labels) if labels is not None else None
     picture = _image(scene, survey, image)
+    sure = {level: survey_confidence(scene, level) for level in scene.confidence}
     names = tuple(scene.taxonomy.level_names[level - 1] for level in scene.levels)
     return SceneSection(
         name=scene.name,
         summary=summarise(scene, survey),
         facts=_facts(scene, survey, ground),
         frame=_frame(scene, ground),
-        rows=tuple(row for row in _rows(scene, survey, reference, picture, names) if row.panels),
+        rows=tuple(row for row in _rows(scene, survey, sure, reference, picture, names) if row.panels),
         levels=scene.levels,
         level_names=names,
         area_rows=tuple(area_rows(scene.taxonomy, survey.census)),
         area_m2=survey.census.mapped_area_m2,
+        doubt=build_doubt_section(sure, scene.taxonomy),
         provenance=tuple(flatten_provenance(scene.properties)),
         has_image=picture is not None,
         has_reference=reference is not None,
@@ -130,6 +136,7 @@ def _image(scene: PredictedScene, survey: MapSurvey, image: Path | None) -> Pane
 def _rows(
     scene: PredictedScene,
     survey: MapSurvey,
+    sure: Mapping[int, ConfidenceSurvey],
     reference: ReferenceSurvey | None,
     picture: Panel | None,
     names: tuple[str, ...],
@@ -167,8 +174,8 @@ def _rows(
     yield PanelRow(
         "Confidence",
         tuple(
-            confidence_panel(f"Confidence at {_level_title(scene, level)}", survey_values(path, 100))
-            for level, path in scene.confidence.items()
+            confidence_panel(f"Confidence at {_level_title(scene, level)}", confidence.values)
+            for level, confidence in sure.items()
         ),
     )
 

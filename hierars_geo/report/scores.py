@@ -81,7 +81,7 @@ def read_evaluation(
         DataError: It is no metrics file, or of another class tree.
     """
     origin = str(metrics) if isinstance(metrics, Path) else f"the scores '{name}'"
-    content = _read_json(metrics) if isinstance(metrics, Path) else metrics
+    content = read_json(metrics) if isinstance(metrics, Path) else metrics
     try:
         evaluation = Evaluation.model_validate(content)
     except ValidationError as error:
@@ -95,7 +95,13 @@ def read_evaluation(
     return evaluation
 
 
-def _read_json(path: Path) -> object:
+def read_json(path: Path) -> object:
+    """Read a file that ``hierars-geo evaluate`` wrote.
+
+    Raises:
+        MissingFileError: No such file.
+        DataError: It is no JSON.
+    """
     if not path.is_file():
         raise MissingFileError(
             f"Expected {path} to be a metrics file, but it does not exist. Check the path."
@@ -137,4 +143,4 @@ def _check_tree(evaluation: Evaluation, taxonomy: Taxonomy, origin: str) -> None
             )
 
 
-__all__ = ("ClassScore", "Evaluation", "LevelScore", "TreeDistance", "read_evaluation")
+__all__ = ("ClassScore", "Evaluation", "LevelScore", "TreeDistance", "read_evaluation", "read_json")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
-from ..raster import open_class_map
+from ..grid import Window
+from ..raster import ClassMapReader, open_class_map
 from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
 from ..vector.ground import row_pixel_areas_m2
@@ -119,18 +120,28 @@ def survey_values(path: Path, maximum: int) -> ValueSurvey:
     with open_class_map(path) as reader:
         reduced = Thumbnail(reader.grid.shape, MISSING)
         for window in blocks(reader.grid):
-            values = reader.read(window).astype(np.int64)
-            if reader.nodata is not None:
-                values[values == reader.nodata] = MISSING
-            known = values[values != MISSING]
-            if known.size and not 0 <= known.min() <= known.max() <= maximum:
-                raise RasterError(
-                    f"Expected values 0..{maximum} or nodata, but got {known.min()}..{known.max()} "
-                    f"(in {path}). Predict again."
-                )
-            histogram += np.bincount(known, minlength=maximum + 1)
+            values = checked_values(reader, window, maximum)
+            histogram += np.bincount(values[values != MISSING], minlength=maximum + 1)
             reduced.add(window, values)
     return ValueSurvey(reduced.values, histogram)
+
+
+def checked_values(reader: ClassMapReader, window: Window, maximum: int) -> NDArray[np.int64]:
+    """Read whole numbers 0..maximum, ``MISSING`` where there is none.
+
+    Raises:
+        RasterError: A value is out of range, or the file is damaged.
+    """
+    values = reader.read(window).astype(np.int64)
+    if reader.nodata is not None:
+        values[values == reader.nodata] = MISSING
+    known = values[values != MISSING]
+    if known.size and not 0 <= known.min() <= known.max() <= maximum:
+        raise RasterError(
+            f"Expected values 0..{maximum} or nodata, but got {known.min()}..{known.max()} "
+            f"(in {reader.path}). Predict again."
+        )
+    return values
 
 
 def read_palette(path: Path) -> dict[int, RGB] | None:
@@ -141,4 +152,12 @@ def read_palette(path: Path) -> dict[int, RGB] | None:
         return {value: (color[0], color[1], color[2]) for value, color in dataset.colormap(1).items()}
 
 
-__all__ = ("MISSING", "MapSurvey", "ValueSurvey", "read_palette", "survey_maps", "survey_values")
+__all__ = (
+    "MISSING",
+    "MapSurvey",
+    "ValueSurvey",
+    "checked_values",
+    "read_palette",
+    "survey_maps",
+    "survey_values",
+)

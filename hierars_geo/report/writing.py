@@ -9,12 +9,17 @@ from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
 from ..raster import atomic_path, check_writable_folder, open_class_map, open_scene, refuse_existing
 from .accuracy_section import AccuracySection, build_accuracy_section
+from .estimates import read_estimates
+from .estimates_section import EstimatesSection, build_estimates_section
+from .figures import figure_paths, write_figures
 from .page import Page, render_page
 from .scene_section import SceneSection, build_scene_section
 from .scenes import PredictedScene, find_scenes
 from .scores import read_evaluation
 
 Metrics = Path | Mapping[str, Any]
+#: Estimates from points that are taken without being named where they lie beside the maps.
+ACCURACY_FILE = "accuracy.json"
 
 
 def write_report(
@@ -24,6 +29,8 @@ def write_report(
     labels: Path | None = None,
     metrics: Metrics | None = None,
     baselines: Sequence[tuple[str, Metrics]] = (),
+    accuracy: Path | None = None,
+    figures: Path | None = None,
     title: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -39,6 +46,8 @@ def write_report(
         labels: Reference labels with values of the finest level, on any grid; shown and compared.
         metrics: A metrics.json of ``hierars-geo evaluate``, or its content.
         baselines: Name and scores of what the map is compared with; needs ``metrics``.
+        accuracy: An accuracy.json of ``hierars-geo evaluate`` from points; default that beside the maps.
+        figures: Folder for the maps as figures, each as PNG and as PDF; made where it is missing.
         title: Heading; default from the scenes' names.
         overwrite: Replace ``out`` if it exists.
 
@@ -56,7 +65,8 @@ def write_report(
     scenes = find_scenes(pred_dir)
     refuse_existing([out], overwrite)
     check_writable_folder(out.parent)
-    accuracy = _accuracy(scenes, metrics, baselines)
+    scores = _accuracy(scenes, metrics, baselines)
+    estimates = _estimates(scenes, accuracy or pred_dir / ACCURACY_FILE, required=accuracy is not None)
     for path in (image, labels):
         if path is not None and not Path(path).exists():
             raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
@@ -64,8 +74,11 @@ def write_report(
         build_scene_section(scene, image and Path(image), labels and Path(labels)) for scene in scenes
     ]
     _check_touched(scenes, sections, image, labels)
-    page = Page(title or _default_title(scenes), datetime.now(UTC), sections, accuracy)
+    page = Page(title or _default_title(scenes), datetime.now(UTC), sections, scores, estimates)
     text = render_page(page)
+    if figures is not None:
+        refuse_existing(figure_paths(figures, sections), overwrite)
+        write_figures(figures, sections)
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return out
@@ -91,6 +104,14 @@ def _accuracy(
     own = read_evaluation(metrics, taxonomy)
     named = [(name, read_evaluation(scores, taxonomy, name)) for name, scores in baselines]
     return build_accuracy_section(own, named, taxonomy)
+
+
+def _estimates(scenes: Sequence[PredictedScene], path: Path, required: bool) -> EstimatesSection | None:
+    if not required and not path.is_file():
+        return None
+    names = tuple(scene.name for scene in scenes)
+    content = read_estimates(path, scenes[0].taxonomy, names)
+    return build_estimates_section(content, scenes[0].taxonomy)
 
 
 def _check_touched(
@@ -126,4 +147,4 @@ def _default_title(scenes: Sequence[PredictedScene]) -> str:
     return f"Class maps of {len(scenes)} scenes"
 
 
-__all__ = ("Metrics", "write_report")
+__all__ = ("ACCURACY_FILE", "Metrics", "write_report")

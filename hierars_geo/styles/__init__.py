@@ -1,16 +1,25 @@
-"""How a class map looks: GeoTIFF palette, category names, QGIS styles, STAC classes; strings and dicts."""
+"""How a class map looks: palettes, names, QGIS styles and projects, SLD, map styles, STAC classes."""
 
+from .maplibre import maplibre_style
 from .pam import pam_xml
+from .project import ProjectGroup, ProjectLayer, qgis_project
 from .qml import confidence_qml, raster_qml, vector_qml
+from .sld import raster_sld, vector_sld
 from .stac import classification_classes
 from .table import category_names, palette
 
 __all__ = (
+    "ProjectGroup",
+    "ProjectLayer",
     "category_names",
     "classification_classes",
     "confidence_qml",
+    "maplibre_style",
     "palette",
     "pam_xml",
+    "qgis_project",
     "raster_qml",
+    "raster_sld",
     "vector_qml",
+    "vector_sld",
 )

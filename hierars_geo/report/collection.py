@@ -1,0 +1,129 @@
+"""The STAC collection of a prediction folder: one item per scene, links both ways, everything relative."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from ..errors import OutputError, RasterError
+from ..raster import atomic_path
+from .scenes import PredictedScene
+
+COLLECTION_FILE = "collection.json"
+_JSON = "application/json"
+_OWN_LINKS = ("collection", "parent", "root")
+
+
+def collect_items(folder: Path, scenes: Sequence[PredictedScene]) -> Path:
+    """Write ``collection.json`` and link the items of the scenes to it.
+
+    Args:
+        folder: Where the items lie.
+        scenes: Their scenes, at least one.
+
+    Returns:
+        The collection.
+
+    Raises:
+        RasterError: An item is no STAC item with a place and a time.
+        OutputError: A scene is named as the collection, or a file cannot be written.
+    """
+    path = folder / COLLECTION_FILE
+    if any(scene.name == path.stem for scene in scenes):
+        raise OutputError(
+            f"Expected no scene of the name '{path.stem}' in a folder that gets a STAC collection, but got "
+            f"one (in {folder}). Rename the raster and predict it again."
+        )
+    items = {folder / f"{scene.name}.json": _read(folder / f"{scene.name}.json") for scene in scenes}
+    collection = make_collection(folder.resolve().name, list(items.values()))
+    for item_path, content in items.items():
+        linked = _linked(content, collection["id"])
+        if linked != content:
+            _write(item_path, linked)
+    _write(path, collection)
+    return path
+
+
+def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe predictions that belong together.
+
+    Args:
+        name: Id of the collection.
+        items: STAC items of predictions, at least one.
+
+    Returns:
+        A STAC collection as plain values: extent in space and time, the kinds of assets, and summaries of
+        what the items have in common.
+    """
+    parsed = [pystac.Item.from_dict(dict(item), preserve_dict=True) for item in items]
+    west, south, east, north = zip(*(item.bbox for item in parsed if item.bbox is not None), strict=True)
+    times = [moment for item in parsed for moment in _moments(item)]
+    extent = pystac.Extent(
+        pystac.SpatialExtent([[min(west), min(south), max(east), max(north)]]),
+        pystac.TemporalExtent([[min(times), max(times)]]),
+    )
+    trees = _distinct(item.properties.get("hierars:taxonomy", {}).get("name") for item in parsed)
+    collection = pystac.Collection(
+        name,
+        f"Class maps of {len(parsed)} scene(s) at every level of the class tree ({', '.join(trees)}), "
+        "made by hierars-geo.",
+        extent,
+        license="other",
+        providers=[pystac.Provider("hierars-geo", roles=[pystac.ProviderRole.PROCESSOR])],
+        summaries=pystac.Summaries(_summaries(parsed)),
+    )
+    content: dict[str, Any] = collection.to_dict(include_self_link=False)
+    links = [{"rel": "item", "href": f"./{item.id}.json", "type": "application/geo+json"} for item in parsed]
+    return content | {"links": [{"rel": "root", "href": f"./{COLLECTION_FILE}", "type": _JSON}, *links]}
+
+
+def _moments(item: pystac.Item) -> list[Any]:
+    common = item.common_metadata
+    return [moment for moment in (item.datetime, common.start_datetime, common.end_datetime) if moment]
+
+
+def _summaries(items: Sequence[pystac.Item]) -> dict[str, list[Any]]:
+    keys = ("gsd", "proj:code", "hierars:checkpoint_sha256", "hierars:bands")
+    found = {key: _distinct(item.properties.get(key) for item in items) for key in keys}
+    return {key: values for key, values in found.items() if values}
+
+
+def _distinct(values: Any) -> list[Any]:  # noqa: ANN401
+    """Values in order of first appearance, without None; lists are spelt out."""
+    flat = [inner for value in values for inner in (value if isinstance(value, list) else [value])]
+    return list(dict.fromkeys(value for value in flat if value is not None))
+
+
+def _linked(item: Mapping[str, Any], collection: str) -> dict[str, Any]:
+    kept = [link for link in item.get("links", []) if link.get("rel") not in _OWN_LINKS]
+    own = [{"rel": rel, "href": f"./{COLLECTION_FILE}", "type": _JSON} for rel in _OWN_LINKS]
+    return dict(item) | {"links": [*own, *kept], "collection": collection}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read an item.
+
+    Raises:
+        RasterError: It is none, or has no place.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        item = pystac.Item.from_dict(content, preserve_dict=True)
+    except (OSError, ValueError, KeyError, TypeError, pystac.STACError) as error:
+        raise RasterError(
+            f"Expected {path} to be a STAC item, but got: {' '.join(str(error).split())}. Predict again."
+        ) from error
+    if item.bbox is None:
+        raise RasterError(f"Expected {path} to have a bbox, but it has none. Predict again.")
+    return content
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic_path(path) as unfinished:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        unfinished.write_text(text, encoding="utf-8")
+
+
+__all__ = ("COLLECTION_FILE", "collect_items", "make_collection")

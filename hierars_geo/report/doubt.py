@@ -1,0 +1,120 @@
+"""Where the model is unsure: how confidences are spread, which classes they are low for, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..taxonomy import RGB, Taxonomy
+from .confidence_survey import PER_CENT, UNSURE_BELOW, ConfidenceSurvey
+from .formats import per_cent
+from .panels import Panel, doubt_panel
+
+#: Width of a bar of the histograms, per cent.
+BIN_WIDTH = 5
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Confidences of a level.
+
+    Attributes:
+        level_name: Name of the level.
+        shares: Share of the pixels per bin of :data:`BIN_WIDTH` per cent; 100 % is in the last one.
+        mean: Mean, 0..1.
+    """
+
+    level_name: str
+    shares: tuple[float, ...]
+    mean: float
+
+    @property
+    def highest(self) -> float:
+        """The largest share."""
+        return max(self.shares)
+
+
+@dataclass(frozen=True)
+class DoubtRow:
+    """A class: mean confidence, share of its pixels that are unsure, share of all unsure pixels; as text."""
+
+    name: str
+    color: RGB
+    mean: str
+    unsure: str
+    of_all: str
+
+
+@dataclass(frozen=True)
+class DoubtSection:
+    """Everything the page says about doubt.
+
+    Attributes:
+        summary: In one sentence.
+        histograms: Per level, coarsest first.
+        panel: Map of the finest level.
+        level_name: Name of that level.
+        rows: Its classes, the one with the largest share of unsure pixels first.
+    """
+
+    summary: str
+    histograms: tuple[Histogram, ...]
+    panel: Panel
+    level_name: str
+    rows: tuple[DoubtRow, ...]
+
+
+def build_doubt_section(surveys: Mapping[int, ConfidenceSurvey], taxonomy: Taxonomy) -> DoubtSection | None:
+    """Prepare the section.
+
+    Args:
+        surveys: Level -> confidences, coarsest first.
+        taxonomy: The class tree.
+
+    Returns:
+        The section; None where no pixel has a confidence.
+    """
+    if not surveys or any(not survey.values.histogram.any() for survey in surveys.values()):
+        return None
+    finest = max(surveys)
+    name = taxonomy.level_names[finest - 1]
+    parts = [
+        f"{per_cent(survey.values.share_below(UNSURE_BELOW))} at {taxonomy.level_names[level - 1]}"
+        for level, survey in surveys.items()
+    ]
+    return DoubtSection(
+        summary=f"Share of the pixels with a confidence below {UNSURE_BELOW} %: {', '.join(parts)}.",
+        histograms=tuple(
+            _histogram(survey, taxonomy.level_names[level - 1]) for level, survey in surveys.items()
+        ),
+        panel=doubt_panel(f"Unsure at {name}", surveys[finest].values),
+        level_name=name,
+        rows=_rows(surveys[finest], taxonomy, finest),
+    )
+
+
+def _histogram(survey: ConfidenceSurvey, name: str) -> Histogram:
+    bins = np.minimum(np.arange(PER_CENT + 1) // BIN_WIDTH, PER_CENT // BIN_WIDTH - 1)
+    counts = np.bincount(bins, weights=survey.values.histogram)
+    return Histogram(name, tuple((counts / counts.sum()).tolist()), survey.values.mean / PER_CENT)
+
+
+def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[DoubtRow, ...]:
+    present = np.flatnonzero(survey.by_class.any(axis=1)).tolist()
+    unsure = survey.by_class[:, :UNSURE_BELOW].sum(axis=1)
+    total = max(1, int(unsure.sum()))
+    names, colors = taxonomy.class_names(level), taxonomy.colors(level)
+    ordered = sorted(present, key=survey.class_share_below, reverse=True)
+    return tuple(
+        DoubtRow(
+            names[index],
+            colors[index],
+            per_cent(survey.class_mean(index) / PER_CENT),
+            per_cent(survey.class_share_below(index)),
+            per_cent(int(unsure[index]) / total),
+        )
+        for index in ordered
+    )
+
+
+__all__ = ("BIN_WIDTH", "DoubtRow", "DoubtSection", "Histogram", "build_doubt_section")
