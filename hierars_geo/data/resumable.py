@@ -30,6 +30,12 @@ class ResumableLoader(DataLoader[dict[str, Any]]):
 
     _given = 0
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # DataLoader's own
+        super().__init__(*args, **options)
+        # PyTorch gives a loader of batches a sampler that walks through the data set; Lightning shares the
+        # loader's sampler out among processes, so it has to be the one that the batches come from
+        object.__setattr__(self, "sampler", self._batches.sampler)
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator serves as well
         """Yield batches, counting them."""
         self._given = self._batches.skip
