@@ -7,6 +7,7 @@ from .options import CommandParser
 _EXAMPLES = """examples:
   hierars-geo vectorize maps -o maps/scene.gpkg
   hierars-geo vectorize maps/scene_L3.tif -o scene.gpkg --min-area-m2 2500 --simplify-m 15
+  hierars-geo vectorize maps -o scene.geojson --min-area-m2 2500 --smooth
   hierars-geo vectorize cdl_2016.tif -o fields.parquet --taxonomy cdl --levels 2
 """
 

@@ -33,11 +33,6 @@ class Rings:
     starts: NDArray[np.int64]
     polygon_starts: NDArray[np.int64]
 
-    @property
-    def stop_region(self) -> int:
-        """Number after that of the last region."""
-        return self.first_region + len(self.polygon_starts) - 1
-
     def keep_corners(self, kept: NDArray[np.bool_]) -> "Rings":
         """Return the rings without the corners that are not kept, (k,) bool."""
         used = kept[self.corners]

@@ -14,6 +14,7 @@ from vector_factory import NODATA, PATHS, grid_of, noisy_map, path_maps, regions
 
 from hierars_geo.errors import RasterError
 from hierars_geo.vector import RowScanner, build_coverage, polygonize_paths
+from hierars_geo.vector.rings import trace_rings
 
 #: Lattice coordinates: whole numbers, so that areas and comparisons are exact.
 LATTICE = Affine(1, 0, 0, 0, -1, 0)
@@ -74,7 +75,7 @@ def assert_nested(coverage):
 
 
 @given(path_maps(), st.integers(1, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_regions_are_connected_pixels_whatever_the_strips(path_map, strip_rows):
     regions = regions_of(path_map, strip_rows=strip_rows)
     labels = label_map(path_map)
@@ -88,8 +89,27 @@ def test_regions_are_connected_pixels_whatever_the_strips(path_map, strip_rows):
         np.testing.assert_array_equal(getattr(regions, name), getattr(whole, name))
 
 
+@given(path_maps(), st.integers(1, 40))
+@settings(max_examples=100, deadline=None)
+def test_rings_do_not_depend_on_how_many_are_traced_at_once(path_map, pieces_at_once):
+    regions = regions_of(path_map)
+    corners = (regions.row, regions.col, regions.quadrants, regions.links)
+    whole = list(trace_rings(*corners))
+    parts = list(trace_rings(*corners, pieces_at_once=pieces_at_once))
+    assert len(whole) == min(1, regions.count)
+    following = 1
+    for part in parts:
+        assert part.first_region == following
+        following += len(part.polygon_starts) - 1
+    for name in ("corners", "lengths"):
+        joined = [np.diff(one.starts) if name == "lengths" else one.corners for one in parts]
+        at_once = [np.diff(one.starts) if name == "lengths" else one.corners for one in whole]
+        np.testing.assert_array_equal(np.concatenate([[0], *joined]), np.concatenate([[0], *at_once]))
+    assert following == regions.count + 1
+
+
 @given(path_maps())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_polygons_are_the_pixels_they_stand_for(path_map):
     polygons, paths = polygonize_paths(path_map, NODATA, LATTICE)
     labels = label_map(path_map)
@@ -112,7 +132,7 @@ def test_polygons_are_the_pixels_they_stand_for(path_map):
 
 
 @given(path_maps())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_levels_nest_exactly(path_map):
     coverage = lattice_coverage(path_map)
     assert_nested(coverage)
