@@ -17,8 +17,8 @@ class GroundMetric:
     """How long a step of so many columns and rows is on the ground, anywhere in a raster.
 
     The squared length of a step (dx, dy) in pixels is E dx^2 + 2 F dx dy + G dy^2; E, F and G come from the
-    sides of a pixel at nodes across the raster and are interpolated linearly. Within a scene a length is right
-    to 1e-7; over a continent to 1e-5, and to 1e-4 along slanting edges of many degrees.
+    sides of a pixel at nodes across the raster and are interpolated linearly. Within a scene a length is
+    right to 1e-7; over a continent to 1e-5, and to 1e-4 along slanting edges of many degrees.
 
     Args:
         grid: Any CRS on the Earth.
