@@ -39,7 +39,8 @@ class FeatureExtractor(nn.Module):
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Round (height, width) up to the multiple."""
-        tall, wide = (-(-pixels // self.multiple) * self.multiple for pixels in size)
+        # of numbers >= 0 only: ONNX divides negative integers towards zero
+        tall, wide = ((pixels + self.multiple - 1) // self.multiple * self.multiple for pixels in size)
         return tall, wide
 
 

@@ -1,0 +1,18 @@
+"""Export: a trained model as one graph that other programs run, and its description for catalogs."""
+
+from .deepness import deepness_metadata
+from .graph import DeepnessGraph, MapGraph
+from .model_item import model_item
+from .writing import FORMATS, SUFFIXES, ExportedModel, Format, export_model
+
+__all__ = (
+    "FORMATS",
+    "SUFFIXES",
+    "DeepnessGraph",
+    "ExportedModel",
+    "Format",
+    "MapGraph",
+    "deepness_metadata",
+    "export_model",
+    "model_item",
+)

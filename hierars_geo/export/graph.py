@@ -1,0 +1,141 @@
+"""The whole way from stored image values to decoded maps as one graph, JSPS inside."""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..nn import ModelRecord, SceneModel, path_logits
+from .pooling import replace_adaptive_pools
+
+#: Name of the only input.
+INPUT_NAME = "image"
+
+
+class MapGraph(nn.Module):
+    """Stored values in; path logits, and classes and confidences of every level out.
+
+    A pixel that is NaN or infinite in any band has no data: the model sees the mean there, its classes are
+    the tree's nodata value and its confidences 0.
+
+    Args:
+        model: The trained model.
+        record: What its checkpoint says of it.
+    """
+
+    paths: Tensor
+    values: Tensor
+
+    def __init__(self, model: SceneModel, record: ModelRecord) -> None:
+        super().__init__()
+        taxonomy = record.taxonomy
+        self.levels = taxonomy.num_levels
+        self.nodata = taxonomy.nodata_value
+        # a copy without channels last: the layout would become part of the graph's conditions
+        self.model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
+        replace_adaptive_pools(self.model)
+        paths = taxonomy.paths
+        values = [taxonomy.index_to_value(paths[:, level], level + 1) for level in range(self.levels)]
+        self.register_buffer("paths", torch.from_numpy(paths.copy()))
+        self.register_buffer("values", torch.from_numpy(np.stack(values).astype(np.int32)))  # (N, T)
+        for level in range(1, self.levels + 1):
+            self.register_buffer(f"groups_{level}", torch.from_numpy(_groups(paths, level)))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Of the outputs, in order."""
+        levels = range(1, self.levels + 1)
+        classes = [f"class_L{level}" for level in levels]
+        return ("path_logits", *classes, *(f"confidence_L{level}" for level in levels))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Compute all outputs.
+
+        Args:
+            image: (B, C, H, W) float32 values as stored.
+
+        Returns:
+            Path logits (B, T, H, W) float32, then per level raster values (B, H, W) int32, then per level
+            confidences (B, H, W) float32 in 0..1, never rising from one level to the next.
+        """
+        valid = image.isfinite().all(dim=1)
+        logits = self.path_logits(image, valid)
+        best = logits.argmax(dim=1)
+        classes = [torch.where(valid, self.values[level][best], self.nodata) for level in range(self.levels)]
+        return (logits, *classes, *self.confidences(logits, best, valid))
+
+    def path_logits(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Path logits (B, T, H, W) of stored values (B, C, H, W) with their validity (B, H, W)."""
+        segmenter, (height, width) = self.model.segmenter, image.shape[-2:]
+        features = segmenter.features(self.model.normalise(image, valid).contiguous())
+        padded = segmenter.features.padded_size((height, width))
+        small = path_logits(segmenter.head(features), self.paths)
+        logits = F.interpolate(small, size=padded, mode="bilinear", align_corners=False)
+        # a slice would make the graph ask whether there is anything to cut off, and refuse the other case
+        rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
+        return logits.index_select(2, rows).index_select(3, columns)
+
+    def confidences(self, logits: Tensor, best: Tensor, valid: Tensor) -> list[Tensor]:
+        """Sum P(t) over the paths that agree with the best one, level by level: N of (B, H, W).
+
+        The same as :func:`~hierars_geo.nn.level_confidence`, in operations that every exporter knows.
+        """
+        probability = logits.softmax(dim=1)
+        found: list[Tensor] = []
+        for level in range(1, self.levels + 1):
+            groups: Tensor = self.get_buffer(f"groups_{level}")  # (G, T)
+            marginal = torch.einsum("gt,bthw->bghw", groups, probability)
+            own = groups.argmax(dim=0)[best]
+            here = marginal.gather(1, own.unsqueeze(1)).squeeze(1).clamp(max=1.0)
+            here = torch.where(valid, here, 0.0)
+            found.append(torch.minimum(here, found[-1]) if found else here)
+        return found
+
+
+class DeepnessGraph(MapGraph):
+    """The layout that the QGIS plugin Deepness reads: one output per level, a channel per class.
+
+    The plugin takes the largest channel of every output by itself. So that what it takes is the decoded
+    class, and levels never contradict each other, the channel of the decoded class holds its confidence and
+    the others 0.
+
+    Args:
+        model: The trained model.
+        record: What its checkpoint says of it.
+    """
+
+    def __init__(self, model: SceneModel, record: ModelRecord) -> None:
+        super().__init__(model, record)
+        self.class_counts = record.taxonomy.num_classes
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Of the outputs, in order."""
+        return tuple(f"scores_L{level}" for level in range(1, self.levels + 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Compute N tensors (B, C_l, H, W) float32 from stored values (B, C, H, W)."""
+        valid = image.isfinite().all(dim=1)
+        logits = self.path_logits(image, valid)
+        best = logits.argmax(dim=1)
+        scores: list[Tensor] = []
+        for level, confidence in enumerate(self.confidences(logits, best, valid)):
+            column = self.paths[:, level]
+            own = column[best].unsqueeze(1)
+            channel = torch.arange(self.class_counts[level], device=image.device)[None, :, None, None]
+            scores.append((own == channel).to(confidence.dtype) * confidence.unsqueeze(1))
+        return tuple(scores)
+
+
+def _groups(paths: NDArray[np.int64], level: int) -> NDArray[np.float32]:
+    """(G, T) 0/1: which paths share each of the distinct beginnings of a length."""
+    _, group = np.unique(paths[:, :level], axis=0, return_inverse=True)
+    group = group.ravel()
+    table: NDArray[np.float32] = (group == np.arange(group.max() + 1)[:, None]).astype(np.float32)
+    return table
+
+
+__all__ = ("INPUT_NAME", "DeepnessGraph", "MapGraph")

@@ -1,0 +1,186 @@
+"""The model as a STAC item, in the words of the Machine Learning Model extension (MLM 1.4)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from pystac.asset import Asset
+from pystac.item import Item
+
+from .. import __version__
+from ..predict import LoadedModel
+from ..styles import classification_classes
+from ..taxonomy import Taxonomy
+from .graph import INPUT_NAME, DeepnessGraph, MapGraph
+
+_EXTENSIONS = (
+    "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
+    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+)
+_TASKS = ["semantic-segmentation"]
+
+#: Format -> framework, media type and artifact type.
+_FORMATS = {
+    "onnx": ("ONNX", "application/octet-stream; framework=onnx; profile=onnx", "onnx"),
+    "torch": ("PyTorch", "application/octet-stream; framework=pytorch", "torch.export.save"),
+}
+
+
+def model_item(
+    loaded: LoadedModel,
+    graph: MapGraph,
+    file_name: str,
+    format: str,
+    framework_version: str,
+    tile_px: int | None,
+    created: datetime | None = None,
+) -> dict[str, Any]:
+    """Describe an exported model.
+
+    A model has no place on the Earth: the item has no geometry. Its ``mlm:input`` asks for no scaling, since
+    the normalisation is part of the graph; the numbers stand among the hyperparameters.
+
+    Args:
+        loaded: The checkpoint.
+        graph: What was exported.
+        file_name: Of the model, relative to the item.
+        format: ``onnx`` or ``torch``.
+        framework_version: Of the library that runs the file.
+        tile_px: Fixed height and width; None where they are open.
+        created: When; default now.
+
+    Returns:
+        A STAC item as plain values.
+    """
+    record = loaded.record
+    config = record.model.to_dict()
+    framework, media_type, artifact = _FORMATS[format]
+    options = config.pop("options")
+    side = -1 if tile_px is None else tile_px
+    item = Item(
+        id=re.sub(r"[^\w.-]+", "_", file_name.rsplit(".", 1)[0]),
+        geometry=None,
+        bbox=None,
+        datetime=created or datetime.now(UTC),
+        properties={
+            "mlm:name": _plain(f"hierars-geo {record.model.architecture} {record.model.encoder}"),
+            "mlm:architecture": f"{record.model.architecture} {record.model.encoder} {record.model.mode}",
+            "mlm:tasks": _TASKS,
+            "mlm:framework": framework,
+            "mlm:framework_version": framework_version,
+            "mlm:total_parameters": sum(p.numel() for p in graph.model.parameters()),
+            "mlm:pretrained": True,
+            "mlm:accelerator": None,
+            "mlm:accelerator_constrained": False,
+            "mlm:input": [_input(record.bands, side)],
+            "mlm:output": _outputs(graph, record.taxonomy, side),
+            "mlm:hyperparameters": {
+                **config,
+                **options,
+                "mean": list(record.mean),
+                "std": list(record.std),
+                "chip_size": record.chip_size,
+            },
+            "bands": [{"name": band} for band in record.bands],
+            **({} if record.gsd_m is None else {"gsd": record.gsd_m}),
+            "processing:software": {"hierars-geo": __version__, "torch": torch.__version__},
+            "hierars:taxonomy": record.taxonomy.to_dict(),
+            "hierars:checkpoint": loaded.path.name,
+            "hierars:checkpoint_sha256": loaded.sha256,
+        },
+        stac_extensions=list(_EXTENSIONS),
+    )
+    asset = Asset(
+        href=f"./{file_name}",
+        title="Stored image values in, classes and confidences of every level out",
+        media_type=media_type,
+        roles=["mlm:model", "mlm:weights"],
+        extra_fields={"mlm:artifact_type": artifact},
+    )
+    item.add_asset("model", asset)
+    return item.to_dict(include_self_link=False)
+
+
+def _input(bands: tuple[str, ...], side: int) -> dict[str, Any]:
+    return {
+        "name": INPUT_NAME,
+        "description": "Values as stored in the raster; NaN or infinite in any band means no data.",
+        "bands": list(bands),
+        "input": {
+            "shape": [-1, len(bands), side, side],
+            "dim_order": ["batch", "bands", "height", "width"],
+            "data_type": "float32",
+        },
+        "value_scaling": None,
+        "resize_type": None,
+        "pre_processing_function": None,
+    }
+
+
+def _outputs(graph: MapGraph, taxonomy: Taxonomy, side: int) -> list[dict[str, Any]]:
+    levels = range(1, taxonomy.num_levels + 1)
+    if isinstance(graph, DeepnessGraph):
+        return [
+            _output(
+                name,
+                "Confidence of the decoded class in its channel, 0 in the others.",
+                ("class", taxonomy.num_classes[level - 1]),
+                side,
+                "float32",
+                [
+                    entry | {"value": index}
+                    for index, entry in enumerate(classification_classes(taxonomy, level))
+                ],
+            )
+            for level, name in zip(levels, graph.output_names, strict=True)
+        ]
+    logits, *others = graph.output_names
+    found = [
+        _output(
+            logits,
+            "Score of every legal path; softmax gives its probability.",
+            ("path", taxonomy.num_paths),
+            side,
+            "float32",
+            [],
+        )
+    ]
+    for level, name in zip(levels, others, strict=False):
+        text = f"Raster values of level {taxonomy.level_names[level - 1]}; {taxonomy.nodata_value} is nodata."
+        found.append(_output(name, text, None, side, "int32", classification_classes(taxonomy, level)))
+    for level, name in zip(levels, others[len(levels) :], strict=True):
+        text = f"Confidence of the class of level {taxonomy.level_names[level - 1]}, 0..1."
+        found.append(_output(name, text, None, side, "float32", []))
+    return found
+
+
+def _output(
+    name: str,
+    description: str,
+    channels: tuple[str, int] | None,
+    side: int,
+    data_type: str,
+    classes: list[dict[str, Any]],
+) -> dict[str, Any]:
+    inner = [] if channels is None else [channels]
+    return {
+        "name": name,
+        "description": description,
+        "tasks": _TASKS,
+        "result": {
+            "shape": [-1, *(count for _, count in inner), side, side],
+            "dim_order": ["batch", *(axis for axis, _ in inner), "height", "width"],
+            "data_type": data_type,
+        },
+        "classification:classes": classes,
+    }
+
+
+def _plain(name: str) -> str:
+    """Keep what the extension allows in a name."""
+    return re.sub(r"[^A-Za-z0-9_.\s-]+", "-", name).rstrip("-_. ")
+
+
+__all__ = ("model_item",)
