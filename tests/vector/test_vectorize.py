@@ -429,6 +429,19 @@ def test_a_failure_leaves_nothing_behind(scene, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]
 
 
+@pytest.mark.parametrize("name", ["scene.gpkg", "scene.parquet", "scene.geojson"])
+def test_what_goes_wrong_while_polygons_are_made_is_not_blamed_on_the_disk(
+    scene, tmp_path, monkeypatch, name
+):
+    def fail(*_, **__):
+        raise DataError("no such polygon")
+
+    monkeypatch.setattr("hierars_geo.vector.attributes.LevelTable.rows", fail)
+    with pytest.raises(DataError, match=r"^no such polygon$"):
+        vectorize(scene, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+
+
 def test_the_command_says_what_it_wrote(scene, tmp_path, capsys):
     out = tmp_path / "scene.gpkg"
     assert main(["vectorize", str(scene), "-o", str(out), "--min-area-m2", "2000", "--levels", "1", "3"]) == 0
