@@ -1,15 +1,13 @@
-"""GeoPackage: one layer per level, each with its QGIS style inside the file; same input, same bytes."""
+"""The QGIS style of each layer inside a GeoPackage; same input, same bytes."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pyogrio
-from geopandas.geodataframe import GeoDataFrame
-
-from ..styles import vector_qml
+from ..styles import vector_qml, vector_sld
 from ..taxonomy import Taxonomy
 
+#: Name of the column of polygons that QGIS and GDAL give it.
 GEOMETRY = "geom"
 #: Written in place of the time of writing, so that the same maps give the same file.
 TIMESTAMP = "2000-01-01T00:00:00.000Z"
@@ -38,32 +36,8 @@ VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)
 _INSERT_STYLE = """
 INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,
     styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
-VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', NULL, ?)
+VALUES ('', '', ?, ?, ?, ?, ?, 1, ?, '', NULL, ?)
 """
-
-
-def append_layer(path: Path, table: GeoDataFrame, level: int, taxonomy: Taxonomy) -> None:
-    """Write a level as layer ``L<level>``.
-
-    Args:
-        path: The file; made where it does not exist.
-        table: The level's polygons.
-        level: 1..N.
-        taxonomy: The class tree.
-    """
-    pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
-        table,
-        path,
-        layer=f"L{level}",
-        driver="GPKG",
-        append=path.exists(),
-        geometry_type="Polygon",
-        use_arrow=True,
-        layer_options={
-            "GEOMETRY_NAME": GEOMETRY,
-            "DESCRIPTION": f"{taxonomy.name}, level {taxonomy.level_names[level - 1]}",
-        },
-    )
 
 
 def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
@@ -80,9 +54,9 @@ def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
         for level in levels:
             name = f"L{level}"
             about = f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}"
-            style = (name, GEOMETRY, name, vector_qml(taxonomy, level), about, TIMESTAMP)
-            database.execute(_INSERT_STYLE, style)
+            styles = (vector_qml(taxonomy, level), vector_sld(taxonomy, level))
+            database.execute(_INSERT_STYLE, (name, GEOMETRY, name, *styles, about, TIMESTAMP))
         database.execute("UPDATE gpkg_contents SET last_change = ?", (TIMESTAMP,))
 
 
-__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles", "append_layer")
+__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles")
