@@ -11,11 +11,14 @@ from .options import CommandParser
 
 if TYPE_CHECKING:
     from ..accuracy import SceneAssessment
+    from ..predict import LabelSource, Regions
     from ..taxonomy import Taxonomy
 
 _EXAMPLES = """examples:
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o metrics.json
   hierars-geo evaluate maps/scene_L3.tif labels.tif --taxonomy my_tree.yaml -o metrics.json
+  hierars-geo evaluate maps labels.tif --taxonomy mm5b -o districts.csv --by districts.gpkg --id name
+  hierars-geo evaluate maps fields.gpkg --taxonomy mm5b -o metrics.json --attribute class_name
   hierars-geo evaluate maps points.gpkg --taxonomy mm5b -o accuracy.csv      # points of `sample`, labelled
 """
 
@@ -27,17 +30,22 @@ def parser() -> CommandParser:
     """Build the parser."""
     p = CommandParser(
         "evaluate",
-        "Compare maps with a label raster at every level of the class tree; or estimate accuracy and areas "
-        "with 95 % intervals from labelled points.",
+        "Compare maps with labels (a class raster, or polygons) at every level of the class tree, as a whole "
+        "and inside regions; or estimate accuracy and areas with 95 % intervals from labelled points.",
         _EXAMPLES,
     )
     p.add_argument("prediction", type=str, help="folder of one scene's maps, or a class raster of leaves")
     p.add_argument(
-        "labels", type=str, help="class raster of leaf values, on any grid; or points with their class"
+        "labels", type=str, help="class raster on any grid; polygons (with --attribute); or points"
     )
     p.add_argument("--taxonomy", type=str, required=True, help="catalog name or YAML file")
-    p.add_argument("-o", "--out", type=str, required=True, help="FILE.json to write; of points FILE.csv, too")
+    p.add_argument("-o", "--out", type=str, required=True, help="FILE.json or FILE.csv to write")
     p.add_argument("--region", type=float, nargs=4, help="count only left bottom right top, in the map's CRS")
+    p.add_argument("--by", type=str, help="polygon layer, in any CRS: scores of each region, too")
+    p.add_argument("--layer", type=str, help="layer of --by, where the file holds several")
+    p.add_argument("--id", type=str, help="column of --by that names a region (default: the row number)")
+    p.add_argument("--attribute", type=str, help="labels are polygons; their column with the class")
+    p.add_argument("--level", type=int, help="level that the values of a label raster are classes of")
     p.add_argument("--reference", type=str, default="reference", help="column of points with their class")
     p.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     return p
@@ -53,27 +61,75 @@ def main(argv: list[str]) -> int:
     out = Path(args.out)
     refuse_existing([out], args.overwrite)
     check_writable_folder(out.parent)
-    if Path(args.labels).suffix.lower() in _VECTOR_SUFFIXES:
+    if Path(args.labels).suffix.lower() in _VECTOR_SUFFIXES and args.attribute is None:
         return _assess(args, taxonomy, out)
     return _score(args, taxonomy, out)
 
 
 def _score(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
-    """Compare with a label raster."""
-    from ..predict import evaluate_maps
-    from ..raster import atomic_path
+    """Compare with a label raster or polygons."""
+    import pandas as pd
+
+    from ..predict import evaluate_regions
+    from ..raster import as_output_error, atomic_path
     from .progress import progress_bar
     from .tables import print_scores
 
+    if out.suffix.lower() not in (".json", ".csv"):
+        raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
     region = _region(args.region)
+    regions = _regions(args, taxonomy)
+    labels = _labels(args, taxonomy)
     with progress_bar(f"evaluate {args.prediction}") as progress:
-        scores = evaluate_maps(args.prediction, args.labels, taxonomy, region, progress)
-    with atomic_path(out) as unfinished:
-        text = json.dumps(scores.to_dict(taxonomy), indent=2, allow_nan=False, ensure_ascii=False)
-        unfinished.write_text(text, encoding="utf-8")
-    print_scores({"map": scores}, taxonomy)
+        scores, parts = evaluate_regions(args.prediction, labels, taxonomy, regions, region, progress)
+    with atomic_path(out) as unfinished, as_output_error(out):
+        if out.suffix.lower() == ".csv":
+            named = {"": scores} | parts
+            rows = [{"region": name} | row for name, part in named.items() for row in part.to_rows(taxonomy)]
+            pd.DataFrame(rows).to_csv(unfinished, index=False, float_format="%.10g", lineterminator="\n")
+        else:
+            content = scores.to_dict(taxonomy)
+            if regions is not None:
+                content["regions"] = [
+                    {"region": name} | part.to_dict(taxonomy) for name, part in parts.items()
+                ]
+            text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+            unfinished.write_text(text, encoding="utf-8")
+    print_scores({"map": scores} | parts, taxonomy)
     sys.stdout.write(f"{out}\n")
     return 0
+
+
+def _labels(args: Namespace, taxonomy: "Taxonomy") -> "str | LabelSource":
+    if args.attribute is None and args.level is None:
+        return str(args.labels)
+    from ..accuracy import OpenedLabels
+
+    return OpenedLabels(args.labels, taxonomy, args.attribute, args.level)
+
+
+def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
+    """Read the polygons of --by in the CRS of the maps.
+
+    Raises:
+        OptionError: --id or --layer without --by, or no such column.
+    """
+    if args.by is None:
+        if args.id is not None or args.layer is not None:
+            raise OptionError("Expected --by together with --id or --layer, but got it alone.")
+        return None
+    from ..layers import read_polygons
+    from ..predict import Regions, find_level_maps
+    from ..raster import open_class_map
+
+    with open_class_map(find_level_maps(args.prediction, taxonomy.num_levels)[0]) as level_map:
+        crs = level_map.grid.crs
+    table = read_polygons(args.by, crs, args.layer)
+    if args.id is not None and args.id not in table.columns.drop(table.geometry.name):
+        known = ", ".join(map(str, table.columns.drop(table.geometry.name)))
+        raise OptionError(f"Expected a column of {args.by} ({known}), but got '{args.id}'.")
+    names = range(len(table)) if args.id is None else table[args.id]
+    return Regions([str(name) for name in names], table.geometry.to_numpy())
 
 
 def _assess(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
@@ -86,6 +142,8 @@ def _assess(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
 
     if args.region is not None:
         raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
+    if args.by is not None or args.level is not None:
+        raise OptionError("Expected --by and --level with label rasters or polygons, but got points.")
     with progress_bar(f"evaluate {args.prediction}") as progress:
         found = assess_maps(args.prediction, args.labels, taxonomy, args.reference, progress)
     with atomic_path(out) as unfinished, as_output_error(out):

@@ -111,6 +111,34 @@ class HierarchicalScores(NamedTuple):
             },
         }
 
+    def to_rows(self, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+        """Return one flat row per level and class, for a table; NaN where undefined.
+
+        Args:
+            taxonomy: The tree that was scored.
+        """
+        return [
+            {
+                "level": number,
+                "pixels": int(scores.confusion.sum()),
+                "oa": scores.oa,
+                "miou": scores.miou,
+                "mf1": scores.mf1,
+                "class_value": value,
+                "class_name": name,
+                "iou": float(scores.iou[index]),
+                "f1": float(scores.f1[index]),
+                "precision": float(scores.precision[index]),
+                "recall": float(scores.recall[index]),
+                "support": int(scores.support[index]),
+                "predicted": int(scores.predicted[index]),
+            }
+            for number, scores in enumerate(self.levels, start=1)
+            for index, (name, value) in enumerate(
+                zip(taxonomy.class_names(number), taxonomy.class_values(number), strict=True)
+            )
+        ]
+
 
 def level_scores(confusion: NDArray[np.int64]) -> LevelScores:
     """Compute the scores of one level.

@@ -3,22 +3,29 @@
 from .accumulator import Accumulator, Rows
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
-from .evaluation import evaluate_classifier, evaluate_maps, find_level_maps
+from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
+from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
 from .predictor import Prediction, Predictor
+from .regions import Regions
 from .stream import WindowPlan, stream_rows
 
 __all__ = (
     "Accumulator",
     "ArrayPrediction",
+    "LabelReader",
+    "LabelSource",
     "LoadedModel",
     "PredictOptions",
     "Prediction",
     "Predictor",
+    "RasterLabels",
+    "Regions",
     "Rows",
     "WindowPlan",
     "evaluate_classifier",
     "evaluate_maps",
+    "evaluate_regions",
     "find_level_maps",
     "iter_windows",
     "load_checkpoint",

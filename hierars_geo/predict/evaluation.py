@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid, Window, same_grid
 from ..metrics import HierarchicalMetrics, HierarchicalScores
-from ..raster import LabelMap, open_class_map, open_label_map
+from ..raster import bounded_block_cache, open_class_map
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Bounds
+from .label_source import LabelSource, RasterLabels
+from .regions import Regions
 from .stream import WindowSource
 
 #: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
@@ -60,26 +62,47 @@ def find_level_maps(prediction: str | Path, num_levels: int) -> tuple[Path, ...]
 
 def evaluate_maps(
     prediction: str | Path,
-    labels: str | Path,
+    labels: str | Path | LabelSource,
     taxonomy: Taxonomy,
     region: Bounds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> HierarchicalScores:
-    """Score maps against labels.
+    """Score maps against labels; see :func:`evaluate_regions`.
 
-    Labels on another grid are warped onto the maps' (by mode where they are finer). A leaf map alone is
-    scored at coarser levels by lifting. Pixels where the map is nodata and the labels are not count as not
-    labelled.
+    Returns:
+        The scores of everything.
+
+    Raises:
+        HieraRSError: As there.
+    """
+    return evaluate_regions(prediction, labels, taxonomy, None, region, progress)[0]
+
+
+def evaluate_regions(
+    prediction: str | Path,
+    labels: str | Path | LabelSource,
+    taxonomy: Taxonomy,
+    regions: Regions | None,
+    region: Bounds | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[HierarchicalScores, dict[str, HierarchicalScores]]:
+    """Score maps against labels, as a whole and in each of many regions, in one pass of bounded memory.
+
+    Label rasters on another grid are warped onto the maps' (by mode where they are finer). A leaf map alone
+    is scored at coarser levels by lifting. Pixels where the map is nodata and the labels are not count as not
+    labelled; labels known at coarse levels only count at those.
 
     Args:
         prediction: As in :func:`find_level_maps`.
-        labels: Class raster of leaf values.
+        labels: Class raster of leaf values, or another source.
         taxonomy: The tree of both.
+        regions: Polygons in the map's CRS; None for none.
         region: Count only pixels whose centre lies within (left, bottom, right, top), in the map's CRS.
         progress: Called with (blocks done, blocks in all).
 
     Returns:
-        The scores.
+        The scores of everything, and those of every region by its name; a region without labelled pixels has
+        undefined scores.
 
     Raises:
         HieraRSError: A file cannot be read, holds values the taxonomy lacks, or the two do not overlap.
@@ -87,6 +110,7 @@ def evaluate_maps(
     paths = find_level_maps(prediction, taxonomy.num_levels)
     first = taxonomy.num_levels - len(paths) + 1
     with ExitStack() as stack:
+        stack.enter_context(bounded_block_cache())
         maps = [stack.enter_context(open_class_map(path)) for path in paths]
         grid = maps[0].grid
         for path, level_map in zip(paths, maps, strict=True):
@@ -101,14 +125,13 @@ def evaluate_maps(
                 for level, level_map in enumerate(maps, start=first)
             ]
 
-        scores = _score(predicted, grid, labels, taxonomy, region, progress)
-    return _refuse_empty(scores, labels, paths[-1])
+        return _score(predicted, grid, labels, taxonomy, regions, region, progress, paths[-1])
 
 
 def evaluate_classifier(
     classify: LeafClassifier,
     scene: WindowSource,
-    labels: str | Path,
+    labels: str | Path | LabelSource,
     taxonomy: Taxonomy,
     region: Bounds | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -135,55 +158,55 @@ def evaluate_classifier(
         leaf = classify(torch.from_numpy(image)[None])[0].argmax(dim=0).numpy()
         return [np.where(valid, leaf, IGNORE_INDEX)]
 
-    scores = _score(predicted, scene.grid, labels, taxonomy, region, progress)
-    return _refuse_empty(scores, labels, "the scene")
+    return _score(predicted, scene.grid, labels, taxonomy, None, region, progress, "the scene")[0]
 
 
 def _score(
     predicted: Callable[[Window], list[NDArray[np.int64]]],
     grid: GeoGrid,
-    labels: str | Path,
+    labels: str | Path | LabelSource,
     taxonomy: Taxonomy,
+    regions: Regions | None,
     region: Bounds | None,
     progress: Callable[[int, int], None] | None,
-) -> HierarchicalScores | None:
-    """Count window by window; None where no pixel has both label and prediction."""
+    origin: object,
+) -> tuple[HierarchicalScores, dict[str, HierarchicalScores]]:
+    """Count window by window.
+
+    Raises:
+        DataError: No pixel has both label and prediction.
+    """
+    source = RasterLabels(labels, taxonomy) if isinstance(labels, str | Path) else labels
     metrics = HierarchicalMetrics(taxonomy)
+    names = () if regions is None else regions.names
+    parts = [_nothing_counted(taxonomy) for _ in names]
     windows = _tiles(grid.shape)
-    with open_label_map(labels, grid, taxonomy.nodata_value) as label_map:
-        _refuse_class_as_nodata(label_map, taxonomy)
+    with source.open(grid) as read:
         for number, window in enumerate(windows, start=1):
-            reference = _reference(label_map, window, taxonomy)
+            reference = read(window)
             if region is not None:
-                reference[~_inside(grid.crop(window), region)] = IGNORE_INDEX
-            _count(metrics, predicted(window), reference)
+                reference[..., ~_inside(grid.crop(window), region)] = IGNORE_INDEX
+            maps = predicted(window)
+            _count(metrics, maps, reference)
+            for index, mask in regions.masks(grid, window) if regions is not None else ():
+                _count(parts[index], [level[mask][None] for level in maps], reference[..., None, mask])
             if progress is not None:
                 progress(number, len(windows))
     scores = metrics.compute()
-    return scores if scores.levels[-1].confusion.any() else None
-
-
-def _refuse_class_as_nodata(labels: LabelMap, taxonomy: Taxonomy) -> None:
-    """A class that is declared nodata would be left out of every score in silence."""
-    leaves = taxonomy.class_values(taxonomy.num_levels)
-    if labels.nodata in leaves:
-        name = taxonomy.class_names(taxonomy.num_levels)[leaves.index(labels.nodata)]
+    if not any(level.confusion.any() for level in scores.levels):
         raise DataError(
-            f"Expected the nodata value of labels to be no class of {taxonomy.name}, but got "
-            f"{labels.nodata}, which is '{name}' (in {labels.path}). Remove the declaration: "
-            f"gdal_edit.py -unsetnodata {labels.path}."
-        )
-
-
-def _refuse_empty(
-    scores: HierarchicalScores | None, labels: str | Path, prediction: object
-) -> HierarchicalScores:
-    if scores is None:
-        raise DataError(
-            f"Expected labels and map to share labelled pixels, but got none ({labels} and {prediction}). "
+            f"Expected labels and map to share labelled pixels, but got none ({source.name} and {origin}). "
             "Check that both show the same place."
         )
-    return scores
+    return scores, {name: part.compute() for name, part in zip(names, parts, strict=True)}
+
+
+def _nothing_counted(taxonomy: Taxonomy) -> HierarchicalMetrics:
+    """Return metrics that may stay empty: torchmetrics warns of those that never saw a batch."""
+    metrics = HierarchicalMetrics(taxonomy)
+    empty = torch.empty((1, 1, 0), dtype=torch.int64)
+    metrics.update_leaf(empty, empty)
+    return metrics
 
 
 def _tiles(shape: tuple[int, int]) -> list[Window]:
@@ -193,14 +216,6 @@ def _tiles(shape: tuple[int, int]) -> list[Window]:
         for row in range(0, shape[0], _BLOCK_PX)
         for col in range(0, shape[1], _BLOCK_PX)
     ]
-
-
-def _reference(labels: LabelMap, window: Window, taxonomy: Taxonomy) -> NDArray[np.int64]:
-    """Leaf indices (h, w) of a window of the labels."""
-    values = labels.read(window).astype(np.int64)
-    return taxonomy.value_to_index(
-        np.where(values == labels.nodata, taxonomy.nodata_value, values), origin=labels.path
-    )
 
 
 def _inside(grid: GeoGrid, region: Bounds) -> NDArray[np.bool_]:
@@ -216,10 +231,13 @@ def _inside(grid: GeoGrid, region: Bounds) -> NDArray[np.bool_]:
 def _count(
     metrics: HierarchicalMetrics, predicted: list[NDArray[np.int64]], reference: NDArray[np.int64]
 ) -> None:
-    """Count a window; one predicted map alone is the leaves'."""
+    """Count pixels (h, w); one predicted map alone is the leaves'. Changes the reference in place.
+
+    The reference holds leaf indices (h, w), or indices of every level (N, h, w).
+    """
     for index in predicted:
-        reference[index < 0] = IGNORE_INDEX
-    known = reference != IGNORE_INDEX
+        reference[..., index < 0] = IGNORE_INDEX
+    known = reference != IGNORE_INDEX if reference.ndim == 2 else (reference != IGNORE_INDEX).any(axis=0)
     target = torch.from_numpy(reference[None])
     # values at pixels that are not counted do not matter, but have to be indices
     stacked = torch.from_numpy(np.stack([np.where(known, index, 0) for index in predicted]))[None]
@@ -229,4 +247,10 @@ def _count(
         metrics.update_leaf(stacked[:, 0], target)
 
 
-__all__ = ("LeafClassifier", "evaluate_classifier", "evaluate_maps", "find_level_maps")
+__all__ = (
+    "LeafClassifier",
+    "evaluate_classifier",
+    "evaluate_maps",
+    "evaluate_regions",
+    "find_level_maps",
+)
