@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 
-from ..data.polygon_classes import AttributeClasses
-from ..data.polygon_file import PolygonTable
 from ..errors import DataError, MissingFileError, OptionError
+from ..layers import AttributeClasses, is_parquet, read_table, vector_layers
 from ..taxonomy import Taxonomy
 from .sampling import POINTS_LAYER, REFERENCE_COLUMN, STRATA_LAYER
+
+_WHAT = "layer of points"
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def read_reference_points(
         raise DataError(f"Expected points, but got {found} (in {file}). Give points, or a label raster.")
     moved = table.to_crs(crs).geometry.to_numpy()
     columns = pd.DataFrame({column: table[column]})
-    classes = AttributeClasses(taxonomy, attribute=column).read(
-        PolygonTable(str(file), crs, moved, columns, np.arange(len(table)))
-    )
+    classes = AttributeClasses(taxonomy, attribute=column).read(columns, np.arange(len(table)), "points")
     if classes.faults:
         raise DataError(
             f"Expected the names of classes of {taxonomy.name} in column {column}, but got "
@@ -92,17 +89,12 @@ def read_reference_points(
 
 
 def _read(file: Path) -> tuple[GeoDataFrame, pd.DataFrame | None]:
-    try:
-        names = [str(name) for name, _ in pyogrio.list_layers(file)]  # type: ignore[no-untyped-call]
-        layer = POINTS_LAYER if POINTS_LAYER in names else names[0]
-        table: GeoDataFrame = pyogrio.read_dataframe(file, layer=layer, force_2d=True)  # type: ignore[no-untyped-call]
-        if STRATA_LAYER not in names:
-            return table, None
-        strata: pd.DataFrame = pyogrio.read_dataframe(file, layer=STRATA_LAYER)  # type: ignore[no-untyped-call]
-        return table, strata
-    except (DataSourceError, DataLayerError, IndexError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"Expected a readable layer of points, but got: {reason} (in {file}).") from error
+    names = [] if is_parquet(file) else list(vector_layers(file, _WHAT))
+    layer = POINTS_LAYER if POINTS_LAYER in names else next(iter(names), None)
+    table = read_table(file, layer, _WHAT)
+    if not isinstance(table, GeoDataFrame):
+        raise DataError(f"Expected points, but got a table without geometry (in {file}). Give points.")
+    return table, read_table(file, STRATA_LAYER, _WHAT) if STRATA_LAYER in names else None
 
 
 def _stratum_of(table: GeoDataFrame, strata: pd.DataFrame, file: Path) -> NDArray[np.int64]:

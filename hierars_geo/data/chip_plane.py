@@ -77,13 +77,14 @@ def place_pairs(pairs: Sequence[ScenePair], gsd_m: float) -> tuple[list[ScenePai
 
 def _frame(pair: ScenePair) -> _Frame:
     with open_dataset(pair.image) as image, open_dataset(pair.label) as label:
-        if image.shape != label.shape:
+        placed = _srs(image) is not None and _srs(label) is not None  # then each has pixels of its own
+        if not placed and image.shape != label.shape:
             raise RasterError(
                 f"Expected a label of its image's size {image.shape}, but "
                 f"got {label.shape} (in {pair.label}). "
                 "Take the label of this image, uncut and not resampled."
             )
-        return _Frame(image.shape, _srs(image), image.transform, _srs(label) is not None)
+        return _Frame(image.shape, _srs(image), image.transform, placed)
 
 
 def _srs(dataset: DatasetReader) -> str | None:

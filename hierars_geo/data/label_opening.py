@@ -8,9 +8,9 @@ from pathlib import Path
 from pyproj import CRS
 
 from ..errors import OptionError
+from ..layers import is_vector
 from ..taxonomy import Taxonomy
 from .labels import HierarchicalLabels
-from .polygon_file import is_vector
 from .polygon_labels import OnError, Order, PolygonLabels
 from .raster_paths import Paths
 from .scene_source import SceneSource

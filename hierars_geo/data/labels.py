@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from ..grid import Window
+from ..layers import is_vector
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .geo_raster import GeoRaster
@@ -18,7 +19,6 @@ from .label_values import ValueDecoder
 from .lattice import Lattice
 from .level_labels import spread_levels
 from .patch import Patch, Pixels
-from .polygon_file import is_vector
 from .polygon_labels import PolygonLabels
 from .raster_file import RasterFile, map_all, probe_all
 from .raster_paths import Paths, find_rasters

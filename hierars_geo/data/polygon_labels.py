@@ -15,6 +15,7 @@ from torchgeo.datasets.utils import GeoSlice
 
 from ..errors import DataError, OptionError
 from ..grid import Window
+from ..layers import AttributeClasses, read_polygon_table
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .intersection import SceneIntersection
@@ -24,14 +25,13 @@ from .notices import notice
 from .outlines import Outlines
 from .patch import Patch
 from .plot import figure_of
-from .polygon_classes import AttributeClasses
-from .polygon_file import find_vectors, read_polygons
 from .polygon_shapes import PolygonShapes, connected_parts, move_polygons
 from .raster_file import ALWAYS
 from .raster_paths import Paths
 from .reprojection import same_crs
 from .scene_source import SceneSource
 from .union import SceneUnion
+from .vector_paths import find_vectors
 
 Order = Literal["area", "file"]
 OnError = Literal["raise", "skip"]
@@ -113,8 +113,11 @@ class PolygonLabels(SceneSource, GeoDataset):
         )
 
     def _read_files(self, classes: AttributeClasses, order: Order, on_error: OnError) -> None:
-        tables = [read_polygons(path, classes.columns) for path in self.files]
-        found = [classes.read(table) for table in tables]
+        tables = [read_polygon_table(path, classes.columns) for path in self.files]
+        for table in tables:
+            if table.repaired:
+                notice(table.repaired)
+        found = [classes.read(table.columns, table.ids) for table in tables]
         faults = [
             f"{fault} (in {table.path})"
             for table, result in zip(tables, found, strict=True)

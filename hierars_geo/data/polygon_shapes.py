@@ -11,8 +11,8 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import Window
+from ..layers import polygonal
 from .lattice import Lattice
-from .polygon_file import polygonal
 from .reprojection import same_crs
 
 #: Edges are divided before reprojection, so that they follow their curve to a few centimetres.

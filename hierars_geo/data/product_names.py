@@ -4,12 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from ..errors import RasterError
+from .acquisition import names_around
 
-#: Eight digits that may be a date, not inside a longer number.
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d{2}[01]\d[0-3]\d)(?!\d)")
 #: A product's folder counts, too: S2A_MSIL2A_....SAFE lies five folders above its bands.
 _FOLDERS = 6
 
@@ -50,24 +48,10 @@ def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> Product
     """
     if not patterns:
         return None
-    for name in _names(path, _FOLDERS):
+    for name in names_around(path, _FOLDERS):
         for match in (pattern.search(name) for pattern in patterns):
             if match is not None:
                 return _read(match.groupdict(), name, path)
-    return None
-
-
-def day_in_name(path: str) -> date | None:
-    """Return the first date in the name of a file or of its folder, whatever the rest of the name.
-
-    Eight digits that are no date (a product number) do not count.
-    """
-    for name in _names(path, 1):
-        for match in _DATE.finditer(name):
-            try:
-                return datetime.strptime(match[1], "%Y%m%d").date()
-            except ValueError:  # a number of another kind
-                continue
     return None
 
 
@@ -78,11 +62,6 @@ def baseline_text(text: str | None) -> str | None:
         return None
     major, minor = (match[1], match[2]) if match[1] else (match[3], match[4])
     return f"{int(major):02d}.{int(minor):02d}"
-
-
-def _names(path: str, folders: int) -> list[str]:
-    plain = Path(path.split("?", maxsplit=1)[0])  # vrt://FILE?options: coordinates look like dates
-    return [plain.name, *(folder.name for folder in list(plain.parents)[:folders])]
 
 
 def _read(groups: dict[str, str | None], name: str, path: str) -> ProductName:
@@ -100,4 +79,4 @@ def _read(groups: dict[str, str | None], name: str, path: str) -> ProductName:
     return ProductName(day, f"L{level}" if level else None, baseline_text(groups.get("baseline")))
 
 
-__all__ = ("ProductName", "baseline_text", "day_in_name", "read_product_name")
+__all__ = ("ProductName", "baseline_text", "read_product_name")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -16,9 +16,10 @@ from ..grid import GeoGrid
 from ..raster import canonical_band
 from ..raster.bands import is_placeholder
 from ..raster.dataset import alpha_band, dataset_grid, image_bands, open_dataset
+from .acquisition import tagged_time, time_in_name
 from .bad_files import map_all
 from .handles import opening_env
-from .product_names import baseline_text, day_in_name, read_product_name
+from .product_names import baseline_text, read_product_name
 
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 #: Nanoseconds since 1970 of a file without a date: from the first to the last moment that TorchGeo's index
@@ -94,7 +95,8 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             )
         product = read_product_name(path, product_names)
         tags = dataset.tags()
-        day = _tagged_day(tags.get("ACQUISITION_DATE", ""), path) or (product and product.day)
+        named = product.day if product else None
+        time = tagged_time(tags, path) or (None if named else time_in_name(path, 1))
         return RasterFile(
             path=path,
             grid=dataset_grid(dataset, path),
@@ -105,7 +107,7 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
             alpha=alpha_band(dataset),
             validity=_validity(dataset, indexes),
-            interval=interval_of(day or day_in_name(path)),
+            interval=interval_of(time.date() if time else named),
             baseline=baseline_text(tags.get("PROCESSING_BASELINE"))
             or (product.baseline if product else None),
             level=product.level if product else None,
@@ -136,15 +138,6 @@ def _validity(dataset: DatasetReader, indexes: tuple[int, ...]) -> Validity:
     if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
         return "mask"
     return "nodata" if MaskFlags.nodata in flags else "full"
-
-
-def _tagged_day(tag: str, path: str) -> date | None:
-    try:
-        return datetime.fromisoformat(tag.strip()).date() if tag.strip() else None
-    except ValueError as error:
-        raise RasterError(
-            f"Expected tag ACQUISITION_DATE to be an ISO date, but got '{tag}' (in {path}). Correct the tag."
-        ) from error
 
 
 __all__ = ("ALWAYS", "RasterFile", "interval_of", "map_all", "probe", "probe_all")

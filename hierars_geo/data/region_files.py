@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
-import pyogrio
 import shapely
+from geopandas.geodataframe import GeoDataFrame
+from pandas import DataFrame
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from ..errors import DataError, MissingFileError
+from ..layers import read_table, split_layer
 from .reprojection import move
 
 #: Names of the splits in a file's column, as people write them.
@@ -24,7 +25,7 @@ def read_region(path: str | os.PathLike[str], crs: CRS) -> BaseGeometry:
     """Read the union of a file's polygons.
 
     Args:
-        path: Vector file that GDAL reads.
+        path: Vector file, or ``FILE|LAYER``.
         crs: CRS to return them in.
 
     Raises:
@@ -74,21 +75,24 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
     return parts
 
 
-def _read(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401
-    if not Path(path).exists():
+def _read(path: str | os.PathLike[str]) -> GeoDataFrame | DataFrame:
+    file, layer = split_layer(os.fspath(path))
+    if not Path(file).exists():
         raise MissingFileError(
-            f"Expected {path} to be a file of polygons, but it does not exist. Check the path."
+            f"Expected {file} to be a file of polygons, but it does not exist. Check the path."
         )
-    return pyogrio.read_dataframe(path)  # type: ignore[no-untyped-call]
+    return read_table(file, layer, "file of polygons")
 
 
-def _ground(frame: Any, path: Path, crs: CRS) -> BaseGeometry:  # noqa: ANN401
-    polygons = shapely.union_all([shape for shape in frame.geometry if shape is not None])
-    if frame.crs is None or polygons.area == 0:
+def _ground(frame: GeoDataFrame | DataFrame, path: Path, crs: CRS) -> BaseGeometry:
+    own = frame.crs if isinstance(frame, GeoDataFrame) else None
+    shapes = frame.geometry if isinstance(frame, GeoDataFrame) else ()
+    polygons = shapely.union_all([shape for shape in shapes if shape is not None])
+    if own is None or polygons.area == 0:
         raise DataError(
-            f"Expected polygons with a CRS, but got {len(frame)} features, CRS {frame.crs} (in {path})."
+            f"Expected polygons with a CRS, but got {len(frame)} features, CRS {own} (in {path})."
         )
-    return move(polygons, frame.crs, crs)
+    return move(polygons, CRS.from_user_input(own), crs)
 
 
 __all__ = ("read_region", "read_split_file")

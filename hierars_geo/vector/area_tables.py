@@ -11,12 +11,12 @@ from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..layers import read_polygons
 from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
 from .map_files import find_map_files, find_taxonomy
 from .path_map import open_path_map
-from .polygon_layer import read_polygons
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
 _SUFFIXES = (".csv", ".gpkg", ".parquet")

@@ -13,7 +13,7 @@ from scene_files import X0, Y0, write
 from scipy.ndimage import gaussian_filter
 
 from hierars_geo.cli import main
-from hierars_geo.data import SceneDataModule
+from hierars_geo.data import MM5BDataModule, SceneDataModule
 from hierars_geo.data.assembly import AssembleOptions, assemble, measure_shift
 from hierars_geo.data.catalog import validate_catalog
 from hierars_geo.errors import DataError, OptionError, RasterError
@@ -233,3 +233,24 @@ def test_bad_input_is_said_in_one_line_and_leaves_nothing(scenes, tmp_path):
     fails(RasterError, "label rasters with one band", labels="gf2")
     with pytest.raises(OptionError, match="sum 1"):
         AssembleOptions(fractions=(0.5, 0.2, 0.2))
+
+
+@pytest.mark.parametrize("source", ["gaofen2", "google_earth", ["sentinel2", "gaofen2"]])
+def test_the_module_of_mm5b_reads_what_was_written(assembled, source):
+    options = {"chip_size": 32, "batch_size": 2, "chips_per_epoch": 4}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = MM5BDataModule(str(assembled), source=source, **options)
+        data.setup("fit")
+        batch = next(iter(data.train_dataloader()))
+    chips = [chip for chip in rows_of(assembled / "chips.csv") if chip["split"] == "train"]
+    sources = source if isinstance(source, list) else [source]
+    assert {Path(name).parts[-3:-1] for text in batch["files"] for name in text.split(", ")} == {
+        ("train", name) for name in sources
+    }
+    assert len(data.parts["train"].index) == len(chips)
+    assert data.gsd_m == pytest.approx({"google_earth": 1.0}.get(sources[0], 4.0))
+    assert len(data.bands) == {"gaofen2": 4, "google_earth": 3, "sentinel2": 14}[sources[0]]
+    if len(sources) > 1:
+        assert data.bands[:2] == ["gaofen2:blue", "gaofen2:green"]
+    assert (batch["mask"] >= 0).any()

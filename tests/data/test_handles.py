@@ -96,7 +96,7 @@ def _image(sample):
 
 
 def _open_of(files):
-    """Count the files that this process holds open; other tests' sources may wait for the garbage collector."""
+    """Count the files that this process holds open."""
     links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
     wanted = {os.path.realpath(file) for file in files}
     return sum(os.path.realpath(link) in wanted for link in links)

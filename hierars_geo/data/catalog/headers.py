@@ -15,8 +15,8 @@ from ...raster import canonical_band
 from ...raster.band_files import band_of_file
 from ...raster.bands import is_placeholder
 from ...raster.dataset import dataset_grid, image_bands, open_dataset
+from ..acquisition import acquired
 from ..handles import opening_env
-from .times import acquired
 
 #: Words in the name of a file, or of its folder, that mark labels.
 _LABEL_WORDS = frozenset(

@@ -1,4 +1,4 @@
-"""AttributeClasses: which classes the columns of polygons stand for, level by level."""
+"""AttributeClasses: which classes the columns of a vector layer stand for, level by level."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from .polygon_file import PolygonTable, features
 
 #: What a column value stands for: level (from 1) and class index; None for "no label".
 Meaning = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class PolygonClasses:
-    """Classes of the polygons of one table.
+class ColumnClasses:
+    """Classes of the features of one table.
 
     Attributes:
-        levels: (P, N) class index per level, -100 where not known.
-        faults: What is wrong with polygons, in words; these have no class.
+        levels: (n, N) class index per level, -100 where not known.
+        faults: What is wrong with features, in words; these have no class.
     """
 
     levels: NDArray[np.int64]
@@ -81,18 +80,23 @@ class AttributeClasses:
         """Columns to read, each once."""
         return list(dict.fromkeys(name for name, _ in self._columns))
 
-    def read(self, table: PolygonTable) -> PolygonClasses:
-        """Find the classes of every polygon.
+    def read(self, columns: pd.DataFrame, ids: NDArray[np.int64], kind: str = "polygons") -> ColumnClasses:
+        """Find the classes of every feature.
 
         A class also tells those above it, and those below it where it has but one leaf.
+
+        Args:
+            columns: (n) values of :attr:`columns`.
+            ids: (n,) feature numbers, for the faults.
+            kind: What the features are, for the faults.
         """
-        count = len(table.polygons)
+        count = len(columns)
         faults: list[str] = []
         faulty = np.zeros(count, dtype=np.bool_)
         among = np.zeros((count, len(self._columns)), dtype=np.int64)  # number of a meaning, 0 for none
         meanings: list[Meaning] = [None]
         for place, ((name, level), mapping) in enumerate(zip(self._columns, self._mappings, strict=True)):
-            codes, values = pd.factorize(table.columns[name])
+            codes, values = pd.factorize(columns[name])
             for number, value in enumerate(values.tolist()):
                 if _is_empty(value):
                     continue
@@ -103,8 +107,8 @@ class AttributeClasses:
                 except OptionError:
                     faulty |= hit
                     faults.append(
-                        f"no class '{_plain(value)}' of column {name} ({hit.sum()} polygons, "
-                        f"{features(table.ids[hit])})"
+                        f"no class '{_plain(value)}' of column {name} ({hit.sum()} {kind}, "
+                        f"{features(ids[hit])})"
                     )
                     meanings.append(None)
         combinations, which = np.unique(among, axis=0, return_inverse=True)
@@ -119,8 +123,8 @@ class AttributeClasses:
                 levels[hit] = self.taxonomy.shared_levels(legal)
                 continue
             names = " with ".join(self.taxonomy.class_names(at)[index] for at, index in chosen)
-            faults.append(f"no path of {names} ({hit.sum()} polygons, {features(table.ids[hit])})")
-        return PolygonClasses(levels, tuple(faults))
+            faults.append(f"no path of {names} ({hit.sum()} {kind}, {features(ids[hit])})")
+        return ColumnClasses(levels, tuple(faults))
 
     def _agreeing(self, meanings: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
         """(T,) bool: the legal paths through all of these classes."""
@@ -193,6 +197,11 @@ class AttributeClasses:
         ]
 
 
+def features(ids: NDArray[np.int64], most: int = 5) -> str:
+    """Name the first features."""
+    return f"feature {', '.join(map(str, ids[:most].tolist()))}{', ...' if len(ids) > most else ''}"
+
+
 def _is_empty(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, str) and not value.strip())
 
@@ -204,4 +213,4 @@ def _plain(value: object) -> str:
     return str(value).strip()
 
 
-__all__ = ("AttributeClasses", "PolygonClasses")
+__all__ = ("AttributeClasses", "ColumnClasses", "features")

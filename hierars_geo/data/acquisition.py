@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from ...errors import RasterError
+from ..errors import RasterError
 
 #: 20190801T032541, 20190801_032541, 20190801; also with hyphens in the date. Not inside longer numbers.
 _STAMP = re.compile(
@@ -36,18 +36,41 @@ def acquired(path: Path, tags: Mapping[str, str]) -> datetime | None:
         >>> acquired(Path("GF2_PMS1__20150212_L1A0000647768-MSS1.tiff"), {})
         datetime.datetime(2015, 2, 12, 0, 0, tzinfo=datetime.timezone.utc)
     """
+    return tagged_time(tags, path) or time_in_name(path, _FOLDERS)
+
+
+def tagged_time(tags: Mapping[str, str], path: str | Path) -> datetime | None:
+    """Return what the tags of a file say, None where they say nothing.
+
+    Raises:
+        RasterError: A tag is there but is no date.
+    """
     for tag in _DATE_TAGS:
         text = tags.get(tag, "").strip()
         if text:
             return _with_hour(_parse(text, tag, path), tags.get(_TIFF_TAG, ""))
-    for name in (path.stem, *(folder.name for folder in list(path.parents)[:_FOLDERS])):
+    return None
+
+
+def time_in_name(path: str | Path, folders: int) -> datetime | None:
+    """Return the first date in the name of a file, or in that of the nearest of some folders around it.
+
+    Eight digits that are no date (a product number) do not count.
+    """
+    for name in names_around(path, folders):
         for match in _STAMP.finditer(name):
             if (moment := _moment(match)) is not None:
                 return moment
     return None
 
 
-def _parse(text: str, tag: str, path: Path) -> datetime:
+def names_around(path: str | Path, folders: int) -> list[str]:
+    """Return the name of a file and those of the folders around it, the nearest first."""
+    plain = Path(str(path).split("?", maxsplit=1)[0])  # vrt://FILE?options: coordinates look like dates
+    return [plain.name, *(folder.name for folder in list(plain.parents)[:folders])]
+
+
+def _parse(text: str, tag: str, path: str | Path) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -78,4 +101,4 @@ def _moment(match: re.Match[str]) -> datetime | None:
     return datetime.combine(found, hour, UTC)
 
 
-__all__ = ("acquired",)
+__all__ = ("acquired", "names_around", "tagged_time", "time_in_name")

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-import pyogrio
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.geoseries import GeoSeries
-from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
-from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from ..errors import DataError, MissingFileError, OptionError
+from .vector_file import is_parquet, read_table, vector_layers
+
+_WHAT = "polygon layer"
 
 #: Vertices are added to longer edges before a layer is moved into another CRS, as a share of its extent.
 _EDGES_PER_EXTENT = 1000
@@ -38,7 +38,9 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
         raise MissingFileError(
             f"Expected {file} to be a polygon layer, but it does not exist. Check the path."
         )
-    table = _read(file, layer)
+    if layer is None and not is_parquet(file):
+        layer = _layer_of(file)
+    table = read_table(file, layer, _WHAT)
     if not isinstance(table, GeoDataFrame) or table.crs is None:
         raise DataError(
             f"Expected polygons with a CRS, but got none (in {file}). Assign it: ogr2ogr -a_srs EPSG:n."
@@ -56,23 +58,15 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
     return _moved(table, crs, file)
 
 
-def _read(file: Path, layer: str | None) -> object:
-    try:
-        if file.suffix.lower() in (".parquet", ".geoparquet"):
-            return _read_parquet(file)  # type: ignore[no-untyped-call]
-        layers = pyogrio.list_layers(file)  # type: ignore[no-untyped-call]
-        spatial = [str(name) for name, kind in layers if kind is not None]
-        if layer is None and len(spatial) != 1:
-            raise OptionError(
-                f"Expected one layer with geometry, but got {', '.join(spatial) or 'none'} (in {file}). "
-                "Name it: --layer NAME."
-            )
-        return pyogrio.read_dataframe(file, layer=layer or spatial[0], force_2d=True)  # type: ignore[no-untyped-call]
-    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
-        if isinstance(error, OptionError):
-            raise
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"Expected a readable polygon layer, but got: {reason} (in {file}).") from error
+def _layer_of(file: Path) -> str:
+    """Find the one layer with geometry."""
+    spatial = [name for name, has_geometry in vector_layers(file, _WHAT).items() if has_geometry]
+    if len(spatial) != 1:
+        raise OptionError(
+            f"Expected one layer with geometry, but got {', '.join(spatial) or 'none'} (in {file}). "
+            "Name it: --layer NAME."
+        )
+    return spatial[0]
 
 
 def _moved(layer: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:

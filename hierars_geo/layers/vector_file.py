@@ -1,0 +1,151 @@
+"""Vector files: their layers and columns, read by GDAL or, GeoParquet, by Arrow."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.lib
+import pyarrow.parquet
+import pyogrio
+from geopandas.geodataframe import GeoDataFrame
+from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
+from pandas import DataFrame
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from ..errors import DataError, OptionError
+
+#: What counts as a file of polygons.
+VECTOR_SUFFIXES = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".parquet", ".geoparquet")
+_PARQUET_SUFFIXES = (".parquet", ".geoparquet")
+
+
+def is_vector(path: str | os.PathLike[str]) -> bool:
+    """Tell by its name whether a path is a vector file, or ``FILE|LAYER``."""
+    return Path(split_layer(os.fspath(path))[0]).suffix.lower() in VECTOR_SUFFIXES
+
+
+def is_parquet(path: str | os.PathLike[str]) -> bool:
+    """Tell by its name whether a file is GeoParquet, which has one layer without a name."""
+    return os.fspath(path).lower().endswith(_PARQUET_SUFFIXES)
+
+
+def split_layer(path: str) -> tuple[str, str | None]:
+    """Split ``FILE|LAYER`` or QGIS's ``FILE|layername=LAYER``; the layer is None where none is named."""
+    file, _, layer = path.partition("|")
+    return file, layer.removeprefix("layername=") or None
+
+
+def vector_layers(file: str | os.PathLike[str], what: str) -> dict[str, bool]:
+    """List the layers of a file, and whether each has geometry.
+
+    Args:
+        file: A vector file, no GeoParquet.
+        what: What it is expected to be, for the message (``file of polygons``).
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        listed = pyogrio.list_layers(file).tolist()  # type: ignore[no-untyped-call]
+    except (DataSourceError, OSError) as error:
+        raise unreadable(file, what, error) from error
+    return {str(name): kind is not None for name, kind in listed}
+
+
+def columns_of(file: str | os.PathLike[str], layer: str | None, what: str) -> list[str]:
+    """List the columns of a layer besides its geometry.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        if is_parquet(file):
+            names, geometry = _parquet_schema(file)
+            return [name for name in names if name != geometry]
+        return list(pyogrio.read_info(file, layer=layer)["fields"])  # type: ignore[no-untyped-call]
+    except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
+        raise unreadable(file, what, error) from error
+
+
+def read_table(
+    file: str | os.PathLike[str],
+    layer: str | None,
+    what: str,
+    columns: Sequence[str] | None = None,
+) -> GeoDataFrame | DataFrame:
+    """Read a layer.
+
+    Args:
+        file: A vector file.
+        layer: Its layer; of GeoParquet None.
+        what: What it is expected to be, for the message.
+        columns: Columns to read besides the geometry, None for all.
+
+    Returns:
+        Geometry without height where the layer has any; the index is the number of the feature.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        if is_parquet(file):
+            wanted = None if columns is None else [*columns, _parquet_schema(file)[1]]
+            parquet: GeoDataFrame = _read_parquet(file, columns=wanted)  # type: ignore[no-untyped-call]
+            return parquet.reset_index(drop=True)
+        table: GeoDataFrame = pyogrio.read_dataframe(  # type: ignore[no-untyped-call]
+            file,
+            layer,
+            columns=None if columns is None else list(columns),
+            fid_as_index=True,
+            force_2d=True,
+        )
+        return table
+    except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
+        raise unreadable(file, what, error) from error
+
+
+def require_columns(present: Sequence[str], columns: Sequence[str], file: str) -> None:
+    """Refuse a layer without some columns.
+
+    Raises:
+        OptionError: Columns are missing; those that there are, are named.
+    """
+    missing = [name for name in columns if name not in present]
+    if missing:
+        raise OptionError(
+            f"Expected columns {listed(columns)}, but {listed(missing)} is missing (in {file}). "
+            f"There are: {listed(present, 40)}."
+        )
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Name the first of many."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def unreadable(file: str | os.PathLike[str], what: str, error: Exception) -> DataError:
+    """Return the error for a file that cannot be read, in one line."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    return DataError(f"Expected {os.fspath(file)} to be a readable {what}, but: {reason}.")
+
+
+def _parquet_schema(file: str | os.PathLike[str]) -> tuple[list[str], str]:
+    """Return the names of the columns of a GeoParquet file, and of that with its geometry."""
+    schema = pyarrow.parquet.read_schema(file)  # type: ignore[no-untyped-call]
+    geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
+    return list(schema.names), str(geo.get("primary_column", "geometry"))
+
+
+__all__ = (
+    "VECTOR_SUFFIXES",
+    "columns_of",
+    "is_parquet",
+    "is_vector",
+    "listed",
+    "read_table",
+    "require_columns",
+    "split_layer",
+    "unreadable",
+    "vector_layers",
+)
