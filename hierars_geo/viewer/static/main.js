@@ -36,7 +36,7 @@ async function start() {
   const { version, views } = await fetchJson("/views");
   byId("version").textContent = `hierars-geo ${version}`;
   const store = new Store(startState(views[0]));
-  const map = createMap(byId("left"), views[0].bounds);
+  const map = createMap(byId("left"), { bounds: views[0].bounds });
   map.getCanvas().setAttribute("aria-label", "Map: arrows move it, plus and minus zoom, Q asks for its centre");
   addControls(map);
   map.on("error", ({ error }) => notice(error.message));
@@ -66,6 +66,7 @@ async function start() {
   map.once("idle", () => {
     performance.measure("first map", { start: 0 });
     document.documentElement.dataset.ready = "";
+    measure();
   });
   store.on(["opacity", "level", "main", "threshold", "only"], repaint);
   store.on(["opacity", "level", "main"], (state) => showLayers(state));
@@ -73,7 +74,6 @@ async function start() {
   store.on(["level", "main", "threshold", "only"], measure);
   map.on("moveend", measure);
   map.on("click", ({ lngLat }) => askPixel(map, store.state.view, lngLat));
-  measure();
 
   byId("clear").addEventListener("click", () => store.set({ only: "" }));
   buildScenes(store, views);

@@ -2,7 +2,8 @@
 
 import * as maplibregl from "/static/vendor/maplibre-gl.mjs";
 
-export function createMap(container, bounds) {
+/** Make a map; camera is { bounds } or { center, zoom }. */
+export function createMap(container, camera) {
   return new maplibregl.Map({
     container,
     style: {
@@ -10,7 +11,7 @@ export function createMap(container, bounds) {
       sources: {},
       layers: [{ id: "paper", type: "background", paint: { "background-color": "#e9edef" } }],
     },
-    bounds,
+    ...camera,
     fitBoundsOptions: { padding: 24 },
     attributionControl: false,
     dragRotate: false,
@@ -43,16 +44,25 @@ function address(view, name, state) {
   return url;
 }
 
-/** The layers of one view on one map; only those that can be seen are loaded. */
+/** The layers of one view on one map: those that can be seen are loaded, the image after the maps above it. */
 export class ViewLayers {
   constructor(map, view) {
     this.map = map;
     this.view = view;
     this.urls = {};
+    this.state = null;
+    this.settled = false;
+    map.once("idle", () => {
+      this.settled = true;
+      if (this.state) this.show(this.state);
+    });
   }
 
+  /** Blend the layers as the state says. */
   show(state) {
+    this.state = state;
     for (const name of order(this.view)) {
+      if (name === "image" && !this.settled) continue;
       const opacity = state.opacity[name] ?? 0;
       const url = address(this.view, name, state);
       if (opacity > 0 && url) this.#put(name, url);
@@ -69,6 +79,7 @@ export class ViewLayers {
       this.map.removeSource(name);
     }
     this.urls = {};
+    this.state = null;
   }
 
   #put(name, url) {

@@ -33,7 +33,7 @@ export class Swipe {
   }
 
   async #open() {
-    const map = createMap(byId("right"), this.left.getBounds());
+    const map = createMap(byId("right"), { center: this.left.getCenter(), zoom: this.left.getZoom() });
     await map.once("load");
     this.right = map;
     this.left.on("move", () => this.#copy(this.left, map));

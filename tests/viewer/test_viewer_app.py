@@ -1,0 +1,281 @@
+"""The map page's addresses: colours of tiles, the pixel query, areas, and what is refused."""
+
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from starlette.testclient import TestClient
+from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel
+
+from hierars_geo.errors import MissingFileError, RasterError
+from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.viewer import build_app, find_views
+from hierars_geo.viewer.selection import Selection
+
+#: rio-tiler and rasterio still compose geotransforms by *.
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+HERE = "http://127.0.0.1:8765"
+PIXELS = [(5, 5), (5, 155), (60, 20), (60, 100), (100, 60), (130, 150)]
+
+
+@pytest.fixture(scope="module")
+def client(painted, moved):
+    return TestClient(build_app(find_views([painted.folder, moved.folder])), base_url=HERE)
+
+
+@pytest.fixture(scope="module")
+def views(client):
+    return client.get("/views").json()["views"]
+
+
+def color_at(client, view, layer, lon, lat, **query):
+    """RGBA of a place in the tile at the finest zoom."""
+    (x, y), (col, row) = tile_pixel(lon, lat, view["maxZoom"])
+    address = view["layers"][layer].format(z=view["maxZoom"], x=x, y=y)
+    answer = client.get(address + "".join(f"&{key}={value}" for key, value in query.items()))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    return Image.open(BytesIO(answer.content)).convert("RGBA").getpixel((col, row))
+
+
+def test_tiles_have_the_colours_of_the_tree(client, views, painted):
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        for level in (1, 2, 3):
+            expected = (*painted.color(row, col, level), 255)
+            assert color_at(client, views[0], f"L{level}", lon, lat) == expected
+    assert color_at(client, views[0], "L3", *painted.lonlat(SIDE_PX - 3, 50))[3] == 0
+
+
+def test_zoomed_out_tiles_hold_no_colour_that_is_no_class(client, views, painted):
+    lon, lat = painted.lonlat(80, 80)
+    known = {(*color, 255) for color in painted.taxonomy.colors(3)} | {(255, 255, 255, 0)}
+    for zoom in range(views[0]["maxZoom"] - 4, views[0]["maxZoom"]):
+        (x, y), _ = tile_pixel(lon, lat, zoom)
+        png = client.get(views[0]["layers"]["L3"].format(z=zoom, x=x, y=y)).content
+        pixels = np.asarray(Image.open(BytesIO(png)).convert("RGBA")).reshape(-1, 4)
+        found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
+        assert found <= known, zoom
+
+
+def test_adaptive_depth_follows_the_threshold(client, views, painted):
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        for threshold in (0, 55, 70):
+            reached = [n for n in (1, 2, 3) if painted.confidence[n][row, col] >= threshold]
+            expected = (*painted.color(row, col, max(reached)), 255)
+            assert color_at(client, views[0], "depth", lon, lat, threshold=threshold) == expected
+        assert color_at(client, views[0], "depth", lon, lat, threshold=96) == (128, 128, 128, 255)
+
+
+def test_a_class_is_shown_with_its_parents_and_children_only(client, views, painted):
+    tree = painted.taxonomy
+    cropland = tree.class_index("Cropland", 2)
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        inside = painted.index(row, col, 2) == cropland
+        vegetation = painted.index(row, col, 1) == tree.class_index("Vegetation", 1)
+        shown = [
+            color_at(client, views[0], f"L{n}", lon, lat, only=f"2.{cropland}")[3] == 255 for n in (1, 2, 3)
+        ]
+        assert shown == [vegetation, inside, inside]
+
+
+def test_below_a_class_only_its_own_pixels_stay_where_a_leaf_has_two_parents():
+    tree = Taxonomy.from_yaml("crop10m")
+    assert len(tree.paths) > tree.num_classes[-1]
+    other, cropland = tree.class_index("other", 3), tree.class_index("cropland", 2)
+    leaves, parents = np.array([[other, other]]), np.array([[1 - cropland, cropland]])
+    assert Selection(2, cropland).keep(tree, 3, leaves, parents).tolist() == [[-100, other]]
+
+
+def test_confidence_runs_from_dark_to_light(client, views, painted):
+    lon, lat = painted.lonlat(20, 20)
+    sure = color_at(client, views[0], "conf_L1", lon, lat)
+    unsure = color_at(client, views[0], "conf_L3", *painted.lonlat(120, 120))
+    assert sum(sure[:3]) > sum(unsure[:3])
+    assert sure[3] == unsure[3] == 255
+
+
+def test_the_image_is_found_beside_the_maps_and_stretched(client, views, painted):
+    assert views[0]["image"] == "red, green, blue"
+    assert views[1]["image"] is None
+    west = color_at(client, views[0], "image", *painted.lonlat(20, 10))
+    east = color_at(client, views[0], "image", *painted.lonlat(20, 150))
+    assert west[0] < 40 < 215 < east[0]
+    assert east[2] < 40 < 215 < west[2]
+
+
+def test_a_query_answers_the_whole_path_with_confidences(client, painted):
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        path = client.get("/query/0", params={"lon": lon, "lat": lat}).json()["path"]
+        assert [entry["index"] for entry in path] == [painted.index(row, col, n) for n in (1, 2, 3)]
+        assert [entry["confidence"] for entry in path] == [painted.confidence[n][row, col] for n in (1, 2, 3)]
+    lon, lat = painted.lonlat(20, 20)
+    unknown = client.get("/query/1", params={"lon": lon, "lat": lat}).json()["path"]
+    assert [entry["confidence"] for entry in unknown] == [None] * 3
+    for lon, lat in (painted.lonlat(SIDE_PX - 3, 20), (0, 0), (500, -95)):
+        assert client.get("/query/0", params={"lon": lon, "lat": lat}).json() == {"path": []}
+
+
+def test_areas_of_a_view_are_those_of_the_map(client, views, painted):
+    west, south, east, north = views[0]["bounds"]
+    bounds = {"west": west - 1, "south": south - 1, "east": east + 1, "north": north + 1}
+    for level in (1, 3):
+        areas = client.get("/areas/0", params={**bounds, "level": level}).json()["areas"]
+        leaf = painted.leaf[painted.leaf >= 0]
+        expected = np.bincount(painted.taxonomy.lift(leaf, level)) * 100.0
+        found = {area["index"]: area["area_m2"] for area in areas}
+        assert set(found) == set(np.flatnonzero(expected).tolist())
+        for index, area_m2 in found.items():
+            assert area_m2 == pytest.approx(expected[index], rel=0.04)
+        total_m2 = SIDE_PX * (SIDE_PX - NODATA_ROWS) * 100
+        assert sum(found.values()) == pytest.approx(total_m2, rel=0.01)
+        assert [area["area_m2"] for area in areas] == sorted(found.values(), reverse=True)
+    deep = client.get("/areas/0", params={**bounds, "threshold": 70}).json()["areas"]
+    assert {area["level"] for area in deep} == {1, 2}
+    lost = client.get("/areas/0", params={**bounds, "threshold": 100}).json()["areas"]
+    assert [(area["level"], area["index"]) for area in lost] == [(0, 0)]
+    elsewhere = {"west": 0, "south": 0, "east": 1, "north": 1, "level": 1}
+    assert client.get("/areas/0", params=elsewhere).json() == {"areas": []}
+
+
+def test_the_page_is_told_the_class_tree(views):
+    view = views[0]
+    assert [level["name"] for level in view["levels"]] == ["L1", "L2", "L3"]
+    vegetation = view["tree"][0]
+    assert [child["name"] for child in vegetation["children"]] == ["Cropland", "Forest", "Grassland"]
+    assert vegetation["children"][1]["levels"] == [2, 3]  # a class that only repeats has one entry
+    assert vegetation["children"][1]["children"] == []
+    assert {"depth", "image", "conf_L2"} <= set(view["layers"])
+    assert not {"depth", "image", "conf_L2"} & set(views[1]["layers"])
+    assert [entry["title"] for entry in views] == ["first/scene", "second/scene"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/tiles/0/..%2f..%2fscene_L1/0/0/0.png",
+        "/tiles/0/%2e%2e/0/0/0.png",
+        "/tiles/..%2f..%2fetc%2fpasswd",
+        "/tiles/0/scene_L1.tif/0/0/0.png",
+        "/tiles/7/L1/0/0/0.png",
+        "/tiles/0/L9/0/0/0.png",
+        "/tiles/1/depth/0/0/0.png?threshold=5",
+        "/tiles/0/L1/3/8/0.png",
+        "/tiles/0/L1/99/0/0.png",
+        "/static/..%2fapp.py",
+        "/static/../app.py",
+        "/static/%2fetc%2fpasswd",
+        "/static//etc/passwd",
+        "/static/vendor",
+        "/scene.json",
+        "/query/9?lon=0&lat=0",
+        "/areas/0?west=0&south=0&east=1&north=1&level=4",
+    ],
+)
+def test_what_is_not_in_the_lists_is_not_there(client, address):
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/tiles/0/depth/0/0/0.png", "threshold to be a whole number"),
+        ("/tiles/0/depth/0/0/0.png?threshold=101", "threshold to be a whole number"),
+        ("/tiles/0/L1/0/0/0.png?only=2.99", "LEVEL.INDEX"),
+        ("/tiles/0/L1/0/0/0.png?only=../..", "LEVEL.INDEX"),
+        ("/query/0?lon=east&lat=0", "lon to be a number"),
+        ("/query/0?lon=nan&lat=0", "lon to be a number"),
+        ("/areas/0?west=0&south=0&east=1&level=1", "north to be a number"),
+    ],
+)
+def test_a_wrong_address_is_told_in_one_line(client, address, message):
+    answer = client.get(address)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8765", ""]
+)
+def test_foreign_hosts_are_refused(client, host):
+    for address in ("/", "/views", "/tiles/0/L1/0/0/0.png"):
+        answer = client.get(address, headers={"Host": host}, follow_redirects=False)
+        assert answer.status_code == 400
+        assert "Vegetation" not in answer.text
+
+
+def test_this_machine_is_answered_by_either_name(client):
+    for host in ("127.0.0.1:8765", "localhost:8765", "localhost"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_only_get_is_allowed(client):
+    for method in ("post", "put", "delete", "patch", "options"):
+        for address in ("/", "/views", "/tiles/0/L1/0/0/0.png", "/query/0", "/static/page.css"):
+            assert getattr(client, method)(address).status_code == 405
+
+
+def test_every_answer_keeps_the_browser_to_this_page(client):
+    for address in ("/", "/views", "/static/main.js", "/tiles/0/L1/0/0/0.png", "/nothing"):
+        headers = client.get(address).headers
+        assert headers["content-security-policy"].startswith("default-src 'self';")
+        assert "http" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_the_page_needs_no_other_site(client):
+    page = client.get("/").text
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert linked
+    for address in linked:
+        assert address.startswith("/static/")
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].split(";")[0] in (
+            "text/javascript",
+            "text/css",
+            "image/svg+xml",
+        )
+    assert client.get("/static/vendor/maplibre-gl-worker.mjs").status_code == 200
+
+
+def test_tiles_are_kept_and_change_address_with_the_file(client, views, painted):
+    lon, lat = painted.lonlat(20, 20)
+    (x, y), _ = tile_pixel(lon, lat, 12)
+    answer = client.get(views[0]["layers"]["L1"].format(z=12, x=x, y=y))
+    assert "immutable" in answer.headers["cache-control"]
+    assert "?v=" in views[0]["layers"]["L1"]
+
+
+def test_a_folder_with_nothing_to_view_is_refused(tmp_path, painted):
+    with pytest.raises(MissingFileError, match="to hold maps such as"):
+        find_views([tmp_path])
+    with pytest.raises(MissingFileError, match="no folder"):
+        find_views([tmp_path / "none"])
+    with pytest.raises(MissingFileError, match="does not exist"):
+        find_views([painted.folder], image=tmp_path / "none.tif")
+    with pytest.raises(RasterError, match="bands named red, green, blue"):
+        find_views([painted.folder], image=painted.folder / "scene_L1.tif")
+
+
+def test_a_map_that_holds_a_value_of_no_class_says_so(tmp_path):
+    paint(tmp_path)
+    [view] = find_views([tmp_path])
+    with rasterio.open(tmp_path / "scene_L1.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write(np.full((1, SIDE_PX, SIDE_PX), 77, dtype=np.uint8))
+    client = TestClient(build_app([view]), base_url=HERE)
+    (x, y), _ = tile_pixel(*[sum(view.bounds[i::2]) / 2 for i in (0, 1)], view.max_zoom)
+    answer = client.get(f"/tiles/0/L1/{view.max_zoom}/{x}/{y}.png")
+    assert answer.status_code == 500
+    assert "77" in answer.json()["error"]
+    assert "scene_L1.tif" in answer.json()["error"]
