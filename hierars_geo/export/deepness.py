@@ -15,7 +15,7 @@ _OVERLAP_PERCENT = 25
 
 
 def deepness_metadata(record: ModelRecord, tile_px: int) -> dict[str, str]:
-    """Return key -> JSON, as the plugin's versions from 0.6 read them.
+    """Return key -> JSON, as release 0.6.5 of the plugin reads them.
 
     The plugin standardises ``value / 255`` by a mean and a std; 0 and 1 / 255 give the stored values back,
     which is what the graph takes. Without threshold and smoothing, what it shows is what the graph decodes.
