@@ -1,6 +1,7 @@
 """``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,13 @@ def parser() -> CommandParser:
     p.add_argument("--depth-threshold", type=float, help="write the finest level this sure (0..1), too")
     p.add_argument("--tta", action="store_true", help="average over the four flips of every window")
     p.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    p.add_argument("--entropy", action="store_true", help="write the entropy of the paths, too")
+    p.add_argument("--probabilities", action="store_true", help="write every path's probability, too")
+    p.add_argument("--stack", action="store_true", help="one file with a band per level, not one file each")
+    p.add_argument(
+        "--chunk-px", type=int, help="most columns at once (default: 16384, or what memory allows)"
+    )
+    p.add_argument("--resume", action="store_true", help="compute only what an earlier, broken run lacks")
     p.add_argument("--overwrite", action="store_true", help="replace maps that exist")
     return p
 
@@ -48,7 +56,6 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
     from ..predict import Predictor
-    from .progress import progress_bar
 
     predictor = Predictor(
         args.checkpoint,
@@ -61,14 +68,28 @@ def main(argv: list[str]) -> int:
         confidence=args.confidence,
         depth_threshold=args.depth_threshold,
         tta=args.tta,
+        entropy=args.entropy,
+        probabilities=args.probabilities,
+        stack=args.stack,
+        chunk_px=args.chunk_px,
     )
     _check_scenes(predictor, args.rasters)
+    try:
+        _predict_all(predictor, args)
+    except KeyboardInterrupt:
+        sys.stderr.write("hierars-geo: note: finished rows are kept: give the same command with --resume.\n")
+        raise
+    return 0
+
+
+def _predict_all(predictor: "Predictor", args: Namespace) -> None:
+    from .progress import progress_bar
+
     for raster in args.rasters:
         with progress_bar(f"predict {raster}") as progress:
-            prediction = predictor.predict(raster, args.out_dir, args.overwrite, progress)
+            prediction = predictor.predict(raster, args.out_dir, args.overwrite, progress, resume=args.resume)
         for path in (*prediction.layers.values(), prediction.item):
             sys.stdout.write(f"{path}\n")
-    return 0
 
 
 def _check_scenes(predictor: "Predictor", rasters: Sequence[str]) -> None:

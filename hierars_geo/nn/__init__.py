@@ -3,7 +3,16 @@
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, MergeBlock, Mode
-from .decode import adaptive_depth, is_legal, jsps, level_confidence, path_classes, path_index, path_logits
+from .decode import (
+    adaptive_depth,
+    confidence_of,
+    is_legal,
+    jsps,
+    level_confidence,
+    path_classes,
+    path_index,
+    path_logits,
+)
 from .factory import ModelConfig, architectures, build_segmenter
 from .features import FeatureExtractor, extract_features
 from .gaussian import GaussianClassifier
@@ -34,6 +43,7 @@ __all__ = (
     "adaptive_depth",
     "architectures",
     "build_segmenter",
+    "confidence_of",
     "encoders",
     "extract_features",
     "is_legal",

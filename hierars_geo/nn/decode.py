@@ -73,8 +73,20 @@ def level_confidence(path_logits: Tensor, paths: Paths) -> Tensor:
     Returns:
         (B, N, H, W) float32 in 0..1, never rising from level 1 to N.
     """
-    probability = path_logits.float().softmax(dim=1)
-    best = path_logits.argmax(dim=1, keepdim=True)
+    return confidence_of(path_logits.float().softmax(dim=1), path_logits.argmax(dim=1, keepdim=True), paths)
+
+
+def confidence_of(probability: Tensor, best: Tensor, paths: Paths) -> Tensor:
+    """Confidence of given paths at every level, from the probabilities of all paths.
+
+    Args:
+        probability: (B, T, H, W) float, P(t).
+        best: (B, 1, H, W) int64, the path that was decoded.
+        paths: (T, N) int64.
+
+    Returns:
+        (B, N, H, W), never rising from level 1 to N.
+    """
     table = paths_tensor(paths, probability.device)
     confidence: list[Tensor] = []
     for level in range(1, table.shape[1] + 1):
@@ -151,6 +163,7 @@ def _prefix_groups(paths: Tensor, level: int) -> Tensor:
 __all__ = (
     "Paths",
     "adaptive_depth",
+    "confidence_of",
     "is_legal",
     "jsps",
     "level_confidence",

@@ -3,6 +3,7 @@
 from .accumulator import Accumulator, Rows
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
+from .chunks import Chunk, ChunkPlan, predict_chunk
 from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
 from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
@@ -13,6 +14,8 @@ from .stream import WindowPlan, stream_rows
 __all__ = (
     "Accumulator",
     "ArrayPrediction",
+    "Chunk",
+    "ChunkPlan",
     "LabelReader",
     "LabelSource",
     "LoadedModel",
@@ -30,6 +33,7 @@ __all__ = (
     "iter_windows",
     "load_checkpoint",
     "predict_array",
+    "predict_chunk",
     "read_checkpoint",
     "resolve_device",
     "stream_rows",

@@ -1,19 +1,24 @@
 """From rows of path logits to rows of rasters: class values per level, confidence, depth."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn import adaptive_depth, level_confidence
+from ..nn import adaptive_depth, confidence_of
 from ..raster import CONFIDENCE_NODATA, class_dtype
 from ..taxonomy import Taxonomy
 from .accumulator import Rows
 
 #: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
 DEPTH_NODATA = 255
+
+
+LayerKind = Literal["class", "confidence", "depth", "adaptive", "entropy", "probabilities", "stack"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,11 @@ class Layer:
     Attributes:
         name: Suffix of the file, for example ``L1`` or ``conf_L2``.
         kind: What it holds.
-        level: 1..N, or None for the depth raster.
+        level: 1..N, or None where it is not of one level.
     """
 
     name: str
-    kind: str
+    kind: LayerKind
     level: int | None
 
 
@@ -42,22 +47,31 @@ def confidence_layer(level: int) -> Layer:
 
 
 DEPTH_LAYER = Layer("depth", "depth", None)
+ADAPTIVE_LAYER = Layer("adaptive", "adaptive", None)
+ENTROPY_LAYER = Layer("entropy", "entropy", None)
+PROBABILITIES_LAYER = Layer("probabilities", "probabilities", None)
+
+#: File with the class maps of all levels as bands, in place of one file each.
+STACK_NAME = "levels"
+STACK_LAYER = Layer(STACK_NAME, "stack", None)
 
 
 class LayerDecoder:
     """Decode rows by joint semantic path search into the layers asked for.
 
+    A pixel gets the same bytes whichever other pixels it is decoded with.
+
     Args:
         taxonomy: The tree.
         layers: What to compute.
-        depth_threshold: Of the depth layer.
+        depth_threshold: Of the depth and the adaptive layer.
     """
 
     def __init__(
         self, taxonomy: Taxonomy, layers: tuple[Layer, ...], depth_threshold: float | None = None
     ) -> None:
         self._layers = layers
-        self._threshold = depth_threshold
+        self._threshold = depth_threshold or 0.0
         self._paths = torch.from_numpy(taxonomy.paths.copy())
         self._nodata = taxonomy.nodata_value
         self._dtype = np.dtype(class_dtype(taxonomy))
@@ -66,7 +80,9 @@ class LayerDecoder:
             taxonomy.index_to_value(taxonomy.paths[:, level], level + 1).astype(self._dtype)
             for level in range(taxonomy.num_levels)
         ]
-        self._wants_confidence = any(layer.kind != "class" for layer in layers)
+        self._adaptive = adaptive_values(taxonomy)
+        self._adaptive_nodata = adaptive_nodata(taxonomy)
+        self._wants_probability = any(layer.kind != "class" for layer in layers)
 
     def decode(self, rows: Rows) -> dict[Layer, NDArray[np.generic]]:
         """Compute the layers of some rows.
@@ -75,33 +91,61 @@ class LayerDecoder:
             rows: Path logits and validity.
 
         Returns:
-            One (h, W) array per layer: raster values, per cent or depth, and each layer's nodata where not
-            valid.
+            One (h, w) array per layer, (T, h, w) of the probabilities: raster values, per cent or depth, and
+            each layer's nodata where not valid.
         """
         valid = rows.valid.cpu().numpy()
-        best = rows.path_logits.argmax(dim=0).cpu().numpy()
-        confidence = self._confidence(rows) if self._wants_confidence else None
-        arrays: dict[Layer, NDArray[np.generic]] = {}
-        for layer in self._layers:
-            if layer.kind == "class" and layer.level is not None:
-                arrays[layer] = np.where(
-                    valid, self._values[layer.level - 1][best], self._dtype.type(self._nodata)
-                )
-            elif confidence is not None:
-                arrays[layer] = self._from_confidence(layer, confidence, valid)
-        return arrays
+        best = rows.path_logits.argmax(dim=0)
+        soft = _Soft.of(rows.path_logits, best, self._paths) if self._wants_probability else None
+        path = best.cpu().numpy()
+        return {layer: self._layer(layer, path, soft, valid) for layer in self._layers}
 
-    def _confidence(self, rows: Rows) -> Tensor:
-        return level_confidence(rows.path_logits.unsqueeze(0), self._paths.to(rows.path_logits.device)).cpu()
+    def _layer(
+        self, layer: Layer, best: NDArray[np.int64], soft: "_Soft | None", valid: NDArray[np.bool_]
+    ) -> NDArray[np.generic]:
+        if layer.kind == "class" and layer.level is not None:
+            return np.where(valid, self._values[layer.level - 1][best], self._dtype.type(self._nodata))
+        if soft is None:
+            raise ValueError(f"{layer.name} needs probabilities")  # what is wanted is known when it is made
+        if layer.kind == "confidence" and layer.level is not None:
+            return np.where(
+                valid, _per_cent(soft.confidence[0, layer.level - 1]), np.uint8(CONFIDENCE_NODATA)
+            )
+        if layer.kind == "entropy":
+            return np.where(valid, _per_cent(soft.entropy()), np.uint8(CONFIDENCE_NODATA))
+        if layer.kind == "probabilities":
+            return np.where(valid, _per_cent(soft.probability), np.uint8(CONFIDENCE_NODATA))
+        depth = adaptive_depth(soft.confidence, self._threshold)[0].cpu().numpy()
+        if layer.kind == "depth":
+            return np.where(valid, depth.astype(np.uint8), np.uint8(DEPTH_NODATA))
+        return np.where(valid, self._adaptive[depth, best], self._adaptive.dtype.type(self._adaptive_nodata))
 
-    def _from_confidence(
-        self, layer: Layer, confidence: Tensor, valid: NDArray[np.bool_]
-    ) -> NDArray[np.uint8]:
-        if layer.level is None:
-            depth = adaptive_depth(confidence, self._threshold or 0.0)[0].numpy().astype(np.uint8)
-            return np.where(valid, depth, np.uint8(DEPTH_NODATA))
-        per_cent = (confidence[0, layer.level - 1] * 100).round().numpy().astype(np.uint8)
-        return np.where(valid, per_cent, np.uint8(CONFIDENCE_NODATA))
+
+@dataclass(frozen=True)
+class _Soft:
+    """Probabilities of some rows: P(t) (T, h, w), and confidence (1, N, h, w) of what was decoded."""
+
+    probability: Tensor
+    confidence: Tensor
+
+    @classmethod
+    def of(cls, path_logits: Tensor, best: Tensor, paths: Tensor) -> "_Soft":
+        # paths last in memory: a pixel's softmax is then computed on its own. Along the first axis it would
+        # depend on the pixel's place in a vector register, and so on how a scene is cut.
+        last = path_logits.permute(1, 2, 0).contiguous().softmax(dim=-1)
+        probability = last.permute(2, 0, 1)
+        confidence = confidence_of(probability[None], best[None, None], paths)
+        return cls(probability, confidence)
+
+    def entropy(self) -> Tensor:
+        """Entropy of the paths (h, w), 0 where one is certain, 1 where all are alike."""
+        last = self.probability.permute(1, 2, 0).cpu().double()
+        terms: Tensor = -torch.special.xlogy(last, last).sum(dim=-1)
+        return terms / max(math.log(last.shape[-1]), 1e-12)
+
+
+def _per_cent(share: Tensor) -> NDArray[np.uint8]:
+    return (share * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
 
 
 def depth_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
@@ -127,11 +171,59 @@ def depth_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
     )
 
 
+def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
+    """Raster values of the adaptive layer, (N + 1, T): by depth, 0 for no level sure, and path.
+
+    The classes of all levels are numbered through, from 1, level 1 first: the values of several levels may be
+    the same numbers.
+    """
+    first = np.cumsum([1, *taxonomy.num_classes[:-1]])
+    dtype = np.uint8 if adaptive_nodata(taxonomy) < 256 else np.uint16
+    rows = [np.zeros(len(taxonomy.paths), np.int64)]
+    rows += [first[level] + taxonomy.paths[:, level] for level in range(taxonomy.num_levels)]
+    return np.stack(rows).astype(dtype)
+
+
+def adaptive_nodata(taxonomy: Taxonomy) -> int:
+    """Raster value of a pixel without data in the adaptive layer."""
+    return 255 if sum(taxonomy.num_classes) < 255 else 65535
+
+
+def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+    """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend."""
+    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [235, 235, 235]}]
+    for level, level_name in enumerate(taxonomy.level_names, start=1):
+        for name, color in zip(taxonomy.class_names(level), taxonomy.colors(level), strict=True):
+            classes.append(
+                {
+                    "name": f"{level_name} {name}",
+                    "value": len(classes),
+                    "color": [int(part) for part in color],
+                }
+            )
+    return Taxonomy.from_dict(
+        {
+            "name": f"{taxonomy.name}-adaptive",
+            "nodata": adaptive_nodata(taxonomy),
+            "levels": [{"name": "adaptive", "classes": classes}],
+        }
+    )
+
+
 __all__ = (
+    "ADAPTIVE_LAYER",
     "DEPTH_LAYER",
     "DEPTH_NODATA",
+    "ENTROPY_LAYER",
+    "PROBABILITIES_LAYER",
+    "STACK_LAYER",
+    "STACK_NAME",
     "Layer",
     "LayerDecoder",
+    "LayerKind",
+    "adaptive_nodata",
+    "adaptive_taxonomy",
+    "adaptive_values",
     "class_layer",
     "confidence_layer",
     "depth_taxonomy",

@@ -20,6 +20,10 @@ class PredictOptions:
         confidence: Write the confidence of every level, too.
         depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
         tta: Average over the four flips of every window.
+        entropy: Write the entropy of the paths, too: per cent of the largest possible.
+        probabilities: Write the probability of every path, too: one band each, per cent.
+        stack: Write the class maps of all levels as bands of one file, not one file each.
+        chunk_px: Most columns predicted at once; None for 16 384 or what memory allows.
     """
 
     window: int | None = None
@@ -30,6 +34,10 @@ class PredictOptions:
     confidence: bool = False
     depth_threshold: float | None = None
     tta: bool = False
+    entropy: bool = False
+    probabilities: bool = False
+    stack: bool = False
+    chunk_px: int | None = None
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -45,6 +53,8 @@ class PredictOptions:
             )
         if self.batch_size < 1:
             raise OptionError(f"Expected batch_size to be >= 1, but got {self.batch_size}.")
+        if self.chunk_px is not None and self.chunk_px < 1:
+            raise OptionError(f"Expected chunk_px to be >= 1 px, but got {self.chunk_px}.")
         if self.blend not in get_args(Blend):
             raise OptionError(
                 f"Expected blend to be one of {', '.join(get_args(Blend))}, but got '{self.blend}'."

@@ -2,53 +2,62 @@
 
 import json
 import math
+import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import HieraRSWarning
+from ..errors import HieraRSWarning, RasterError
 from ..raster import (
-    CONFIDENCE_NODATA,
     SceneReader,
-    StripWriter,
     as_output_error,
     bounded_block_cache,
     check_writable_folder,
-    class_dtype,
-    finalise_class_cog,
-    finalise_confidence_cog,
     move_into_place,
     open_scene,
     place_raster,
     refuse_existing,
-    staging_folder,
 )
+from .accumulator import Rows
 from .augment import averaged_over_flips
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
+from .chunks import Chunk, ChunkPlan, predict_chunk
 from .layers import (
+    ADAPTIVE_LAYER,
     DEPTH_LAYER,
-    DEPTH_NODATA,
+    ENTROPY_LAYER,
+    PROBABILITIES_LAYER,
+    STACK_LAYER,
+    STACK_NAME,
     Layer,
     LayerDecoder,
     class_layer,
     confidence_layer,
-    depth_taxonomy,
 )
+from .manifest import file_identity, manifest_digest, run_manifest, was_finished
+from .maps import stored_layer, write_layer, write_stack
 from .options import PredictOptions
 from .provenance import prediction_item
-from .stream import PathModel, WindowPlan, stream_rows
+from .row_store import RowStore
+from .run_folder import RunFolder, run_folder, run_path
+from .stream import PathModel, WindowPlan
 
 #: Side of a window where neither the caller nor the checkpoint says.
 DEFAULT_WINDOW_PX = 512
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
+
+#: A raster; or one file per band, in a folder or a list.
+ScenePath: TypeAlias = str | Path | Sequence[str | Path]
 
 #: Called with (windows done, windows in all).
 Progress = Callable[[int, int], None]
@@ -67,6 +76,10 @@ class Prediction:
     name: str
     layers: dict[str, Path]
     item: Path
+
+    def exist(self) -> bool:
+        """Tell whether every file is there."""
+        return all(path.is_file() for path in (*self.layers.values(), self.item))
 
 
 class Predictor:
@@ -97,12 +110,17 @@ class Predictor:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """What is written, in order."""
+        """What is computed, in order."""
+        options = self.options
         layers = [class_layer(level) for level in self.levels]
-        if self.options.confidence:
+        if options.confidence:
             layers += [confidence_layer(level) for level in self.levels]
-        if self.options.depth_threshold is not None:
-            layers.append(DEPTH_LAYER)
+        if options.depth_threshold is not None:
+            layers += [ADAPTIVE_LAYER, DEPTH_LAYER]
+        if options.entropy:
+            layers.append(ENTROPY_LAYER)
+        if options.probabilities:
+            layers.append(PROBABILITIES_LAYER)
         return tuple(layers)
 
     def path_model(self) -> PathModel:
@@ -113,113 +131,213 @@ class Predictor:
     def _path_logits(self, image: Tensor, valid: Tensor) -> Tensor:
         return self.loaded.model.path_logits(image, valid, self._paths)
 
+    def open(self, raster_path: ScenePath) -> SceneReader:
+        """Open a scene with the bands of the checkpoint.
+
+        Raises:
+            HieraRSError: It cannot be read, or lacks bands.
+        """
+        return open_scene(raster_path, self.loaded.record.bands)
+
+    def chunk_plan(
+        self, shape: tuple[int, int], chunk_px: int | None = None, chunk_rows: int | None = None
+    ) -> ChunkPlan:
+        """Lay windows over a raster and cut it into chunks.
+
+        Args:
+            shape: (height, width) of the raster.
+            chunk_px: Most columns of a chunk; None for what the options say.
+            chunk_rows: Most rows of a chunk; None for all.
+
+        Raises:
+            OptionError: A size is absurd.
+        """
+        windows = WindowPlan.of(shape, self.window_px, self.options.overlap)
+        channels = self.loaded.record.taxonomy.num_paths
+        return ChunkPlan.of(shape, windows, channels, chunk_px or self.options.chunk_px, chunk_rows)
+
+    def chunk_layers(
+        self,
+        scene: SceneReader,
+        plan: ChunkPlan,
+        chunk: Chunk,
+        from_row: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[tuple[Rows, dict[Layer, NDArray[np.generic]]], None, None]:
+        """Predict a chunk and decode it.
+
+        Args:
+            scene: The scene.
+            plan: Of the scene.
+            chunk: One of the plan's.
+            from_row: Row of the raster to go on from; None for the chunk's first.
+            progress: Called with the number of windows done since the last call.
+
+        Yields:
+            Finished rows, and their layers.
+
+        Raises:
+            HieraRSError: The scene cannot be read.
+        """
+        taxonomy, options = self.loaded.record.taxonomy, self.options
+        decoder = LayerDecoder(taxonomy, self.layers, options.depth_threshold)
+        model = self.path_model()
+        stream = predict_chunk(
+            scene,
+            model,
+            taxonomy.num_paths,
+            plan,
+            chunk,
+            options.blend,
+            options.batch_size,
+            self.device,
+            progress,
+            from_row,
+        )
+        # closed before the scene: an interrupt leaves no thread reading a closed file
+        with closing(stream):
+            for rows in stream:
+                yield rows, decoder.decode(rows)
+
     def predict(
         self,
-        raster_path: str | Path | Sequence[str | Path],
+        raster_path: ScenePath,
         out_dir: str | Path,
         overwrite: bool = False,
         progress: Progress | None = None,
+        resume: bool = False,
     ) -> Prediction:
         """Predict a scene into a folder.
 
         Every raster has the scene's CRS, geotransform and size; pixels without data are nodata. Files get
-        their final names only when all of them are finished.
+        their final names only when all of them are finished. Until then finished rows lie in a hidden folder
+        beside them, from which ``resume`` goes on after any kind of end.
 
         Args:
             raster_path: A raster, or a folder with one file per band.
             out_dir: Folder of the results, made where missing.
             overwrite: Replace results that exist.
             progress: Called with (windows done, windows in all).
+            resume: Compute only what an earlier run of the same scene, checkpoint and options lacks.
 
         Returns:
             The files.
 
         Raises:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
-            written.
+            written; or what is to be resumed was a different run, or is still at work.
         """
-        with bounded_block_cache(), open_scene(raster_path, self.loaded.record.bands) as scene:
-            self._warn(scene)
+        with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
-            files = {layer: folder / f"{scene.name}_{layer.name}.tif" for layer in self.layers}
-            item = folder / f"{scene.name}.json"
-            refuse_existing([*files.values(), item], overwrite)
-            with staging_folder(item) as staging:
-                unfinished = {layer: staging / path.name for layer, path in files.items()}
-                self._write(scene, unfinished, progress)
-                finished = staging / "finished"
-                finished.mkdir()
-                for layer, path in unfinished.items():
-                    self._finalise(layer, path, finished / path.name)
-                    path.unlink()
-                self._write_item(scene, files, finished / item.name)
-                item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
-                for path in files.values():
-                    place_raster(finished / path.name, path)
-                move_into_place(finished / item.name, item)
-        return Prediction(scene.name, {layer.name: path for layer, path in files.items()}, item)
+            outputs = self._outputs(scene, folder)
+            plan = self.chunk_plan(scene.grid.shape)
+            manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device))
+            if resume and was_finished(outputs.item, manifest) and outputs.exist():
+                _note(scene.name, "is finished already: nothing is left to compute")
+                shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
+                return outputs
+            self._warn(scene)
+            with run_folder(folder, scene.name, manifest, resume) as (run, replaced):
+                if replaced:
+                    _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
+                if not run.is_placing:
+                    refuse_existing([*outputs.layers.values(), outputs.item], overwrite)
+                store = self._fill(scene, plan, run, progress)
+                self._check_unchanged(scene, manifest, run)
+                self._finish(scene, store, outputs, run, manifest)
+        return outputs
 
-    def _write(self, scene: SceneReader, files: dict[Layer, Path], progress: Progress | None) -> None:
-        """Stream the scene through the model into unfinished rasters."""
+    def _outputs(self, scene: SceneReader, folder: Path) -> Prediction:
+        names = [layer.name for layer in self.layers]
+        if self.options.stack:
+            names = [STACK_NAME, *names[len(self.levels) :]]
+        files = {name: folder / f"{scene.name}_{name}.tif" for name in names}
+        return Prediction(scene.name, files, folder / f"{scene.name}.json")
+
+    def _fill(
+        self, scene: SceneReader, plan: ChunkPlan, run: RunFolder, progress: Progress | None
+    ) -> RowStore:
+        """Compute the rows that are missing."""
         taxonomy = self.loaded.record.taxonomy
-        plan = WindowPlan.of(scene.grid.shape, self.window_px, self.options.overlap)
-        decoder = LayerDecoder(taxonomy, tuple(files), self.options.depth_threshold)
-        done = 0
+        store = RowStore(run.path, plan, tuple(stored_layer(layer, taxonomy) for layer in self.layers))
+        chunks = [plan[number] for number in range(len(plan))]
+        starts = [store.next_row(chunk) for chunk in chunks]
+        missing = [(c, row) for c, row in zip(chunks, starts, strict=True) if row < c.window.row_stop]
+        total = sum(plan.windows.count_within(chunk.below(row)) for chunk, row in missing)
+        done, any_data = 0, run.resumed
 
         def report(count: int) -> None:
             nonlocal done
             done += count
             if progress is not None:
-                progress(done, len(plan.windows))
+                progress(done, total)
 
-        any_data = False
-        with ExitStack() as stack:
-            writers = {
-                layer: stack.enter_context(StripWriter(path, scene.grid, *self._storage(layer)))
-                for layer, path in files.items()
-            }
-            # closed with the writers, before the scene: an interrupt leaves no thread reading a closed file
-            stream = stack.enter_context(
-                closing(
-                    stream_rows(
-                        scene,
-                        self.path_model(),
-                        taxonomy.num_paths,
-                        plan,
-                        self.options.blend,
-                        self.options.batch_size,
-                        self.device,
-                        report,
-                    )
-                )
-            )
-            for rows in stream:
-                any_data = any_data or bool(rows.valid.any())
-                for layer, array in decoder.decode(rows).items():
-                    writers[layer].write(array)
+        for chunk, row in missing:
+            with (
+                store.open_chunk(chunk) as writer,
+                closing(self.chunk_layers(scene, plan, chunk, row, report)) as stream,
+            ):
+                for rows, arrays in stream:
+                    any_data = any_data or bool(rows.valid.any())
+                    writer.append(rows.start, {layer.name: array for layer, array in arrays.items()})
         if not any_data:
             _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
+        return store
 
-    def _storage(self, layer: Layer) -> tuple[str, int]:
-        """Data type and nodata of a layer."""
-        if layer.kind == "class":
-            taxonomy = self.loaded.record.taxonomy
-            return class_dtype(taxonomy), taxonomy.nodata_value
-        return "uint8", CONFIDENCE_NODATA if layer.kind == "confidence" else DEPTH_NODATA
+    def _check_unchanged(self, scene: SceneReader, manifest: Mapping[str, Any], run: RunFolder) -> None:
+        """Refuse rows of a file that changed while it was read.
 
-    def _finalise(self, layer: Layer, unfinished: Path, final: Path) -> None:
+        Raises:
+            RasterError: It did.
+        """
+        now = [file_identity(path) for path in scene.paths]
+        changed = [
+            str(path) for path, a, b in zip(scene.paths, manifest["source"], now, strict=True) if a != b
+        ]
+        if changed:
+            run.discard()
+            raise RasterError(
+                f"Expected {', '.join(changed)} to stay as it was, but it changed during the run. "
+                "Leave inputs in place until the end, and run again."
+            )
+
+    def _finish(
+        self,
+        scene: SceneReader,
+        store: RowStore,
+        outputs: Prediction,
+        run: RunFolder,
+        manifest: Mapping[str, Any],
+    ) -> None:
+        """Turn complete rows into files, and give them their names when all of them are finished."""
         taxonomy = self.loaded.record.taxonomy
         tags = {"HIERARS_TAXONOMY": taxonomy.name, "HIERARS_CHECKPOINT_SHA256": self.loaded.sha256}
-        if layer.level is None:
-            finalise_class_cog(unfinished, final, depth_taxonomy(taxonomy), 1, tags)
-        elif layer.kind == "class":
-            finalise_class_cog(unfinished, final, taxonomy, layer.level, tags)
-        else:
-            finalise_confidence_cog(unfinished, final, tags)
+        finished = run.path / "finished"
+        shutil.rmtree(finished, ignore_errors=True)
+        with as_output_error(finished):
+            finished.mkdir()
+        layers = {layer.name: layer for layer in self.layers}
+        for name, path in outputs.layers.items():
+            final = finished / path.name
+            if name == STACK_NAME:
+                classes = [layer for layer in self.layers if layer.kind == "class"]
+                write_stack(classes, store, scene.grid, taxonomy, final, tags)
+            else:
+                write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
+        self._write_item(scene, outputs, finished / outputs.item.name, manifest)
+        run.begin_placing()
+        outputs.item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
+        for path in outputs.layers.values():
+            place_raster(finished / path.name, path)
+        move_into_place(finished / outputs.item.name, outputs.item)
 
-    def _write_item(self, scene: SceneReader, files: dict[Layer, Path], item: Path) -> None:
-        names = {layer: path.name for layer, path in files.items()}
-        content = prediction_item(scene, names, self.loaded, self.options)
+    def _write_item(
+        self, scene: SceneReader, outputs: Prediction, item: Path, manifest: Mapping[str, Any]
+    ) -> None:
+        layers = {layer.name: layer for layer in (STACK_LAYER, *self.layers)}
+        names = {layers[name]: path.name for name, path in outputs.layers.items()}
+        content = prediction_item(scene, names, self.loaded, self.options, folder=outputs.item.parent)
+        content["properties"]["hierars:run"] = manifest_digest(manifest)
         with as_output_error(item):
             item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 

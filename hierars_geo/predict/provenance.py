@@ -1,14 +1,16 @@
 """The STAC item of a prediction: where it lies, what its values mean, and how it was made."""
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import rasterio
 import torch
 from pyproj import Transformer
-from pystac import Asset, Item
+from pystac import Asset, Item, Link, MediaType, RelType
 from shapely import box, to_geojson
 from shapely.geometry import Polygon
 
@@ -18,15 +20,24 @@ from ..raster import SceneReader
 from ..styles import classification_classes
 from ..taxonomy import Taxonomy
 from .checkpoint import LoadedModel
-from .layers import Layer
+from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy
+from .maps import layer_nodata, stored_layer
 from .options import PredictOptions
 
 _EXTENSIONS = (
     "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
 )
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_TITLES: dict[LayerKind, str] = {
+    "adaptive": "Every pixel's class at the finest level that is sure enough",
+    "depth": "Finest level that is sure enough",
+    "entropy": "Entropy of the paths in per cent of the largest possible",
+    "probabilities": "Probability of every path in per cent",
+    "stack": "Classes at all levels, one band each",
+}
 
 
 def prediction_item(
@@ -35,6 +46,7 @@ def prediction_item(
     loaded: LoadedModel,
     options: PredictOptions,
     created: datetime | None = None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Describe a finished prediction.
 
@@ -44,9 +56,11 @@ def prediction_item(
         loaded: The checkpoint.
         options: How it was predicted.
         created: When; default now.
+        folder: Where the item will lie; a link to the STAC item of the source is relative to it.
 
     Returns:
-        A STAC item (GeoJSON feature) as plain values. ``hierars:taxonomy`` holds the complete class tree.
+        A STAC item (GeoJSON feature) as plain values. ``hierars:taxonomy`` holds the complete class tree. It
+        links to the item of the source (``derived_from``) where one of the same stem lies beside the source.
     """
     created = created or datetime.now(UTC)
     grid, record = scene.grid, loaded.record
@@ -64,6 +78,9 @@ def prediction_item(
             "proj:wkt2": None if epsg else grid.crs.to_wkt(),
             "proj:shape": list(grid.shape),
             "proj:transform": list(grid.transform)[:6],
+            "processing:level": "L4",  # output of a model
+            "processing:lineage": f"Classes at {record.taxonomy.num_levels} levels of {record.taxonomy.name} "
+            f"by {loaded.path.name}, decoded by joint semantic path search.",
             "processing:software": {
                 "hierars-geo": __version__,
                 "torch": torch.__version__,
@@ -81,8 +98,37 @@ def prediction_item(
         stac_extensions=list(_EXTENSIONS),
     )
     for layer, name in files.items():
-        item.add_asset(layer.name, _asset(layer, name, record.taxonomy))
+        item.add_asset(layer.name, _asset(layer, name, record.taxonomy, grid.gsd_m()))
+    if (source := source_item(scene)) is not None:
+        href = _relative(source, folder)
+        item.add_link(Link(RelType.DERIVED_FROM, href, MediaType.GEOJSON, title=source.stem))
     return item.to_dict(include_self_link=False)
+
+
+def source_item(scene: SceneReader) -> Path | None:
+    """Find the STAC item of a source: a feature of the same stem beside it, or inside a folder of bands."""
+    first = scene.paths[0]
+    for path in (first.with_suffix(".json"), first.parent / f"{scene.name}.json"):
+        if not path.is_file():
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # some other file of that name
+            continue
+        if isinstance(content, dict) and content.get("type") == "Feature" and "stac_version" in content:
+            return path
+    return None
+
+
+def _relative(path: Path, folder: Path | None) -> str:
+    """Path from the folder of the item, with ``/``; absolute where there is no way or no folder."""
+    absolute = path.resolve()
+    if folder is None:
+        return absolute.as_posix()
+    try:
+        return Path(os.path.relpath(absolute, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return absolute.as_posix()
 
 
 def lonlat_footprint(grid: GeoGrid) -> Polygon:
@@ -96,17 +142,33 @@ def lonlat_footprint(grid: GeoGrid) -> Polygon:
     return polygon if polygon.exterior.is_ccw else polygon.reverse()
 
 
-def _asset(layer: Layer, name: str, taxonomy: Taxonomy) -> Asset:
-    extra: dict[str, Any] = {}
-    title = "Finest level that is sure enough"
+def _asset(layer: Layer, name: str, taxonomy: Taxonomy, gsd_m: float) -> Asset:
+    kept = stored_layer(layer, taxonomy)
+    extra: dict[str, Any] = {
+        "data_type": kept.dtype,
+        "nodata": layer_nodata(layer, taxonomy),
+        "raster:spatial_resolution": round(gsd_m, 6),
+    }
+    title = _TITLES.get(layer.kind, "")
+    legend = _legend(layer, taxonomy)
+    if legend is not None:
+        extra["classification:classes"] = classification_classes(*legend)
     if layer.kind == "class" and layer.level is not None:
         title = f"Classes at level {taxonomy.level_names[layer.level - 1]}"
-        extra["classification:classes"] = classification_classes(taxonomy, layer.level)
-        extra["nodata"] = taxonomy.nodata_value
     elif layer.kind == "confidence" and layer.level is not None:
         title = f"Confidence at level {taxonomy.level_names[layer.level - 1]} in per cent"
+    if layer.kind in ("confidence", "entropy", "probabilities"):
         extra["unit"] = "%"
     return Asset(href=f"./{name}", title=title, media_type=_COG, roles=["data"], extra_fields=extra)
 
 
-__all__ = ("lonlat_footprint", "prediction_item")
+def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
+    """The tree and the level whose values a layer holds, None where they are no classes."""
+    if layer.kind == "class" and layer.level is not None:
+        return taxonomy, layer.level
+    if layer.kind == "depth":
+        return depth_taxonomy(taxonomy), 1
+    return (adaptive_taxonomy(taxonomy), 1) if layer.kind == "adaptive" else None
+
+
+__all__ = ("lonlat_footprint", "prediction_item", "source_item")

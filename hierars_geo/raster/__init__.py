@@ -6,6 +6,7 @@ from .classmap import ClassMapReader, open_class_map
 from .cog import (
     CONFIDENCE_NODATA,
     class_dtype,
+    finalise_bands_cog,
     finalise_class_cog,
     finalise_confidence_cog,
     place_raster,
@@ -36,6 +37,7 @@ __all__ = (
     "canonical_band",
     "check_writable_folder",
     "class_dtype",
+    "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
     "match_bands",

@@ -1,8 +1,9 @@
 """Finish a raster as a cloud-optimised GeoTIFF that a GIS shows in its own colours and words."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import rasterio
 import rasterio.shutil
@@ -94,6 +95,35 @@ def finalise_confidence_cog(
     _publish(Path(tmp), target, {f"{target.stem}.qml": confidence_qml()}, "average")
 
 
+def finalise_bands_cog(
+    tmp: str | os.PathLike[str],
+    final: str | os.PathLike[str],
+    names: Sequence[str],
+    nodata: int,
+    tags: Mapping[str, str] | None = None,
+    overviews: Literal["average", "mode"] = "mode",
+) -> None:
+    """Turn a finished raster of several bands into a COG whose bands have names.
+
+    Args:
+        tmp: As StripWriter writes it; it is opened for update (nodata, names, tags) and stays where it is.
+        final: Path of the result, in an existing folder.
+        names: Of the bands, in order.
+        nodata: Value of pixels without data.
+        tags: Written into the file's metadata.
+        overviews: How they are made: ``mode`` of classes, ``average`` of quantities.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    target = Path(final)
+    with as_output_error(target), rasterio.open(tmp, "r+") as dataset:
+        dataset.nodata = nodata
+        dataset.descriptions = tuple(names)
+        dataset.update_tags(**(tags or {}))
+    _publish(Path(tmp), target, {}, overviews)
+
+
 def _publish(tmp: Path, final: Path, texts: Mapping[str, str], overviews: str) -> None:
     """Write COG and sidecars into a hidden folder, then move them: sidecars first, the raster last."""
     with staging_folder(final) as folder, as_output_error(final):
@@ -144,6 +174,7 @@ def place_raster(finished: Path, final: Path) -> None:
 __all__ = (
     "CONFIDENCE_NODATA",
     "class_dtype",
+    "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
     "place_raster",

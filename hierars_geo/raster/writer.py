@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from itertools import product
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,7 @@ TILE_PX = 512
 
 
 class StripWriter:
-    """Write a single-band tiled GeoTIFF from strips of rows of any height.
+    """Write a tiled GeoTIFF from strips of rows of any height.
 
     Strips are gathered into whole rows of tiles: every tile is compressed once, and memory stays at one
     row of tiles (512 rows), whatever the height. Use it as a context manager: leaving it normally closes the
@@ -31,6 +32,7 @@ class StripWriter:
         dtype: ``"uint8"``, ``"uint16"``, ...
         nodata: Value that means no data; None for none.
         colormap: Raster value -> (red, green, blue, alpha), for uint8 and uint16.
+        count: Bands.
 
     Raises:
         OutputError: The file cannot be created.
@@ -43,10 +45,11 @@ class StripWriter:
         dtype: str,
         nodata: float | None,
         colormap: Mapping[int, tuple[int, int, int, int]] | None = None,
+        count: int = 1,
     ) -> None:
         self._path = os.fspath(path)
         self._grid = grid
-        self._buffer = np.empty((min(TILE_PX, grid.height), grid.width), dtype=dtype)
+        self._buffer = np.empty((count, min(TILE_PX, grid.height), grid.width), dtype=dtype)
         self._buffered = 0
         self._written = 0
         with as_output_error(self._path):
@@ -56,7 +59,7 @@ class StripWriter:
                 driver="GTiff",
                 height=grid.height,
                 width=grid.width,
-                count=1,
+                count=count,
                 dtype=dtype,
                 crs=to_rasterio_crs(grid.crs),
                 transform=grid.transform,
@@ -82,20 +85,21 @@ class StripWriter:
         """Append rows below those that came before.
 
         Args:
-            rows: (h, W), any h >= 0; values must fit the raster's data type exactly.
+            rows: (h, W), or (bands, h, W), any h >= 0; values must fit the raster's data type exactly.
 
         Raises:
             RasterError: Wrong width, too many rows, or values that do not fit.
             OutputError: The disk is full or failed.
         """
         rows = self._checked(rows)
-        while len(rows):
-            room = len(self._buffer) - self._buffered
-            taken = rows[:room]
-            self._buffer[self._buffered : self._buffered + len(taken)] = taken
-            self._buffered += len(taken)
-            rows = rows[room:]
-            if self._buffered == len(self._buffer):
+        height = self._buffer.shape[1]
+        while rows.shape[1]:
+            room = height - self._buffered
+            taken = rows[:, :room]
+            self._buffer[:, self._buffered : self._buffered + taken.shape[1]] = taken
+            self._buffered += taken.shape[1]
+            rows = rows[:, room:]
+            if self._buffered == height:
                 self._flush()
 
     def close(self) -> None:
@@ -134,14 +138,15 @@ class StripWriter:
             self._close_file()
 
     def _checked(self, rows: NDArray[np.generic]) -> NDArray[np.generic]:
-        rows = np.asarray(rows)
-        if rows.ndim != 2 or rows.shape[1] != self._grid.width:
+        count, width = len(self._buffer), self._grid.width
+        given = np.asarray(rows)
+        rows = given[None] if given.ndim == 2 else given
+        if rows.ndim != 3 or (len(rows), rows.shape[2]) != (count, width):
+            shape = f"(h, {width})" if count == 1 else f"({count}, h, {width})"
+            raise RasterError(f"Expected rows of shape {shape}, but got {given.shape} (in {self._path}).")
+        if self.rows_received + rows.shape[1] > self._grid.height:
             raise RasterError(
-                f"Expected rows of shape (h, {self._grid.width}), but got {rows.shape} (in {self._path})."
-            )
-        if self.rows_received + len(rows) > self._grid.height:
-            raise RasterError(
-                f"Expected {self._grid.height} rows in all, but got {self.rows_received + len(rows)} "
+                f"Expected {self._grid.height} rows in all, but got {self.rows_received + rows.shape[1]} "
                 f"(in {self._path})."
             )
         if rows.dtype == self._buffer.dtype:
@@ -159,7 +164,7 @@ class StripWriter:
             return
         window = RasterioWindow(0, self._written, self._grid.width, self._buffered)
         with as_output_error(self._path):
-            self._dataset.write(self._buffer[: self._buffered], 1, window=window)
+            self._dataset.write(self._buffer[:, : self._buffered], window=window)
         self._written += self._buffered
         self._buffered = 0
 
@@ -172,9 +177,10 @@ class StripWriter:
         down, across = (-(-size // TILE_PX) for size in self._grid.shape)
         length = os.path.getsize(self._path)
         with as_output_error(self._path), rasterio.open(self._path) as written:
-            for tile in (f"{col}_{row}" for row in range(down) for col in range(across)):
+            tiles = product(range(1, written.count + 1), range(down), range(across))
+            for band, tile in ((band, f"{col}_{row}") for band, row, col in tiles):
                 offset, size = (
-                    written.get_tag_item(f"BLOCK_{item}_{tile}", "TIFF", bidx=1)
+                    written.get_tag_item(f"BLOCK_{item}_{tile}", "TIFF", bidx=band)
                     for item in ("OFFSET", "SIZE")
                 )
                 if offset is None or size is None or int(offset) + int(size) > length:

@@ -19,7 +19,7 @@ from hierars_geo.errors import (
     RasterError,
 )
 from hierars_geo.predict import Predictor, load_checkpoint, resolve_device
-from hierars_geo.predict import predictor as predictor_module
+from hierars_geo.predict import maps as maps_module
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
     assert first == again
 
 
-def test_a_failed_run_leaves_nothing(save_checkpoint, write_scene, tmp_path, monkeypatch):
+def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_scene, tmp_path, monkeypatch):
     predictor = Predictor(save_checkpoint(), "cpu", window=32)
     calls = []
 
@@ -151,7 +151,7 @@ def test_a_failed_run_leaves_nothing(save_checkpoint, write_scene, tmp_path, mon
     monkeypatch.setattr(predictor, "_path_logits", fail_late)
     with pytest.warns(HieraRSWarning), pytest.raises(KeyboardInterrupt):
         predictor.predict(write_scene(), tmp_path / "maps")
-    assert os.listdir(tmp_path / "maps") == []
+    assert [name for name in os.listdir(tmp_path / "maps") if not name.startswith(".")] == []
 
 
 def test_a_level_that_cannot_be_finished_leaves_the_earlier_set_as_it_was(
@@ -160,17 +160,21 @@ def test_a_level_that_cannot_be_finished_leaves_the_earlier_set_as_it_was(
     predictor, scene, out = Predictor(save_checkpoint()), write_scene(), tmp_path / "out"
     predictor.predict(scene, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    real = predictor_module.finalise_class_cog
+    real = maps_module.finalise_class_cog
 
     def full_disk(tmp, final, taxonomy, level, tags):
         if level == 2:
             raise OutputError("Expected room, but the disk is full.")
         real(tmp, final, taxonomy, level, tags | {"LATER": "yes"})
 
-    monkeypatch.setattr(predictor_module, "finalise_class_cog", full_disk)
+    monkeypatch.setattr(maps_module, "finalise_class_cog", full_disk)
     with pytest.raises(OutputError, match="full"):
         predictor.predict(scene, out, overwrite=True)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    monkeypatch.undo()
+    with pytest.warns(HieraRSWarning, match="finished already"):  # the earlier set is of the same run
+        predictor.predict(scene, out, overwrite=True, resume=True)
+    assert {path.name for path in out.iterdir()} == set(before)
 
 
 def test_bad_rasters_are_named(save_checkpoint, write_scene, tmp_path):
@@ -253,4 +257,4 @@ def test_gdal_keeps_few_blocks_while_predicting(save_checkpoint, write_scene, tm
 
     monkeypatch.setattr(predictor, "_path_logits", watch)
     predictor.predict(write_scene(), tmp_path / "maps")
-    assert set(limits) == {128}
+    assert set(limits) <= {128, 128 * 2**20}  # GDAL takes large numbers for bytes

@@ -1,0 +1,160 @@
+"""Chunks: rectangles of output pixels that are predicted on their own, with the same result however cut."""
+
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import OptionError
+from ..grid import Blend, Window
+from .accumulator import Rows
+from .stream import PathModel, WindowPlan, WindowSource, stream_rows
+
+#: Widest chunk in columns, and the accumulator's memory that makes it narrower.
+MOST_CHUNK_PX = 16384
+_ACCUMULATOR_BYTES = 384 * 2**20
+
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A rectangle of output pixels.
+
+    Attributes:
+        number: From 0, row by row.
+        window: Where it lies.
+    """
+
+    number: int
+    window: Window
+
+    def below(self, row: int) -> Window:
+        """Return the part from a row of the raster on downwards."""
+        return Window(row, self.window.col, self.window.row_stop - row, self.window.width)
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """How a raster is cut into chunks, over one global grid of windows.
+
+    Windows that reach over a chunk's edge are predicted for both sides, with the same numbers: results do
+    not depend on the cut.
+
+    Attributes:
+        shape: (height, width) of the raster.
+        windows: The grid of windows.
+        row_edges: Rows where chunks begin, and the raster's height.
+        col_edges: Columns where chunks begin, and the raster's width.
+    """
+
+    shape: tuple[int, int]
+    windows: WindowPlan
+    row_edges: tuple[int, ...]
+    col_edges: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        shape: tuple[int, int],
+        windows: WindowPlan,
+        channels: int,
+        chunk_px: int | None = None,
+        chunk_rows: int | None = None,
+    ) -> "ChunkPlan":
+        """Cut a raster.
+
+        Args:
+            shape: (height, width) of the raster.
+            windows: The grid of windows.
+            channels: T, channels that are accumulated.
+            chunk_px: Most columns of a chunk; None for 16 384, or as many as keep the accumulator below
+                384 MiB.
+            chunk_rows: Most rows of a chunk; None for all: one engine needs no cut, as rows leave at once.
+
+        Raises:
+            OptionError: A size is not positive, or the accumulator does not fit into memory.
+        """
+        for name, size in (("chunk_px", chunk_px), ("chunk_rows", chunk_rows)):
+            if size is not None and size < 1:
+                raise OptionError(f"Expected {name} to be >= 1 px, but got {size}.")
+        column_bytes = _FLOAT_BYTES * windows.size[0] * (channels + 1)
+        most = chunk_px or min(MOST_CHUNK_PX, max(windows.size[1], _ACCUMULATOR_BYTES // column_bytes))
+        needed, memory = column_bytes * min(most, shape[1]), _memory_bytes()
+        if memory is not None and needed > memory:
+            raise OptionError(
+                f"Expected a window and a chunk that fit into memory ({memory / 2**30:.0f} GiB), but got a "
+                f"window of {windows.size[0]} rows over {min(most, shape[1])} columns, which needs "
+                f"{needed / 2**30:.0f} GiB. Use a smaller --window or --chunk-px."
+            )
+        return cls(shape, windows, _edges(shape[0], chunk_rows or shape[0]), _edges(shape[1], most))
+
+    def __len__(self) -> int:
+        return (len(self.row_edges) - 1) * (len(self.col_edges) - 1)
+
+    def __getitem__(self, number: int) -> Chunk:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        row, col = divmod(number, len(self.col_edges) - 1)
+        top, left = self.row_edges[row], self.col_edges[col]
+        window = Window(top, left, self.row_edges[row + 1] - top, self.col_edges[col + 1] - left)
+        return Chunk(number, window)
+
+    @property
+    def num_windows(self) -> int:
+        """Windows that are predicted in all, those at the edges of chunks for both sides."""
+        return sum(self.windows.count_within(self[number].window) for number in range(len(self)))
+
+
+def predict_chunk(
+    source: WindowSource,
+    model: PathModel,
+    channels: int,
+    plan: ChunkPlan,
+    chunk: Chunk,
+    blend: Blend = "hann",
+    batch_size: int = 4,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
+    from_row: int | None = None,
+) -> Generator[Rows, None, None]:
+    """Predict one chunk.
+
+    Args:
+        source: The scene.
+        model: Maps stored values and validity to path logits.
+        channels: T, channels of the path logits.
+        plan: The chunk's plan.
+        chunk: What to predict.
+        blend: How windows are blended.
+        batch_size: Windows per forward pass; the last bits of the path logits depend on it.
+        device: Where the model is.
+        progress: Called with the number of windows done since the last call.
+        from_row: Row of the raster to go on from; None for the chunk's first.
+
+    Yields:
+        Rows of the chunk's columns, complete and in order.
+
+    Raises:
+        RasterError: A window cannot be read.
+    """
+    part = chunk.below(chunk.window.row if from_row is None else from_row)
+    yield from stream_rows(source, model, channels, plan.windows, blend, batch_size, device, progress, part)
+
+
+def _edges(length: int, most: int) -> tuple[int, ...]:
+    """Cut an axis into the fewest parts of at most ``most`` pixels, as equal as can be."""
+    parts = -(-length // most)
+    return tuple(length * number // parts for number in range(parts + 1))
+
+
+def _memory_bytes() -> int | None:
+    """Memory of this machine, None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+__all__ = ("MOST_CHUNK_PX", "Chunk", "ChunkPlan", "predict_chunk")

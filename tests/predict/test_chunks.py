@@ -1,0 +1,125 @@
+"""Chunks: the same bits however a scene is cut, wherever it is taken up again."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hierars_geo.errors import OptionError
+from hierars_geo.grid import Window
+from hierars_geo.predict import ChunkPlan, WindowPlan, predict_chunk
+from hierars_geo.predict.arrays import ArraySource
+from hierars_geo.predict.chunks import MOST_CHUNK_PX
+
+
+def batch_sensitive_model(image, valid):
+    """Like a real model, its last bits depend on a window's place in its batch and on the batch's size."""
+    place = torch.arange(len(image)).view(-1, 1, 1, 1) * 1e-3 + len(image) * 1e-2
+    pooled = image.mean(dim=(2, 3), keepdim=True)
+    return torch.cat([image + pooled, image[:, :1] * pooled[:, 1:]], dim=1) + place
+
+
+def scene(height, width, hole, seed=0):
+    rng = np.random.default_rng(seed)
+    valid = np.ones((height, width), dtype=bool)
+    rows, cols = np.mgrid[:height, :width]
+    if hole == "disc":
+        valid[(rows - height // 2) ** 2 + (cols - width // 3) ** 2 < (min(height, width) / 3) ** 2] = False
+    elif hole == "half":
+        valid[:, width // 2 :] = False
+    elif hole == "speckle":
+        valid &= rng.random((height, width)) > 0.5
+    return ArraySource(rng.normal(size=(2, height, width)).astype(np.float32), valid)
+
+
+def assemble(source, plan, blend, batch_size, from_row=None):
+    """Put the chunks' rows where they belong; NaN where none came."""
+    logits = np.full((3, *plan.shape), np.nan, np.float32)
+    for number in range(len(plan)):
+        chunk = plan[number]
+        start = None if from_row is None else max(chunk.window.row, min(from_row, chunk.window.row_stop))
+        if start == chunk.window.row_stop:
+            continue
+        expected = chunk.window.row if start is None else start
+        for rows in predict_chunk(
+            source, batch_sensitive_model, 3, plan, chunk, blend, batch_size, from_row=start
+        ):
+            assert rows.start == expected
+            expected += rows.valid.shape[0]
+            target = Window(rows.start, chunk.window.col, *rows.valid.shape).slices()
+            logits[(slice(None), *target)] = rows.path_logits.numpy()
+        assert expected == chunk.window.row_stop
+    return logits
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    window=st.integers(1, 17),
+    overlap=st.floats(0, 0.8),
+    batch_size=st.integers(1, 5),
+    blend=st.sampled_from(["none", "hann", "linear", "trim"]),
+    hole=st.sampled_from(["none", "disc", "half", "speckle"]),
+    chunk=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    share=st.floats(0, 1),
+)
+def test_any_cut_gives_the_same_bits(height, width, window, overlap, batch_size, blend, hole, chunk, share):
+    source = scene(height, width, hole)
+    windows = WindowPlan.of((height, width), window, overlap)
+    whole = assemble(source, ChunkPlan.of((height, width), windows, 3), blend, batch_size)
+    cut = ChunkPlan.of((height, width), windows, 3, *chunk)
+    np.testing.assert_array_equal(assemble(source, cut, blend, batch_size), whole)
+    row = int(share * (height - 1))
+    later = assemble(source, cut, blend, batch_size, from_row=row)
+    np.testing.assert_array_equal(later[:, row:], whole[:, row:])
+    assert (windows.weights(blend) > 0).all()
+
+
+def test_chunks_cover_the_raster_once():
+    windows = WindowPlan.of((100, 70), 16, 0.25)
+    plan = ChunkPlan.of((100, 70), windows, 3, chunk_px=32, chunk_rows=41)
+    seen = np.zeros((100, 70), int)
+    for number in range(len(plan)):
+        assert plan[number].number == number
+        assert plan[number].window.width <= 32
+        assert plan[number].window.height <= 41
+        seen[plan[number].window.slices()] += 1
+    assert (seen == 1).all()
+    assert plan.num_windows >= len(windows)
+
+
+def test_columns_at_once_are_bounded_by_memory():
+    wide = (1000, 100_000)
+    few = ChunkPlan.of(wide, WindowPlan.of(wide, 64, 0.25), 3)
+    many = ChunkPlan.of(wide, WindowPlan.of(wide, 512, 0.25), 18)
+    assert max(np.diff(few.col_edges)) <= MOST_CHUNK_PX
+    assert max(np.diff(many.col_edges)) * 19 * 512 * 4 <= 384 * 2**20
+
+
+def test_a_plan_of_very_many_windows_lists_none_of_them():
+    shape = (1_000_000, 1_000_000)
+    plan = WindowPlan.of(shape, 512, 0.25)
+    assert len(plan) == 2604**2
+    part = Window(999_000, 999_000, 1000, 1000)
+    batches = list(plan.batches(4, part))
+    assert plan.count_within(part) == 9
+    assert {window for batch in batches for window in batch} >= {plan[len(plan) - 1]}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: WindowPlan.of((100_000, 100_000), 512, 0.99), "bearable number of windows"),
+        (lambda: ChunkPlan.of((9, 9), WindowPlan.of((9, 9), 4, 0), 3, chunk_px=0), "chunk_px to be >= 1"),
+        (lambda: ChunkPlan.of((9, 9), WindowPlan.of((9, 9), 4, 0), 3, chunk_rows=0), "chunk_rows to be >= 1"),
+        (
+            lambda: ChunkPlan.of((10**6, 10**6), WindowPlan.of((10**6, 10**6), 10**6, 0), 18),
+            "fit into memory",
+        ),
+    ],
+)
+def test_absurd_sizes_are_refused(call, message):
+    with pytest.raises(OptionError, match=message):
+        call()
