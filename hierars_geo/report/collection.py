@@ -8,7 +8,6 @@ from typing import Any
 import pystac
 
 from ..errors import OutputError, RasterError
-from ..raster import atomic_path
 from .scenes import PredictedScene
 
 COLLECTION_FILE = "collection.json"
@@ -16,19 +15,19 @@ _JSON = "application/json"
 _OWN_LINKS = ("collection", "parent", "root")
 
 
-def collect_items(folder: Path, scenes: Sequence[PredictedScene]) -> Path:
-    """Write ``collection.json`` and link the items of the scenes to it.
+def collect_items(folder: Path, scenes: Sequence[PredictedScene]) -> dict[Path, str]:
+    """Describe the scenes of a folder as a collection, and link their items to it.
 
     Args:
         folder: Where the items lie.
         scenes: Their scenes, at least one.
 
     Returns:
-        The collection.
+        File -> new content: the items that change, then ``collection.json``.
 
     Raises:
         RasterError: An item is no STAC item with a place and a time.
-        OutputError: A scene is named as the collection, or a file cannot be written.
+        OutputError: A scene is named as the collection.
     """
     path = folder / COLLECTION_FILE
     if any(scene.name == path.stem for scene in scenes):
@@ -38,12 +37,9 @@ def collect_items(folder: Path, scenes: Sequence[PredictedScene]) -> Path:
         )
     items = {folder / f"{scene.name}.json": _read(folder / f"{scene.name}.json") for scene in scenes}
     collection = make_collection(folder.resolve().name, list(items.values()))
-    for item_path, content in items.items():
-        linked = _linked(content, collection["id"])
-        if linked != content:
-            _write(item_path, linked)
-    _write(path, collection)
-    return path
+    linked = {item: _linked(content, collection["id"]) for item, content in items.items()}
+    changed = {item: _text(content) for item, content in linked.items() if content != items[item]}
+    return {**changed, path: _text(collection)}
 
 
 def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -111,7 +107,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         item = pystac.Item.from_dict(content, preserve_dict=True)
-    except (OSError, ValueError, KeyError, TypeError, pystac.STACError) as error:
+    except (OSError, ValueError, KeyError, TypeError, pystac.STACError, pystac.STACTypeError) as error:
         raise RasterError(
             f"Expected {path} to be a STAC item, but got: {' '.join(str(error).split())}. Predict again."
         ) from error
@@ -120,10 +116,8 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with atomic_path(path) as unfinished:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        unfinished.write_text(text, encoding="utf-8")
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 __all__ = ("COLLECTION_FILE", "collect_items", "make_collection")

@@ -24,6 +24,8 @@ from ..styles import (
 from .collection import COLLECTION_FILE, collect_items
 from .scenes import PredictedScene, find_scenes
 
+#: Further rasters of a scene that come with a style: suffix of the file -> name in the layer tree.
+_ADAPTIVE = {"depth": "Adaptive depth", "adaptive": "Adaptive classes"}
 _STYLE_QUERY = "SELECT styleQML FROM layer_styles WHERE f_table_name = ? AND useAsDefault"
 
 
@@ -49,13 +51,13 @@ def write_gis_files(pred_dir: Path, overwrite: bool = False) -> tuple[Path, ...]
     folder = Path(pred_dir)
     scenes = find_scenes(folder)
     contents = dict(_contents(folder, scenes))
+    items = {path: text.encode("utf-8") for path, text in collect_items(folder, scenes).items()}
     written = (*contents, folder / COLLECTION_FILE)
     refuse_existing(written, overwrite)
     check_writable_folder(folder)
-    for path, content in contents.items():
+    for path, content in (contents | items).items():
         with atomic_path(path) as unfinished:
             unfinished.write_bytes(content)
-    collect_items(folder, scenes)
     return written
 
 
@@ -106,9 +108,12 @@ def _scene_groups(scene: PredictedScene) -> tuple[ProjectGroup, ...]:
         layer(f"Confidence {_level_name(names[n - 1], n)}", path, confidence_qml(), n == scene.finest)
         for n, path in scene.confidence.items()
     )
-    qml = None if scene.depth is None else scene.depth.with_suffix(".qml")
-    if scene.depth is not None and qml is not None and qml.is_file():
-        sure = (*sure, layer("Adaptive depth", scene.depth, qml.read_text(encoding="utf-8")))
+    folder = scene.maps[scene.finest].parent
+    for suffix, name in _ADAPTIVE.items():
+        path = folder / f"{scene.name}_{suffix}.tif"
+        qml = path.with_suffix(".qml")
+        if path.is_file() and qml.is_file():
+            sure = (*sure, layer(name, path, qml.read_text(encoding="utf-8")))
     groups = (
         ProjectGroup("Classes", classes, exclusive=True),
         ProjectGroup("Confidence", sure, exclusive=True, expanded=False, visible=False),

@@ -1,0 +1,115 @@
+"""What other programs get beside the maps: complete, relative, valid STAC, nothing replaced unasked."""
+
+import io
+import json
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import pystac
+import pystac.validation
+import pytest
+from report_factory import UTM, Place
+
+from hierars_geo.cli import main
+from hierars_geo.errors import OutputError, RasterError
+from hierars_geo.report import write_gis_files
+from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.vector import vectorize
+
+MM5B = Taxonomy.from_yaml("mm5b")
+
+
+def make_item(folder, name, bbox, moment):
+    """Complete the factory's item to a valid one."""
+    path = folder / f"{name}.json"
+    west, south, east, north = bbox
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    content = json.loads(path.read_text()) | {
+        "stac_version": "1.1.0",
+        "bbox": bbox,
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "links": [{"rel": "derived_from", "href": "../s.json"}],
+        "assets": {},
+    }
+    content["properties"] |= {"datetime": moment, "proj:code": UTM[0]}
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    maps = Place(MM5B, shape=(60, 80)).write_prediction(tmp_path / "maps", "north", depth=True)
+    Place(MM5B, shape=(50, 70), seed=1).write_prediction(maps, "south", confidence=False)
+    make_item(maps, "north", [105.0, 21.5, 105.1, 21.6], "2021-07-14T03:25:49Z")
+    make_item(maps, "south", [104.9, 21.3, 105.0, 21.5], "2020-01-01T00:00:00Z")
+    vectorize(maps / "north_L3.tif", maps / "north.gpkg")
+    return maps
+
+
+def test_all_files_are_written_and_hold_together(folder):
+    written = write_gis_files(folder)
+    assert [path.name for path in written] == [
+        "maps.qgz",
+        *(f"north_L{n}.sld" for n in (1, 2, 3)),
+        "north.style.json",
+        *(f"south_L{n}.sld" for n in (1, 2, 3)),
+        "south.style.json",
+        "collection.json",
+    ]
+    with zipfile.ZipFile(io.BytesIO(written[0].read_bytes())) as archive:
+        root = ET.fromstring(archive.read("project.qgs"))
+    sources = [layer.find("datasource").text for layer in root.iter("maplayer")]
+    assert len(sources) == 3 + 6 + 3  # polygons, north with confidence, south
+    assert all((folder / source.split("|")[0]).is_file() for source in sources)
+    style = json.loads(written[4].read_text())
+    assert style["sources"]["L2"]["data"] == "./north_L2.geojson"
+
+
+def test_the_collection_is_valid_and_linked_both_ways(folder):
+    write_gis_files(folder)
+    collection = pystac.Collection.from_file(str(folder / "collection.json"))
+    collection.validate()
+    items = {item.id: item for item in collection.get_items()}
+    assert set(items) == {"north", "south"}
+    assert collection.extent.spatial.bboxes == [[104.9, 21.3, 105.1, 21.6]]
+    assert [moment.year for moment in collection.extent.temporal.intervals[0]] == [2020, 2021]
+    assert collection.summaries.get_list("proj:code") == [UTM[0]]
+    for item in items.values():
+        pystac.validation.validate_dict(item.to_dict(include_self_link=False), extensions=[])
+        assert item.collection_id == collection.id == "maps"
+        assert [link.rel for link in item.links if link.rel == "derived_from"] == ["derived_from"]
+    before = (folder / "north.json").read_bytes()
+    write_gis_files(folder, overwrite=True)
+    assert (folder / "north.json").read_bytes() == before
+
+
+def test_nothing_is_replaced_unasked_and_names_do_not_clash(folder):
+    (folder / "north_L2.sld").write_text("mine")
+    with pytest.raises(OutputError, match=r"north_L2\.sld.*--overwrite"):
+        write_gis_files(folder)
+    assert (folder / "north_L2.sld").read_text() == "mine"
+    assert not (folder / "maps.qgz").exists()
+    Place(MM5B, shape=(50, 70)).write_prediction(folder, "collection")
+    with pytest.raises(OutputError, match="no scene of the name 'collection'"):
+        write_gis_files(folder, overwrite=True)
+
+
+def test_an_item_that_is_no_stac_is_named(folder):
+    content = json.loads((folder / "south.json").read_text())
+    del content["bbox"], content["stac_version"], content["geometry"]
+    (folder / "south.json").write_text(json.dumps(content))
+    with pytest.raises(RasterError, match=r"south\.json to (be a STAC item|have a bbox)"):
+        write_gis_files(folder)
+    assert not list(folder.glob("*.sld"))
+
+
+def test_the_command_writes_report_figures_and_files(tmp_path, capsys):
+    folder = Place(Taxonomy.from_yaml("whdld"), shape=(40, 60)).write_prediction(
+        tmp_path / "maps", "chip", levels=(1,), confidence=False
+    )
+    make_item(folder, "chip", [105.0, 21.5, 105.1, 21.6], "2021-07-14T03:25:49Z")
+    figures = tmp_path / "figures"
+    assert main(["report", str(folder), "--gis", "--figures", str(figures)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line).name for line in lines][:2] == ["report.html", "chip.qgz"]
+    assert sorted(path.name for path in figures.iterdir()) == ["chip_L1.pdf", "chip_L1.png"]

@@ -1,0 +1,82 @@
+"""Where the model is unsure: counts against NumPy, histograms that add up, the worst class first."""
+
+import re
+
+import numpy as np
+import pytest
+import rasterio
+from report_factory import Place
+
+from hierars_geo.report import write_report
+from hierars_geo.report.confidence_survey import survey_confidence
+from hierars_geo.report.doubt import build_doubt_section
+from hierars_geo.report.scenes import find_scenes
+from hierars_geo.taxonomy import Taxonomy
+
+MM5B = Taxonomy.from_yaml("mm5b")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return find_scenes(Place(MM5B).write_prediction(tmp_path_factory.mktemp("maps")))[0]
+
+
+def read(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1).astype(int)
+
+
+def test_confidences_are_counted_per_class(scene):
+    survey = survey_confidence(scene, 2)
+    values, classes = read(scene.confidence[2]), read(scene.maps[2])
+    np.testing.assert_array_equal(survey.values.histogram, np.bincount(values[values != 255], minlength=101))
+    for index, value in enumerate(MM5B.class_values(2)):
+        of_class = values[(classes == value) & (values != 255)]
+        np.testing.assert_array_equal(survey.by_class[index], np.bincount(of_class, minlength=101))
+        if of_class.size:
+            assert survey.class_mean(index) == pytest.approx(of_class.mean())
+            assert survey.class_share_below(index) == pytest.approx((of_class < 50).mean())
+        else:
+            assert np.isnan(survey.class_mean(index))
+            assert np.isnan(survey.class_share_below(index))
+
+
+def test_section_adds_up_and_starts_with_the_worst_class(scene):
+    surveys = {level: survey_confidence(scene, level) for level in (1, 3)}
+    section = build_doubt_section(surveys, MM5B)
+    for histogram in section.histograms:
+        assert len(histogram.shares) == 20
+        assert sum(histogram.shares) == pytest.approx(1)
+    values = read(scene.confidence[3])
+    values = values[values != 255]
+    assert section.histograms[1].shares[19] == pytest.approx((values >= 95).mean())
+    assert section.histograms[1].shares[7] == pytest.approx(((values >= 35) & (values < 40)).mean())
+    shares = [
+        float(row.unsure.removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
+        for row in section.rows
+    ]
+    assert shares == sorted(shares, reverse=True)
+    of_all = sum(
+        float(row.of_all.removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
+        for row in section.rows
+    )
+    assert of_all == pytest.approx(100, abs=0.1 * len(section.rows))
+    steps = [entry.share for entry in section.panel.legend]
+    edges = [
+        ((values >= low) & (values < high)).mean() for low, high in ((0, 25), (25, 50), (50, 75), (75, 101))
+    ]
+    assert steps == pytest.approx(edges)
+
+
+def test_nothing_is_said_without_confidences():
+    assert build_doubt_section({}, MM5B) is None
+
+
+def test_the_page_shows_map_charts_and_table(scene, tmp_path):
+    text = write_report(scene.maps[1].parent, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count('<svg viewBox="0 0 220 92"') == 3
+    assert "Where the model is unsure" in text
+    assert "Class at L3" in text
+    heights = [float(h) for h in re.findall(r'height="([\d.]+)" fill="#(?:b5402b|1f5673)"', text)]
+    assert len(heights) == 60
+    assert max(heights) == 62
