@@ -187,7 +187,7 @@ def _draw_legend(axes: Axes, panel: Panel, height_in: float) -> None:
 
 def _draw_ramp(axes: Axes, ramp: bytes, line: float) -> None:
     with Image.open(BytesIO(ramp)) as image:
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(image.convert("RGBA"))
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(pixels, extent=(0, _LEGEND_IN, line - 0.06, line + 0.08), aspect="auto")
     axes.set_xlim(*limits[0])

@@ -7,6 +7,9 @@ from report_factory import Place
 
 from hierars_geo.errors import OutputError
 from hierars_geo.report import write_report
+from hierars_geo.report.figures import draw_map
+from hierars_geo.report.scene_section import build_scene_section
+from hierars_geo.report.scenes import find_scenes
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("whdld")
@@ -35,3 +38,14 @@ def test_a_map_becomes_png_and_pdf_in_its_own_colours(folder, tmp_path):
         write_report(folder, tmp_path / "again.html", figures=figures)
     write_report(folder, tmp_path / "again.html", figures=figures, overwrite=True)
     assert (figures / "scene_L1.pdf").read_bytes() == pdf
+
+
+def test_ramps_and_doubt_are_drawn(tmp_path):
+    maps = Place(TREE, shape=(40, 60)).write_prediction(tmp_path / "maps")
+    section = build_scene_section(find_scenes(maps)[0], None, None)
+    ramp = section.rows[-1].panels[0]
+    for panel in (ramp, section.doubt.panel):
+        axes = draw_map(panel, section.frame, "scene").axes
+        texts = {text.get_text() for each in axes for text in each.texts}
+        assert {"N", section.frame.scale_bar.label} <= texts
+        assert {"0 %", "100 %"} <= texts if panel is ramp else "Below 25 %" in texts
