@@ -76,13 +76,24 @@ def find_views(folders: Sequence[Path], image: Path | None = None) -> tuple[View
         TaxonomyError: The class tree of an item is not valid.
     """
     found = [(folder, scene) for folder in folders for scene in find_scenes(folder)]
+    titles = _titles(found)
+    return tuple(
+        View(number, titles[number], scene, find_backdrop(folder, scene, image), _lonlat(scene.grid))
+        for number, (folder, scene) in enumerate(found)
+    )
+
+
+def _titles(found: Sequence[tuple[Path, PredictedScene]]) -> list[str]:
+    """Name every scene; its folder is told, too, and then its place, where names are not enough."""
     names = [scene.name for _, scene in found]
-    views = []
-    for number, (folder, scene) in enumerate(found):
-        twice = names.count(scene.name) > 1
-        title = f"{folder.resolve().name}/{scene.name}" if twice else scene.name
-        views.append(View(number, title, scene, find_backdrop(folder, scene, image), _lonlat(scene.grid)))
-    return tuple(views)
+    longer = [
+        f"{folder.resolve().name}/{scene.name}" if names.count(scene.name) > 1 else scene.name
+        for folder, scene in found
+    ]
+    return [
+        f"{title} ({place})" if longer.count(title) > 1 else title
+        for place, title in enumerate(longer, start=1)
+    ]
 
 
 def _lonlat(grid: GeoGrid) -> Bounds:

@@ -19,6 +19,7 @@ from hierars_geo.viewer.selection import Selection
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
 HERE = "http://127.0.0.1:8765"
+PAGE_TYPES = ("text/javascript", "text/css", "image/svg+xml", "application/json")
 PIXELS = [(5, 5), (5, 155), (60, 20), (60, 100), (100, 60), (130, 150)]
 
 
@@ -237,8 +238,8 @@ def test_the_page_needs_no_other_site(client):
     page = client.get("/").text
     linked = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert linked
+    assert all(address.startswith(("/static/", "/views")) for address in linked)
     for address in linked:
-        assert address.startswith("/static/")
         answer = client.get(address)
         assert answer.status_code == 200
         assert answer.headers["content-type"].split(";")[0] in (
