@@ -1,6 +1,7 @@
 """Rasters in and out: the scene reader, the streaming writer, cloud-optimised results, class maps."""
 
 from ..grid import same_grid
+from .band_files import list_rasters
 from .bands import canonical_band, match_bands
 from .classmap import ClassMapReader, open_class_map
 from .cog import (
@@ -13,6 +14,7 @@ from .cog import (
 )
 from .dataset import bounded_block_cache
 from .label_map import LabelMap, open_label_map
+from .mosaic import open_mosaic
 from .output import (
     as_output_error,
     atomic_path,
@@ -40,10 +42,12 @@ __all__ = (
     "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
+    "list_rasters",
     "match_bands",
     "move_into_place",
     "open_class_map",
     "open_label_map",
+    "open_mosaic",
     "open_scene",
     "place_raster",
     "refuse_existing",

@@ -42,6 +42,42 @@ def list_rasters(folder: Path) -> list[Path]:
     return files
 
 
+def is_safe(folder: Path) -> bool:
+    """Tell whether a folder is a Sentinel-2 product as ESA delivers it."""
+    return folder.suffix.upper() == ".SAFE" or any(folder.glob("MTD_MSIL*.xml"))
+
+
+def safe_band_files(folder: Path) -> list[Path]:
+    """List the images of a Sentinel-2 product, each band at its finest resolution.
+
+    Raises:
+        MissingFileError: There is none.
+        RasterError: The product holds several tiles.
+    """
+    images = sorted(folder.glob("GRANULE/*/IMG_DATA/**/*.jp2"))
+    if not images:
+        raise MissingFileError(
+            f"Expected images GRANULE/*/IMG_DATA/**/*.jp2 in a Sentinel-2 product, but got none "
+            f"(in {folder}). Unpack the whole product."
+        )
+    granules = sorted({path.relative_to(folder).parts[1] for path in images})
+    if len(granules) > 1:
+        raise RasterError(
+            f"Expected a product with one tile, but got {', '.join(granules)} (in {folder}). "
+            "Give the IMG_DATA folder of one of them."
+        )
+    finest: dict[str, Path] = {}
+    for path in sorted(images, key=_resolution_m):
+        finest.setdefault(band_of_file(path), path)
+    return list(finest.values())
+
+
+def _resolution_m(path: Path) -> tuple[int, str]:
+    """Order by the resolution that a name ends in; names without one (Level-1C) alike."""
+    last = _SEPARATORS.split(path.stem)[-1]
+    return (int(last[:-1]) if _RESOLUTION.fullmatch(last) else 0), path.name
+
+
 def match_band_files(
     files: Iterable[Path], bands: Sequence[str] | None, origin: str
 ) -> tuple[tuple[str, ...], list[Path]]:
@@ -83,4 +119,4 @@ def match_band_files(
     return tuple(wanted), [by_band[name][0] for name in wanted]
 
 
-__all__ = ("band_of_file", "list_rasters", "match_band_files")
+__all__ = ("band_of_file", "is_safe", "list_rasters", "match_band_files", "safe_band_files")

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ class SceneReader:
         paths: The files that are read.
         acquired: When the image was taken, if the file says so (UTC where no zone is given).
         notes: What a careful reader should know, such as a band order that was taken as given.
+        region: What the scene is cut to; None for all of it.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SceneReader:
         self.paths = tuple(Path(source.path) for source in sources)
         self.acquired = acquired
         self.notes = notes
+        self.region: str | None = None
         self._sources = sources
         self._handles: dict[tuple[int, int], list[DatasetReader]] = {}
         self._to_close: list[DatasetReader] = []
@@ -79,6 +82,15 @@ class SceneReader:
                 rows, cols = inside.shifted(-window.row, -window.col).slices()
                 image[:, rows, cols], valid[rows, cols] = self._read_inside(inside)
             return image, valid
+
+    def wanted(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return which pixels (h, w) of a window are asked for; None for all, as of a whole scene."""
+        return None
+
+    def resampled(self, grid: GeoGrid) -> "SceneReader":
+        """Return a reader of the same files on another grid, read bilinearly; close both."""
+        sources = tuple(replace(source, onto=grid) for source in self._sources)
+        return SceneReader(self.name, grid, self.bands, sources, self.dtype, self.acquired, self.notes)
 
     def close(self) -> None:
         """Close every file; reading afterwards is an error."""

@@ -13,11 +13,14 @@ from rasterio.io import DatasetReader
 
 from ..errors import RasterError
 from ..grid import GeoGrid, same_grid
-from .band_files import list_rasters, match_band_files
+from .band_files import is_safe, list_rasters, match_band_files, safe_band_files
 from .bands import canonical_band, is_placeholder, match_bands
 from .dataset import dataset_grid, image_bands, open_dataset
 from .scene import SceneReader
 from .source import describe_source
+from .stac_assets import match_band_assets, read_item_assets
+
+_STAC_SUFFIXES = frozenset({".geojson", ".json"})
 
 
 def open_scene(
@@ -27,7 +30,8 @@ def open_scene(
 
     Args:
         path: One raster with all bands; or a folder with one raster per band (``B02.tif``, ``scene_B8A.tif``;
-            other files in it are ignored); or a list of such rasters.
+            other files in it are ignored), such as a Sentinel-2 product ``.SAFE``; or a list of such rasters;
+            or a STAC item (``.json``) with one asset, or one per band.
         bands: Wanted bands in reading order, in any spelling; None for all.
 
     Returns:
@@ -40,9 +44,14 @@ def open_scene(
     """
     if isinstance(path, str | os.PathLike):
         name = os.fspath(path)
+        if Path(name).suffix.lower() in _STAC_SUFFIXES and Path(name).is_file():
+            return _open_item(Path(name), bands)
         if not Path(name).is_dir():
             return _open_stack(name, bands)
         folder = Path(name)
+        if is_safe(folder):
+            files = safe_band_files(folder)
+            return _open_band_files(folder.resolve().name.removesuffix(".SAFE"), name, files, bands)
         return _open_band_files(folder.resolve().name, str(folder), list_rasters(folder), bands)
     files = [Path(os.fspath(item)) for item in path]
     if not files:
@@ -91,9 +100,24 @@ def _stack_bands(
 
 def _open_band_files(name: str, origin: str, files: list[Path], bands: Sequence[str] | None) -> SceneReader:
     names, matched = match_band_files(files, bands, origin)
+    return _open_matched(name, names, [str(path) for path in matched])
+
+
+def _open_item(path: Path, bands: Sequence[str] | None) -> SceneReader:
+    """Open what a STAC item describes: one raster with all bands, or one asset per band."""
+    item = read_item_assets(path)
+    if len(item.rasters) == 1:
+        scene = _open_stack(next(iter(item.rasters.values())), bands)
+        scene.name = item.name
+        return scene
+    names, files = match_band_assets(item, bands)
+    return _open_matched(item.name, names, files)
+
+
+def _open_matched(name: str, names: tuple[str, ...], matched: Sequence[str]) -> SceneReader:
     sources, grids, dtypes = [], [], []
     notes: list[str] = []
-    for path in map(str, matched):
+    for path in matched:
         with open_dataset(path) as dataset:
             indexes = _only_band(dataset, path)
             sources.append(describe_source(dataset, path, indexes))
@@ -102,7 +126,7 @@ def _open_band_files(name: str, origin: str, files: list[Path], bands: Sequence[
             notes += _scale_notes(dataset, path, indexes)
             if len(sources) == 1:
                 acquired, time_notes = _acquired(dataset)
-    grid = _finest(grids)
+    grid = finest_grid(grids)
     onto = f"the grid of {names[grids.index(grid)]}, {grid.gsd_m():.4g} m"
     for position, (band, own) in enumerate(zip(names, grids, strict=True)):
         if same_grid(own, grid):
@@ -124,7 +148,7 @@ def _only_band(dataset: DatasetReader, path: str) -> tuple[int]:
     return (indexes[0],)
 
 
-def _finest(grids: Sequence[GeoGrid]) -> GeoGrid:
+def finest_grid(grids: Sequence[GeoGrid]) -> GeoGrid:
     """Return the grid of the smallest pixels on the ground, the first of equals (within 0.1 %)."""
     best = grids[0]
     for grid in grids[1:]:
@@ -175,4 +199,4 @@ def _parse_time(text: str) -> datetime:
     return datetime.strptime(text, "%Y:%m:%d %H:%M:%S") if tiff_layout else datetime.fromisoformat(text)
 
 
-__all__ = ("open_scene",)
+__all__ = ("finest_grid", "open_scene")
