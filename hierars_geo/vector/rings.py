@@ -78,30 +78,34 @@ def _batches(
     quadrants: NDArray[np.int32], pieces_at_once: int
 ) -> Iterator[tuple[NDArray[np.int8], NDArray[np.int32]]]:
     """Yield heading and start of the pieces around some regions, sorted by heading and start."""
-    count = quadrants.shape[1]
-    starts: list[NDArray[np.int32]] = []
-    regions: list[NDArray[np.int32]] = []
-    for nth, region in enumerate(quadrants):
-        present = leaving_corners(quadrants, nth) & (region != OUTSIDE)
-        starts.append(np.flatnonzero(present).astype(np.int32))
-        regions.append(region[starts[-1]])
-    if not sum(map(len, starts)):
+    most = int(quadrants.max(initial=0)) + 1
+    counts = np.zeros(most, dtype=np.int64)
+    for nth in range(4):
+        counts += np.bincount(quadrants[nth, _starts(quadrants, nth)], minlength=most)
+    total = np.cumsum(counts)
+    if total[-1] == 0:
         return
-    most = int(quadrants.max()) + 1
-    total = np.cumsum(np.sum([np.bincount(region, minlength=most) for region in regions], axis=0))
+    last = int(total[-1] - 1) // pieces_at_once
     # a stable sort of small numbers takes time in proportion to how many they are
-    small = np.min_scalar_type(total[-1] // pieces_at_once)
-    batch_of_region = ((total - 1) // pieces_at_once).astype(small)
-    batches = np.concatenate([batch_of_region[region] for region in regions])
-    order = np.argsort(batches, kind="stable").astype(np.int32)
-    sizes = np.bincount(batches)
-    del batches, regions
-    piece = np.concatenate([start.astype(np.int64) + nth * count for nth, start in enumerate(starts)])[order]
-    del starts, order
-    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-        if size:
-            heading, start = np.divmod(piece[end - size : end], count)
-            yield heading.astype(np.int8), start.astype(np.int32)
+    batch_of_region = ((total - 1) // pieces_at_once).astype(np.min_scalar_type(last))
+    starts: list[NDArray[np.int32]] = []
+    stops: list[NDArray[np.int64]] = []
+    for nth in range(4):
+        start = _starts(quadrants, nth)
+        batch = batch_of_region[quadrants[nth, start]]
+        starts.append(start[np.argsort(batch, kind="stable")])
+        stops.append(np.append(0, np.cumsum(np.bincount(batch, minlength=last + 1))))
+    for number in range(last + 1):
+        parts = [start[stop[number] : stop[number + 1]] for start, stop in zip(starts, stops, strict=True)]
+        if any(map(len, parts)):
+            heading = np.repeat(np.arange(4, dtype=np.int8), [len(part) for part in parts])
+            yield heading, np.concatenate(parts)
+
+
+def _starts(quadrants: NDArray[np.int32], heading: int) -> NDArray[np.int32]:
+    """Corners that a piece of border leaves by a heading, with a region on its left."""
+    present = leaving_corners(quadrants, heading) & (quadrants[heading] != OUTSIDE)
+    return np.flatnonzero(present).astype(np.int32)
 
 
 def _trace(
