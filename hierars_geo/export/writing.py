@@ -82,6 +82,11 @@ def export_model(
     side = (tile_px or record.chip_size or DEFAULT_TILE_PX) if deepness else None
     graph = (DeepnessGraph if deepness else MapGraph)(loaded.model, record).eval()
     name = f"{record.model.architecture} with {record.model.encoder}"
+    if side is None and "swin" in record.model.encoder:
+        raise OptionError(
+            f"Expected a model whose graph serves every height and width, but {name} cannot: PyTorch's "
+            "tracer does not come to an end with Swin's windows. Use another encoder, or hierars-geo predict."
+        )
     program = trace(graph, len(record.bands), side, name)
     content = json.dumps(record.to_dict(), ensure_ascii=False)
     with staging_folder(target) as folder, as_output_error(target):

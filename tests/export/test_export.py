@@ -164,6 +164,13 @@ def test_wrong_calls_are_one_line(save_model, monkeypatch, capsys):
     assert checkpoint.with_suffix(".onnx").read_text() == "mine"
 
 
+def test_swin_is_refused_before_the_tracer_starts(save_model):
+    options = {"decoder_channels": 32, "embed_dim": 24, "depths": (2, 2, 2, 2)}
+    checkpoint, _, _ = save_model(ModelConfig("upernet", "swin_tiny", options=options))
+    with pytest.raises(OptionError, match=r"upernet with swin_tiny cannot.*Use another encoder"):
+        export_model(checkpoint)
+
+
 def test_a_model_that_cannot_be_traced_is_refused_by_name(save_model, monkeypatch):
     checkpoint, _, _ = save_model()
 
