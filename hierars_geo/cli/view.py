@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise OptionError(
-            f"Expected the packages of the extra 'view', but got none of {', '.join(missing)}. "
+            f"Expected the packages of the extra 'view', but {', '.join(missing)} cannot be found. "
             "Install them: pip install 'hierars-geo[view]'."
         )
     from pathlib import Path

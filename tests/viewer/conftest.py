@@ -3,10 +3,6 @@
 import pytest
 from viewer_factory import paint, write_image
 
-pytest.importorskip("rio_tiler")
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-
 
 @pytest.fixture(scope="session")
 def painted(tmp_path_factory):

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from starlette.testclient import TestClient
 from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel
 
 from hierars_geo.errors import MissingFileError, RasterError
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.viewer import build_app, find_views
 from hierars_geo.viewer.selection import Selection
+
+TestClient = pytest.importorskip("starlette.testclient").TestClient
+viewer = pytest.importorskip("hierars_geo.viewer")
+build_app, find_views = viewer.build_app, viewer.find_views
 
 #: rio-tiler and rasterio still compose geotransforms by *.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")

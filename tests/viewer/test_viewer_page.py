@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("hierars_geo.viewer")
 
 #: Debian's; the one that Playwright would download works as well.
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
