@@ -97,7 +97,8 @@ def _score(cli: TrainingCLI) -> dict[str, Any]:
 def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}, {platform.machine()}"
 
 
 __all__ = ("run_job",)
