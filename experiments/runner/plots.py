@@ -32,8 +32,7 @@ def draw_scores(rows: Sequence[VariantRow], path: Path) -> None:
     for score, line in zip(scores, panels, strict=True):
         for level, axes in zip(levels, line, strict=True):
             _draw_panel(axes, rows, f"{level} {score}")
-    seeds = max(len(row.seeds) for row in rows)
-    figure.suptitle(f"{rows[0].group}: per cent, mean over {seeds} seeds, whiskers one standard deviation")
+    figure.suptitle(f"{rows[0].group}: per cent, mean and one standard deviation over the seeds (how many)")
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, format="png", dpi=120)
 
@@ -51,7 +50,7 @@ def _draw_panel(axes: Axes, rows: Sequence[VariantRow], name: str) -> None:
             capsize=3,
             color=_COLORS[number % len(_COLORS)],
         )
-    axes.set_yticks(range(len(rows)), [row.variant for row in rows])
+    axes.set_yticks(range(len(rows)), [f"{row.variant} ({len(row.seeds)})" for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_title(name, fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
