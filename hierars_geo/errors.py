@@ -23,6 +23,10 @@ class RasterError(HieraRSError, ValueError):
     """A raster cannot be read, or is not what was asked for (bands, CRS, values)."""
 
 
+class ClusterError(HieraRSError, RuntimeError):
+    """A Dask cluster cannot be reached, or lost too many workers."""
+
+
 class DataError(HieraRSError, ValueError):
     """Scenes and labels do not fit each other (empty intersection, no valid pixel)."""
 
@@ -55,6 +59,7 @@ class HieraRSWarning(UserWarning):
 
 __all__ = (
     "CheckpointError",
+    "ClusterError",
     "DataError",
     "DeviceMemoryError",
     "HieraRSError",

@@ -3,7 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import OptionError
 from .options import CommandParser
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
   hierars-geo predict model.ckpt scene.tif -o maps --confidence --depth-threshold 0.7
-  hierars-geo predict model.ckpt S2_folder_with_B02.tif_etc -o maps --window 256 --overlap 0.5 --tta
+  hierars-geo predict model.ckpt S2_folder -o maps --window 256 --overlap 0.5 --tta flips turns
+  hierars-geo predict model.ckpt a.tif b.tif -o maps --engine dask --scheduler tcp://10.0.0.1:8786
 """
 
 
@@ -34,13 +36,29 @@ def parser() -> CommandParser:
         "--window", type=int, help="side of a window in pixels (default: that of the training chips)"
     )
     p.add_argument("--overlap", type=float, default=0.25, help="share of the window (default: 0.25)")
-    p.add_argument("--batch-size", type=int, default=4, help="windows per forward pass (default: 4)")
+    p.add_argument(
+        "--batch-size", type=_batch_size, default=4, help="windows per forward pass, or auto (default: 4)"
+    )
     p.add_argument("--blend", type=str, default="hann", help="none, hann, linear or trim (default: hann)")
     p.add_argument("--levels", type=int, nargs="+", help="levels to write (default: all)")
     p.add_argument("--confidence", action="store_true", help="write the confidence of every level, too")
     p.add_argument("--depth-threshold", type=float, help="write the finest level this sure (0..1), too")
-    p.add_argument("--tta", action="store_true", help="average over the four flips of every window")
-    p.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    p.add_argument(
+        "--tta",
+        nargs="*",
+        choices=("flips", "turns", "scales"),
+        help="average over views of every window: flips (default), turns, scales",
+    )
+    p.add_argument("--amp", choices=("bf16", "fp16"), help="half precision inside the model")
+    p.add_argument("--compile", action="store_true", help="run the model through torch.compile")
+    p.add_argument(
+        "--device", type=str, default="auto", help="auto, cpu, cuda, all, or cuda:0,cuda:1 (default: auto)"
+    )
+    p.add_argument(
+        "--engine", choices=("local", "dask"), default="local", help="who computes (default: local)"
+    )
+    p.add_argument("--scheduler", help="address of a Dask scheduler (default: start workers here)")
+    p.add_argument("--workers", type=int, help="Dask workers to start here (default: one per GPU or core)")
     p.add_argument("--entropy", action="store_true", help="write the entropy of the paths, too")
     p.add_argument("--probabilities", action="store_true", help="write every path's probability, too")
     p.add_argument("--stack", action="store_true", help="one file with a band per level, not one file each")
@@ -54,7 +72,10 @@ def parser() -> CommandParser:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    args = parser().parse_args(argv)
+    p = parser()
+    args = p.parse_args(argv)
+    if args.engine == "local" and (args.scheduler or args.workers):
+        p.error("--scheduler and --workers are for --engine dask")
     from ..predict import Predictor
 
     predictor = Predictor(
@@ -67,7 +88,9 @@ def main(argv: list[str]) -> int:
         levels=None if args.levels is None else tuple(args.levels),
         confidence=args.confidence,
         depth_threshold=args.depth_threshold,
-        tta=args.tta,
+        tta=False if args.tta is None else tuple(args.tta) or True,
+        amp=args.amp,
+        compile=args.compile,
         entropy=args.entropy,
         probabilities=args.probabilities,
         stack=args.stack,
@@ -83,13 +106,24 @@ def main(argv: list[str]) -> int:
 
 
 def _predict_all(predictor: "Predictor", args: Namespace) -> None:
+    from ..predict import DaskEngine
     from .progress import progress_bar
 
-    for raster in args.rasters:
-        with progress_bar(f"predict {raster}") as progress:
-            prediction = predictor.predict(raster, args.out_dir, args.overwrite, progress, resume=args.resume)
-        for path in (*prediction.layers.values(), prediction.item):
-            sys.stdout.write(f"{path}\n")
+    with ExitStack() as stack:
+        engine = None
+        if args.engine == "dask":
+            engine = stack.enter_context(DaskEngine(args.scheduler, args.workers))
+        for raster in args.rasters:
+            with progress_bar(f"predict {raster}") as progress:
+                prediction = predictor.predict(
+                    raster, args.out_dir, args.overwrite, progress, resume=args.resume, engine=engine
+                )
+            for path in (*prediction.layers.values(), prediction.item):
+                sys.stdout.write(f"{path}\n")
+
+
+def _batch_size(text: str) -> int | Literal["auto"]:
+    return "auto" if text == "auto" else int(text)
 
 
 def _check_scenes(predictor: "Predictor", rasters: Sequence[str]) -> None:

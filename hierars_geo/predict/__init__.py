@@ -4,6 +4,8 @@ from .accumulator import Accumulator, Rows
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
 from .chunks import Chunk, ChunkPlan, predict_chunk
+from .engine import ChunkLayers, Engine, SceneJob
+from .engine_dask import DaskEngine
 from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
 from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
@@ -15,7 +17,10 @@ __all__ = (
     "Accumulator",
     "ArrayPrediction",
     "Chunk",
+    "ChunkLayers",
     "ChunkPlan",
+    "DaskEngine",
+    "Engine",
     "LabelReader",
     "LabelSource",
     "LoadedModel",
@@ -25,6 +30,7 @@ __all__ = (
     "RasterLabels",
     "Regions",
     "Rows",
+    "SceneJob",
     "WindowPlan",
     "evaluate_classifier",
     "evaluate_maps",

@@ -127,13 +127,8 @@ def averaged_over_views(model: PathModel, augmentations: Sequence[Augmentation])
     return averaged
 
 
-def averaged_over_flips(model: PathModel) -> PathModel:
-    """Average over the identity, both mirror images and the half turn."""
-    return averaged_over_views(model, ("flips",))
-
-
 def _resized(values: Tensor, size: list[int]) -> Tensor:
     return interpolate(values, size=size, mode="bilinear", align_corners=False)
 
 
-__all__ = ("SCALES", "Augmentation", "View", "averaged_over_flips", "averaged_over_views", "views")
+__all__ = ("SCALES", "Augmentation", "View", "averaged_over_views", "views")

@@ -24,7 +24,7 @@ _SIGNS = ("out of memory", "can't allocate memory", "alloc_failed")
 class BatchFallback:
     """A model that runs batches whole, and in halves from the first time memory runs out.
 
-    The path logits of a window do not depend on its batch, so only the time changes.
+    The path logits of a window depend on its batch by rounding alone, so it is the time that changes.
 
     Args:
         model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w).

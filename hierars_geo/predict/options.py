@@ -1,10 +1,12 @@
 """Options of a prediction, checked once at the door."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from ..errors import OptionError
 from ..grid import Blend
+from .augment import Augmentation, views
+from .execution import Amp, check_amp
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,14 @@ class PredictOptions:
     Attributes:
         window: Side of a window in pixels; None for the side of the training chips.
         overlap: Share of the window that neighbours share, 0 <= overlap < 1.
-        batch_size: Windows per forward pass.
+        batch_size: Windows per forward pass, or ``auto`` for what the device takes.
         blend: How overlapping windows are blended.
         levels: Levels to write, from 1; None for all.
         confidence: Write the confidence of every level, too.
         depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
-        tta: Average over the four flips of every window.
+        tta: Views of every window to average over: any of ``flips``, ``turns``, ``scales``; True for flips.
+        amp: Half precision inside the model, ``bf16`` or ``fp16``; None for float32.
+        compile: Run the model through torch.compile.
         entropy: Write the entropy of the paths, too: per cent of the largest possible.
         probabilities: Write the probability of every path, too: one band each, per cent.
         stack: Write the class maps of all levels as bands of one file, not one file each.
@@ -28,12 +32,14 @@ class PredictOptions:
 
     window: int | None = None
     overlap: float = 0.25
-    batch_size: int = 4
+    batch_size: int | Literal["auto"] = 4
     blend: Blend = "hann"
     levels: tuple[int, ...] | None = None
     confidence: bool = False
     depth_threshold: float | None = None
-    tta: bool = False
+    tta: bool | tuple[Augmentation, ...] = False
+    amp: Amp | None = None
+    compile: bool = False
     entropy: bool = False
     probabilities: bool = False
     stack: bool = False
@@ -51,8 +57,8 @@ class PredictOptions:
             raise OptionError(
                 f"Expected overlap to be a share of the window, 0 <= overlap < 1, but got {self.overlap}."
             )
-        if self.batch_size < 1:
-            raise OptionError(f"Expected batch_size to be >= 1, but got {self.batch_size}.")
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise OptionError(f"Expected batch_size to be >= 1 or auto, but got {self.batch_size}.")
         if self.chunk_px is not None and self.chunk_px < 1:
             raise OptionError(f"Expected chunk_px to be >= 1 px, but got {self.chunk_px}.")
         if self.blend not in get_args(Blend):
@@ -63,6 +69,17 @@ class PredictOptions:
             raise OptionError(
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
             )
+
+        views(self.views)
+        if self.amp is not None:
+            check_amp(self.amp, ())
+
+    @property
+    def views(self) -> tuple[Augmentation, ...]:
+        """What is averaged over."""
+        if isinstance(self.tta, bool):
+            return ("flips",) if self.tta else ()
+        return tuple(self.tta)
 
     def resolved_levels(self, num_levels: int) -> tuple[int, ...]:
         """Return the levels to write, ascending.

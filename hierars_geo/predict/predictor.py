@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..errors import HieraRSWarning, RasterError
 from ..raster import (
@@ -27,9 +26,11 @@ from ..raster import (
     refuse_existing,
 )
 from .accumulator import Rows
-from .augment import averaged_over_flips
-from .checkpoint import LoadedModel, load_checkpoint, resolve_device
+from .batching import largest_batch
+from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import Chunk, ChunkPlan, predict_chunk
+from .engine import Engine, SceneJob, compute_into, named_everywhere
+from .execution import build_path_model
 from .layers import (
     ADAPTIVE_LAYER,
     DEPTH_LAYER,
@@ -46,6 +47,7 @@ from .manifest import file_identity, manifest_digest, run_manifest, was_finished
 from .maps import stored_layer, write_layer, write_stack
 from .options import PredictOptions
 from .provenance import prediction_item
+from .replicas import resolve_devices
 from .row_store import RowStore
 from .run_folder import RunFolder, run_folder, run_path
 from .stream import PathModel, WindowPlan
@@ -87,7 +89,7 @@ class Predictor:
 
     Args:
         checkpoint: Path of a checkpoint.
-        device: ``auto``, ``cpu``, ``cuda``, ...
+        device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
         **options: See :class:`PredictOptions`.
 
     Raises:
@@ -101,12 +103,17 @@ class Predictor:
 
     def __init__(self, checkpoint: str | Path, device: str = "auto", **options: Any) -> None:  # noqa: ANN401
         self.options = PredictOptions(**options)
-        self.device = resolve_device(device)
+        self._device_name = device
+        devices = resolve_devices(device)
+        self.device = devices[0]
         self.loaded: LoadedModel = load_checkpoint(checkpoint, self.device)
         record = self.loaded.record
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
         self.window_px = self.options.window or record.chip_size or DEFAULT_WINDOW_PX
-        self._paths = torch.from_numpy(record.taxonomy.paths.copy()).to(self.device)
+        paths = torch.from_numpy(record.taxonomy.paths.copy())
+        self._path_model = build_path_model(
+            self.loaded.model, paths, devices, self.options.views, self.options.amp, self.options.compile
+        )
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -125,11 +132,14 @@ class Predictor:
 
     def path_model(self) -> PathModel:
         """Return the map from stored values and validity to path logits, test-time augmentation included."""
-        model: PathModel = self._path_logits
-        return averaged_over_flips(model) if self.options.tta else model
+        return self._path_model
 
-    def _path_logits(self, image: Tensor, valid: Tensor) -> Tensor:
-        return self.loaded.model.path_logits(image, valid, self._paths)
+    def batch_size(self, window: tuple[int, int]) -> int:
+        """Windows of (height, width) px per forward pass: as asked for, or what the device takes."""
+        asked = self.options.batch_size
+        if not isinstance(asked, str):
+            return asked
+        return largest_batch(self._path_model, (len(self.loaded.record.bands), *window), self.device)
 
     def open(self, raster_path: ScenePath) -> SceneReader:
         """Open a scene with the bands of the checkpoint.
@@ -189,7 +199,7 @@ class Predictor:
             plan,
             chunk,
             options.blend,
-            options.batch_size,
+            self.batch_size(plan.windows.size),
             self.device,
             progress,
             from_row,
@@ -206,6 +216,7 @@ class Predictor:
         overwrite: bool = False,
         progress: Progress | None = None,
         resume: bool = False,
+        engine: Engine | None = None,
     ) -> Prediction:
         """Predict a scene into a folder.
 
@@ -219,6 +230,7 @@ class Predictor:
             overwrite: Replace results that exist.
             progress: Called with (windows done, windows in all).
             resume: Compute only what an earlier run of the same scene, checkpoint and options lacks.
+            engine: Who computes; None for this process.
 
         Returns:
             The files.
@@ -230,7 +242,7 @@ class Predictor:
         with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
             outputs = self._outputs(scene, folder)
-            plan = self.chunk_plan(scene.grid.shape)
+            plan = self.chunk_plan(scene.grid.shape, chunk_rows=engine.chunk_rows if engine else None)
             manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device))
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
@@ -242,7 +254,8 @@ class Predictor:
                     _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
                 if not run.is_placing:
                     refuse_existing([*outputs.layers.values(), outputs.item], overwrite)
-                store = self._fill(scene, plan, run, progress)
+                job = self._job(raster_path, engine.chunk_rows) if engine else None
+                store = self._fill(scene, plan, run, progress, engine, job)
                 self._check_unchanged(scene, manifest, run)
                 self._finish(scene, store, outputs, run, manifest)
         return outputs
@@ -255,7 +268,13 @@ class Predictor:
         return Prediction(scene.name, files, folder / f"{scene.name}.json")
 
     def _fill(
-        self, scene: SceneReader, plan: ChunkPlan, run: RunFolder, progress: Progress | None
+        self,
+        scene: SceneReader,
+        plan: ChunkPlan,
+        run: RunFolder,
+        progress: Progress | None,
+        engine: Engine | None,
+        job: SceneJob | None,
     ) -> RowStore:
         """Compute the rows that are missing."""
         taxonomy = self.loaded.record.taxonomy
@@ -272,6 +291,9 @@ class Predictor:
             if progress is not None:
                 progress(done, total)
 
+        if engine is not None and job is not None:
+            any_data = compute_into(store, plan, engine, job, missing, report) or any_data
+            missing = []
         for chunk, row in missing:
             with (
                 store.open_chunk(chunk) as writer,
@@ -283,6 +305,10 @@ class Predictor:
         if not any_data:
             _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
         return store
+
+    def _job(self, raster_path: ScenePath, chunk_rows: int) -> SceneJob:
+        checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
+        return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, self.options, chunk_rows)
 
     def _check_unchanged(self, scene: SceneReader, manifest: Mapping[str, Any], run: RunFolder) -> None:
         """Refuse rows of a file that changed while it was read.

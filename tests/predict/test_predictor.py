@@ -145,10 +145,10 @@ def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_
         calls.append(1)
         if len(calls) > 3:
             raise KeyboardInterrupt
-        return loaded(image, valid, predictor._paths)
+        return run(image, valid)
 
-    loaded = predictor.loaded.model.path_logits
-    monkeypatch.setattr(predictor, "_path_logits", fail_late)
+    run = predictor.path_model()
+    monkeypatch.setattr(predictor, "_path_model", fail_late)
     with pytest.warns(HieraRSWarning), pytest.raises(KeyboardInterrupt):
         predictor.predict(write_scene(), tmp_path / "maps")
     assert [name for name in os.listdir(tmp_path / "maps") if not name.startswith(".")] == []
@@ -249,12 +249,12 @@ def test_bad_options_are_named(save_checkpoint):
 def test_gdal_keeps_few_blocks_while_predicting(save_checkpoint, write_scene, tmp_path, monkeypatch):
     predictor = Predictor(save_checkpoint(), "cpu")
     limits = []
-    original = predictor._path_logits
+    original = predictor.path_model()
 
     def watch(image, valid):
         limits.append(rasterio.env.getenv()["GDAL_CACHEMAX"])
         return original(image, valid)
 
-    monkeypatch.setattr(predictor, "_path_logits", watch)
+    monkeypatch.setattr(predictor, "_path_model", watch)
     predictor.predict(write_scene(), tmp_path / "maps")
     assert set(limits) <= {128, 128 * 2**20}  # GDAL takes large numbers for bytes

@@ -1,0 +1,116 @@
+"""What an engine is: it computes the missing chunks of a scene, elsewhere than in the caller's thread."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunks import Chunk, ChunkPlan
+from .options import PredictOptions
+from .row_store import RowStore
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """A scene and how to predict it, as plain values that travel.
+
+    Attributes:
+        checkpoint: Path of the checkpoint.
+        sha256: Of that file; whoever finds another one refuses.
+        device: Of whoever computes, ``auto`` as a rule.
+        rasters: The scene, as it was named.
+        options: How it is predicted.
+        chunk_rows: Most rows of a chunk.
+    """
+
+    checkpoint: str
+    sha256: str
+    device: str
+    rasters: str | tuple[str, ...]
+    options: PredictOptions
+    chunk_rows: int
+
+
+def named_everywhere(raster_path: str | Path | Sequence[str | Path]) -> str | tuple[str, ...]:
+    """Name a scene so that other processes find it: local paths in full, addresses as they are."""
+    if isinstance(raster_path, str | Path):
+        return str(Path(raster_path).resolve()) if Path(raster_path).exists() else str(raster_path)
+    return tuple(str(named_everywhere(part)) for part in raster_path)
+
+
+@dataclass(frozen=True)
+class ChunkLayers:
+    """A finished chunk.
+
+    Attributes:
+        arrays: By name of the layer, (h, w) or (bands, h, w) values as stored.
+        any_data: Whether a pixel holds data.
+        windows: Windows that touch it.
+        seconds: What it took.
+        worker: Host and process that made it.
+    """
+
+    arrays: dict[str, NDArray[np.generic]]
+    any_data: bool
+    windows: int
+    seconds: float
+    worker: str
+
+
+class Engine(Protocol):
+    """Computes chunks, in any order."""
+
+    @property
+    def chunk_rows(self) -> int:
+        """Most rows of a chunk."""
+
+    def chunks(
+        self, job: SceneJob, starts: Sequence[tuple[int, int]]
+    ) -> Generator[tuple[int, int, ChunkLayers], None, None]:
+        """Predict chunks.
+
+        Args:
+            job: The scene.
+            starts: (number of the chunk, row of the raster to begin with) of what is missing.
+
+        Yields:
+            Number, first row and layers of each, as they are finished.
+        """
+
+
+def compute_into(
+    store: RowStore,
+    plan: ChunkPlan,
+    engine: Engine,
+    job: SceneJob,
+    missing: Sequence[tuple[Chunk, int]],
+    progress: Callable[[int], None],
+) -> bool:
+    """Let an engine compute what is missing, and store chunks as they come.
+
+    Args:
+        store: Where rows go.
+        plan: The chunks.
+        engine: Who computes.
+        job: The scene.
+        missing: Chunks, and the row of the raster to go on from.
+        progress: Called with the number of windows done since the last call.
+
+    Returns:
+        Whether a pixel of them holds data.
+    """
+    any_data = False
+    with closing(engine.chunks(job, [(chunk.number, row) for chunk, row in missing])) as finished:
+        for number, row, done in finished:
+            any_data = any_data or done.any_data
+            with store.open_chunk(plan[number]) as writer:
+                writer.append(row, done.arrays)
+            progress(done.windows)
+    return any_data
+
+
+__all__ = ("ChunkLayers", "Engine", "SceneJob", "compute_into", "named_everywhere")

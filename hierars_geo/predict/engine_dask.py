@@ -1,0 +1,160 @@
+"""Many machines: chunks of scenes as Dask tasks, written by the one process that asked for them."""
+
+import importlib
+import os
+from collections import Counter
+from collections.abc import Generator, Sequence
+from itertools import islice
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+import torch
+
+from ..errors import ClusterError, OptionError
+from .dask_tasks import predict_chunk_layers
+from .engine import ChunkLayers, SceneJob
+
+#: Rows of a chunk: large enough that the windows predicted for both sides of a cut are few.
+CHUNK_ROWS = 2048
+
+#: Chunks under way or waiting to be written, per thread of a worker: bounds what the cluster holds.
+_AHEAD = 2
+
+#: A task that raises is tried again; one whose worker dies is moved by Dask itself.
+_RETRIES = 2
+
+_CONNECT_S = 30
+
+
+class DaskEngine:
+    """A connection to a Dask cluster; without an address, to one on this machine, ended with the block.
+
+    Several threads may predict scenes with it at once.
+
+    Args:
+        scheduler: Address such as ``tcp://10.0.0.1:8786``; None starts workers here.
+        workers: Processes to start here: default one per GPU, or one per CPU core.
+        chunk_rows: Most rows of a chunk.
+
+    Attributes:
+        chunks_by_worker: Chunks that came back, by host and process.
+
+    Raises:
+        OptionError: Dask is not installed.
+        ClusterError: No scheduler answers.
+    """
+
+    def __init__(
+        self, scheduler: str | None = None, workers: int | None = None, chunk_rows: int = CHUNK_ROWS
+    ) -> None:
+        self.chunk_rows = chunk_rows
+        self.chunks_by_worker: Counter[str] = Counter()
+        distributed = _distributed()
+        self._lost = (
+            distributed.KilledWorker,
+            distributed.CancelledError,
+            distributed.comm.CommClosedError,
+            distributed.TimeoutError,
+        )
+        self._cluster: Any = None
+        if scheduler is None:
+            count = workers or torch.cuda.device_count() or os.cpu_count() or 1
+            self._cluster = distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0"
+            )
+        try:
+            self._client: Any = distributed.Client(self._cluster or scheduler, timeout=_CONNECT_S)
+        except (OSError, ValueError) as error:
+            raise ClusterError(
+                f"Expected a Dask scheduler at {scheduler}, but none answered. Start 'dask scheduler' "
+                "and workers with 'dask worker ADDRESS --nthreads 1'."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster, and end the one that was started here."""
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def chunks(
+        self, job: SceneJob, starts: Sequence[tuple[int, int]]
+    ) -> Generator[tuple[int, int, ChunkLayers], None, None]:
+        """Predict chunks of a scene on the cluster.
+
+        Only so many are under way that every worker has its next one: nothing piles up on the workers where
+        the disk here is slower.
+
+        Args:
+            job: The scene.
+            starts: (number of the chunk, row of the raster to begin with) of what is missing.
+
+        Yields:
+            Number, first row and layers of each, as they are finished.
+
+        Raises:
+            ClusterError: Workers died too often, or the scheduler went away.
+            HieraRSError: A task failed, as it would have here.
+        """
+        left = iter(starts)
+        start_of: dict[Any, tuple[int, int]] = {}
+
+        def submit(count: int) -> list[Any]:
+            futures = []
+            for number, row in islice(left, count):
+                future = self._client.submit(
+                    predict_chunk_layers, job, number, row, pure=False, retries=_RETRIES
+                )
+                start_of[future] = (number, row)
+                futures.append(future)
+            return futures
+
+        try:
+            finished = _distributed().as_completed(submit(self._most_ahead()))
+            for future in finished:
+                done = self._result(future)
+                number, row = start_of.pop(future)
+                finished.update(submit(1))
+                self.chunks_by_worker[done.worker] += 1
+                yield number, row, done
+        finally:
+            if start_of:
+                self._client.cancel(list(start_of))
+
+    def _most_ahead(self) -> int:
+        threads: dict[str, int] = self._client.nthreads()
+        return _AHEAD * max(1, sum(threads.values()))
+
+    def _result(self, future: Any) -> ChunkLayers:  # noqa: ANN401
+        try:
+            result: ChunkLayers = future.result()
+        except self._lost as error:
+            reason = " ".join(str(error).split())[:160]
+            raise ClusterError(
+                f"Expected the Dask cluster to keep working, but {type(error).__name__}: {reason}. See the "
+                "workers' logs (memory is the usual reason), then run again with --resume."
+            ) from error
+        return result
+
+
+def _distributed() -> ModuleType:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise OptionError(
+            "Expected Dask to be installed for --engine dask, but it is not. "
+            "Install it: pip install 'hierars-geo[dask]'."
+        ) from error
+
+
+__all__ = ("CHUNK_ROWS", "DaskEngine")

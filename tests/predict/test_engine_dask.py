@@ -1,0 +1,122 @@
+"""The Dask engine: the local engine's bytes, whoever computes them, and what goes wrong."""
+
+import importlib
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import rasterio
+
+distributed = pytest.importorskip("distributed")
+
+from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, OptionError  # noqa: E402
+from hierars_geo.predict import Predictor, engine_dask  # noqa: E402
+from hierars_geo.predict.dask_tasks import cached_predictor, predict_chunk_layers  # noqa: E402
+from hierars_geo.predict.engine import SceneJob  # noqa: E402
+from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
+
+
+@pytest.fixture
+def engine():
+    """Two workers as threads of this process: quick to start."""
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+        ) as cluster,
+        DaskEngine(cluster.scheduler_address, chunk_rows=64) as engine,
+    ):
+        yield engine
+    cached_predictor.cache_clear()
+
+
+def pixels(prediction):
+    values = {}
+    for name, path in prediction.layers.items():
+        with rasterio.open(path) as dataset:
+            values[name] = dataset.read()
+    return values
+
+
+def assert_same_maps(a, b):
+    first, second = pixels(a), pixels(b)
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
+        assert a.layers[name].read_bytes() == b.layers[name].read_bytes()
+
+
+def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene, tmp_path, engine):
+    scene = write_scene()
+    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5, confidence=True, chunk_px=70, batch_size=3)
+    done = []
+    local = predictor.predict(scene, tmp_path / "local")
+    dask = predictor.predict(
+        scene, tmp_path / "dask", engine=engine, progress=lambda *counts: done.append(counts)
+    )
+    assert_same_maps(local, dask)
+    assert sum(engine.chunks_by_worker.values()) == len(predictor.chunk_plan((150, 130), chunk_rows=64)) > 3
+    assert done[-1][0] == done[-1][1]
+
+
+def job_for(checkpoint, rasters, sha256):
+    predictor = Predictor(checkpoint, "cpu")
+    return SceneJob(
+        str(checkpoint), sha256 or predictor.loaded.sha256, "cpu", str(rasters), predictor.options, 64
+    )
+
+
+def test_a_worker_with_another_checkpoint_refuses(save_checkpoint, write_scene):
+    cached_predictor.cache_clear()
+    with pytest.raises(CheckpointError, match="same file on every machine"):
+        predict_chunk_layers(job_for(save_checkpoint(), write_scene(), "0" * 64), 0, 0)
+
+
+def test_what_fails_on_a_worker_is_said_here(save_checkpoint, tmp_path, engine):
+    job = job_for(save_checkpoint(), tmp_path / "gone.tif", None)
+    with pytest.raises(MissingFileError, match=r"gone\.tif"):
+        list(engine.chunks(job, [(0, 0), (1, 64)]))
+
+
+def test_without_dask_one_line_says_how_to_get_it(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(OptionError, match=r"pip install 'hierars-geo\[dask\]'"):
+        DaskEngine()
+
+
+def test_an_address_where_nobody_answers_is_named(monkeypatch):
+    monkeypatch.setattr(engine_dask, "_CONNECT_S", 0.5)
+    with pytest.raises(ClusterError, match=r"scheduler at tcp://127\.0\.0\.1:9, but none answered"):
+        DaskEngine("tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_on_the_way_is_replaced(save_checkpoint, write_scene, tmp_path):
+    scene = write_scene(height=900, width=400)
+    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5)
+    local = predictor.predict(scene, tmp_path / "local")
+    victims = []
+
+    with DaskEngine(workers=2, chunk_rows=100) as engine:
+
+        def kill_one():
+            while not engine.chunks_by_worker:
+                time.sleep(0.02)
+            victim = int(next(iter(engine.chunks_by_worker)).rpartition(":")[2])
+            victims.append(victim)
+            os.kill(victim, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        dask = predictor.predict(scene, tmp_path / "dask", engine=engine)
+        killer.join()
+        workers = {int(name.rpartition(":")[2]) for name in engine.chunks_by_worker}
+    assert victims
+    assert len(workers) >= 2
+    assert os.getpid() not in workers
+    assert_same_maps(local, dask)
