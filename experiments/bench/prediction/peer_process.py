@@ -115,7 +115,8 @@ def raster_vision(job: Job) -> Callable[[], object]:
     from rastervision.core.data import ClassConfig, RasterioSource, SemanticSegmentationLabels
 
     model = Exported(job["model"])
-    classes = ClassConfig(names=[f"class {number}" for number in range(job["classes"])])
+    names = [f"class {number}" for number in range(job["classes"])]
+    classes = ClassConfig(names=names, null_class=names[0])
 
     def run() -> None:
         source = RasterioSource(job["raster"])
