@@ -1,5 +1,6 @@
 """The map page's addresses: colours of tiles, the pixel query, areas, and what is refused."""
 
+import json
 import re
 from io import BytesIO
 
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel
+from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel, write_image
 
-from hierars_geo.errors import MissingFileError, RasterError
+from hierars_geo.errors import HieraRSWarning, MissingFileError, RasterError
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.viewer.selection import Selection
 
@@ -244,11 +245,7 @@ def test_the_page_needs_no_other_site(client):
     for address in linked:
         answer = client.get(address)
         assert answer.status_code == 200
-        assert answer.headers["content-type"].split(";")[0] in (
-            "text/javascript",
-            "text/css",
-            "image/svg+xml",
-        )
+        assert answer.headers["content-type"].split(";")[0] in PAGE_TYPES
     assert client.get("/static/vendor/maplibre-gl-worker.mjs").status_code == 200
 
 
@@ -269,6 +266,28 @@ def test_a_folder_with_nothing_to_view_is_refused(tmp_path, painted):
         find_views([painted.folder], image=tmp_path / "none.tif")
     with pytest.raises(RasterError, match="bands named red, green, blue"):
         find_views([painted.folder], image=painted.folder / "scene_L1.tif")
+
+
+def test_the_image_may_be_named_by_the_item_or_by_hand(tmp_path):
+    scene = paint(tmp_path / "maps")
+    [view] = find_views([scene.folder])
+    assert view.backdrop is None
+    path = write_image(scene, tmp_path / "some image.tif")
+    assert find_views([scene.folder], image=path)[0].backdrop.files[0] == (path, 1)
+    item = json.loads((scene.folder / "scene.json").read_text())
+    for href in ("../some%20image.tif", path.as_uri()):
+        item["links"] = [{"rel": "derived_from", "href": href}]
+        (scene.folder / "scene.json").write_text(json.dumps(item))
+        [view] = find_views([scene.folder])
+        assert view.backdrop.files[0][0].resolve() == path
+    for href in ("https://example.org/scene.tif", "/vsicurl/https://example.org/scene.tif", "gone.tif"):
+        item["links"] = [{"rel": "derived_from", "href": href}]
+        (scene.folder / "scene.json").write_text(json.dumps(item))
+        assert find_views([scene.folder])[0].backdrop is None
+    item["links"] = [{"rel": "derived_from", "href": "./scene_L1.tif"}]
+    (scene.folder / "scene.json").write_text(json.dumps(item))
+    with pytest.warns(HieraRSWarning, match=r"image of scene is not shown.*red, green, blue"):
+        assert find_views([scene.folder])[0].backdrop is None
 
 
 def test_a_map_that_holds_a_value_of_no_class_says_so(tmp_path):

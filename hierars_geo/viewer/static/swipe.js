@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { createMap, ViewLayers } from "./map.js";
+import { askPixel } from "./pixel.js";
 
 const STEP = 2;
 
@@ -38,6 +39,7 @@ export class Swipe {
     this.right = map;
     this.left.on("move", () => this.#copy(this.left, map));
     map.on("move", () => this.#copy(map, this.left));
+    map.on("click", ({ lngLat }) => askPixel(map, this.layers.view, lngLat));
   }
 
   #copy(from, to) {
