@@ -4,17 +4,21 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from glob import glob, has_magic
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import OptionError
+from ..errors import MissingFileError, OptionError
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..predict import Predictor
+    from ..predict import Predictor, ScenePath
 
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
   hierars-geo predict model.ckpt scene.tif -o maps --confidence --depth-threshold 0.7
+  hierars-geo predict model.ckpt 'tiles/*.tif' -o maps --mosaic --region 5.1,47.2,5.4,47.5
+  hierars-geo predict model.ckpt scene.tif -o maps --resume
   hierars-geo predict model.ckpt S2_folder -o maps --window 256 --overlap 0.5 --tta flips turns
   hierars-geo predict model.ckpt a.tif b.tif -o maps --engine dask --scheduler tcp://10.0.0.1:8786
 """
@@ -29,7 +33,7 @@ def parser() -> CommandParser:
     )
     p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
     p.add_argument(
-        "rasters", type=str, nargs="+", help="a raster, or a folder with one file per band, per scene"
+        "rasters", type=str, nargs="+", help="per scene a raster, a folder with a file per band, a STAC item"
     )
     p.add_argument("-o", "--out-dir", type=str, required=True, help="folder of the maps")
     p.add_argument(
@@ -65,6 +69,9 @@ def parser() -> CommandParser:
     p.add_argument(
         "--chunk-px", type=int, help="most columns at once (default: 16384, or what memory allows)"
     )
+    p.add_argument("--region", type=str, help="LEFT,BOTTOM,RIGHT,TOP or a polygon file (default: everything)")
+    p.add_argument("--region-crs", type=str, help="CRS of LEFT,BOTTOM,RIGHT,TOP (default: EPSG:4326)")
+    p.add_argument("--mosaic", action="store_true", help="the rasters are tiles of one scene")
     p.add_argument("--resume", action="store_true", help="compute only what an earlier, broken run lacks")
     p.add_argument("--overwrite", action="store_true", help="replace maps that exist")
     return p
@@ -95,17 +102,21 @@ def main(argv: list[str]) -> int:
         probabilities=args.probabilities,
         stack=args.stack,
         chunk_px=args.chunk_px,
+        region=args.region,
+        region_crs=args.region_crs,
+        mosaic=args.mosaic,
     )
-    _check_scenes(predictor, args.rasters)
+    scenes = _scenes(args.rasters, args.mosaic)
+    _check_scenes(predictor, scenes)
     try:
-        _predict_all(predictor, args)
+        _predict_all(predictor, scenes, args)
     except KeyboardInterrupt:
         sys.stderr.write("hierars-geo: note: finished rows are kept: give the same command with --resume.\n")
         raise
     return 0
 
 
-def _predict_all(predictor: "Predictor", args: Namespace) -> None:
+def _predict_all(predictor: "Predictor", scenes: Sequence["ScenePath"], args: Namespace) -> None:
     from ..predict import DaskEngine
     from .progress import progress_bar
 
@@ -113,8 +124,8 @@ def _predict_all(predictor: "Predictor", args: Namespace) -> None:
         engine = None
         if args.engine == "dask":
             engine = stack.enter_context(DaskEngine(args.scheduler, args.workers))
-        for raster in args.rasters:
-            with progress_bar(f"predict {raster}") as progress:
+        for raster in scenes:
+            with progress_bar(f"predict {_title(raster)}") as progress:
                 prediction = predictor.predict(
                     raster, args.out_dir, args.overwrite, progress, resume=args.resume, engine=engine
                 )
@@ -126,24 +137,56 @@ def _batch_size(text: str) -> int | Literal["auto"]:
     return "auto" if text == "auto" else int(text)
 
 
-def _check_scenes(predictor: "Predictor", rasters: Sequence[str]) -> None:
+def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
+    """Return what to predict, patterns written out: each raster, or all of them as one scene.
+
+    Raises:
+        MissingFileError: Nothing fits a pattern.
+    """
+    paths: list[str] = []
+    for raster in rasters:
+        if not has_magic(raster) or "://" in raster or Path(raster).exists():
+            paths.append(raster)
+            continue
+        found = sorted(glob(raster, recursive=True))
+        if not found:
+            raise MissingFileError(f"Expected rasters that fit {raster}, but got none. Check the pattern.")
+        paths += found
+    if mosaic:
+        return [tuple(path for item in paths for path in _tiles(item))]
+    return list(paths)
+
+
+def _tiles(path: str) -> list[str]:
+    """Return the rasters of a folder of tiles; a product or another raster is a tile itself."""
+    from ..raster import list_rasters
+
+    folder = Path(path)
+    if not folder.is_dir() or folder.suffix.upper() == ".SAFE":
+        return [path]
+    return [str(file) for file in list_rasters(folder)]
+
+
+def _title(scene: "ScenePath") -> str:
+    return str(scene) if isinstance(scene, str | Path) else f"{scene[0]} and {len(scene) - 1} more"
+
+
+def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"]) -> None:
     """Open every scene before the first is predicted.
 
     Raises:
         HieraRSError: One cannot be opened, or two would write the same files.
     """
-    from ..raster import open_scene
-
     raster_of: dict[str, str] = {}
-    for raster in rasters:
-        with open_scene(raster, predictor.loaded.record.bands) as scene:
+    for raster in scenes:
+        with predictor.open(raster) as scene:
             name = scene.name
         if name in raster_of:
             raise OptionError(
-                f"Expected scenes of different names, but got {raster_of[name]} and {raster}, which would "
-                f"both be written as {name}_L1.tif. Predict them into different folders."
+                f"Expected scenes of different names, but got {raster_of[name]} and {_title(raster)}, which "
+                f"would both be written as {name}_L1.tif. Predict them into different folders."
             )
-        raster_of[name] = raster
+        raster_of[name] = _title(raster)
 
 
 __all__ = ("main", "parser")

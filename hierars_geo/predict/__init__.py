@@ -9,7 +9,7 @@ from .engine_dask import DaskEngine
 from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
 from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
-from .predictor import Prediction, Predictor
+from .predictor import Prediction, Predictor, ScenePath
 from .regions import Regions
 from .stream import WindowPlan, stream_rows
 
@@ -31,6 +31,7 @@ __all__ = (
     "Regions",
     "Rows",
     "SceneJob",
+    "ScenePath",
     "WindowPlan",
     "evaluate_classifier",
     "evaluate_maps",

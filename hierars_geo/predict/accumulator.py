@@ -68,7 +68,7 @@ class Accumulator:
             return
         rows, cols = inside.slices()
         own_rows, own_cols = inside.shifted(-here.row, -here.col).slices()
-        self._valid[rows, cols] = valid[own_rows, own_cols]
+        self._valid[rows, cols] |= valid[own_rows, own_cols]
         if values is not None:
             weights = self._weights[own_rows, own_cols]
             # rounded after each step: a fused step would round otherwise at the end of a vector register,

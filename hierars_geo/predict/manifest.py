@@ -36,6 +36,7 @@ def run_manifest(
     content = {
         "checkpoint_sha256": loaded.sha256,
         "source": [file_identity(path) for path in scene.paths],
+        "region": scene.region,
         "grid": [scene.grid.crs.to_wkt(), list(scene.grid.transform)[:6], list(scene.grid.shape)],
         "window": [list(plan.windows.size), list(plan.windows.stride)],
         "chunks": [list(plan.row_edges), list(plan.col_edges)],

@@ -28,6 +28,9 @@ class PredictOptions:
         probabilities: Write the probability of every path, too: one band each, per cent.
         stack: Write the class maps of all levels as bands of one file, not one file each.
         chunk_px: Most columns predicted at once; None for 16 384 or what memory allows.
+        region: Part to predict: ``LEFT,BOTTOM,RIGHT,TOP`` or a polygon file; None for all.
+        region_crs: CRS of a box; None for longitude and latitude.
+        mosaic: Several rasters are tiles of one scene.
     """
 
     window: int | None = None
@@ -44,6 +47,9 @@ class PredictOptions:
     probabilities: bool = False
     stack: bool = False
     chunk_px: int | None = None
+    region: str | None = None
+    region_crs: str | None = None
+    mosaic: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges.

@@ -1,7 +1,6 @@
 """Predictor: a checkpoint and a raster in, one georeferenced map per level out."""
 
 import json
-import math
 import shutil
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,6 +20,7 @@ from ..raster import (
     bounded_block_cache,
     check_writable_folder,
     move_into_place,
+    open_mosaic,
     open_scene,
     place_raster,
     refuse_existing,
@@ -47,16 +47,15 @@ from .manifest import file_identity, manifest_digest, run_manifest, was_finished
 from .maps import stored_layer, write_layer, write_stack
 from .options import PredictOptions
 from .provenance import prediction_item
+from .region_reader import cut_to_region, rows_inside
 from .replicas import resolve_devices
 from .row_store import RowStore
 from .run_folder import RunFolder, run_folder, run_path
 from .stream import PathModel, WindowPlan
+from .training_notes import training_notes
 
 #: Side of a window where neither the caller nor the checkpoint says.
 DEFAULT_WINDOW_PX = 512
-
-#: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
-_GSD_TOLERANCE = 1.25
 
 #: A raster; or one file per band, in a folder or a list.
 ScenePath: TypeAlias = str | Path | Sequence[str | Path]
@@ -147,7 +146,19 @@ class Predictor:
         Raises:
             HieraRSError: It cannot be read, or lacks bands.
         """
-        return open_scene(raster_path, self.loaded.record.bands)
+        bands, options = self.loaded.record.bands, self.options
+        if options.mosaic:
+            tiles = [raster_path] if isinstance(raster_path, str | Path) else raster_path
+            scene = open_mosaic(tiles, bands)
+        else:
+            scene = open_scene(raster_path, bands)
+        if options.region is None:
+            return scene
+        try:
+            return cut_to_region(scene, options.region, options.region_crs)
+        except BaseException:
+            scene.close()
+            raise
 
     def chunk_plan(
         self, shape: tuple[int, int], chunk_px: int | None = None, chunk_rows: int | None = None
@@ -207,7 +218,8 @@ class Predictor:
         # closed before the scene: an interrupt leaves no thread reading a closed file
         with closing(stream):
             for rows in stream:
-                yield rows, decoder.decode(rows)
+                inside = rows_inside(scene, chunk, rows)
+                yield inside, decoder.decode(inside)
 
     def predict(
         self,
@@ -368,23 +380,8 @@ class Predictor:
             item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 
     def _warn(self, scene: SceneReader) -> None:
-        """Say what differs from training: window, GSD, and what the reader noted."""
-        record = self.loaded.record
-        notes = list(scene.notes)
-        if record.chip_size is not None and self.window_px != record.chip_size:
-            notes.append(
-                f"the window is {self.window_px} px, the training chips had {record.chip_size} px: the "
-                f"model's gates "
-                "see another context than in training"
-            )
-        if record.gsd_m is not None:
-            gsd_m = scene.grid.gsd_m()
-            if abs(math.log(gsd_m / record.gsd_m)) > math.log(_GSD_TOLERANCE):
-                notes.append(
-                    f"the scene's GSD is {gsd_m:.3g} m, the training scenes' was {record.gsd_m:.3g} m: "
-                    "expect poorer maps, or resample the scene"
-                )
-        for note in notes:
+        """Say what the reader noted, and what differs from training."""
+        for note in (*scene.notes, *training_notes(scene.grid, self.loaded.record, self.window_px)):
             _note(scene.name, note)
 
 

@@ -1,0 +1,181 @@
+"""What can be predicted: mosaics, regions, STAC items; each against the same pixels in one raster."""
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+
+from hierars_geo.cli import main
+from hierars_geo.errors import OptionError, RasterError
+from hierars_geo.grid import Window
+from hierars_geo.predict import Predictor
+from hierars_geo.raster import open_mosaic, open_scene
+
+
+def read(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1), dataset.transform
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """Write a window of a raster to a file of its own."""
+
+    def write(path, name, row, col, height, width):
+        target = tmp_path / "tiles" / f"{name}.tif"
+        target.parent.mkdir(exist_ok=True)
+        with rasterio.open(path) as source:
+            window = rasterio.windows.Window(col, row, width, height)
+            transform = source.transform @ Affine.translation(col, row)
+            profile = source.profile | {"height": height, "width": width, "transform": transform}
+            with rasterio.open(target, "w", **profile) as dataset:
+                dataset.write(source.read(window=window))
+                dataset.descriptions = source.descriptions
+        return target
+
+    return write
+
+
+def test_tiles_of_a_raster_give_its_maps(save_checkpoint, write_scene, cut, tmp_path, capsys):
+    scene, checkpoint = write_scene(), str(save_checkpoint())
+    tiles = [
+        cut(scene, "a", 0, 0, 80, 70),
+        cut(scene, "b", 0, 60, 80, 70),
+        cut(scene, "c", 70, 0, 80, 70),
+        cut(scene, "d", 70, 60, 80, 70),
+    ]
+    assert main(["predict", checkpoint, str(scene), "-o", str(tmp_path / "one"), "--device", "cpu"]) == 0
+    command = ["predict", checkpoint, *map(str, tiles), "-o", str(tmp_path / "many"), "--device", "cpu"]
+    assert main([*command, "--mosaic"]) == 0
+    pattern = str(tmp_path / "tiles" / "*.tif")
+    out = ["-o", str(tmp_path / "glob"), "--device", "cpu", "--mosaic"]
+    assert main(["predict", checkpoint, pattern, *out]) == 0
+    expected, grid = read(tmp_path / "one" / "scene_L3.tif")
+    for folder in ("many", "glob"):
+        values, transform = read(tmp_path / folder / "tiles_L3.tif")
+        assert transform.almost_equals(grid)
+        np.testing.assert_array_equal(values, expected)
+
+
+def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
+    """Values are eastings: wherever a pixel comes from, it says where it lies."""
+
+    def write(name, crs, transform, east):
+        path = tmp_path / f"{name}.tif"
+        profile = {"driver": "GTiff", "height": 60, "width": 60, "count": 1, "dtype": "float64", "nodata": -1}
+        with rasterio.open(path, "w", crs=crs, transform=transform, **profile) as dataset:
+            dataset.write(east[None])
+            dataset.descriptions = ("B02",)
+        return path
+
+    cols = np.arange(60) + 0.5
+    first = write(
+        "a", "EPSG:32650", Affine(10, 0, 500000, 0, -10, 4000000), np.tile(500000 + 10 * cols, (60, 1))
+    )
+    # half of it east of the first one, twice as coarse, in degrees
+    move = rasterio.warp.transform
+    (left,), (top,) = move("EPSG:32650", "EPSG:4326", [500300.0], [4000000.0])
+    transform = Affine(2.2e-4, 0, left, 0, -1.8e-4, top)
+    x, y = np.meshgrid(cols, cols)
+    lon, lat = transform.a * x + left, transform.e * y + top
+    east, _ = move("EPSG:4326", "EPSG:32650", lon.ravel().tolist(), lat.ravel().tolist())
+    second = write("b", "EPSG:4326", transform, np.reshape(east, (60, 60)))
+    with open_mosaic([first, second], ["B02"]) as scene:
+        height, width = scene.grid.shape
+        assert width > 140
+        image, valid = scene.read(Window(0, 0, height, width))
+        where = scene.grid.transform.c + 10 * (np.arange(width) + 0.5)
+        difference = np.abs(image[0] - where)[valid]
+        assert valid.mean() > 0.6
+        assert (difference < 0.5).mean() > 0.9
+        assert difference.max() <= 10.5  # the outer half of a coarse pixel has nothing to blend with
+        assert any("resampled bilinearly" in note for note in scene.notes)
+
+
+def test_a_box_is_the_same_window_of_the_scene(save_checkpoint, write_scene, cut, tmp_path):
+    scene = write_scene()
+    box = "500200,3998700,501000,3999500"
+    predictor = Predictor(save_checkpoint(), "cpu", region=box, region_crs="EPSG:32650")
+    values, transform = read(predictor.predict(scene, tmp_path / "region").layers["L3"])
+    assert transform.almost_equals(Affine(10, 0, 500200, 0, -10, 3999500))
+    tile = cut(scene, "tile", 50, 20, 80, 80)
+    plain = Predictor(save_checkpoint(), "cpu").predict(tile, tmp_path / "tile").layers["L3"]
+    np.testing.assert_array_equal(values, read(plain)[0])
+
+
+def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_path):
+    scene, checkpoint = write_scene(corner=0), save_checkpoint()
+    shape = shapely.Point(500600, 3999300).buffer(350)
+    file = tmp_path / "region.gpkg"
+    geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32650").to_crs("EPSG:4326").to_file(file)
+    options = {"window": 32, "overlap": 0.5, "chunk_px": 40}
+    with pytest.warns(UserWarning, match="window is 32"):
+        maps = Predictor(checkpoint, "cpu", region=str(file), **options).predict(scene, tmp_path / "maps")
+    values, transform = read(maps.layers["L3"])
+    rows, cols = np.mgrid[: values.shape[0], : values.shape[1]] + 0.5
+    x, y = transform.c + 10 * cols, transform.f - 10 * rows
+    inside = shapely.contains_xy(shape, x, y)
+    differs = (values != 0) != inside
+    assert differs.mean() < 0.005  # the edge moves by centimetres through another CRS and back
+    assert 0.6 < inside.mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        ("0,0,1,1", "lies outside"),
+        ("5,5,1,1", "with an area"),
+        ("1,2,3", "LEFT,BOTTOM,RIGHT,TOP"),
+        ("here", "or a polygon file"),
+    ],
+)
+def test_bad_regions_are_named(save_checkpoint, write_scene, tmp_path, region, message):
+    with pytest.raises(OptionError, match=message):
+        Predictor(save_checkpoint(), "cpu", region=region).predict(write_scene(), tmp_path / "out")
+
+
+def test_a_stac_item_names_its_bands(write_scene, tmp_path):
+    scene = write_scene(height=8, width=9, corner=0)
+    folder = tmp_path / "item"
+    folder.mkdir()
+    assets = {"thumbnail": {"href": "./t.tif", "roles": ["thumbnail"]}}
+    with rasterio.open(scene) as source:
+        profile = source.profile | {"count": 1}
+        for key, index in {"B02": 1, "B03": 2, "red": 3, "B8": 4}.items():
+            with rasterio.open(folder / f"{key}.tif", "w", **profile) as target:
+                target.write(source.read(index), 1)
+            named = {"bands": [{"name": "B04"}]} if key == "red" else {}
+            assets[key] = {"href": f"./{key}.tif", "type": "image/tiff; application=geotiff", **named}
+    item = folder / "item.json"
+    item.write_text(json.dumps({"type": "Feature", "id": "S2_item", "assets": assets}))
+    wanted = ["B08", "B04", "B02"]
+    with open_scene(item, wanted) as a, open_scene(scene, wanted) as b:
+        assert a.name == "S2_item"
+        for left, right in zip(a.read(Window(0, 0, 8, 9)), b.read(Window(0, 0, 8, 9)), strict=True):
+            np.testing.assert_array_equal(left, right)
+    with pytest.raises(RasterError, match="B11 missing"):
+        open_scene(item, ["B11"])
+    item.write_text("{}")
+    with pytest.raises(RasterError, match="Expected a STAC item"):
+        open_scene(item, wanted)
+
+
+def test_a_safe_folder_gives_each_band_at_its_finest(write_scene, tmp_path):
+    folder = tmp_path / "S2A_MSIL2A_X.SAFE" / "GRANULE" / "L2A_T" / "IMG_DATA"
+    with rasterio.open(write_scene(height=32, width=32, corner=0)) as source:
+        image = source.read(1)
+    for size, res in ((32, 10), (16, 20)):
+        path = folder / f"R{res}m" / f"T50_20200101_B02_{res}m.jp2"
+        path.parent.mkdir(parents=True)
+        profile = {"driver": "JP2OpenJPEG", "height": size, "width": size, "count": 1, "dtype": "uint16"}
+        transform = Affine(res, 0, 500000, 0, -res, 4000000)
+        options = {"QUALITY": "100", "REVERSIBLE": "YES"}
+        with rasterio.open(path, "w", crs="EPSG:32650", transform=transform, **profile, **options) as target:
+            target.write(image[:size, :size], 1)
+    with open_scene(tmp_path / "S2A_MSIL2A_X.SAFE", ["B2"]) as scene:
+        assert scene.grid.shape == (32, 32)
+        assert scene.name == "S2A_MSIL2A_X"
