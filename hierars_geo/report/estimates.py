@@ -1,5 +1,6 @@
 """Estimates from reference points, read from the accuracy.json of ``hierars-geo evaluate`` and checked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,13 +56,12 @@ class Estimates(_Part):
     levels: dict[str, LevelEstimate]
 
 
-def read_estimates(path: Path, taxonomy: Taxonomy, scenes: tuple[str, ...]) -> Estimates:
+def read_estimates(path: Path, trees: Mapping[str, Taxonomy]) -> Estimates:
     """Read estimates and check that they are of these maps.
 
     Args:
         path: An accuracy.json.
-        taxonomy: The class tree of the maps.
-        scenes: Names of the scenes.
+        trees: Name of every scene -> its class tree.
 
     Raises:
         MissingFileError: No such file.
@@ -76,10 +76,12 @@ def read_estimates(path: Path, taxonomy: Taxonomy, scenes: tuple[str, ...]) -> E
             f"Expected {path} to be estimates of 'hierars-geo evaluate MAPS POINTS', but {key}: "
             f"{first['msg']}. Evaluate again."
         ) from error
-    if estimates.taxonomy != taxonomy.name or estimates.scene not in scenes:
+    taxonomy = trees.get(estimates.scene)
+    if taxonomy is None or estimates.taxonomy != taxonomy.name:
+        known = ", ".join(f"{scene} with taxonomy {tree.name}" for scene, tree in trees.items())
         raise DataError(
-            f"Expected estimates of {', '.join(scenes)} with taxonomy {taxonomy.name}, but got those of "
-            f"{estimates.scene} with {estimates.taxonomy} (in {path}). Give the file of these maps."
+            f"Expected estimates of {known}, but got those of {estimates.scene} with {estimates.taxonomy} "
+            f"(in {path}). Give the file of these maps."
         )
     for level in range(1, taxonomy.num_levels + 1):
         _check_classes(estimates.levels.get(f"L{level}"), taxonomy, level, path)

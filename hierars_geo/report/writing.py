@@ -109,9 +109,9 @@ def _accuracy(
 def _estimates(scenes: Sequence[PredictedScene], path: Path, required: bool) -> EstimatesSection | None:
     if not required and not path.is_file():
         return None
-    names = tuple(scene.name for scene in scenes)
-    content = read_estimates(path, scenes[0].taxonomy, names)
-    return build_estimates_section(content, scenes[0].taxonomy)
+    trees = {scene.name: scene.taxonomy for scene in scenes}
+    content = read_estimates(path, trees)
+    return build_estimates_section(content, trees[content.scene])
 
 
 def _check_touched(

@@ -84,7 +84,7 @@ def test_undefined_is_a_dash(tmp_path):
     changed = content()
     changed["levels"]["L1"]["classes"][3]["mapped_m2"] = 10.0
     section = build_estimates_section(
-        read_estimates(write(tmp_path / "a.json", changed), TREE, ("scene",)), TREE
+        read_estimates(write(tmp_path / "a.json", changed), {"scene": TREE}), TREE
     )
     (level,) = section.levels
     row = next(row for row in level.rows if row.name == TREE.class_names(1)[3])
@@ -109,4 +109,4 @@ def test_estimates_that_do_not_fit_are_refused(tmp_path, change, message):
     changed = content()
     change(changed)
     with pytest.raises(DataError, match=message):
-        read_estimates(write(tmp_path / "accuracy.json", changed), TREE, ("scene",))
+        read_estimates(write(tmp_path / "accuracy.json", changed), {"scene": TREE})
