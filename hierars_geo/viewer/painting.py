@@ -31,7 +31,7 @@ def class_tile(view: View, level: int, address: TileAddress, selection: Selectio
     """
     pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
     codes = pixels.of_level(level)
-    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene))
+    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
 
 
 def depth_tile(view: View, threshold: int, address: TileAddress, selection: Selection | None = None) -> bytes:
@@ -49,7 +49,7 @@ def depth_tile(view: View, threshold: int, address: TileAddress, selection: Sele
     """
     pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
     codes = pixels.of_depth(threshold)
-    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene))
+    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
 
 
 def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
@@ -61,7 +61,9 @@ def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
     values = read_tile(view.scene.confidence[level], address)
     if values is None:
         return EMPTY_PNG
-    return index_png(np.ma.filled(np.ma.asarray(values, dtype=np.int64), _NOTHING), ramp_colors())
+    return index_png(
+        np.ma.filled(np.ma.asarray(values, dtype=np.int64), _NOTHING), ramp_colors(), small=False
+    )
 
 
 def image_tile(view: View, address: TileAddress) -> bytes:
@@ -71,7 +73,7 @@ def image_tile(view: View, address: TileAddress) -> bytes:
         RasterError: The image is damaged.
     """
     tile = None if view.backdrop is None else view.backdrop.tile(address)
-    return EMPTY_PNG if tile is None else rgb_png(*tile)
+    return EMPTY_PNG if tile is None else rgb_png(*tile, small=False)
 
 
 def code_colors(scene: PredictedScene) -> dict[int, RGB]:

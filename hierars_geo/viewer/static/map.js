@@ -18,6 +18,7 @@ export function createMap(container, camera) {
     pitchWithRotate: false,
     touchPitch: false,
     renderWorldCopies: false,
+    fadeDuration: 0,
   });
 }
 
