@@ -36,10 +36,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask]'; \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask,view]'; \
 	else \
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
-	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask]'; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask,view]'; \
 	fi; \
 	touch $(STAMP)
 

@@ -111,7 +111,7 @@ def main(argv: list[str]) -> int:
     try:
         _predict_all(predictor, scenes, args)
     except KeyboardInterrupt:
-        sys.stderr.write("hierars-geo: note: finished rows are kept: give the same command with --resume.\n")
+        sys.stderr.write("hierars-geo: note: rows that were finished are kept; go on with --resume.\n")
         raise
     return 0
 

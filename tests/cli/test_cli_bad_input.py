@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-import yaml
 
 from hierars_geo.cli import main
 from hierars_geo.taxonomy import Taxonomy
@@ -67,8 +66,8 @@ def inputs(workplace, checkpoint, maps, tmp_path_factory):
     (folder / "empty.yaml").write_text("")
     (folder / "bad.yaml").write_text("a: [1\nb: }")
     (folder / "list.yaml").write_text("- 1\n")
-    tree = Taxonomy.from_yaml("mm5b").to_dict() | {"name": "mine"}
-    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    tree = Taxonomy.from_yaml("mm5b").to_yaml().replace("mm5b", "mine").replace("Stadium", "Arena")
+    (folder / "mine.yaml").write_text(tree)
     (folder / "metrics.json").write_text("{")
     (folder / "half.ckpt").write_bytes(Path(checkpoint).read_bytes()[:50000])
     (folder / "pickled.ckpt").write_bytes(pickle.dumps(Pickled()))
@@ -113,7 +112,7 @@ CASES = [
     (f"{EVALUATE} --region 9 9 1 1", 2, "Expected region to be left < right"),
     (f"{VECTORIZE} --levels 9", 2, r"levels to be within 1..3.* \[9\]"),
     (f"{VECTORIZE} --min-area-m2 -1", 2, "min_area_m2 to be 0 or more, but got -1"),
-    ("vectorize MAPS -o OUT/x.shp", 2, r"\.gpkg, \.parquet, \.fgb, but got '.*x\.shp'"),
+    ("vectorize MAPS -o OUT/x.shp", 2, r"\.gpkg, \.parquet, \.fgb, \.geojson, but got '.*x\.shp'"),
     ("vectorize LABELS -o OUT/x.gpkg", 2, "--taxonomy NAME"),
     (f"{REPORT} --frob", 2, "--frob. See hierars-geo report --help"),
     ("taxonomy", 2, "list,show,validate"),
@@ -225,7 +224,7 @@ FIT_CASES = [
     ({"model__architecture": "uent"}, 2, "Expected a known architecture, but got 'uent'. Near ones: unet"),
     ({"model__mode": "nope"}, 2, "Expected mode to be one of .* but got 'nope'"),
     ({"model__nope": 1}, 2, "Option 'nope' is not accepted. See hierars-geo fit --help"),
-    ({"data__sensor": "nope"}, 2, "sensor .*'sentinel2', but got nope"),
+    ({"data__sensor": "nope"}, 2, "sensor .*'sentinel2', .*but got nope"),
     ({"data__taxonomy": "nope"}, 1, "but got 'nope'. Did you mean"),
     ({"data__bands": ["B99"]}, 2, "but got B99"),
     ({"data__chip_size": -1}, 2, "Expected chip_size to be >= 1, but got -1"),
@@ -263,11 +262,14 @@ def test_a_training_that_cannot_be_leaves_no_checkpoint(
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+ANOTHER_TREE = "taxonomy mm5b in the checkpoint, mine here .*without Stadium and with Arena.*last.ckpt"
+
+
 @pytest.mark.parametrize(
     ("command", "changes", "named", "status", "pattern"),
     [
-        ("fit", {"data__taxonomy": "@mine.yaml"}, "CKPT", 1, "taxonomy mine .* but got mm5b.*last.ckpt"),
-        ("test", {"data__taxonomy": "@mine.yaml"}, "CKPT", 1, "taxonomy mine .* but got mm5b.*last.ckpt"),
+        ("fit", {"data__taxonomy": "@mine.yaml"}, "CKPT", 1, ANOTHER_TREE),
+        ("test", {"data__taxonomy": "@mine.yaml"}, "CKPT", 1, ANOTHER_TREE),
         ("fit", {"data__bands": ["B02", "B03"]}, "CKPT", 1, "bands .*last.ckpt"),
         ("fit", {}, "@code.ckpt", 1, "code.ckpt .*not loaded for safety"),
         ("test", {}, "@pickled.ckpt", 1, "pickled.ckpt .*not loaded for safety"),
@@ -332,13 +334,15 @@ def interrupt_when():
 # A signal in the middle of a read can leave rasterio with a message of GDAL that it cannot decode; it says so
 # by an exception in its error handler that nobody can catch, while the command ends as it should.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupted_prediction_leaves_nothing(inputs, tmp_path, capsys, interrupt_when):
+def test_an_interrupted_prediction_keeps_its_rows_out_of_sight(inputs, tmp_path, capsys, interrupt_when):
     _, good = inputs
-    interrupt_when(lambda: any(tmp_path.glob(".*/*_L1.tif")))
+    interrupt_when(lambda: any(file.stat().st_size for file in tmp_path.glob(".*/chunk-*.rows")))
     windows = ["--window", "32", "--overlap", "0.97", "--batch-size", "1"]
     outcome = run(["predict", good["CKPT"], good["IMAGE"], "-o", str(tmp_path), *windows], capsys)
-    check(outcome, 130, "predict: interrupted")
-    assert not list(tmp_path.iterdir())
+    status, lines = outcome
+    assert (status, lines[-1]) == (130, "hierars-geo: predict: interrupted.")
+    assert "--resume" in lines[-2]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".hierars-part"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as above
@@ -347,4 +351,7 @@ def test_an_interrupted_training_leaves_no_checkpoint(workplace, tmp_path, capsy
     interrupt_when(lambda: any(tmp_path.rglob("metrics.csv")))
     status, lines = run(["fit", "--config", config], capsys)
     assert (status, lines[-1]) == (130, "hierars-geo: fit: interrupted.")
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"config.yaml", "metrics.csv"}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        *("config.yaml", "metrics.csv"),
+        *("statistics.json", "class_histograms.csv", "class_histograms.json"),  # of the data, not of a model
+    }

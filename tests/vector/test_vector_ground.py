@@ -7,8 +7,8 @@ from pyproj import CRS, Geod, Transformer
 
 from hierars_geo.errors import RasterError
 from hierars_geo.grid import GeoGrid
-from hierars_geo.vector.ground import ground_frame, row_pixel_areas_m2
 from hierars_geo.report.scalebar import fit_scale_bar
+from hierars_geo.vector.ground import ground_frame, row_pixel_areas_m2
 
 GEOD = Geod(ellps="WGS84")
 GRIDS = {
