@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from affine import Affine
 from scene_files import UTM, X0, Y0, coordinates, query, write
@@ -67,6 +68,18 @@ def test_south_up_and_mirrored_files_are_turned(tmp_path, flip):
     sample = dataset[query(45, -2, 9, 9)]
     np.testing.assert_array_equal(sample["image"], image)
     np.testing.assert_array_equal(sample["valid"], inside)
+
+
+def test_a_pixel_is_point_file_lies_where_an_area_file_lies(tmp_path, scene):
+    """GeoTIFF counts its tie point from the pixel's centre; what is read is the same ground."""
+    point = write(tmp_path / "point.tif", coordinates(50, 70))
+    with rasterio.open(point, "r+") as dataset:
+        dataset.update_tags(AREA_OR_POINT="Point")
+    with rasterio.open(point) as dataset:
+        assert dataset.tags()["AREA_OR_POINT"] == "Point"
+    window = query(7, 11, 5, 9)
+    assert torch.equal(SceneRaster(point)[window]["image"], SceneRaster(scene)[window]["image"])
+    assert (SceneRaster(point) & SceneRaster(scene))[window]["valid"].all()
 
 
 def test_tiles_become_one_mosaic_and_the_first_valid_pixel_counts(tmp_path):

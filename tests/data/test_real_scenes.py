@@ -13,7 +13,9 @@ from hierars_geo.data import (
     GridChipSampler,
     HierarchicalLabels,
     RandomChipSampler,
+    SceneIntersection,
     SceneRaster,
+    Sentinel1,
     Sentinel2,
     class_frequencies,
 )
@@ -69,3 +71,23 @@ def test_short_band_names_and_two_dates_in_a_geographic_crs():
     metres = Sentinel2(ROOT / "punjab_s1_s2/s2a", bands=["B04"], crs="EPSG:32643", res=10)
     x, y, _ = metres.bounds
     assert metres[x, y]["valid"].float().mean() > 0.95
+
+
+def test_radar_and_optical_chips_of_shifted_grids_cover_the_same_ground():
+    """Sentinel-1 and Sentinel-2 of one place, two dates each; the dates nearest to each other meet."""
+    optical = Sentinel2(ROOT / "punjab_s1_s2/s2a", bands=["B04", "B03", "B02"])
+    radar = Sentinel1(ROOT / "punjab_s1_s2/s1")
+    both = SceneIntersection(optical, radar, time="nearest", days=60)
+    days = sorted({str(interval.left.date()) for interval in both.index.index})
+    assert len(both) == 2, days
+    for slices in GridChipSampler(both, 256):
+        sample = both[slices]
+        assert sample["image"].shape == (5, 256, 256)
+        assert sample["valid"].float().mean() > 0.9
+        apart = SceneIntersection(optical, radar, time="nearest", days=60, stack=False)[slices]
+        kept = [value for key, value in apart.items() if key.startswith("valid_")]
+        assert len(kept) == 2
+        assert all(one.float().mean() > 0.9 for one in kept)
+    swapped = SceneIntersection(radar, optical, time="nearest", days=60)
+    assert swapped.bands == both.bands
+    np.testing.assert_array_equal(swapped[slices]["image"], both[slices]["image"])
