@@ -163,7 +163,11 @@ def _train_a_step(config, scenes, tmp_path, shrink):
     content["trainer"] |= {"max_steps": 1, "precision": 32, "val_check_interval": None, "devices": 1}
     content["trainer"] |= {"accelerator": "cpu", "num_sanity_val_steps": 0, "enable_progress_bar": False}
     content["trainer"] |= {"check_val_every_n_epoch": 1, "enable_model_summary": False}
-    content["trainer"] |= {"logger": False, "limit_test_batches": 1}
+    content["trainer"] |= {
+        "logger": False,
+        "limit_test_batches": 1,
+        "default_root_dir": str(tmp_path / "run"),
+    }
     content["checkpoint"] = {"dirpath": str(tmp_path), "save_top_k": 0, "save_last": False}
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
