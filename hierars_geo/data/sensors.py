@@ -13,6 +13,7 @@ from ..catalog_files import catalog_names, resolve_catalog_file
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
 from ..raster import canonical_band
 from ..taxonomy.yaml_reader import read_yaml
+from .schema_errors import first_complaint
 
 _MAX_BANDS = 1000
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -251,14 +252,8 @@ def _read_sensor(path: Path) -> Sensor:
     try:
         return Sensor.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top)"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        reason = {"missing": "the key is missing", "extra_forbidden": "unknown key"}.get(
-            first["type"], first["msg"].removeprefix("Value error, ")
-        )
         raise DataError(
-            f"Expected {path} to describe a sensor, but {key}: {reason}{more}. Correct the file."
+            f"Expected {path} to describe a sensor, but {first_complaint(error)}. Correct the file."
         ) from error
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ...catalog_files import resolve_catalog_file
 from ...errors import DataError, HieraRSError
 from ...taxonomy.yaml_reader import read_yaml
+from ..schema_errors import first_complaint
 
 #: Name of the record that a data set carries in its own folder.
 RECORD_FILE = "dataset.yaml"
@@ -123,14 +124,8 @@ def read_record(name_or_path: str | Path) -> DatasetRecord:
     try:
         return DatasetRecord.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top)"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        reason = {"missing": "the key is missing", "extra_forbidden": "unknown key"}.get(
-            first["type"], first["msg"].removeprefix("Value error, ")
-        )
         raise DataError(
-            f"Expected {path} to be the record of a data set, but {key}: {reason}{more}. Correct the file."
+            f"Expected {path} to be the record of a data set, but {first_complaint(error)}. Correct the file."
         ) from error
 
 
