@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..nn import ModelRecord, SceneModel, path_logits
+from ..nn import MapModel, ModelRecord, padded_size
 from .pooling import replace_adaptive_pools
 
 #: Name of the only input.
@@ -29,13 +29,14 @@ class MapGraph(nn.Module):
     paths: Tensor
     values: Tensor
 
-    def __init__(self, model: SceneModel, record: ModelRecord) -> None:
+    def __init__(self, model: MapModel, record: ModelRecord) -> None:
         super().__init__()
         taxonomy = record.taxonomy
         self.levels = taxonomy.num_levels
         self.nodata = taxonomy.nodata_value
         # a copy without channels last: the layout would become part of the graph's conditions
-        self.model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
+        self.model = copy.deepcopy(model).eval()
+        self.model.contiguous_layout()
         replace_adaptive_pools(self.model)
         paths = taxonomy.paths
         values = [taxonomy.index_to_value(paths[:, level], level + 1) for level in range(self.levels)]
@@ -69,10 +70,9 @@ class MapGraph(nn.Module):
 
     def path_logits(self, image: Tensor, valid: Tensor) -> Tensor:
         """Path logits (B, T, H, W) of stored values (B, C, H, W) with their validity (B, H, W)."""
-        segmenter, (height, width) = self.model.segmenter, image.shape[-2:]
-        features = segmenter.features(self.model.normalise(image, valid).contiguous())
-        padded = segmenter.features.padded_size((height, width))
-        small = path_logits(segmenter.head(features), self.paths)
+        height, width = image.shape[-2:]
+        padded = padded_size((height, width), self.model.multiple)
+        small = self.model.coarse_path_logits(image, valid, self.paths)
         logits = F.interpolate(small, size=padded, mode="bilinear", align_corners=False)
         # a slice would make the graph ask whether there is anything to cut off, and refuse the other case
         rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
@@ -107,7 +107,7 @@ class DeepnessGraph(MapGraph):
         record: What its checkpoint says of it.
     """
 
-    def __init__(self, model: SceneModel, record: ModelRecord) -> None:
+    def __init__(self, model: MapModel, record: ModelRecord) -> None:
         super().__init__(model, record)
         self.class_counts = record.taxonomy.num_classes
 

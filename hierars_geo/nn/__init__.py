@@ -14,10 +14,11 @@ from .decode import (
     path_logits,
 )
 from .factory import ModelConfig, architectures, build_segmenter
-from .features import FeatureExtractor, extract_features
+from .features import FeatureExtractor, extract_features, padded_size
 from .gaussian import GaussianClassifier
 from .layer_groups import LayerGroups, layer_groups
 from .losses import HCCLoss, HSCLoss
+from .map_model import MapModel
 from .pretrained import load_encoder_weights
 from .record import RECORD_KEY, ModelRecord
 from .scene_model import SceneModel
@@ -34,6 +35,7 @@ __all__ = (
     "HSCLoss",
     "HierarchicalSegmenter",
     "LayerGroups",
+    "MapModel",
     "MergeBlock",
     "Mode",
     "ModelConfig",
@@ -51,6 +53,7 @@ __all__ = (
     "layer_groups",
     "level_confidence",
     "load_encoder_weights",
+    "padded_size",
     "path_classes",
     "path_index",
     "path_logits",

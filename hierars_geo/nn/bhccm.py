@@ -107,8 +107,12 @@ class BHCCM(nn.Module):
         Returns:
             N tensors (B, C_l, h, w), level 1 first.
         """
+        return self.merge(self.classify(features))
+
+    def classify(self, features: Tensor) -> list[Tensor]:
+        """Compute X, what the levels say before they talk: N tensors (B, C_l, h, w)."""
         features = self.dropout(features)
-        return self.merge([classifier(features) for classifier in self.classifiers])
+        return [classifier(features) for classifier in self.classifiers]
 
     def merge(self, logits: list[Tensor]) -> list[Tensor]:
         """Let the levels talk: X to Z.

@@ -25,23 +25,33 @@ class FeatureExtractor(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, H, W) to features (B, D, h, w) of the padded image."""
-        features: Tensor = self.body(self.pad(image))
+        features: Tensor = self.body(pad(image, self.multiple))
         return features
 
-    def pad(self, image: Tensor) -> Tensor:
-        """Pad to :meth:`padded_size` by repeating the edge."""
-        height, width = image.shape[-2:]
-        tall, wide = self.padded_size((height, width))
-        # an exported graph serves every size: it holds the padding, which may be of nothing
-        if not torch.compiler.is_compiling() and (tall, wide) == (height, width):
-            return image
-        return F.pad(image, (0, wide - width, 0, tall - height), mode="replicate")
 
-    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Round (height, width) up to the multiple."""
-        # of numbers >= 0 only: ONNX divides negative integers towards zero
-        tall, wide = ((pixels + self.multiple - 1) // self.multiple * self.multiple for pixels in size)
-        return tall, wide
+def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Round (height, width) up to a multiple."""
+    # of numbers >= 0 only: ONNX divides negative integers towards zero
+    tall, wide = ((pixels + multiple - 1) // multiple * multiple for pixels in size)
+    return tall, wide
+
+
+def pad(image: Tensor, multiple: int) -> Tensor:
+    """Pad (B, C, H, W) at the bottom and right to :func:`padded_size` by repeating the edge."""
+    height, width = image.shape[-2:]
+    tall, wide = padded_size((height, width), multiple)
+    # an exported graph serves every size: it holds the padding, which may be of nothing
+    if not torch.compiler.is_compiling() and (tall, wide) == (height, width):
+        return image
+    return F.pad(image, (0, wide - width, 0, tall - height), mode="replicate")
+
+
+def unpad(logits: Tensor, size: tuple[int, int], multiple: int) -> Tensor:
+    """Bring (B, K, h, w) of the padded image, at the decoder's resolution, to (B, K, H, W) of the image."""
+    padded = padded_size(size, multiple)
+    if torch.compiler.is_compiling() or logits.shape[-2:] != padded:  # a graph serves every size
+        logits = F.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
+    return logits[..., : size[0], : size[1]]
 
 
 class EncoderDecoder(nn.Module):
@@ -54,7 +64,10 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, H, W) to the decoder's features (B, D, h, w)."""
-        encoded = self.encoder(image)
+        return self.decode(self.encoder(image))
+
+    def decode(self, encoded: list[Tensor] | tuple[list[Tensor], ...]) -> Tensor:
+        """Map what the encoder returned to the decoder's features."""
         # DPT's encoder returns its features together with the tokens that stand before them
         parts = encoded if isinstance(encoded, tuple) else (encoded,)
         features: Tensor = self.decoder(*parts)
@@ -95,4 +108,4 @@ def extract_features(model: nn.Module | tuple[nn.Module, int]) -> FeatureExtract
     return FeatureExtractor(EncoderDecoder(encoder, decoder), convolution.in_channels, max(multiple, 32))
 
 
-__all__ = ("EncoderDecoder", "FeatureExtractor", "extract_features")
+__all__ = ("EncoderDecoder", "FeatureExtractor", "extract_features", "pad", "padded_size", "unpad")

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import OptionError
+from .map_model import MapModel
 from .segmenter import HierarchicalSegmenter
 
 
-class SceneModel(nn.Module):
+class SceneModel(MapModel):
     """Normalise the stored values band by band, silence what is not valid, and segment.
 
     Because the numbers are buffers of the model, whoever has the checkpoint predicts with the normalisation
@@ -37,7 +38,18 @@ class SceneModel(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None])
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[:, None, None])
         # measured on CPUs: a U-Net's training step takes a quarter of the time with channels last
-        self.to(memory_format=torch.channels_last)
+        self.layout = torch.channels_last
+        self.to(memory_format=self.layout)
+
+    @property
+    def multiple(self) -> int:
+        """Images are padded to multiples of this."""
+        return self.segmenter.features.multiple
+
+    def contiguous_layout(self) -> None:
+        """Leave channels last; see :class:`MapModel`."""
+        self.layout = torch.contiguous_format
+        self.to(memory_format=self.layout)
 
     def normalise(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return (image - mean) / std, and 0 (the mean) where not valid.
@@ -49,7 +61,7 @@ class SceneModel(nn.Module):
         normal = (image - self.mean) / self.std
         if valid is not None:
             normal = normal.masked_fill(~valid.unsqueeze(1), 0.0)
-        return normal.contiguous(memory_format=torch.channels_last)
+        return normal.contiguous(memory_format=self.layout)
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
@@ -59,6 +71,10 @@ class SceneModel(nn.Module):
     def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, H, W); see :meth:`HierarchicalSegmenter.path_logits`."""
         return self.segmenter.path_logits(self.normalise(image, valid), paths)
+
+    def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
+        return self.segmenter.coarse_path_logits(self.normalise(image, valid), paths)
 
 
 __all__ = ("SceneModel",)

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .bhccm import BHCCM, Mode
 from .decode import Paths, path_logits
-from .features import FeatureExtractor, extract_features
+from .features import FeatureExtractor, extract_features, unpad
 
 
 class HierarchicalSegmenter(nn.Module):
@@ -52,8 +50,7 @@ class HierarchicalSegmenter(nn.Module):
         Returns:
             N tensors (B, C_l, H, W), level 1 first.
         """
-        size = _size(image)
-        return [self._upsample(logits, size) for logits in self.head(self.features(image))]
+        return [self._unpad(logits, image) for logits in self.head(self.features(image))]
 
     def path_logits(self, image: Tensor, paths: Paths) -> Tensor:
         """Compute path logits at the input's size.
@@ -67,18 +64,14 @@ class HierarchicalSegmenter(nn.Module):
         Returns:
             (B, T, H, W).
         """
-        return self._upsample(path_logits(self.head(self.features(image)), paths), _size(image))
+        return self._unpad(self.coarse_path_logits(image, paths), image)
 
-    def _upsample(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bring (B, K, h, w) of the padded image to (B, K, H, W) of the image."""
-        padded = self.features.padded_size(size)
-        if torch.compiler.is_compiling() or logits.shape[-2:] != padded:  # a graph serves every size
-            logits = F.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
-        return logits[..., : size[0], : size[1]]
+    def coarse_path_logits(self, image: Tensor, paths: Paths) -> Tensor:
+        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
+        return path_logits(self.head(self.features(image)), paths)
 
-
-def _size(image: Tensor) -> tuple[int, int]:
-    return image.shape[-2], image.shape[-1]
+    def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
+        return unpad(logits, (image.shape[-2], image.shape[-1]), self.features.multiple)
 
 
 __all__ = ("HierarchicalSegmenter",)

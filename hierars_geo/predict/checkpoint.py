@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError, MissingFileError, OptionError
-from ..nn import RECORD_KEY, ModelRecord, SceneModel
+from ..nn import RECORD_KEY, MapModel, ModelRecord
 
 _PREFIX = "model."
 
@@ -37,7 +37,7 @@ class LoadedModel:
         sha256: Of the file, hexadecimal.
     """
 
-    model: SceneModel
+    model: MapModel
     record: ModelRecord
     path: Path
     sha256: str

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HieraRSWarning, OptionError
-from ..nn import SceneModel
+from ..nn import MapModel
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback
 from .replicas import Replicas, replicate
@@ -21,7 +21,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def build_path_model(
-    model: SceneModel,
+    model: MapModel,
     paths: Tensor,
     devices: Sequence[torch.device],
     augmentations: Sequence[Augmentation] = (),
@@ -69,7 +69,7 @@ def check_amp(amp: str, devices: Sequence[torch.device]) -> None:
 
 
 def _one_device(
-    model: SceneModel,
+    model: MapModel,
     paths: Tensor,
     device: torch.device,
     augmentations: Sequence[Augmentation],

@@ -1,0 +1,33 @@
+"""MapModel: what predicting, exporting and training ask of a model, whatever is inside."""
+
+import abc
+
+from torch import Tensor, nn
+
+
+class MapModel(nn.Module, abc.ABC):
+    """Stored values in, logits per level or path logits out; normalisation inside."""
+
+    @abc.abstractmethod
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
+        """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
+
+    @abc.abstractmethod
+    def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+        """Compute path logits (B, T, H, W), summed at the decoder's resolution and then upsampled."""
+
+    @abc.abstractmethod
+    def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
+
+    @property
+    @abc.abstractmethod
+    def multiple(self) -> int:
+        """Images are padded at the bottom and right to a height and width that are multiples of this."""
+
+    @abc.abstractmethod
+    def contiguous_layout(self) -> None:
+        """Leave channels last, which would become part of an exported graph's conditions."""
+
+
+__all__ = ("MapModel",)
