@@ -79,7 +79,7 @@ def load_encoder_weights(
     own = encoder.state_dict()
     names = {_plain(name): name for name in own}
     found = {names[p]: tensor for key, tensor in weights.state.items() if (p := _plain(key)) in names}
-    first = _first_layer(encoder)
+    first = first_layer(encoder)
     if first in found and found[first].ndim == own[first].ndim:
         found[first] = adapt_bands(found[first], own[first].shape[1], weights.bands, bands, adaptation)
     needed = [name for name, _ in encoder.named_parameters() if not name.startswith("pyramid.")]
@@ -199,7 +199,7 @@ def _plain(name: str) -> str:
     return name.replace(".", "_").replace("dwconv_dwconv", "dwconv")
 
 
-def _first_layer(encoder: nn.Module) -> str:
+def first_layer(encoder: nn.Module) -> str:
     """Name of the weight of the first convolution, the one that sees the bands."""
     for name, module in encoder.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -207,4 +207,4 @@ def _first_layer(encoder: nn.Module) -> str:
     return ""
 
 
-__all__ = ("PretrainedWeights", "load_encoder_weights")
+__all__ = ("PretrainedWeights", "first_layer", "load_encoder_weights")

@@ -1,0 +1,119 @@
+"""Weights of BHCCM for another tree: rows and columns of its classes, by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..taxonomy import Taxonomy
+from .class_rows import ClassRows, LevelSource, level_source, match_levels, no_rows
+
+#: How far below its relatives' mean the bias of a class starts that stands beside them.
+NEW_CLASS_MARGIN = 1.0
+
+
+@dataclass(frozen=True)
+class HeadTree:
+    """A tree and those of its levels that a head has a classifier for.
+
+    Attributes:
+        tree: The class tree.
+        flat: Whether the head predicts the leaves alone.
+    """
+
+    tree: Taxonomy
+    flat: bool
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of the levels, from 1, in the order of the classifiers."""
+        count = self.tree.num_levels
+        return (count,) if self.flat else tuple(range(1, count + 1))
+
+
+@dataclass(frozen=True)
+class HeadTransplant:
+    """Weights for a head.
+
+    Attributes:
+        state: By name within the head; what is not there stays as it is.
+        adapted: Names of those that are not plain copies.
+        levels: Where the classes come from, level 1 first.
+    """
+
+    state: Mapping[str, Tensor]
+    adapted: tuple[str, ...]
+    levels: tuple[ClassRows, ...]
+
+
+def transplant_head(
+    weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor], old: HeadTree, new: HeadTree
+) -> HeadTransplant:
+    """Carry the weights of a head over to another tree.
+
+    Args:
+        weights: State of the old head.
+        fresh: State of the new one, as it was built.
+        old: What the old head predicts.
+        new: What the new head predicts.
+    """
+    matched = {
+        level: other
+        for level, other in match_levels(old.tree, new.tree).items()
+        if level in new.levels and other in old.levels
+    }
+    if not matched:
+        return HeadTransplant({}, (), no_rows(new.tree, new.levels))
+    sources = [level_source(old.tree, new.tree, level, matched) for level in new.levels]
+    state: dict[str, Tensor] = {}
+    adapted: list[str] = []
+    for name, value in fresh.items():
+        before = weights.get(_old_name(name, sources, old))
+        found = _carry_over(name, before, value, sources)
+        if found is None or found.shape != value.shape:
+            continue
+        state[name] = found
+        if before is None or not torch.equal(found, before):
+            adapted.append(name)
+    return HeadTransplant(state, tuple(adapted), tuple(source.rows for source in sources))
+
+
+def _positions(name: str) -> list[int]:
+    """Positions of the levels in a name such as ``up.2_0.project.weight`` or ``residual_weight.1``."""
+    return [int(position) for position in name.split(".")[1].split("_")]
+
+
+def _old_name(name: str, sources: Sequence[LevelSource], old: HeadTree) -> str:
+    """Name of the tensor in the old head: levels may have had other numbers; empty if there was none."""
+    kind, _, *rest = name.split(".")
+    ends = [sources[position] for position in _positions(name)]
+    if kind != "classifiers" and not all(source.same for source in ends):
+        return ""
+    return ".".join([kind, "_".join(str(old.levels.index(source.old_level)) for source in ends), *rest])
+
+
+def _carry_over(
+    name: str, before: Tensor | None, fresh: Tensor, sources: Sequence[LevelSource]
+) -> Tensor | None:
+    """Compute a tensor of the new head; None where it stays as it was built."""
+    giver, taker = sources[_positions(name)[0]], sources[_positions(name)[-1]]
+    if before is None:
+        # a level that is new says nothing to the known ones yet
+        silent = name.endswith("project.weight") and taker.same and not giver.same
+        return torch.zeros_like(fresh) if silent else None
+    if name.startswith("classifiers."):
+        rows = _mixed(giver.outputs, before)
+        return rows - NEW_CLASS_MARGIN * giver.is_new if name.endswith("bias") else rows
+    if name.endswith(("channel_gate.weight", "project.weight")):
+        columns = _mixed(giver.inputs, before.transpose(0, 1)).transpose(0, 1)
+        return _mixed(taker.outputs, columns)
+    return before
+
+
+def _mixed(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Return matrix (C_new, C_old) times rows (C_old, ...): plain copies where a row holds a single 1."""
+    return torch.einsum("no,o...->n...", matrix.to(rows), rows).contiguous()
+
+
+__all__ = ("NEW_CLASS_MARGIN", "HeadTransplant", "HeadTree", "transplant_head")
