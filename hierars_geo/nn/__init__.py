@@ -3,6 +3,7 @@
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, MergeBlock, Mode
+from .checkpoint_file import read_checkpoint, scene_prefix, scene_weights
 from .decode import (
     adaptive_depth,
     confidence_of,
@@ -16,6 +17,7 @@ from .decode import (
 from .factory import ModelConfig, architectures, build_segmenter
 from .features import FeatureExtractor, extract_features, padded_size
 from .gaussian import GaussianClassifier
+from .init_report import InitReport
 from .layer_groups import LayerGroups, layer_groups
 from .losses import HCCLoss, HSCLoss
 from .map_model import MapModel
@@ -23,6 +25,7 @@ from .pretrained import load_encoder_weights
 from .record import RECORD_KEY, ModelRecord
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
+from .transplant import Parts, transplant
 
 __all__ = (
     "BHCCM",
@@ -34,12 +37,14 @@ __all__ = (
     "HCCLoss",
     "HSCLoss",
     "HierarchicalSegmenter",
+    "InitReport",
     "LayerGroups",
     "MapModel",
     "MergeBlock",
     "Mode",
     "ModelConfig",
     "ModelRecord",
+    "Parts",
     "SceneModel",
     "adapt_bands",
     "adaptive_depth",
@@ -57,4 +62,8 @@ __all__ = (
     "path_classes",
     "path_index",
     "path_logits",
+    "read_checkpoint",
+    "scene_prefix",
+    "scene_weights",
+    "transplant",
 )

@@ -1,8 +1,9 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
+from ..nn import read_checkpoint
 from .accumulator import Accumulator, Rows
 from .arrays import ArrayPrediction, iter_windows, predict_array
-from .checkpoint import LoadedModel, load_checkpoint, read_checkpoint, resolve_device
+from .checkpoint import LoadedModel, load_checkpoint, resolve_device
 from .chunks import Chunk, ChunkPlan, predict_chunk
 from .engine import ChunkLayers, Engine, SceneJob
 from .engine_dask import DaskEngine

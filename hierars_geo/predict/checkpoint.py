@@ -1,29 +1,15 @@
-"""Load a checkpoint as data from a stranger: tensors and plain values only, never pickled code."""
+"""Load the model of a checkpoint, ready to predict."""
 
 import hashlib
-import pickle
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from ..errors import CheckpointError, MissingFileError, OptionError
-from ..nn import RECORD_KEY, MapModel, ModelRecord
+from ..errors import CheckpointError, OptionError
+from ..nn import RECORD_KEY, MapModel, ModelRecord, read_checkpoint
 
 _PREFIX = "model."
-
-#: What PyTorch's safe unpickler raises on bytes that are no pickle of its kind: text, a truncated file.
-_NO_PICKLE = (
-    pickle.UnpicklingError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    TypeError,
-    struct.error,
-)
 
 
 @dataclass(frozen=True)
@@ -77,44 +63,6 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
     return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read the plain content of a checkpoint.
-
-    Args:
-        path: Checkpoint written by a task of this package.
-
-    Returns:
-        Its tensors and values; ``state_dict`` and the model record are among them.
-
-    Raises:
-        MissingFileError: There is no such file.
-        CheckpointError: It is damaged, holds code, or was written by something else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"Expected {path} to be a checkpoint, but it does not exist. Check the path.")
-    try:
-        content: dict[str, Any] | object = torch.load(path, map_location="cpu", weights_only=True)
-    except _NO_PICKLE as error:
-        raise CheckpointError(
-            f"Expected {path} to hold tensors and plain values only, but it is no checkpoint, is damaged or "
-            "holds other objects, which are not loaded for safety. Write it with this package."
-        ) from error
-    except (RuntimeError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise CheckpointError(
-            f"Expected {path} to be a PyTorch checkpoint, but: {reason}. The file is damaged or incomplete: "
-            "get it again."
-        ) from error
-    parts = [content.get(key) for key in ("state_dict", RECORD_KEY)] if isinstance(content, dict) else []
-    if not isinstance(content, dict) or not all(isinstance(part, dict) for part in parts):
-        raise CheckpointError(
-            f"Expected {path} to be written by this package, but it holds no model record. "
-            "Train with 'hierars-geo fit' or BHCCMTask."
-        )
-    return content
-
-
 def resolve_device(name: str) -> torch.device:
     """Turn ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device.
 
@@ -139,4 +87,4 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-__all__ = ("LoadedModel", "load_checkpoint", "read_checkpoint", "resolve_device")
+__all__ = ("LoadedModel", "load_checkpoint", "resolve_device")

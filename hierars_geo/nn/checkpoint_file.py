@@ -1,0 +1,82 @@
+"""Read a checkpoint as data from a stranger: tensors and plain values only, never pickled code."""
+
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, MissingFileError
+from .record import RECORD_KEY
+
+#: Before the names of a model's weights; before those of a model that has a source branch beside it.
+_MODEL, _TARGET = "model.", "model.target."
+
+#: What PyTorch's safe unpickler raises on bytes that are no pickle of its kind: text, a truncated file.
+_NO_PICKLE = (
+    pickle.UnpicklingError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read the plain content of a checkpoint.
+
+    Args:
+        path: Checkpoint written by a task of this package.
+
+    Returns:
+        Its tensors and values; ``state_dict`` and the model record are among them.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is damaged, holds code, or was written by something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"Expected {path} to be a checkpoint, but it does not exist. Check the path.")
+    try:
+        content: dict[str, Any] | object = torch.load(path, map_location="cpu", weights_only=True)
+    except _NO_PICKLE as error:
+        raise CheckpointError(
+            f"Expected {path} to hold tensors and plain values only, but it is no checkpoint, is damaged or "
+            "holds other objects, which are not loaded for safety. Write it with this package."
+        ) from error
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise CheckpointError(
+            f"Expected {path} to be a PyTorch checkpoint, but: {reason}. The file is damaged or incomplete: "
+            "get it again."
+        ) from error
+    parts = [content.get(key) for key in ("state_dict", RECORD_KEY)] if isinstance(content, dict) else []
+    if not isinstance(content, dict) or not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(
+            f"Expected {path} to be written by this package, but it holds no model record. "
+            "Train with 'hierars-geo fit' or BHCCMTask."
+        )
+    return content
+
+
+def scene_prefix(state: Mapping[str, Tensor]) -> str:
+    """What stands before the names of the :class:`SceneModel` in a checkpoint's ``state_dict``.
+
+    Of a model with two branches that is the target's.
+    """
+    return _TARGET if any(name.startswith(_TARGET) for name in state) else _MODEL
+
+
+def scene_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of the :class:`SceneModel` in a checkpoint's ``state_dict``, by its own names."""
+    prefix = scene_prefix(state)
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+__all__ = ("read_checkpoint", "scene_prefix", "scene_weights")
