@@ -75,17 +75,20 @@ class ViTPyramid(nn.Module, EncoderMixin):
         levels = [resize(level) for resize, level in zip(self.pyramid, self._maps(x), strict=True)]
         return [x, x[:, :0, ::2, ::2], *levels]
 
+    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the first block's input (B, tokens, D), prefix first, and (rows, columns) of the patches."""
+        patches = self.vit.patch_embed(image)  # (B, H/16, W/16, D)
+        return self.vit.norm_pre(self._with_positions(patches)), (patches.shape[1], patches.shape[2])
+
     def _maps(self, image: Tensor) -> list[Tensor]:
         """Run the blocks; return the four maps (B, D, H/16, W/16)."""
-        patches = self.vit.patch_embed(image)  # (B, H/16, W/16, D)
-        rows, columns = patches.shape[1], patches.shape[2]
-        tokens = self.vit.norm_pre(self._with_positions(patches))
+        tokens, size = self.embed(image)
         prefix = int(self.vit.num_prefix_tokens)
         maps: list[Tensor] = []
         for index, block in enumerate(self.vit.blocks):
             tokens = block(tokens)
             if index in self.taken:
-                grid = tokens[:, prefix:].unflatten(1, (rows, columns))
+                grid = tokens[:, prefix:].unflatten(1, size)
                 maps.append(grid.permute(0, 3, 1, 2).contiguous())
         return maps
 

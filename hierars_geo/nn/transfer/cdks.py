@@ -1,0 +1,259 @@
+"""CDKS: the frozen source backbone runs beside the target's, and the two talk (Ai et al. 2026)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import OptionError
+from .attention import ATTENTIONS
+from .block_groups import STAGES, BlockGroups, Stream, split_encoder
+from .interaction import InteractionPair
+from .merge import StreamMerge
+
+
+@dataclass(frozen=True)
+class CDKSOptions:
+    """How two backbones talk; plain values, carried by the checkpoint.
+
+    Attributes:
+        attention: ``deformable``, or ``cross`` (between all positions: for small windows).
+        heads: Heads of an attention; the greatest common divisor with its inner width is taken.
+        points: Places that a head of a deformable attention reads at each position.
+        value_ratio: Inner width of an attention as a share of the stream's, above 0 to 1.
+        ffn_ratio: Inner width of the feed-forward layers as a share of the stream's, > 0.
+        drop_path: Probability that a sample skips a feed-forward layer in training, 0..1 (1 excluded).
+
+    Raises:
+        OptionError: An option is out of range.
+    """
+
+    attention: str = "deformable"
+    heads: int = 16
+    points: int = 4
+    value_ratio: float = 0.5
+    ffn_ratio: float = 0.25
+    drop_path: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse what no interaction could be built with."""
+        checks: dict[str, tuple[bool, str]] = {
+            "attention": (self.attention in ATTENTIONS, f"one of {', '.join(ATTENTIONS)}"),
+            "heads": (self.heads >= 1, "at least 1"),
+            "points": (self.points >= 1, "at least 1"),
+            "value_ratio": (0 < self.value_ratio <= 1, "above 0 and at most 1"),
+            "ffn_ratio": (self.ffn_ratio > 0, "above 0"),
+            "drop_path": (0 <= self.drop_path < 1, "in 0..1 (1 excluded)"),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise OptionError(f"Expected {name} to be {wanted}, but got {getattr(self, name)!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+class Segment(NamedTuple):
+    """Groups of both backbones that run before one interaction.
+
+    Attributes:
+        stage: Stage 0..3 they belong to.
+        target: Groups of the target's backbone.
+        source: Groups of the source's.
+        ends_stage: Whether they are the last of the stage.
+    """
+
+    stage: int
+    target: tuple[int, ...]
+    source: tuple[int, ...]
+    ends_stage: bool
+
+
+class SourceState(NamedTuple):
+    """What the source backbone has done before the first interaction; both of its passes go on from here.
+
+    Attributes:
+        before: What stands before the four maps in the encoder's list.
+        stream: After the first segment's groups.
+    """
+
+    before: list[Tensor]
+    stream: Stream
+
+
+class CDKS(nn.Module):
+    """Cross-domain knowledge sharing: interactions and merges; the encoders belong to the models around it.
+
+    The groups of blocks of both backbones (:func:`split_encoder`) are matched stage by stage
+    (:func:`match_groups`), with an interaction after each match. The maps of both streams are then merged,
+    stage by stage, for the target's decoder (:class:`StreamMerge`).
+
+    The source's weights are to be frozen and in evaluation mode. Gradient flows through its blocks all the
+    same, to the interactions and the target's backbone. At first the gains of all interactions are 0: the two
+    streams are the two backbones, bit for bit.
+
+    Args:
+        target_encoder: Backbone of the branch that learns; only its form is looked at.
+        source_encoder: Backbone of the frozen branch; only its form is looked at.
+        options: How they talk; None for the defaults.
+        merged: Stages 0..3 whose maps the decoder reads, the last among them (:func:`stages_read`). Others
+            keep no weights, and the target's own map stands there.
+
+    Raises:
+        OptionError: An encoder cannot be split, or ``merged`` is no such list.
+    """
+
+    def __init__(
+        self,
+        target_encoder: nn.Module,
+        source_encoder: nn.Module,
+        options: CDKSOptions | None = None,
+        merged: Sequence[int] = tuple(range(STAGES)),
+    ) -> None:
+        super().__init__()
+        if STAGES - 1 not in merged or not set(merged) <= set(range(STAGES)):
+            raise OptionError(f"Expected merged to be stages of 0..3 with the last, but got {list(merged)}.")
+        target, source = split_encoder(target_encoder), split_encoder(source_encoder)
+        self.options = options or CDKSOptions()
+        self.segments = match_groups(target.stages, source.stages)
+        widths = list(zip(target.widths, source.widths, strict=True))
+        self.interactions = nn.ModuleList(
+            InteractionPair(*widths[segment.stage], **self.options.to_dict()) for segment in self.segments
+        )
+        self.merges = nn.ModuleDict(
+            {str(stage): StreamMerge(*widths[stage]) for stage in sorted(set(merged))}
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def start(self, source_encoder: nn.Module, image: Tensor) -> SourceState:
+        """Run the source backbone up to the first interaction, without gradient.
+
+        Args:
+            source_encoder: The frozen backbone.
+            image: (B, C, H, W) as the source branch normalises it; H and W multiples of 32.
+        """
+        with torch.no_grad():
+            groups = split_encoder(source_encoder)
+            before, stream = groups.enter(image)
+            return SourceState(before, _run(groups, self.segments[0].source, stream))
+
+    def plain(self, source_encoder: nn.Module, state: SourceState) -> list[Tensor]:
+        """Let the source backbone go on by itself, without gradient: what the encoder returns."""
+        with torch.no_grad():
+            groups, stream = split_encoder(source_encoder), state.stream
+            features = list(state.before)
+            for index, segment in enumerate(self.segments):
+                if index > 0:
+                    stream = _run(groups, segment.source, stream)
+                if segment.ends_stage:
+                    features.append(groups.level(segment.stage, stream.map))
+            return features
+
+    def forward(
+        self,
+        target_encoder: nn.Module,
+        source_encoder: nn.Module,
+        image_target: Tensor,
+        image_source: Tensor,
+        state: SourceState | None = None,
+    ) -> list[Tensor]:
+        """Run both backbones together and merge their maps.
+
+        Args:
+            target_encoder: The backbone that learns.
+            source_encoder: The frozen backbone.
+            image_target: (B, C, H, W) as the target branch normalises it; H and W multiples of 32.
+            image_source: (B, C', H, W) of the same places, as the source branch normalises it.
+            state: What :meth:`start` returned for ``image_source``; None to compute it.
+
+        Returns:
+            What ``target_encoder(image_target)`` would, with merged maps in place of the last four.
+        """
+        target, source = split_encoder(target_encoder), split_encoder(source_encoder)
+        state = state or self.start(source_encoder, image_source)
+        features, *maps = self._talk(target, source, image_target, state)
+        for stage, (x_target, x_source) in enumerate(zip(*maps, strict=True)):
+            level = target.level(stage, x_target)
+            if str(stage) in self.merges:
+                level = self.merges[str(stage)](level, source.level(stage, x_source))
+            features.append(level)
+        return features
+
+    def streams(
+        self,
+        target_encoder: nn.Module,
+        source_encoder: nn.Module,
+        image_target: Tensor,
+        image_source: Tensor,
+        state: SourceState | None = None,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the four maps of both streams before they are merged; arguments as in :meth:`forward`."""
+        target, source = split_encoder(target_encoder), split_encoder(source_encoder)
+        state = state or self.start(source_encoder, image_source)
+        _, *maps = self._talk(target, source, image_target, state)
+        return (
+            [target.level(stage, x) for stage, x in enumerate(maps[0])],
+            [source.level(stage, x) for stage, x in enumerate(maps[1])],
+        )
+
+    def _talk(
+        self, target: BlockGroups, source: BlockGroups, image: Tensor, state: SourceState
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return what stands before the target's maps, and the last map of each stage of both streams."""
+        before, ours = target.enter(image)
+        theirs = state.stream
+        target_maps: list[Tensor] = []
+        source_maps: list[Tensor] = []
+        for index, (segment, pair) in enumerate(zip(self.segments, self.interactions, strict=True)):
+            ours = _run(target, segment.target, ours)
+            if index > 0:
+                theirs = _run(source, segment.source, theirs)
+            x_target, x_source = pair(ours.map, theirs.map)
+            ours, theirs = Stream(x_target, ours.prefix), Stream(x_source, theirs.prefix)
+            if segment.ends_stage:
+                target_maps.append(x_target)
+                source_maps.append(x_source)
+        return before, target_maps, source_maps
+
+
+def match_groups(target: Sequence[int], source: Sequence[int]) -> list[Segment]:
+    """Match the groups of two backbones stage by stage.
+
+    Of a stage with m and n groups come min(m, n) segments, as even as can be; the last ends the stage.
+
+    Args:
+        target: Stage 0..3 of each of the target's groups.
+        source: Stage 0..3 of each of the source's groups.
+
+    Example:
+        >>> [(s.target, s.source) for s in match_groups([0, 1, 2, 2, 2, 3], [0, 1, 2, 2, 3])]
+        [((0,), (0,)), ((1,), (1,)), ((2, 3), (2,)), ((4,), (3,)), ((5,), (4,))]
+    """
+    segments = []
+    for stage in range(STAGES):
+        ours = [index for index, of in enumerate(target) if of == stage]
+        theirs = [index for index, of in enumerate(source) if of == stage]
+        count = min(len(ours), len(theirs))
+        for part in range(count):
+            segments.append(
+                Segment(stage, _part(ours, part, count), _part(theirs, part, count), part == count - 1)
+            )
+    return segments
+
+
+def _part(groups: Sequence[int], part: int, count: int) -> tuple[int, ...]:
+    """Return one of ``count`` parts of consecutive groups, the longer ones first."""
+    start, end = (-(-len(groups) * edge // count) for edge in (part, part + 1))
+    return tuple(groups[start:end])
+
+
+def _run(groups: BlockGroups, indices: Sequence[int], stream: Stream) -> Stream:
+    for index in indices:
+        stream = groups.run(index, stream)
+    return stream
+
+
+__all__ = ("CDKS", "CDKSOptions", "Segment", "SourceState", "match_groups")
