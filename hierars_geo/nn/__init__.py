@@ -14,6 +14,7 @@ from .decode import (
     path_index,
     path_logits,
 )
+from .expansion import expand_checkpoint
 from .factory import ModelConfig, architectures, build_segmenter
 from .features import FeatureExtractor, extract_features, padded_size
 from .gaussian import GaussianClassifier
@@ -22,16 +23,20 @@ from .layer_groups import LayerGroups, layer_groups
 from .losses import HCCLoss, HSCLoss
 from .map_model import MapModel
 from .pretrained import load_encoder_weights
-from .record import RECORD_KEY, ModelRecord
+from .record import RECORD_KEY, ModelRecord, Transfer
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
+from .transfer import CDKS, CDSA, CDKSOptions, TransLU
 from .transplant import Parts, transplant
 
 __all__ = (
     "BHCCM",
+    "CDKS",
+    "CDSA",
     "MODES",
     "RECORD_KEY",
     "BandAdaptation",
+    "CDKSOptions",
     "FeatureExtractor",
     "GaussianClassifier",
     "HCCLoss",
@@ -46,12 +51,15 @@ __all__ = (
     "ModelRecord",
     "Parts",
     "SceneModel",
+    "TransLU",
+    "Transfer",
     "adapt_bands",
     "adaptive_depth",
     "architectures",
     "build_segmenter",
     "confidence_of",
     "encoders",
+    "expand_checkpoint",
     "extract_features",
     "is_legal",
     "jsps",

@@ -1,18 +1,58 @@
 """ModelRecord: all that predicting needs beside the weights, as plain values inside a checkpoint."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..errors import CheckpointError, HieraRSError
+from ..errors import CheckpointError, HieraRSError, OptionError
 from ..taxonomy import Taxonomy
 from .band_adaptation import BandAdaptation
 from .factory import ModelConfig, build_segmenter
+from .map_model import MapModel
+from .near_names import unknown_name
 from .scene_model import SceneModel
+from .transfer import CDKSOptions, TransLU
 
-#: Key of the record in a checkpoint, and the version of its form.
+#: Key of the record in a checkpoint, and the version of its form: 2 with a source branch, else 1.
 RECORD_KEY = "hierars_geo"
 RECORD_VERSION = 1
+_TRANSFER_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The source branch of a TransLU model.
+
+    Attributes:
+        source: What the source's own checkpoint said of it.
+        cdks: Whether the backbones share what they see.
+        cdsa: Whether the trees are aligned.
+        options: Of the interactions.
+    """
+
+    source: "ModelRecord"
+    cdks: bool = True
+    cdsa: bool = True
+    options: CDKSOptions = field(default_factory=CDKSOptions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "source": self.source.to_dict(),
+            "cdks": self.cdks,
+            "cdsa": self.cdsa,
+            "options": self.options.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Transfer":
+        """Read what :meth:`to_dict` wrote."""
+        return cls(
+            source=ModelRecord.from_dict(content["source"], origin),
+            cdks=bool(content["cdks"]),
+            cdsa=bool(content["cdsa"]),
+            options=CDKSOptions(**content["options"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -27,6 +67,7 @@ class ModelRecord:
         model: What the model is built from.
         chip_size: Side of a training chip in pixels, or None.
         gsd_m: Ground sampling distance of the training scenes in metres, or None.
+        transfer: The source branch beside the model, or None.
     """
 
     taxonomy: Taxonomy
@@ -36,11 +77,13 @@ class ModelRecord:
     model: ModelConfig
     chip_size: int | None = None
     gsd_m: float | None = None
+    transfer: Transfer | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values (no class of ours, no tensor), so that a safe loader reads them."""
+        branch = {} if self.transfer is None else {"transfer": self.transfer.to_dict()}
         return {
-            "version": RECORD_VERSION,
+            "version": _TRANSFER_VERSION if branch else RECORD_VERSION,
             "taxonomy": self.taxonomy.to_dict(),
             "bands": list(self.bands),
             "mean": list(self.mean),
@@ -48,6 +91,7 @@ class ModelRecord:
             "model": asdict(self.model),
             "chip_size": self.chip_size,
             "gsd_m": self.gsd_m,
+            **branch,
         }
 
     @classmethod
@@ -62,10 +106,10 @@ class ModelRecord:
             CheckpointError: Another version, a missing key or a value of another kind.
         """
         version = content.get("version")
-        if version != RECORD_VERSION:
+        if version not in (RECORD_VERSION, _TRANSFER_VERSION):
             raise CheckpointError(
-                f"Expected a model record of version {RECORD_VERSION}, but got {version} (in {origin}). "
-                "Use the release that wrote it."
+                f"Expected a model record of version {RECORD_VERSION} or {_TRANSFER_VERSION}, but got "
+                f"{version} (in {origin}). Use the release that wrote it."
             )
         try:
             return cls(
@@ -76,16 +120,51 @@ class ModelRecord:
                 model=ModelConfig.from_dict(content["model"]),
                 chip_size=None if content["chip_size"] is None else int(content["chip_size"]),
                 gsd_m=None if content["gsd_m"] is None else float(content["gsd_m"]),
+                transfer=None
+                if version == RECORD_VERSION
+                else Transfer.from_dict(content["transfer"], origin),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"Expected a complete model record, but got {error!r} (in {origin})."
             ) from error
 
-    def build(
+    def build(self) -> MapModel:
+        """Build the whole model, with the source branch where there is one; its weights are random.
+
+        Raises:
+            CheckpointError: The record's parts do not fit each other.
+            OptionError: The scene's bands lack one that the source branch needs.
+        """
+        model = self.build_scene_model()
+        if self.transfer is None:
+            return model
+        source = self.transfer.source
+        return TransLU(
+            source.build_scene_model(),
+            self.taxonomy,
+            source_taxonomy=source.taxonomy,
+            target=model,
+            source_bands=self._source_bands(source),
+            cdks=self.transfer.cdks,
+            cdsa=self.transfer.cdsa,
+            options=self.transfer.options,
+        )
+
+    def _source_bands(self, source: "ModelRecord") -> list[int]:
+        """Where the bands of the source branch are among the record's."""
+        missing = [band for band in source.bands if band not in self.bands]
+        if missing:
+            raise OptionError(
+                f"{unknown_name('band', missing[0], self.bands)} The source model was trained on the bands "
+                f"{', '.join(source.bands)}: give scenes that have them all, under these names."
+            )
+        return [self.bands.index(band) for band in source.bands]
+
+    def build_scene_model(
         self, encoder_weights: str | None = None, band_adaptation: BandAdaptation = "auto"
     ) -> SceneModel:
-        """Build the model; its weights are random, or the encoder's pretrained ones where named.
+        """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
 
         Args:
             encoder_weights: See :func:`~hierars_geo.nn.load_encoder_weights`.
@@ -118,4 +197,4 @@ class ModelRecord:
             ) from error
 
 
-__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord")
+__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord", "Transfer")

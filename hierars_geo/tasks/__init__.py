@@ -10,6 +10,7 @@ from .labelled import RequireLabels
 from .progress_lines import ProgressLines
 from .recipe import Recipe, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask
+from .transfer import TransLUTask
 
 __all__ = (
     "AveragedWeights",
@@ -19,6 +20,7 @@ __all__ = (
     "Recipe",
     "RequireLabels",
     "SegmentationTask",
+    "TransLUTask",
     "class_weights",
     "draw_levels",
     "learn_gaussian",

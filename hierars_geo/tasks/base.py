@@ -84,6 +84,10 @@ class SegmentationTask(LightningModule):
         """Return what the optimiser sees."""
         return [self.model]
 
+    def logits_and_target(self, batch: Batch) -> tuple[list[Tensor], Tensor | Sequence[Tensor]]:
+        """Compute the logits of a batch, and what the loss compares them with."""
+        return self(batch["image"], batch["valid"]), self.target(batch)
+
     def target(self, batch: Batch) -> Tensor | Sequence[Tensor]:
         """Choose what the loss compares with: leaves, or a mask per level where some are known coarsely."""
         levels = batch.get("level_masks")
@@ -95,9 +99,9 @@ class SegmentationTask(LightningModule):
         Raises:
             DataError: It is not finite; the chips are named.
         """
-        logits = self(batch["image"], batch["valid"])
+        logits, target = self.logits_and_target(batch)
         with self._full_precision():
-            losses = self.loss(logits, self.target(batch))
+            losses = self.loss(logits, target)
         size = batch["image"].shape[0]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
         loss: Tensor = losses["loss"]
@@ -120,10 +124,10 @@ class SegmentationTask(LightningModule):
         return loaders if isinstance(loaders, DataLoader) else None
 
     def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> Tensor:
-        logits = self(batch["image"], batch["valid"])
+        logits, target = self.logits_and_target(batch)
         with self._full_precision():
             logits = [level.float() for level in logits]
-            losses = self.loss(logits, self.target(batch))
+            losses = self.loss(logits, target)
             decoded = jsps(path_logits(logits, self.paths), self.paths)
         size = batch["image"].shape[0]
         self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)

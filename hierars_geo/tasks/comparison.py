@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import CheckpointError
-from ..nn import RECORD_KEY, ModelRecord
+from ..nn import RECORD_KEY, ModelRecord, Transfer
 from ..taxonomy import Taxonomy
 
 
@@ -32,6 +32,7 @@ def require_same_model(checkpoint: Mapping[str, Any], own: ModelRecord) -> Model
         *_taxonomies(saved.taxonomy, own.taxonomy),
         *_bands(saved.bands, own.bands),
         *_models(saved.model.to_dict(), own.model.to_dict()),
+        *_sources(saved.transfer, own.transfer),
     ]
     if found:
         raise CheckpointError(
@@ -76,6 +77,21 @@ def _names(before: Sequence[str], now: Sequence[str]) -> str:
 def _few(names: Sequence[str], most: int = 6) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _sources(saved: Transfer | None, own: Transfer | None) -> list[str]:
+    """Compare the source branches: whether there is one, what it is, and how the branches talk."""
+    if saved is None or own is None:
+        return [] if saved is own else [f"{'no' if saved is None else 'a'} source branch in the checkpoint"]
+    found = [
+        *_taxonomies(saved.source.taxonomy, own.source.taxonomy),
+        *_bands(saved.source.bands, own.source.bands),
+        *_models(saved.source.model.to_dict(), own.source.model.to_dict()),
+    ]
+    plain = [dict(transfer.to_dict()) for transfer in (saved, own)]
+    for content in plain:
+        content.pop("source")
+    return [f"source branch: {difference}" for difference in found] + _models(*plain)
 
 
 def _models(saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:

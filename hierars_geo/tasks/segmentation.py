@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from ..errors import OptionError
-from ..nn import RECORD_KEY, BandAdaptation, HCCLoss, HSCLoss, ModelConfig, ModelRecord, SceneModel
+from ..nn import RECORD_KEY, BandAdaptation, HCCLoss, HSCLoss, ModelConfig, ModelRecord, Parts, SceneModel
 from ..taxonomy import Taxonomy
 from .base import SegmentationTask
 from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
 from .recipe import Recipe
+from .start import StartCheckpoint, write_report
 
 LOSSES = ("hsc", "hcc")
 
@@ -40,6 +41,10 @@ class BHCCMTask(SegmentationTask):
         encoder_weights: Pretrained weights by name, or None; fetched only when training starts from them.
         band_adaptation: How the first layer of pretrained weights meets the bands: ``auto``, ``by_name``,
             ``repeat`` or ``average``, see :func:`hierars_geo.nn.adapt_bands`.
+        start_checkpoint: Trained model to start from, of this tree or another, these bands or others; read
+            when training starts, not when it is resumed. None for ``encoder_weights``.
+        start_parts: What of it: ``backbone``, ``decoder`` (and backbone) or ``all``, class by class by name,
+            see :func:`hierars_geo.nn.transplant`.
         loss: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
         alpha: Weight of the path term.
         level_weights: Weight of every level in HCE, default 1.
@@ -81,6 +86,8 @@ class BHCCMTask(SegmentationTask):
         model_options: dict[str, Any] | None = None,
         encoder_weights: str | None = None,
         band_adaptation: BandAdaptation = "auto",
+        start_checkpoint: str | None = None,
+        start_parts: Parts = "all",
         loss: Literal["hsc", "hcc"] = "hsc",
         alpha: float = 2.0,
         level_weights: Sequence[float] | None = None,
@@ -107,6 +114,11 @@ class BHCCMTask(SegmentationTask):
             raise OptionError(
                 f"Expected partial_paths with loss hsc and several levels, but got loss {loss}, mode {mode}."
             )
+        if start_checkpoint is not None and encoder_weights is not None:
+            raise OptionError(
+                f"Expected start_checkpoint or encoder_weights, but got both ({start_checkpoint}, "
+                f"{encoder_weights}). Set one of them to null."
+            )
         tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
         record = ModelRecord(
             taxonomy=tree,
@@ -119,7 +131,10 @@ class BHCCMTask(SegmentationTask):
         )
         recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
         super().__init__(record, recipe, ema_decay, compile)
-        self.model = record.build(encoder_weights, band_adaptation)
+        self.model = record.build_scene_model(encoder_weights, band_adaptation)
+        self._start = start_checkpoint and StartCheckpoint(start_checkpoint, start_parts, band_adaptation)
+        #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
+        self.started_from: dict[str, Any] | None = None
         self._weighting: str = class_weights if isinstance(class_weights, str) else "given"
         #: Weights of the classes per level; None as long as they are not known.
         self.class_weights = _known_weights(tree, class_weights)
@@ -148,11 +163,19 @@ class BHCCMTask(SegmentationTask):
         return logits
 
     def on_fit_start(self) -> None:
-        """Compute the class weights that were asked for, unless a checkpoint brought them.
+        """Take over the weights to start from, and compute the class weights that were asked for.
+
+        Of a training that is resumed the checkpoint brought both.
 
         Raises:
-            OptionError: There are no frequencies, or none of these leaves.
+            HieraRSError: The checkpoint to start from cannot be used; there are no frequencies, or none of
+                these leaves.
         """
+        if self._start and self.started_from is None:
+            report = self._start.load_into(self.model, self.record)
+            self.started_from = self._start.record(report)
+            if self.trainer.is_global_zero:
+                write_report(report, self._start.path)
         if self.class_weights is not None:
             return
         found = self._frequencies() if callable(self._frequencies) else self._frequencies
@@ -170,18 +193,21 @@ class BHCCMTask(SegmentationTask):
             self.loss.get_buffer(f"class_weight_{number}").copy_(torch.tensor(values))
 
     def training_record(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the weights of the classes; see :meth:`SegmentationTask.training_record`."""
+        """Add the weights of the classes and the start; see :meth:`SegmentationTask.training_record`."""
         weights = None if self._weighting == "none" else self.class_weights
-        return super().training_record(checkpoint) | {"class_weights": weights}
+        start = {} if self.started_from is None else {"start": self.started_from}
+        return super().training_record(checkpoint) | {"class_weights": weights} | start
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take over class weights that were computed; see :meth:`SegmentationTask.on_load_checkpoint`.
+        """Take over computed class weights and the start; see :meth:`SegmentationTask.on_load_checkpoint`.
 
         Raises:
             CheckpointError: The record differs; what differs is named.
         """
         super().on_load_checkpoint(checkpoint)
-        saved = checkpoint[RECORD_KEY].get("training", {}).get("class_weights")
+        training = checkpoint[RECORD_KEY].get("training") or {}
+        self._start, self.started_from = None, training.get("start")
+        saved = training.get("class_weights")
         if saved is not None and self._weighting not in ("none", "given"):
             self._weigh(check_class_weights(self.taxonomy, saved))
 

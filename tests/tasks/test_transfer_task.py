@@ -1,0 +1,190 @@
+"""TransLUTask through Lightning: what is frozen stays frozen, one file is enough, labels that contradict."""
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from hierars_geo.errors import CheckpointError, OptionError
+from hierars_geo.nn import RECORD_KEY, TransLU
+from hierars_geo.predict import load_checkpoint, read_checkpoint
+from hierars_geo.tasks import BHCCMTask, TransLUTask
+
+# Lightning says how it would be faster; these runs are tiny on purpose.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated"),
+    pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start"),  # what is frozen is meant to be
+    pytest.mark.filterwarnings("ignore:The dirpath has changed"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),  # resuming writes beside what it resumes
+]
+
+SOURCE = {
+    "taxonomy": "mm5b",
+    "bands": ["B02", "B03"],
+    "mean": [1000.0, 1000.0],
+    "std": [500.0, 500.0],
+    "architecture": "unet",
+    "encoder": "resnet18",
+    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
+}
+TARGET = {
+    "taxonomy": "crop10m",
+    "bands": ["B02", "B03", "B11"],
+    "mean": [1200.0, 900.0, 2000.0],
+    "std": [500.0, 400.0, 800.0],
+    "lr": 1e-2,
+    "warmup_steps": 2,
+    "heads": 4,
+}
+
+
+def chips(count=4, classes=4):
+    generator = torch.Generator().manual_seed(1)
+    mask = torch.randint(-1, classes, (2 * count, 32, 32), generator=generator)
+    image = torch.rand(2 * count, 3, 32, 32, generator=generator) * 2000
+    mask[mask < 0] = -100
+    batches = [
+        {"image": image[i : i + 2], "mask": mask[i : i + 2], "valid": torch.ones(2, 32, 32, dtype=torch.bool)}
+        for i in range(0, 2 * count, 2)
+    ]
+    return DataLoader(batches, batch_size=None, generator=torch.Generator())
+
+
+def trainer(folder, **options):
+    settings = {
+        "max_epochs": 2,
+        "limit_val_batches": 0,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+    }
+    return Trainer(
+        default_root_dir=folder, enable_model_summary=False, num_sanity_val_steps=0, **(settings | options)
+    )
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """The checkpoint of a land-cover model that has seen a little."""
+    folder = tmp_path_factory.mktemp("source")
+    torch.manual_seed(0)
+    task = BHCCMTask(**SOURCE, lr=1e-3, warmup_steps=1)
+    run = trainer(folder, max_epochs=1, enable_checkpointing=False)
+    data = [{**batch, "image": batch["image"][:, :2]} for batch in chips()]
+    run.fit(task, DataLoader(data, batch_size=None), chips(1))
+    run.save_checkpoint(folder / "source.ckpt")
+    return folder / "source.ckpt"
+
+
+def source_state(state):
+    return {name: value for name, value in state.items() if name.startswith("model.source.")}
+
+
+def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte(source, tmp_path, capsys):
+    stored = {
+        f"model.source.{k.removeprefix('model.')}": v
+        for k, v in read_checkpoint(source)["state_dict"].items()
+    }
+    torch.manual_seed(0)
+    task = TransLUTask(source=str(source), ema_decay=0.9, **TARGET)
+    keep = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=4, save_top_k=-1)
+    run = trainer(tmp_path, callbacks=[keep])
+    run.fit(task, chips(), chips(2))
+    task.train()
+    assert not any(module.training for module in task.model.source.modules())
+    ended = read_checkpoint(tmp_path / "step=8.ckpt")
+    again = TransLUTask(source=str(source), ema_decay=0.9, **TARGET)
+    keep = ModelCheckpoint(tmp_path / "again", filename="{step}", every_n_train_steps=4, save_top_k=-1)
+    trainer(tmp_path, callbacks=[keep]).fit(
+        again, chips(), chips(2), ckpt_path=tmp_path / "step=4.ckpt", weights_only=True
+    )
+    resumed = read_checkpoint(tmp_path / "again" / "step=8.ckpt")
+    for content in (ended, resumed):
+        kept = source_state(content["state_dict"])
+        assert kept.keys() == stored.keys()
+        assert all(torch.equal(kept[name], stored[name]) for name in stored)
+    other = [
+        n for n in ended["state_dict"] if not torch.equal(ended["state_dict"][n], resumed["state_dict"][n])
+    ]
+    assert not other  # and the resumed training ends where the other did
+    said = capsys.readouterr().err
+    assert "encoder: " in said
+    assert "adapted (conv1)" in said  # the target has a band that the source lacks
+
+
+def test_one_file_is_enough_to_predict(source, tmp_path):
+    task = TransLUTask(source=str(source), **TARGET)
+    run = trainer(tmp_path, max_steps=2, enable_checkpointing=False)
+    run.fit(task, chips(), chips(1))
+    run.save_checkpoint(tmp_path / "translu.ckpt")
+    loaded = load_checkpoint(tmp_path / "translu.ckpt")
+    assert isinstance(loaded.model, TransLU)
+    assert loaded.record.taxonomy.name == "crop10m"
+    assert loaded.record.transfer.source.taxonomy.name == "mm5b"
+    batch = next(iter(chips()))
+    task.eval()
+    with torch.no_grad():
+        expected, found = (model(batch["image"], batch["valid"]) for model in (task, loaded.model))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(CheckpointError, match="Expected a source model of one branch"):
+        TransLUTask(source=str(tmp_path / "translu.ckpt"), **TARGET)
+    other = TransLUTask(source=str(source), cdsa=False, **TARGET)
+    with pytest.raises(CheckpointError, match="cdsa True in the checkpoint, False here"):
+        other.on_load_checkpoint(read_checkpoint(tmp_path / "translu.ckpt"))
+
+
+def test_contradicting_labels_are_counted(source, tmp_path, capsys):
+    task = TransLUTask(source=str(source), **TARGET)
+    loader = chips(1)
+    batch = next(iter(loader))
+    run = trainer(tmp_path, max_steps=1, enable_checkpointing=False)
+    with torch.no_grad():
+        seen = task.model.source.eval()(batch["image"][:, :2], batch["valid"])
+    vegetation, cropland = seen[0].argmax(dim=1) == 0, seen[1].argmax(dim=1) == 0
+    leaf = batch["mask"]
+    legal = torch.where(cropland, vegetation, ~vegetation & (leaf == 0))
+    labelled = leaf >= 0
+    wrong, count = int((labelled & ~legal).sum()), int(labelled.sum())
+    run.fit(task, loader, chips(1))
+    assert f"({wrong} of {count}) form no legal path of crop10m" in capsys.readouterr().err
+    assert float(run.logged_metrics["train/contradicting"]) == pytest.approx(wrong / count)
+
+
+@pytest.mark.parametrize(
+    ("options", "copied"),
+    [
+        ({"start": "decoder"}, ("encoder", "decoder")),
+        ({"start": "backbone", "freeze_backbone": True}, ("encoder",)),
+        ({"start": "scratch"}, ()),
+    ],
+)
+def test_baselines_train_the_target_alone(source, tmp_path, options, copied):
+    stored = read_checkpoint(source)["state_dict"]
+    task = TransLUTask(source=str(source), cdks=False, cdsa=False, **TARGET, **options)
+    own = {name: value.clone() for name, value in task.state_dict().items()}
+    for part in ("encoder", "decoder"):
+        names = [name for name in own if f".{part}." in name and own[name].ndim == 4]
+        names = [name for name in names if own[name].shape == stored[name].shape]
+        assert names
+        assert all(torch.equal(own[name], stored[name]) == (part in copied) for name in names)
+    run = trainer(tmp_path, max_steps=2, enable_checkpointing=False)
+    run.fit(task, chips(), chips(1))
+    run.save_checkpoint(tmp_path / "alone.ckpt")
+    content = read_checkpoint(tmp_path / "alone.ckpt")
+    assert content[RECORD_KEY]["version"] == 1
+    assert not source_state(content["state_dict"])
+    changed = [n for n in own if ".encoder." in n and not torch.equal(own[n], content["state_dict"][n])]
+    assert bool(changed) != bool(options.get("freeze_backbone"))
+
+
+def test_what_cannot_be_trained_is_refused(source):
+    with pytest.raises(OptionError, match="Expected source, the checkpoint of a trained model"):
+        TransLUTask(**TARGET)
+    with pytest.raises(OptionError, match="Expected a known band, but got 'B02'"):
+        TransLUTask(source=str(source), **(TARGET | {"bands": ["B2", "B3", "B11"]}))
+    with pytest.raises(OptionError, match="'flat'"):
+        TransLUTask(source=str(source), mode="flat", **TARGET)
