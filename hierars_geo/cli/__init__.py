@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sample": ("sample", "draw points to label, for accuracy and areas with intervals"),
     "evaluate": ("evaluate", "compare maps with labels at every level"),
     "report": ("report", "write one HTML file with maps, legends and scores"),
+    "expand": ("expand", "carry a model over to a class tree with more or other classes"),
     "export": ("export", "write a model as one graph: ONNX (also for QGIS Deepness) or torch.export"),
     "view": ("view", "show maps on a web page of this machine"),
     "taxonomy": ("taxonomy", "show, list and validate class trees"),

@@ -27,6 +27,13 @@ class ClassRows:
     dropped: tuple[str, ...]
     old_level: str | None
 
+    def origins(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """Return the new classes by what they start from."""
+        found: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for name, origin in self.new.items():
+            found[origin] = (*found.get(origin, ()), name)
+        return found
+
 
 @dataclass(frozen=True)
 class LevelSource:
@@ -71,7 +78,8 @@ def level_source(old: Taxonomy, new: Taxonomy, level: int, matched: Mapping[int,
     all of them are gone it takes their place (a class that was split), also in what it hands on to other
     levels; else it stands beside them and hands on nothing yet.
 
-    A level that the old tree lacks takes the mean of the related classes of the nearest level it has.
+    A level that the old tree lacks takes the mean of the related classes of the next finer level that it
+    has, or else of the next coarser one, whose rows tell the classes below one another less apart.
 
     Args:
         old: Tree of the weights.
@@ -79,7 +87,7 @@ def level_source(old: Taxonomy, new: Taxonomy, level: int, matched: Mapping[int,
         level: Of the new tree, from 1.
         matched: New level -> old level, of the levels that have a classifier; not empty.
     """
-    near = min(matched, key=lambda other: (abs(other - level), other > level))
+    near = min(matched, key=lambda other: (other < level, abs(other - level)))
     names, old_names = new.class_names(level), old.class_names(matched[near])
     kept = set(names) if near == level else set()
     outputs, inputs = torch.zeros(2, len(names), len(old_names)).unbind()

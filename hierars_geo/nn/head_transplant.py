@@ -40,11 +40,13 @@ class HeadTransplant:
         state: By name within the head; what is not there stays as it is.
         adapted: Names of those that are not plain copies.
         levels: Where the classes come from, level 1 first.
+        lost_levels: Levels of the old head that the new one has no place for.
     """
 
     state: Mapping[str, Tensor]
     adapted: tuple[str, ...]
     levels: tuple[ClassRows, ...]
+    lost_levels: tuple[str, ...] = ()
 
 
 def transplant_head(
@@ -76,7 +78,8 @@ def transplant_head(
         state[name] = found
         if before is None or not torch.equal(found, before):
             adapted.append(name)
-    return HeadTransplant(state, tuple(adapted), tuple(source.rows for source in sources))
+    lost = tuple(old.tree.level_names[n - 1] for n in old.levels if n not in matched.values())
+    return HeadTransplant(state, tuple(adapted), tuple(source.rows for source in sources), lost)
 
 
 def _positions(name: str) -> list[int]:

@@ -39,6 +39,7 @@ class InitReport:
         decoder: Its tensors.
         head: Tensors of the classifiers and merge blocks.
         levels: Classes of every level of the new tree, level 1 first.
+        lost_levels: Levels of the old tree that the new one lacks.
         same_normalisation: Whether bands, mean and std are those of the weights.
     """
 
@@ -47,6 +48,7 @@ class InitReport:
     decoder: PartReport
     head: PartReport
     levels: tuple[ClassRows, ...]
+    lost_levels: tuple[str, ...]
     same_normalisation: bool
 
     @property
@@ -59,7 +61,8 @@ class InitReport:
         found = [f"{part}: {getattr(self, part).line()}" for part in ("encoder", "decoder", "head")]
         if not self.same_normalisation:
             found.append("normalisation: the new data's, not that of the weights")
-        return found + [f"{rows.level}: {_classes(rows)}" for rows in self.levels]
+        found += [f"{rows.level}: {_classes(rows)}" for rows in self.levels]
+        return found + [f"{name}: a level that the new tree lacks" for name in self.lost_levels]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for a checkpoint's record."""
@@ -77,12 +80,9 @@ def _classes(rows: ClassRows) -> str:
 
 def _beginnings(rows: ClassRows) -> str:
     """Name the new classes, those of one origin together: ``rye, oats (from wheat)``."""
-    by_origin: dict[tuple[str, ...], list[str]] = {}
-    for name, origin in rows.new.items():
-        by_origin.setdefault(origin, []).append(name)
     return "; ".join(
         f"{_few(names)} ({f'from {_few(origin, 4)}' if origin else 'at random'})"
-        for origin, names in by_origin.items()
+        for origin, names in rows.origins().items()
     )
 
 

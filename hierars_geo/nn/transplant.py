@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, OptionError
+from .backbones import find_backbone
 from .band_adaptation import BandAdaptation, adapt_bands
 from .class_rows import no_rows
 from .head_transplant import HeadTransplant, HeadTree, transplant_head
@@ -59,10 +60,15 @@ def transplant(
 
     Raises:
         OptionError: Unknown parts, or bands that cannot be adapted in the way asked for.
-        CheckpointError: Nothing of the encoder fits.
+        CheckpointError: The weights are of another encoder.
     """
     if parts not in _TAKEN:
         raise OptionError(f"Expected parts to be one of {', '.join(get_args(Parts))}, but got '{parts}'.")
+    if find_backbone(old.model.encoder).name != find_backbone(new.model.encoder).name:
+        raise CheckpointError(
+            f"Expected weights of encoder '{new.model.encoder}', but got those of '{old.model.encoder}'. "
+            "Take the encoder of the checkpoint, another checkpoint, or start without."
+        )
     own = model.state_dict()
     placed = {
         name: weights[name]
@@ -76,11 +82,6 @@ def transplant(
         placed[first] = adapt_bands(placed[first], len(new.bands), old.bands, new.bands, band_adaptation)
         adapted.append(first)
     placed = {name: value for name, value in placed.items() if value.shape == own[name].shape}
-    if not any(name.startswith(_ENCODER) for name in placed):
-        raise CheckpointError(
-            f"Expected weights of encoder '{new.model.encoder}', but got those of '{old.model.encoder}'. "
-            "Take the encoder of the checkpoint, or another checkpoint."
-        )
     head = _head(model, weights, old, new, parts)
     placed |= {_HEAD + name: value for name, value in head.state.items()}
     adapted += [_HEAD + name for name in head.adapted]
@@ -91,6 +92,7 @@ def transplant(
         decoder=_report("decoder", own, placed, adapted),
         head=_report("head", own, placed, adapted),
         levels=head.levels,
+        lost_levels=head.lost_levels,
         same_normalisation=(old.bands, old.mean, old.std) == (new.bands, new.mean, new.std),
     )
 

@@ -1,0 +1,79 @@
+"""``hierars-geo expand``: a checkpoint for another class tree, known classes kept."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .options import CommandParser
+
+if TYPE_CHECKING:
+    from ..nn import InitReport
+
+_EXAMPLES = """examples:
+  hierars-geo expand crops.ckpt --taxonomy crops_with_wheat.yaml -o wheat_start.ckpt
+  hierars-geo fit --config wheat.yaml --model.init_args.start_checkpoint wheat_start.ckpt
+"""
+
+
+def parser() -> CommandParser:
+    """Build the parser."""
+    p = CommandParser(
+        "expand",
+        "Carry a model over to a class tree with more, fewer or reordered classes: classes of the same name "
+        "keep their weights, new ones start from their relatives.",
+        _EXAMPLES,
+    )
+    p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
+    p.add_argument("--taxonomy", type=str, required=True, help="the new tree: catalog name or YAML file")
+    p.add_argument("-o", "--out", type=str, required=True, help="the checkpoint to write")
+    p.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    return p
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
+    from ..taxonomy import Taxonomy
+
+    out = Path(args.out)
+    tree = Taxonomy.from_yaml(args.taxonomy)
+    refuse_existing([out], args.overwrite)
+
+    import torch
+
+    from ..nn import expand_checkpoint, read_checkpoint
+
+    content, report = expand_checkpoint(read_checkpoint(args.checkpoint), tree, args.checkpoint)
+    check_writable_folder(out.parent)
+    with atomic_path(out) as unfinished, as_output_error(out):
+        torch.save(content, unfinished)
+    _print(report, tree.name, out)
+    return 0
+
+
+def _print(report: "InitReport", tree: str, out: Path) -> None:
+    """Say where the classes' weights come from, and what to do next."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"classes of {tree}", title_justify="left")
+    for heading in ("level", "copied", "new", "from", "dropped"):
+        table.add_column(heading, justify="right" if heading == "copied" else "left")
+    for level in report.levels:
+        first = (level.level, str(len(level.copied)))
+        dropped = ", ".join(level.dropped)
+        origins = level.origins() or {(): ()}
+        for number, (origin, names) in enumerate(origins.items()):
+            cells = (*first, dropped) if number == 0 else ("", "", "")
+            table.add_row(cells[0], cells[1], ", ".join(names), ", ".join(origin), cells[2])
+    Console().print(table)
+    for level_name in report.lost_levels:
+        sys.stdout.write(f"level {level_name} is not in the new tree: its weights are left out\n")
+    sys.stdout.write(
+        f"{out}\n"
+        f"train on labels of the new classes: hierars-geo fit ... --model.init_args.start_checkpoint {out}\n"
+    )
+
+
+__all__ = ("main", "parser")
