@@ -55,7 +55,7 @@ def model_item(
         A STAC item as plain values.
     """
     record = loaded.record
-    config = record.model.to_dict()
+    config = record.describe_model()
     framework, media_type, artifact = _FORMATS[format]
     options = config.pop("options")
     side = -1 if tile_px is None else tile_px
@@ -66,7 +66,8 @@ def model_item(
         datetime=created or datetime.now(UTC),
         properties={
             "mlm:name": _plain(f"hierars-geo {record.model.architecture} {record.model.encoder}"),
-            "mlm:architecture": f"{record.model.architecture} {record.model.encoder} {record.model.mode}",
+            "mlm:architecture": f"{record.model.architecture} {record.model.encoder} {record.model.mode}"
+            + ("" if record.transfer is None else " with a source branch (TransLU)"),
             "mlm:tasks": _TASKS,
             "mlm:framework": framework,
             "mlm:framework_version": framework_version,

@@ -94,6 +94,14 @@ class ModelRecord:
             **branch,
         }
 
+    def describe_model(self) -> dict[str, Any]:
+        """Say in plain values what the model is, with the source branch in short: for provenance."""
+        description = self.model.to_dict()
+        if self.transfer is not None:
+            source = {"taxonomy": self.transfer.source.taxonomy.name, **self.transfer.source.model.to_dict()}
+            description["transfer"] = self.transfer.to_dict() | {"source": source}
+        return description
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "ModelRecord":
         """Read what :meth:`to_dict` wrote.
