@@ -89,7 +89,7 @@ def prediction_item(
             "hierars:taxonomy": record.taxonomy.to_dict(),
             "hierars:checkpoint": loaded.path.name,
             "hierars:checkpoint_sha256": loaded.sha256,
-            "hierars:model": record.model.to_dict(),
+            "hierars:model": record.describe_model(),
             "hierars:bands": list(record.bands),
             "hierars:options": options.to_dict(),
             "hierars:source": [path.name for path in scene.paths],
