@@ -14,98 +14,30 @@ table says so.
   that PyTorch's profiler reports, from its level before the step; for models the weights are added.
 """
 
-import gc
-import json
-import platform
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
+from measuring import (
+    DEVICE,
+    ON_GPU,
+    Row,
+    describe_machine,
+    medians,
+    memory_row,
+    ms,
+    peak_bytes,
+    print_table,
+    time_row,
+)
 from torch import Tensor
 from torch.nn import functional as F
-from torch.profiler import ProfilerActivity, profile
 
 from hierars_geo.nn import HSCLoss, ModelConfig, SceneModel, build_segmenter, jsps, path_logits
 from hierars_geo.taxonomy import Taxonomy
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-ON_GPU = DEVICE.type == "cuda"
 BANDS, SIZE_PX = 4, 512
 #: Batch normalisation of UPerNet's 1 x 1 pooling needs two images.
 BATCH, MODEL_TURNS, DECODE_TURNS = (8, 20, 50) if ON_GPU else (2, 3, 7)
 TREE = Taxonomy.from_yaml("mm5b")
 PATHS = torch.tensor(TREE.paths, device=DEVICE)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    ours: str
-    other: str
-    ratio: float
-    target: float
-    at_most: bool = True
-
-    def __str__(self) -> str:
-        """Markdown."""
-        met = self.ratio <= self.target if self.at_most else self.ratio >= self.target
-        sign = "at most" if self.at_most else "at least"
-        verdict = "met" if met else "SHORT OF TARGET"
-        figures = f"{self.ours} | {self.other} | {self.ratio:.2f} | {sign} {self.target}"
-        return f"| {self.what} | {figures} | {verdict} |"
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Time one run."""
-    if ON_GPU:
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if ON_GPU:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def medians(ours: Callable[[], object], other: Callable[[], object], turns: int) -> tuple[float, float]:
-    """Run both in turns, after one run of each that does not count; return the medians in seconds."""
-    both = (ours, other)
-    for work in both:
-        work()
-    times = [[seconds(work) for work in (both if turn % 2 else both[::-1])] for turn in range(turns)]
-    ordered = [pair if turn % 2 else pair[::-1] for turn, pair in enumerate(times)]
-    return statistics.median(a for a, _ in ordered), statistics.median(b for _, b in ordered)
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """Highest level of allocated memory during a run, above the level before it."""
-    gc.collect()
-    if ON_GPU:
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / "trace.json"
-        profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
-    changes = sorted(
-        (event["ts"], event["args"]["Bytes"]) for event in events if event.get("name") == "[memory]"
-    )
-    level = peak = 0
-    for _, change in changes:
-        level += change
-        peak = max(peak, level)
-    return peak
 
 
 def build(mode: str) -> SceneModel:
@@ -146,9 +78,9 @@ def bench_models() -> list[Row]:
     flat.eval(), hierarchical.eval()
     inference = medians(lambda: infer(hierarchical), lambda: infer(flat), 3 * MODEL_TURNS)
     return [
-        _time_row("training step, BHCCM + HSC : flat", train, 1.10),
-        _memory_row("peak memory of the step", memory, 1.10),
-        _time_row("inference", inference, 1.05),
+        time_row("training step, BHCCM + HSC : flat", train, 1.10),
+        memory_row("peak memory of the step", memory, 1.10),
+        time_row("inference", inference, 1.05),
     ]
 
 
@@ -195,31 +127,15 @@ def bench_decoding() -> list[Row]:
     rows = []
     for what, ours, other in (("HPC, with gradient", hpc, hpc_gathered), ("JSPS", decode, decode_gathered)):
         fast, slow = medians(ours, other, DECODE_TURNS)
-        rows.append(Row(f"{what}: speed", _ms(fast), _ms(slow), slow / fast, 2.0, at_most=False))
-        rows.append(_memory_row(f"{what}: peak memory", (peak_bytes(ours), peak_bytes(other)), 0.5))
+        rows.append(Row(f"{what}: speed", ms(fast), ms(slow), slow / fast, 2.0, at_most=False))
+        rows.append(memory_row(f"{what}: peak memory", (peak_bytes(ours), peak_bytes(other)), 0.5))
     return rows
-
-
-def _ms(value: float) -> str:
-    return f"{value * 1e3:.1f} ms"
-
-
-def _time_row(what: str, pair: tuple[float, float], target: float) -> Row:
-    return Row(what, _ms(pair[0]), _ms(pair[1]), pair[0] / pair[1], target)
-
-
-def _memory_row(what: str, pair: tuple[int, int], target: float) -> Row:
-    ours, other = (f"{value / 2**20:.0f} MiB" for value in pair)
-    return Row(what, ours, other, pair[0] / pair[1], target)
 
 
 def main() -> None:
     """Measure everything and print the table."""
-    hardware = torch.cuda.get_device_name() if ON_GPU else f"{torch.get_num_threads()} CPU threads"
-    print(f"{hardware}, {platform.machine()}, torch {torch.__version__}, batch {BATCH}, {SIZE_PX} px\n")
-    rows = bench_decoding() + bench_models()
-    print("| what | ours | other | ratio | target | |\n|---|---|---|---|---|---|")
-    print("\n".join(str(row) for row in rows))
+    print(f"{describe_machine()}, batch {BATCH}, {SIZE_PX} px\n")
+    print_table(bench_decoding() + bench_models())
 
 
 if __name__ == "__main__":
