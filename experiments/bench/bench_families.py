@@ -1,9 +1,9 @@
 """How fast the families of models are against each other: an image to the logits of all legal paths.
 
 Run: make bench-families (or python experiments/bench/bench_families.py), three minutes on two quiet cores.
-Every model runs in turns with U-Net on ResNet-18, on the same image, batch 1, 10 bands, the MM-5B tree, BHCCM in
-residual mode. The figure is the ratio of the medians: how many times longer a scene takes. Weights are random;
-they do not change the time.
+Every model runs in turns with U-Net on ResNet-18, on the same image, batch 1, 10 bands, the MM-5B tree, BHCCM
+in residual mode. The figure is the ratio of the medians: how many times longer a scene takes. Weights are
+random; they do not change the time.
 """
 
 import sys

@@ -18,7 +18,7 @@ from ..metrics import HierarchicalScores
 from ..predict import Prediction, Predictor, evaluate_classifier, evaluate_maps
 from ..raster import atomic_path, check_writable_folder, open_scene, refuse_existing
 from ..report import write_report
-from ..tasks import BHCCMTask, learn_gaussian
+from ..tasks import BHCCMTask, ProgressLines, learn_gaussian
 from ..taxonomy import Taxonomy
 from ..vector import vectorize
 from .progress import progress_bar
@@ -155,7 +155,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[RichProgressBar()],
+        callbacks=[RichProgressBar(), ProgressLines(30.0)],
         limit_val_batches=0,
         default_root_dir=checkpoint.parent,
     )
