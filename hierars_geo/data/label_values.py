@@ -78,7 +78,8 @@ class ValueDecoder:
         """Lookup table from every value of a data type to its index."""
         if (dtype, nodata) not in self._tables:
             table = np.full(np.iinfo(dtype).max + 1, _UNKNOWN, dtype=np.int32)
-            known = (*self.taxonomy.class_values(self.level), self.taxonomy.nodata_value)
+            tree = self.taxonomy
+            known = (*tree.class_values(self.level), tree.nodata_value, *tree.ignore_values)
             values = np.array([value for value in known if value < len(table)], dtype=np.int64)
             table[values] = self.taxonomy.value_to_index(values, self.level)
             if nodata is not None and math.isfinite(nodata) and 0 <= nodata < len(table):
