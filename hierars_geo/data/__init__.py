@@ -24,6 +24,7 @@ from .imagery import (
 from .intersection import SceneIntersection
 from .label_index import LabelIndex
 from .label_opening import open_labels
+from .label_shares import LabelShare, write_label_shares
 from .labels import HierarchicalLabels
 from .lattice import Lattice
 from .notices import DataNotice
@@ -56,6 +57,7 @@ __all__ = (
     "GridChipSampler",
     "HierarchicalLabels",
     "LabelIndex",
+    "LabelShare",
     "Landsat5",
     "Landsat7",
     "Landsat8",
@@ -85,5 +87,6 @@ __all__ = (
     "class_frequencies",
     "class_rates",
     "open_labels",
+    "write_label_shares",
     "write_stack",
 )

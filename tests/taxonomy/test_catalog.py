@@ -19,6 +19,7 @@ COUNTS = {
     "crop10m": (2, 2, 4),
     "esa_worldcover": (5, 11),
     "gewata": (3, 6),
+    "iowa_crops": (2, 4, 5),
     "mm5b": (4, 9, 18),
     "nlcd": (8, 20),
     "whdld": (6,),

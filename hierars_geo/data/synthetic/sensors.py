@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter  # type: ignore[attr-defined]
 
 from .noise import Field
-from .spectra import Season
+from .spectra import Stage
 
 SensorName: TypeAlias = Literal["sentinel2", "gaofen2", "google_earth"]
 SENSOR_NAMES: Final[tuple[SensorName, ...]] = get_args(SensorName)
@@ -35,7 +35,7 @@ class SensorModel:
         bands: Band names, as written into the file.
         columns: Column of ``spectra.BANDS`` of each band.
         blur_px: Standard deviation of the point spread beyond the pixel's own area, per band, pixels.
-        season: Season of the plants on the picture.
+        season: Season of the plants on the picture, or shares of seasons.
         first_day: Earliest acquisition; the day itself is drawn within ``SPAN_DAYS`` after it.
         time: Time of day of the acquisition, HH:MM:SS.
         gain: Digital number per reflectance, per band.
@@ -54,7 +54,7 @@ class SensorModel:
     bands: tuple[str, ...]
     columns: tuple[int, ...]
     blur_px: tuple[float, ...]
-    season: Season
+    season: Stage
     first_day: date
     time: str
     gain: tuple[float, ...]

@@ -14,6 +14,8 @@ from ...errors import OptionError
 
 Season: TypeAlias = Literal["spring", "summer", "autumn"]
 SEASONS: Final[tuple[Season, ...]] = get_args(Season)
+#: A season, or shares of seasons for a date between them, for example {"summer": 0.7, "autumn": 0.3}.
+Stage: TypeAlias = Season | Mapping[Season, float]
 
 #: Order of the columns below; other sensors take a subset of them.
 BANDS: Final = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -82,4 +84,26 @@ def blend_reflectance(blend: Blend) -> NDArray[np.float32]:
     return mixed
 
 
-__all__ = ("BANDS", "SEASONS", "SURFACES", "Blend", "Season", "blend_reflectance")
+def season_shares(stage: Stage) -> dict[Season, float]:
+    """Shares of the seasons of a stage, with a sum of 1.
+
+    Raises:
+        OptionError: A season is unknown, or a share is no share.
+    """
+    shares: dict[Season, float] = {stage: 1.0} if isinstance(stage, str) else dict(stage)
+    total = sum(shares.values())
+    if not set(shares) <= set(SEASONS) or min(shares.values(), default=-1.0) < 0 or total <= 0:
+        raise OptionError(f"Expected shares of {', '.join(SEASONS)}, 0 or more, but got {shares}.")
+    return {season: share / total for season, share in shares.items()}
+
+
+__all__ = (
+    "BANDS",
+    "SEASONS",
+    "SURFACES",
+    "Blend",
+    "Season",
+    "Stage",
+    "blend_reflectance",
+    "season_shares",
+)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .layout import KEEP, Layout, View
 from .materials import MATERIALS, Material
 from .noise import Field, NoiseField
-from .spectra import BANDS, Season, blend_reflectance
+from .spectra import BANDS, Stage, blend_reflectance, season_shares
 
 #: How moisture and leaf structure tilt a spectrum, per column of BANDS; drawn once per object.
 _MOISTURE = np.array([0, 0, 0, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0, 1.2], dtype=np.float32)
@@ -73,9 +73,14 @@ def material_column(attribute: str) -> Field:
     return np.array([getattr(material, attribute) for material in MATERIALS.values()], dtype=np.float32)
 
 
-def _blends(season: Season) -> tuple[Field, Field]:
+def _blends(stage: Stage) -> tuple[Field, Field]:
+    shares = season_shares(stage)
+
     def table(pick: str) -> Field:
-        rows = [blend_reflectance(getattr(material, pick)[season]) for material in MATERIALS.values()]
+        rows = [
+            sum(share * blend_reflectance(getattr(material, pick)[s]) for s, share in shares.items())
+            for material in MATERIALS.values()
+        ]
         return np.stack(rows).astype(np.float32)
 
     return table("first"), table("second")
@@ -101,13 +106,13 @@ class Surface:
         return cls(layout, Objects.draw(rng, layout), Textures.draw(rng))
 
     def reflectance(
-        self, view: View, season: Season, columns: tuple[int, ...], rng: np.random.Generator
+        self, view: View, season: Stage, columns: tuple[int, ...], rng: np.random.Generator
     ) -> "SurfaceBands":
         """Prepare a view; its bands are then computed one by one, which keeps memory to a few planes.
 
         Args:
             view: Fine grid.
-            season: Season of the plants.
+            season: Season of the plants, or shares of seasons.
             columns: Wanted columns of ``spectra.BANDS``.
             rng: Source of the grain from cell to cell.
         """
