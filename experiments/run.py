@@ -3,8 +3,10 @@
     python experiments/run.py experiments/gewata/*.yaml --seeds 0 1 2 -o runs/table
 
 leaves in runs/table one JSON per training (results/), and over all of them table.md, table.csv, table.json
-and a plot per group. Stop it at any time and start it again: a result that exists is not computed twice, a
-configuration that changed is. Options after ``--`` go to every training, as they would to ``fit``.
+and a plot per group; where configurations are named VARIANT_PERCENT after their share of the labels, also
+efficiency.md and a plot over that share. Stop it at any time and start it again: a result that exists is not
+computed twice, a configuration that changed is. Options after ``--`` go to every training, as they would to
+``fit``.
 """
 
 import argparse
@@ -12,13 +14,17 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from runner import (
     Job,
+    draw_efficiency,
     draw_scores,
+    efficiency,
+    efficiency_markdown,
     plan_jobs,
     read_results,
     run_job,
@@ -120,7 +126,8 @@ def _cause(error: BaseException) -> str:
 
 def _collect(jobs: Sequence[Job], out: Path, rare_share: float) -> None:
     """Write the tables and plots over all results."""
-    rows = summarise(read_results(out, jobs), rare_share)
+    results = read_results(out, jobs)
+    rows = summarise(results, rare_share)
     if not rows:
         _say("no result yet")
         return
@@ -132,6 +139,22 @@ def _collect(jobs: Sequence[Job], out: Path, rare_share: float) -> None:
     for group in dict.fromkeys(row.group for row in rows):
         path = out / f"{group.replace('/', '-')}.png"
         draw_scores([row for row in rows if row.group == group], path)
+        _say(str(path))
+    _collect_efficiency(results, out)
+
+
+def _collect_efficiency(results: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Write table and plots over the share of labels, where configurations are named by one."""
+    rows = efficiency(results)
+    if not rows:
+        return
+    path = out / "efficiency.md"
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(efficiency_markdown(rows), encoding="utf-8")
+    _say(str(path))
+    for group in dict.fromkeys(row.group for row in rows):
+        path = out / f"{group.replace('/', '-')}-efficiency.png"
+        draw_efficiency([row for row in rows if row.group == group], path)
         _say(str(path))
 
 

@@ -1,5 +1,6 @@
 """Train and score lists of configurations: each under several seeds, each once."""
 
+from .efficiency import EfficiencyRow, draw_efficiency, efficiency, efficiency_markdown
 from .jobs import Job, plan_jobs
 from .plots import draw_scores
 from .results import read_results, write_result
@@ -7,9 +8,13 @@ from .table import VariantRow, summarise, to_csv, to_json, to_markdown
 from .training import run_job
 
 __all__ = (
+    "EfficiencyRow",
     "Job",
     "VariantRow",
+    "draw_efficiency",
     "draw_scores",
+    "efficiency",
+    "efficiency_markdown",
     "plan_jobs",
     "read_results",
     "run_job",

@@ -16,7 +16,7 @@ from hierars_geo.types import Batch
 class ScoreDecodings(Callback):
     """Listen to a test, and count every pixel twice: decoded along legal paths, and by argmax per level.
 
-    The model runs once: a hook keeps the logits that the task's own step computes.
+    The model runs once: a hook keeps the logits that the task's own step hands to its loss.
 
     Attributes:
         decoded: Scores with JSPS, None before the test has ended.
@@ -34,12 +34,12 @@ class ScoreDecodings(Callback):
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to listen."""
         task = _task(pl_module)
-        self._hook = task.register_forward_hook(self._keep)
+        self._hook = task.loss.register_forward_pre_hook(self._keep)
         both = (HierarchicalMetrics(task.taxonomy), HierarchicalMetrics(task.taxonomy))
         self._metrics = (both[0].to(task.device), both[1].to(task.device))
 
-    def _keep(self, module: nn.Module, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-        self._logits = [level.float() for level in output]  # whatever precision the trainer works in
+    def _keep(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._logits = [level.float() for level in inputs[0]]  # whatever precision the trainer works in
 
     def on_test_batch_end(
         self,

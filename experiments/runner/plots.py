@@ -11,7 +11,7 @@ from hierars_geo.raster import atomic_path
 from .table import VariantRow
 
 #: Of the variants, told apart also by readers who see no red and green (Okabe and Ito).
-_COLORS = ("#999999", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#000000")
+COLORS = ("#999999", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#000000")
 
 
 def draw_scores(rows: Sequence[VariantRow], path: Path) -> None:
@@ -48,7 +48,7 @@ def _draw_panel(axes: Axes, rows: Sequence[VariantRow], name: str) -> None:
             fmt="o",
             markersize=5,
             capsize=3,
-            color=_COLORS[number % len(_COLORS)],
+            color=COLORS[number % len(COLORS)],
         )
     axes.set_yticks(range(len(rows)), [f"{row.variant} ({len(row.seeds)})" for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -58,4 +58,4 @@ def _draw_panel(axes: Axes, rows: Sequence[VariantRow], name: str) -> None:
     axes.set_axisbelow(True)
 
 
-__all__ = ("draw_scores",)
+__all__ = ("COLORS", "draw_scores")

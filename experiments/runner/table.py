@@ -140,7 +140,7 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
         names = _columns(own)
         parts.append(f"## {group}\n")
         parts.append(
-            _table(
+            layout_table(
                 ["variant", "seeds", *names, "parameters, M", "steps"],
                 [
                     [row.variant, _seeds(row)]
@@ -153,7 +153,7 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
         gains = [name for name in names if not name.startswith("train") and name != "consistency"]
         parts.append(f"Minus {own[0].variant}, seed by seed:\n")
         parts.append(
-            _table(
+            layout_table(
                 ["variant", *gains],
                 [
                     [row.variant, *(_cell(name, row.gains.get(name), "+") for name in gains)]
@@ -164,7 +164,7 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def layout_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Lay cells out as Markdown."""
     rule = ["---"] * len(head)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *lines))
@@ -209,4 +209,4 @@ def _cell(name: str, spread: Spread | None, sign: str = "-") -> str:
     return f"{spread.mean:{sign}.{digits}f}{spread_text}"
 
 
-__all__ = ("Spread", "VariantRow", "summarise", "to_csv", "to_json", "to_markdown")
+__all__ = ("Spread", "VariantRow", "layout_table", "summarise", "to_csv", "to_json", "to_markdown")

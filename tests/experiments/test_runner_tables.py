@@ -5,7 +5,19 @@ import json
 import statistics
 
 import pytest
-from runner import draw_scores, plan_jobs, read_results, summarise, to_csv, to_json, to_markdown, write_result
+from runner import (
+    draw_efficiency,
+    draw_scores,
+    efficiency,
+    efficiency_markdown,
+    plan_jobs,
+    read_results,
+    summarise,
+    to_csv,
+    to_json,
+    to_markdown,
+    write_result,
+)
 
 from hierars_geo.errors import MissingFileError, OptionError
 
@@ -140,3 +152,35 @@ def test_csv_and_json_hold_the_same(rows):
 def test_the_plot_is_a_png(rows, tmp_path):
     draw_scores(rows, tmp_path / "place.png")
     assert (tmp_path / "place.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _labelled(variant, seed, miou, **iou):
+    """A result whose configuration is named by a share of labels."""
+    classes = [{"name": name, "iou": value, "support": 5} for name, value in iou.items()]
+    classes.append({"name": "absent", "iou": None, "support": 0})
+    levels = {"L1": {"miou": 0.9, "classes": []}, "L2": {"miou": miou, "classes": classes}}
+    return {"group": "crops", "variant": variant, "seed": seed, "decoded": {"levels": levels}}
+
+
+def test_label_efficiency_is_by_variant_and_share_over_the_seeds(tmp_path):
+    results = [
+        _labelled("translu_100", 0, 0.9, maize=0.8),
+        _labelled("translu_001", 0, 0.4, maize=0.3),
+        _labelled("translu_001", 1, 0.6, maize=0.5),
+        _labelled("scratch_001", 0, 0.2, maize=0.1),
+        _labelled("flat", 0, 0.2, maize=0.1),
+    ]
+    rows = efficiency(results)
+    assert [(r.variant, r.per_cent, r.seeds) for r in rows] == [
+        ("translu", 1, 2),
+        ("translu", 100, 1),
+        ("scratch", 1, 1),
+    ]
+    assert rows[0].miou.mean == pytest.approx(50)
+    assert rows[0].miou.std == pytest.approx(100 * statistics.stdev([0.4, 0.6]))
+    assert {name: spread.mean for name, spread in rows[0].iou.items()} == pytest.approx({"maize": 40})
+    text = efficiency_markdown(rows)
+    assert "| translu | 2 | 50.0 ± 14.1 | 40.0 ± 14.1 |" in text
+    assert text.index("1 % of the labelled") < text.index("100 % of the labelled")
+    draw_efficiency(rows, tmp_path / "crops.png")
+    assert (tmp_path / "crops.png").read_bytes().startswith(b"\x89PNG")
