@@ -1,18 +1,18 @@
 """``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
 
 import sys
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import MissingFileError, OptionError
+from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..predict import Predictor, ScenePath
+    from ..predict import DaskEngine, Prediction, Predictor, SceneList, ScenePath
 
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
@@ -33,7 +33,11 @@ def parser() -> CommandParser:
     )
     p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
     p.add_argument(
-        "rasters", type=str, nargs="+", help="per scene a raster, a folder with a file per band, a STAC item"
+        "rasters",
+        type=str,
+        nargs="+",
+        help="per scene a raster, a folder with a file per band, a STAC item; or a STAC item collection, "
+        "catalog or collection of scenes; paths, or addresses such as https://..., s3://...",
     )
     p.add_argument("-o", "--out-dir", type=str, required=True, help="folder of the maps")
     p.add_argument(
@@ -72,6 +76,11 @@ def parser() -> CommandParser:
     p.add_argument("--region", type=str, help="LEFT,BOTTOM,RIGHT,TOP or a polygon file (default: everything)")
     p.add_argument("--region-crs", type=str, help="CRS of LEFT,BOTTOM,RIGHT,TOP (default: EPSG:4326)")
     p.add_argument("--mosaic", action="store_true", help="the rasters are tiles of one scene")
+    p.add_argument(
+        "--harmonize",
+        action=BooleanOptionalAction,
+        help="read Sentinel-2 values of baseline 04.00 and later as older ones, as training with it does",
+    )
     p.add_argument("--resume", action="store_true", help="compute only what an earlier, broken run lacks")
     p.add_argument("--overwrite", action="store_true", help="replace maps that exist")
     return p
@@ -105,32 +114,81 @@ def main(argv: list[str]) -> int:
         region=args.region,
         region_crs=args.region_crs,
         mosaic=args.mosaic,
+        harmonize=args.harmonize,
     )
     scenes = _scenes(args.rasters, args.mosaic)
-    _check_scenes(predictor, scenes)
     try:
-        _predict_all(predictor, scenes, args)
+        return (
+            _predict_one(predictor, scenes[0], args)
+            if len(scenes) == 1
+            else _predict_all(predictor, scenes, args)
+        )
     except KeyboardInterrupt:
         sys.stderr.write("hierars-geo: note: rows that were finished are kept; go on with --resume.\n")
         raise
+
+
+def _predict_one(predictor: "Predictor", scene: "ScenePath", args: Namespace) -> int:
+    with _engine(args) as engine:
+        _predict_scene(predictor, scene, args, engine)
     return 0
 
 
-def _predict_all(predictor: "Predictor", scenes: Sequence["ScenePath"], args: Namespace) -> None:
-    from ..predict import DaskEngine
+def _predict_all(predictor: "Predictor", scenes: Sequence["ScenePath"], args: Namespace) -> int:
+    """Predict several scenes; one that fails does not keep the others from being predicted.
+
+    Returns:
+        1 where a scene failed.
+    """
+    from ..predict import SceneList
+    from ..raster import check_writable_folder
+
+    states = SceneList(check_writable_folder(args.out_dir), scenes)
+    _check_scenes(predictor, scenes, states)
+    with _engine(args) as engine:
+        for number, scene in enumerate(scenes):
+            if states.states[number].status == "failed":
+                continue
+            states.begin(number)
+            try:
+                states.finish(number, _predict_scene(predictor, scene, args, engine))
+            except ClusterError:  # the next scene would fare no better
+                raise
+            except HieraRSError as error:
+                _note_failure(states, number, scene, error)
+    if not states.failed:
+        return 0
+    names = ", ".join(state.name or str(state.source) for state in states.failed)
+    sys.stderr.write(
+        f"hierars-geo: {len(states.failed)} of {len(scenes)} scenes failed: {names} (see manifest.json in "
+        f"{args.out_dir}). The same command with --resume predicts only these.\n"
+    )
+    return 1
+
+
+def _predict_scene(
+    predictor: "Predictor", scene: "ScenePath", args: Namespace, engine: "DaskEngine | None"
+) -> "Prediction":
     from .progress import progress_bar
 
-    with ExitStack() as stack:
-        engine = None
-        if args.engine == "dask":
-            engine = stack.enter_context(DaskEngine(args.scheduler, args.workers))
-        for raster in scenes:
-            with progress_bar(f"predict {_title(raster)}") as progress:
-                prediction = predictor.predict(
-                    raster, args.out_dir, args.overwrite, progress, resume=args.resume, engine=engine
-                )
-            for path in (*prediction.layers.values(), prediction.item):
-                sys.stdout.write(f"{path}\n")
+    with progress_bar(f"predict {_title(scene)}") as progress:
+        prediction = predictor.predict(
+            scene, args.out_dir, args.overwrite, progress, resume=args.resume, engine=engine
+        )
+    for path in (*prediction.layers.values(), prediction.item):
+        sys.stdout.write(f"{path}\n")
+    return prediction
+
+
+def _engine(args: Namespace) -> "AbstractContextManager[DaskEngine | None]":
+    from ..predict import DaskEngine
+
+    return DaskEngine(args.scheduler, args.workers) if args.engine == "dask" else nullcontext()
+
+
+def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: HieraRSError) -> None:
+    states.fail(number, error)
+    sys.stderr.write(f"hierars-geo: {_title(scene)}: {error}\n")
 
 
 def _batch_size(text: str) -> int | Literal["auto"]:
@@ -143,15 +201,20 @@ def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
     Raises:
         MissingFileError: Nothing fits a pattern.
     """
+    from ..raster import is_stac, item_addresses
+
     paths: list[str] = []
     for raster in rasters:
+        if is_stac(raster) and not has_magic(raster):
+            paths += item_addresses(raster)
+            continue
         if not has_magic(raster) or "://" in raster or Path(raster).exists():
             paths.append(raster)
             continue
         found = sorted(glob(raster, recursive=True))
         if not found:
             raise MissingFileError(f"Expected rasters that fit {raster}, but got none. Check the pattern.")
-        paths += found
+        paths += [path for file in found for path in (item_addresses(file) if is_stac(file) else [file])]
     if mosaic:
         return [tuple(path for item in paths for path in _tiles(item))]
     return list(paths)
@@ -171,22 +234,33 @@ def _title(scene: "ScenePath") -> str:
     return str(scene) if isinstance(scene, str | Path) else f"{scene[0]} and {len(scene) - 1} more"
 
 
-def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"]) -> None:
-    """Open every scene before the first is predicted.
+def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states: "SceneList") -> None:
+    """Open every scene before the first is predicted; one that cannot be opened has failed.
 
     Raises:
-        HieraRSError: One cannot be opened, or two would write the same files.
+        OptionError: Two would write the same files.
+        HieraRSError: None can be opened.
     """
     raster_of: dict[str, str] = {}
-    for raster in scenes:
-        with predictor.open(raster) as scene:
-            name = scene.name
+    errors: dict[int, HieraRSError] = {}
+    for number, raster in enumerate(scenes):
+        try:
+            with predictor.open(raster) as scene:
+                name = scene.name
+        except HieraRSError as error:
+            errors[number] = error
+            continue
+        states.named(number, name)
         if name in raster_of:
             raise OptionError(
                 f"Expected scenes of different names, but got {raster_of[name]} and {_title(raster)}, which "
                 f"would both be written as {name}_L1.tif. Predict them into different folders."
             )
         raster_of[name] = _title(raster)
+    if len(errors) == len(scenes):
+        raise errors[0]
+    for number, failure in errors.items():
+        _note_failure(states, number, scenes[number], failure)
 
 
 __all__ = ("main", "parser")

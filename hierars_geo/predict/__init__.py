@@ -10,8 +10,10 @@ from .engine_dask import DaskEngine
 from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
 from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
-from .predictor import Prediction, Predictor, ScenePath
+from .predictor import Predictor, ScenePath
 from .regions import Regions
+from .results import Prediction
+from .scene_list import SceneList, SceneState
 from .stream import WindowPlan, stream_rows
 
 __all__ = (
@@ -32,7 +34,9 @@ __all__ = (
     "Regions",
     "Rows",
     "SceneJob",
+    "SceneList",
     "ScenePath",
+    "SceneState",
     "WindowPlan",
     "evaluate_classifier",
     "evaluate_maps",

@@ -47,6 +47,15 @@ def predict_chunk_layers(job: SceneJob, number: int, from_row: int) -> ChunkLaye
     return ChunkLayers(joined, any_data, windows, time.perf_counter() - start, worker)
 
 
+def worker_batch_size(job: SceneJob, window: tuple[int, int]) -> int:
+    """Windows of (height, width) px per forward pass that this worker takes.
+
+    Raises:
+        HieraRSError: The checkpoint cannot be loaded here.
+    """
+    return cached_predictor(job.checkpoint, job.sha256, job.device, job.options).batch_size(window)
+
+
 @lru_cache(maxsize=1)
 def cached_predictor(checkpoint: str, sha256: str, device: str, options: PredictOptions) -> Predictor:
     """Return this process's one model, loaded at its first task.
@@ -64,4 +73,4 @@ def cached_predictor(checkpoint: str, sha256: str, device: str, options: Predict
     return predictor
 
 
-__all__ = ("cached_predictor", "predict_chunk_layers")
+__all__ = ("cached_predictor", "predict_chunk_layers", "worker_batch_size")

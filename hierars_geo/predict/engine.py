@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..raster import document_of
 from .chunks import Chunk, ChunkPlan
 from .options import PredictOptions
 from .row_store import RowStore
@@ -38,7 +39,9 @@ class SceneJob:
 def named_everywhere(raster_path: str | Path | Sequence[str | Path]) -> str | tuple[str, ...]:
     """Name a scene so that other processes find it: local paths in full, addresses as they are."""
     if isinstance(raster_path, str | Path):
-        return str(Path(raster_path).resolve()) if Path(raster_path).exists() else str(raster_path)
+        name = str(raster_path)
+        document = document_of(name)  # what follows is the item of an item collection
+        return str(Path(document).resolve()) + name[len(document) :] if Path(document).exists() else name
     return tuple(str(named_everywhere(part)) for part in raster_path)
 
 
@@ -67,6 +70,9 @@ class Engine(Protocol):
     @property
     def chunk_rows(self) -> int:
         """Most rows of a chunk."""
+
+    def batch_size(self, job: SceneJob, window: tuple[int, int]) -> int:
+        """Windows of (height, width) px per forward pass that whoever computes takes."""
 
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]

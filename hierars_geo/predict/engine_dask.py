@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 
 from ..errors import ClusterError, OptionError
-from .dask_tasks import predict_chunk_layers
+from .dask_tasks import predict_chunk_layers, worker_batch_size
 from .engine import ChunkLayers, SceneJob
 
 #: Rows of a chunk: large enough that the windows predicted for both sides of a cut are few.
@@ -87,6 +87,16 @@ class DaskEngine:
         if self._cluster is not None:
             self._cluster.close()
 
+    def batch_size(self, job: SceneJob, window: tuple[int, int]) -> int:
+        """Ask one of the workers, which all have the same kind of device, how large its batches are.
+
+        Raises:
+            ClusterError: Workers died too often, or the scheduler went away.
+            HieraRSError: The checkpoint cannot be loaded there.
+        """
+        size: int = self._result(self._client.submit(worker_batch_size, job, window, pure=False))
+        return size
+
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]
     ) -> Generator[tuple[int, int, ChunkLayers], None, None]:
@@ -122,7 +132,7 @@ class DaskEngine:
         try:
             finished = _distributed().as_completed(submit(self._most_ahead()))
             for future in finished:
-                done = self._result(future)
+                done: ChunkLayers = self._result(future)
                 number, row = start_of.pop(future)
                 finished.update(submit(1))
                 self.chunks_by_worker[done.worker] += 1
@@ -135,16 +145,15 @@ class DaskEngine:
         threads: dict[str, int] = self._client.nthreads()
         return _AHEAD * max(1, sum(threads.values()))
 
-    def _result(self, future: Any) -> ChunkLayers:  # noqa: ANN401
+    def _result(self, future: Any) -> Any:  # noqa: ANN401
         try:
-            result: ChunkLayers = future.result()
+            return future.result()
         except self._lost as error:
             reason = " ".join(str(error).split())[:160]
             raise ClusterError(
                 f"Expected the Dask cluster to keep working, but {type(error).__name__}: {reason}. See the "
                 "workers' logs (memory is the usual reason), then run again with --resume."
             ) from error
-        return result
 
 
 def _distributed() -> ModuleType:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..nn import adaptive_depth, confidence_of
+from ..nn.decode import best_path
 from ..raster import CONFIDENCE_NODATA, class_dtype
 from ..taxonomy import Taxonomy
 from .accumulator import Rows
+from .options import PredictOptions
 
 #: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
 DEPTH_NODATA = 255
@@ -56,6 +58,25 @@ STACK_NAME = "levels"
 STACK_LAYER = Layer(STACK_NAME, "stack", None)
 
 
+def wanted_layers(options: PredictOptions, levels: tuple[int, ...]) -> tuple[Layer, ...]:
+    """List what is computed, in order.
+
+    Args:
+        options: What is asked for.
+        levels: Levels that are written.
+    """
+    layers = [class_layer(level) for level in levels]
+    if options.confidence:
+        layers += [confidence_layer(level) for level in levels]
+    if options.depth_threshold is not None:
+        layers += [ADAPTIVE_LAYER, DEPTH_LAYER]
+    if options.entropy:
+        layers.append(ENTROPY_LAYER)
+    if options.probabilities:
+        layers.append(PROBABILITIES_LAYER)
+    return tuple(layers)
+
+
 class LayerDecoder:
     """Decode rows by joint semantic path search into the layers asked for.
 
@@ -95,7 +116,7 @@ class LayerDecoder:
             each layer's nodata where not valid.
         """
         valid = rows.valid.cpu().numpy()
-        best = rows.path_logits.argmax(dim=0)
+        best = best_path(rows.path_logits[None])[0]
         soft = _Soft.of(rows.path_logits, best, self._paths) if self._wants_probability else None
         path = best.cpu().numpy()
         return {layer: self._layer(layer, path, soft, valid) for layer in self._layers}
@@ -227,4 +248,5 @@ __all__ = (
     "class_layer",
     "confidence_layer",
     "depth_taxonomy",
+    "wanted_layers",
 )

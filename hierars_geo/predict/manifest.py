@@ -22,7 +22,12 @@ _ENDS = 65536
 
 
 def run_manifest(
-    scene: SceneReader, loaded: LoadedModel, options: PredictOptions, plan: ChunkPlan, device: str
+    scene: SceneReader,
+    loaded: LoadedModel,
+    options: PredictOptions,
+    plan: ChunkPlan,
+    device: str,
+    batch_size: int,
 ) -> dict[str, Any]:
     """Describe a run as plain values.
 
@@ -32,6 +37,7 @@ def run_manifest(
         options: How it is predicted.
         plan: Windows and chunks.
         device: Where it is computed: another kind computes other last bits.
+        batch_size: Windows per forward pass, on which last bits depend, too.
     """
     content = {
         "checkpoint_sha256": loaded.sha256,
@@ -41,6 +47,7 @@ def run_manifest(
         "window": [list(plan.windows.size), list(plan.windows.stride)],
         "chunks": [list(plan.row_edges), list(plan.col_edges)],
         "device": device,
+        "batch_size": batch_size,
         "versions": {
             "hierars-geo": __version__,
             "torch": torch.__version__,
@@ -53,8 +60,9 @@ def run_manifest(
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
-    """Return one checksum for all of a manifest."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    """Return one checksum of a manifest, the batch size left out: a later run may choose it otherwise."""
+    asked = {key: value for key, value in manifest.items() if key != "batch_size"}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def was_finished(item: Path, manifest: Mapping[str, Any]) -> bool:

@@ -1,11 +1,10 @@
 """Predictor: a checkpoint and a raster in, one georeferenced map per level out."""
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,43 +15,29 @@ from numpy.typing import NDArray
 from ..errors import HieraRSWarning, RasterError
 from ..raster import (
     SceneReader,
-    as_output_error,
     bounded_block_cache,
     check_writable_folder,
-    move_into_place,
     open_mosaic,
     open_scene,
-    place_raster,
     refuse_existing,
 )
 from .accumulator import Rows
-from .batching import largest_batch
+from .batching import resolved_batch_size
 from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import Chunk, ChunkPlan, predict_chunk
 from .engine import Engine, SceneJob, compute_into, named_everywhere
 from .execution import build_path_model
-from .layers import (
-    ADAPTIVE_LAYER,
-    DEPTH_LAYER,
-    ENTROPY_LAYER,
-    PROBABILITIES_LAYER,
-    STACK_LAYER,
-    STACK_NAME,
-    Layer,
-    LayerDecoder,
-    class_layer,
-    confidence_layer,
-)
-from .manifest import file_identity, manifest_digest, run_manifest, was_finished
-from .maps import stored_layer, write_layer, write_stack
+from .layers import Layer, LayerDecoder, wanted_layers
+from .manifest import file_identity, run_manifest, was_finished
+from .maps import stored_layer
 from .options import PredictOptions
-from .provenance import prediction_item
 from .region_reader import cut_to_region, rows_inside
 from .replicas import resolve_devices
+from .results import Prediction, planned_outputs, write_results
 from .row_store import RowStore
-from .run_folder import RunFolder, run_folder, run_path
+from .run_folder import RunFolder, run_folder, run_path, stored_batch_size
 from .stream import PathModel, WindowPlan
-from .training_notes import training_notes
+from .training_notes import baseline_notes, training_notes
 
 #: Side of a window where neither the caller nor the checkpoint says.
 DEFAULT_WINDOW_PX = 512
@@ -62,25 +47,6 @@ ScenePath: TypeAlias = str | Path | Sequence[str | Path]
 
 #: Called with (windows done, windows in all).
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was written for one scene.
-
-    Attributes:
-        name: Of the scene.
-        layers: File of every layer, by the layer's name: ``L1``, ``conf_L1``, ``depth``.
-        item: The STAC item.
-    """
-
-    name: str
-    layers: dict[str, Path]
-    item: Path
-
-    def exist(self) -> bool:
-        """Tell whether every file is there."""
-        return all(path.is_file() for path in (*self.layers.values(), self.item))
 
 
 class Predictor:
@@ -104,6 +70,7 @@ class Predictor:
         self.options = PredictOptions(**options)
         self._device_name = device
         devices = resolve_devices(device)
+        self._devices = devices
         self.device = devices[0]
         self.loaded: LoadedModel = load_checkpoint(checkpoint, self.device)
         record = self.loaded.record
@@ -117,28 +84,16 @@ class Predictor:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """What is computed, in order."""
-        options = self.options
-        layers = [class_layer(level) for level in self.levels]
-        if options.confidence:
-            layers += [confidence_layer(level) for level in self.levels]
-        if options.depth_threshold is not None:
-            layers += [ADAPTIVE_LAYER, DEPTH_LAYER]
-        if options.entropy:
-            layers.append(ENTROPY_LAYER)
-        if options.probabilities:
-            layers.append(PROBABILITIES_LAYER)
-        return tuple(layers)
+        return wanted_layers(self.options, self.levels)
 
     def path_model(self) -> PathModel:
         """Return the map from stored values and validity to path logits, test-time augmentation included."""
         return self._path_model
 
     def batch_size(self, window: tuple[int, int]) -> int:
-        """Windows of (height, width) px per forward pass: as asked for, or what the device takes."""
-        asked = self.options.batch_size
-        if not isinstance(asked, str):
-            return asked
-        return largest_batch(self._path_model, (len(self.loaded.record.bands), *window), self.device)
+        """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
+        shape = len(self.loaded.record.bands), *window
+        return resolved_batch_size(self.options.batch_size, self._path_model, shape, self._devices)
 
     def open(self, raster_path: ScenePath) -> SceneReader:
         """Open a scene with the bands of the checkpoint.
@@ -152,6 +107,9 @@ class Predictor:
             scene = open_mosaic(tiles, bands)
         else:
             scene = open_scene(raster_path, bands)
+        scene.notes += baseline_notes(scene.baselines, options.harmonize)
+        if options.harmonize:
+            scene.harmonize()
         if options.region is None:
             return scene
         try:
@@ -184,6 +142,7 @@ class Predictor:
         chunk: Chunk,
         from_row: int | None = None,
         progress: Callable[[int], None] | None = None,
+        batch_size: int | None = None,
     ) -> Generator[tuple[Rows, dict[Layer, NDArray[np.generic]]], None, None]:
         """Predict a chunk and decode it.
 
@@ -193,6 +152,7 @@ class Predictor:
             chunk: One of the plan's.
             from_row: Row of the raster to go on from; None for the chunk's first.
             progress: Called with the number of windows done since the last call.
+            batch_size: Windows per forward pass; None for :meth:`batch_size`.
 
         Yields:
             Finished rows, and their layers.
@@ -210,7 +170,7 @@ class Predictor:
             plan,
             chunk,
             options.blend,
-            self.batch_size(plan.windows.size),
+            batch_size or self.batch_size(plan.windows.size),
             self.device,
             progress,
             from_row,
@@ -253,9 +213,11 @@ class Predictor:
         """
         with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
-            outputs = self._outputs(scene, folder)
+            outputs = planned_outputs(scene.name, self.options, self.levels, folder)
             plan = self.chunk_plan(scene.grid.shape, chunk_rows=engine.chunk_rows if engine else None)
-            manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device))
+            job = self._job(raster_path, engine.chunk_rows) if engine else None
+            batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
+            manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device), batch_size)
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
                 shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
@@ -266,24 +228,17 @@ class Predictor:
                     _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
                 if not run.is_placing:
                     refuse_existing([*outputs.layers.values(), outputs.item], overwrite)
-                job = self._job(raster_path, engine.chunk_rows) if engine else None
-                store = self._fill(scene, plan, run, progress, engine, job)
+                store = self._fill(scene, plan, run, batch_size, progress, engine, job)
                 self._check_unchanged(scene, manifest, run)
-                self._finish(scene, store, outputs, run, manifest)
+                write_results(scene, store, outputs, run, self.loaded, self.options, manifest)
         return outputs
-
-    def _outputs(self, scene: SceneReader, folder: Path) -> Prediction:
-        names = [layer.name for layer in self.layers]
-        if self.options.stack:
-            names = [STACK_NAME, *names[len(self.levels) :]]
-        files = {name: folder / f"{scene.name}_{name}.tif" for name in names}
-        return Prediction(scene.name, files, folder / f"{scene.name}.json")
 
     def _fill(
         self,
         scene: SceneReader,
         plan: ChunkPlan,
         run: RunFolder,
+        batch_size: int,
         progress: Progress | None,
         engine: Engine | None,
         job: SceneJob | None,
@@ -304,12 +259,13 @@ class Predictor:
                 progress(done, total)
 
         if engine is not None and job is not None:
-            any_data = compute_into(store, plan, engine, job, missing, report) or any_data
+            settled = replace(job, options=replace(job.options, batch_size=batch_size))
+            any_data = compute_into(store, plan, engine, settled, missing, report) or any_data
             missing = []
         for chunk, row in missing:
             with (
                 store.open_chunk(chunk) as writer,
-                closing(self.chunk_layers(scene, plan, chunk, row, report)) as stream,
+                closing(self.chunk_layers(scene, plan, chunk, row, report, batch_size)) as stream,
             ):
                 for rows, arrays in stream:
                     any_data = any_data or bool(rows.valid.any())
@@ -317,6 +273,19 @@ class Predictor:
         if not any_data:
             _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
         return store
+
+    def _run_batch_size(
+        self, run: Path, resume: bool, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None
+    ) -> int:
+        """Choose the batches of a whole run once: those of the run that is resumed, or what the device takes.
+
+        The last bits of path logits depend on them.
+        """
+        if self.options.batch_size == "auto" and resume and (earlier := stored_batch_size(run)):
+            return earlier
+        if engine is not None and job is not None and self.options.batch_size == "auto":
+            return engine.batch_size(job, plan.windows.size)
+        return self.batch_size(plan.windows.size)
 
     def _job(self, raster_path: ScenePath, chunk_rows: int) -> SceneJob:
         checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
@@ -339,46 +308,6 @@ class Predictor:
                 "Leave inputs in place until the end, and run again."
             )
 
-    def _finish(
-        self,
-        scene: SceneReader,
-        store: RowStore,
-        outputs: Prediction,
-        run: RunFolder,
-        manifest: Mapping[str, Any],
-    ) -> None:
-        """Turn complete rows into files, and give them their names when all of them are finished."""
-        taxonomy = self.loaded.record.taxonomy
-        tags = {"HIERARS_TAXONOMY": taxonomy.name, "HIERARS_CHECKPOINT_SHA256": self.loaded.sha256}
-        finished = run.path / "finished"
-        shutil.rmtree(finished, ignore_errors=True)
-        with as_output_error(finished):
-            finished.mkdir()
-        layers = {layer.name: layer for layer in self.layers}
-        for name, path in outputs.layers.items():
-            final = finished / path.name
-            if name == STACK_NAME:
-                classes = [layer for layer in self.layers if layer.kind == "class"]
-                write_stack(classes, store, scene.grid, taxonomy, final, tags)
-            else:
-                write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
-        self._write_item(scene, outputs, finished / outputs.item.name, manifest)
-        run.begin_placing()
-        outputs.item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
-        for path in outputs.layers.values():
-            place_raster(finished / path.name, path)
-        move_into_place(finished / outputs.item.name, outputs.item)
-
-    def _write_item(
-        self, scene: SceneReader, outputs: Prediction, item: Path, manifest: Mapping[str, Any]
-    ) -> None:
-        layers = {layer.name: layer for layer in (STACK_LAYER, *self.layers)}
-        names = {layers[name]: path.name for name, path in outputs.layers.items()}
-        content = prediction_item(scene, names, self.loaded, self.options, folder=outputs.item.parent)
-        content["properties"]["hierars:run"] = manifest_digest(manifest)
-        with as_output_error(item):
-            item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
-
     def _warn(self, scene: SceneReader) -> None:
         """Say what the reader noted, and what differs from training."""
         for note in (*scene.notes, *training_notes(scene.grid, self.loaded.record, self.window_px)):
@@ -389,4 +318,4 @@ def _note(scene_name: str, note: str) -> None:
     warnings.warn(f"{scene_name}: {note.rstrip('.')}.", HieraRSWarning, stacklevel=4)
 
 
-__all__ = ("DEFAULT_WINDOW_PX", "Prediction", "Predictor", "Progress")
+__all__ = ("DEFAULT_WINDOW_PX", "Predictor", "Progress", "ScenePath")

@@ -66,6 +66,12 @@ def run_path(out_dir: Path, name: str) -> Path:
     return out_dir / f".{name}.hierars-part"
 
 
+def stored_batch_size(path: Path) -> int | None:
+    """Windows per forward pass of the run in a folder, None where there is none."""
+    found = (_read_manifest(path) or {}).get("batch_size")
+    return found if isinstance(found, int) and found > 0 else None
+
+
 @contextmanager
 def run_folder(
     out_dir: Path, name: str, manifest: Mapping[str, Any], resume: bool
@@ -171,4 +177,4 @@ def _clear(path: Path) -> None:
             item.unlink()
 
 
-__all__ = ("RunFolder", "run_folder", "run_path")
+__all__ = ("RunFolder", "run_folder", "run_path", "stored_batch_size")

@@ -1,9 +1,11 @@
 """What a scene and a window have that the training had otherwise."""
 
 import math
+from collections.abc import Collection
 
 from ..grid import GeoGrid
 from ..nn import ModelRecord
+from ..raster import has_offset
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
@@ -33,4 +35,25 @@ def training_notes(grid: GeoGrid, record: ModelRecord, window_px: int) -> list[s
     return notes
 
 
-__all__ = ("training_notes",)
+def baseline_notes(baselines: Collection[str | None], harmonize: bool | None) -> tuple[str, ...]:
+    """Say where it is not known that values are stored as in training.
+
+    Args:
+        baselines: Of what is predicted, None for one nobody knows.
+        harmonize: Whether they are read as those of old baselines; None where nobody said.
+    """
+    newer = sorted(baseline for baseline in baselines if baseline is not None and has_offset(baseline))
+    if harmonize and None in baselines:
+        return (
+            "nothing says the processing baseline of all that is read: those values are taken as stored. "
+            "Write it into the tag PROCESSING_BASELINE, or keep the product's name",
+        )
+    if harmonize is None and newer:
+        return (
+            f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
+            "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
+        )
+    return ()
+
+
+__all__ = ("baseline_notes", "training_notes")

@@ -3,6 +3,7 @@
 from ..grid import same_grid
 from .band_files import list_rasters
 from .bands import canonical_band, match_bands
+from .baseline import baseline_of, has_offset
 from .classmap import ClassMapReader, open_class_map
 from .cog import (
     CONFIDENCE_NODATA,
@@ -25,6 +26,7 @@ from .output import (
 )
 from .scene import SceneReader
 from .scene_opening import open_scene
+from .stac_items import document_of, is_stac, item_addresses
 from .writer import StripWriter
 
 __all__ = (
@@ -35,13 +37,18 @@ __all__ = (
     "StripWriter",
     "as_output_error",
     "atomic_path",
+    "baseline_of",
     "bounded_block_cache",
     "canonical_band",
     "check_writable_folder",
     "class_dtype",
+    "document_of",
     "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
+    "has_offset",
+    "is_stac",
+    "item_addresses",
     "list_rasters",
     "match_bands",
     "move_into_place",

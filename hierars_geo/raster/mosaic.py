@@ -2,6 +2,8 @@
 
 import math
 import os
+import threading
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from .scene_opening import finest_grid, open_scene
 #: Positions that differ by less are the same pixels.
 _SAME_PX = 1e-3
 
+#: Files that a thread keeps open: a row of windows passes a few dozen tiles, systems allow about 1000 files.
+_MOST_OPEN_FILES = 128
+
 #: Points along each edge of a tile when it is placed in another CRS.
 _EDGE_POINTS = 21
 
@@ -34,6 +39,8 @@ class _Tile:
 class MosaicReader(SceneReader):
     """Read windows across tiles; where they overlap the first one that holds data counts.
 
+    Of many tiles only those read last are kept open.
+
     Made by :func:`open_mosaic`. See :class:`.SceneReader` for what it is and can.
     """
 
@@ -43,23 +50,53 @@ class MosaicReader(SceneReader):
         super().__init__(name, grid, first.bands, (), dtype, first.acquired, notes)
         self.paths = tuple(path for tile in tiles for path in tile.reader.paths)
         self._tiles = tuple(tiles)
+        self.baselines = frozenset().union(*(tile.reader.baselines for tile in tiles))
+        spans = [(t.window.row, t.window.col, t.window.row_stop, t.window.col_stop) for t in tiles]
+        self._spans = np.array(spans, dtype=np.int64)
+        self._most_open = max(1, _MOST_OPEN_FILES // max(len(tile.reader.paths) for tile in tiles))
+        self._recent: dict[tuple[int, int], OrderedDict[int, None]] = defaultdict(OrderedDict)
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Read a window; see :meth:`.SceneReader.read`."""
         image = np.zeros((len(self.bands), window.height, window.width), dtype=np.float32)
         valid = np.zeros((window.height, window.width), dtype=np.bool_)
-        for tile in self._tiles:
+        for number in self._touching(window):
+            tile = self._tiles[number]
             common = tile.window.intersection(window)
             if common is None:
                 continue
             rows, cols = common.shifted(-window.row, -window.col).slices()
             if valid[rows, cols].all():
                 continue
+            self._make_room(number)
             part, part_valid = tile.reader.read(common.shifted(-tile.window.row, -tile.window.col))
             new = part_valid & ~valid[rows, cols]
             image[:, rows, cols][:, new] = part[:, new]
             valid[rows, cols] |= new
         return image, valid
+
+    def harmonize(self) -> None:
+        """Have every tile read as one of an old baseline; see :meth:`.SceneReader.harmonize`."""
+        for tile in self._tiles:
+            tile.reader.harmonize()
+
+    def _touching(self, window: Window) -> list[int]:
+        """Numbers of the tiles that touch a window, in their order."""
+        top, left, bottom, right = self._spans.T
+        hit = (
+            (top < window.row_stop) & (bottom > window.row) & (left < window.col_stop) & (right > window.col)
+        )
+        numbers: list[int] = np.flatnonzero(hit).tolist()
+        return numbers
+
+    def _make_room(self, number: int) -> None:
+        """Close what this thread has not read for longest, before it opens a tile."""
+        recent = self._recent[os.getpid(), threading.get_ident()]
+        recent[number] = None
+        recent.move_to_end(number)
+        while len(recent) > self._most_open:
+            oldest, _ = recent.popitem(last=False)
+            self._tiles[oldest].reader.release()
 
     def close(self) -> None:
         """Close every file; reading afterwards is an error."""

@@ -14,6 +14,7 @@ from rasterio.io import DatasetReader
 
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
+from .baseline import BASELINE_OFFSET, has_offset
 from .dataset import gdal_env
 from .source import Source, open_source, read_source
 
@@ -33,6 +34,7 @@ class SceneReader:
         acquired: When the image was taken, if the file says so (UTC where no zone is given).
         notes: What a careful reader should know, such as a band order that was taken as given.
         region: What the scene is cut to; None for all of it.
+        baselines: Processing baselines of what is read, see :func:`.baseline_of`; None for one nobody knows.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class SceneReader:
         self.acquired = acquired
         self.notes = notes
         self.region: str | None = None
+        self.baselines: frozenset[str | None] = frozenset({None})
+        self._add = 0.0
         self._sources = sources
-        self._handles: dict[tuple[int, int], list[DatasetReader]] = {}
-        self._to_close: list[DatasetReader] = []
+        # by process and thread, per source what was opened, the last one to be read from
+        self._handles: dict[tuple[int, int], list[list[DatasetReader]]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -90,15 +94,29 @@ class SceneReader:
     def resampled(self, grid: GeoGrid) -> "SceneReader":
         """Return a reader of the same files on another grid, read bilinearly; close both."""
         sources = tuple(replace(source, onto=grid) for source in self._sources)
-        return SceneReader(self.name, grid, self.bands, sources, self.dtype, self.acquired, self.notes)
+        reader = SceneReader(self.name, grid, self.bands, sources, self.dtype, self.acquired, self.notes)
+        reader.baselines = self.baselines
+        return reader
+
+    def harmonize(self) -> None:
+        """Have Sentinel-2 values of newer baselines read as those of older ones, cut at 0.
+
+        Values of a baseline that nobody knows are read as stored.
+        """
+        (baseline,) = self.baselines
+        self._add = BASELINE_OFFSET if baseline is not None and has_offset(baseline) else 0.0
+
+    def release(self) -> None:
+        """Close the files that this thread has opened; reading opens them again."""
+        with self._lock:
+            _close(self._handles.pop((os.getpid(), threading.get_ident()), []))
 
     def close(self) -> None:
         """Close every file; reading afterwards is an error."""
         with self._lock:
             self._closed = True
-            while self._to_close:
-                self._to_close.pop().close()
-            self._handles.clear()
+            while self._handles:
+                _close(self._handles.popitem()[1])
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +137,8 @@ class SceneReader:
             parts.append(part)
             valid &= part_valid
         image = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if self._add:
+            np.maximum(image + np.float32(self._add), 0, out=image)
         if not valid.all():
             image[:, ~valid] = 0
         return image, valid
@@ -130,10 +150,15 @@ class SceneReader:
             if self._closed:
                 raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
             if key not in self._handles:
-                opened = [open_source(source) for source in self._sources]
-                self._to_close.extend(dataset for chain in opened for dataset in chain)
-                self._handles[key] = [chain[-1] for chain in opened]
-            return self._handles[key]
+                self._handles[key] = [open_source(source) for source in self._sources]
+            return [chain[-1] for chain in self._handles[key]]
+
+
+def _close(chains: list[list[DatasetReader]]) -> None:
+    """Close datasets, each before the one it reads from."""
+    for chain in reversed(chains):
+        for dataset in reversed(chain):
+            dataset.close()
 
 
 __all__ = ("SceneReader",)

@@ -13,14 +13,15 @@ from rasterio.io import DatasetReader
 
 from ..errors import RasterError
 from ..grid import GeoGrid, same_grid
+from .addresses import gdal_name
 from .band_files import is_safe, list_rasters, match_band_files, safe_band_files
 from .bands import canonical_band, is_placeholder, match_bands
+from .baseline import baseline_of
 from .dataset import dataset_grid, image_bands, open_dataset
 from .scene import SceneReader
 from .source import describe_source
-from .stac_assets import match_band_assets, read_item_assets
-
-_STAC_SUFFIXES = frozenset({".geojson", ".json"})
+from .stac_assets import match_band_assets, read_item_assets, stacked_asset
+from .stac_items import is_stac
 
 
 def open_scene(
@@ -31,7 +32,8 @@ def open_scene(
     Args:
         path: One raster with all bands; or a folder with one raster per band (``B02.tif``, ``scene_B8A.tif``;
             other files in it are ignored), such as a Sentinel-2 product ``.SAFE``; or a list of such rasters;
-            or a STAC item (``.json``) with one asset, or one per band.
+            or a STAC item (``.json``) with one asset, or one per band; ``items.json#ID`` of an item
+            collection. Rasters and items may be addresses (``https://...``, ``s3://...``).
         bands: Wanted bands in reading order, in any spelling; None for all.
 
     Returns:
@@ -44,10 +46,10 @@ def open_scene(
     """
     if isinstance(path, str | os.PathLike):
         name = os.fspath(path)
-        if Path(name).suffix.lower() in _STAC_SUFFIXES and Path(name).is_file():
-            return _open_item(Path(name), bands)
+        if is_stac(name):
+            return _open_item(name, bands)
         if not Path(name).is_dir():
-            return _open_stack(name, bands)
+            return _open_stack(gdal_name(name), bands)
         folder = Path(name)
         if is_safe(folder):
             files = safe_band_files(folder)
@@ -59,15 +61,23 @@ def open_scene(
     return _open_band_files(files[0].parent.resolve().name, "the given list", files, bands)
 
 
-def _open_stack(path: str, bands: Sequence[str] | None) -> SceneReader:
+def _open_stack(path: str, bands: Sequence[str] | None, places: tuple[int, ...] | None = None) -> SceneReader:
+    """Open a raster with all bands; ``places`` are the 1-based bands where somebody else knows them."""
     with open_dataset(path) as dataset:
+        baseline = baseline_of(path, dataset.tags())
         grid = dataset_grid(dataset, path)
-        names, indexes, notes = _stack_bands(dataset, path, bands)
+        if bands is not None and places is not None and max(places) <= dataset.count:
+            names, indexes = tuple(map(canonical_band, bands)), list(places)
+            notes: tuple[str, ...] = ()
+        else:
+            names, indexes, notes = _stack_bands(dataset, path, bands)
         source = describe_source(dataset, path, tuple(indexes))
         acquired, time_notes = _acquired(dataset)
         dtype = str(np.result_type(*(dataset.dtypes[index - 1] for index in indexes)))
         notes = (*notes, *_scale_notes(dataset, path, indexes), *time_notes)
-    return SceneReader(Path(path).stem, grid, names, (source,), dtype, acquired, notes)
+    scene = SceneReader(Path(path).stem, grid, names, (source,), dtype, acquired, notes)
+    scene.baselines = frozenset({baseline})
+    return scene
 
 
 def _stack_bands(
@@ -103,15 +113,21 @@ def _open_band_files(name: str, origin: str, files: list[Path], bands: Sequence[
     return _open_matched(name, names, [str(path) for path in matched])
 
 
-def _open_item(path: Path, bands: Sequence[str] | None) -> SceneReader:
+def _open_item(address: str, bands: Sequence[str] | None) -> SceneReader:
     """Open what a STAC item describes: one raster with all bands, or one asset per band."""
-    item = read_item_assets(path)
-    if len(item.rasters) == 1:
-        scene = _open_stack(next(iter(item.rasters.values())), bands)
+    item = read_item_assets(address)
+    stacked = stacked_asset(item, bands)
+    if stacked is not None:
+        scene = _open_stack(stacked[0], bands, stacked[1])
         scene.name = item.name
-        return scene
-    names, files = match_band_assets(item, bands)
-    return _open_matched(item.name, names, files)
+    else:
+        names, files = match_band_assets(item, bands)
+        scene = _open_matched(item.name, names, files)
+    scene.acquired = scene.acquired or item.acquired
+    stated = baseline_of(item.name, properties=item.properties)
+    if stated is not None:
+        scene.baselines = frozenset({stated})
+    return scene
 
 
 def _open_matched(name: str, names: tuple[str, ...], matched: Sequence[str]) -> SceneReader:
@@ -126,6 +142,7 @@ def _open_matched(name: str, names: tuple[str, ...], matched: Sequence[str]) -> 
             notes += _scale_notes(dataset, path, indexes)
             if len(sources) == 1:
                 acquired, time_notes = _acquired(dataset)
+                baseline = baseline_of(path, dataset.tags())
     grid = finest_grid(grids)
     onto = f"the grid of {names[grids.index(grid)]}, {grid.gsd_m():.4g} m"
     for position, (band, own) in enumerate(zip(names, grids, strict=True)):
@@ -135,7 +152,9 @@ def _open_matched(name: str, names: tuple[str, ...], matched: Sequence[str]) -> 
         sources[position] = replace(sources[position], onto=grid)
         notes.append(f"{band}, {own.gsd_m():.4g} m, is resampled bilinearly onto {onto}.")
     dtype = str(np.result_type(*dtypes))
-    return SceneReader(name, grid, names, tuple(sources), dtype, acquired, (*notes, *time_notes))
+    scene = SceneReader(name, grid, names, tuple(sources), dtype, acquired, (*notes, *time_notes))
+    scene.baselines = frozenset({baseline or baseline_of(f"{name}_")})
+    return scene
 
 
 def _only_band(dataset: DatasetReader, path: str) -> tuple[int]:

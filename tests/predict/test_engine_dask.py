@@ -17,6 +17,7 @@ from hierars_geo.predict import Predictor, engine_dask  # noqa: E402
 from hierars_geo.predict.dask_tasks import cached_predictor, predict_chunk_layers  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
+from hierars_geo.predict.row_store import ChunkWriter  # noqa: E402
 
 
 @pytest.fixture
@@ -59,6 +60,55 @@ def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene
     assert_same_maps(local, dask)
     assert sum(engine.chunks_by_worker.values()) == len(predictor.chunk_plan((150, 130), chunk_rows=64)) > 3
     assert done[-1][0] == done[-1][1]
+
+
+def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
+    save_checkpoint, write_scene, tmp_path, engine
+):
+    scene, out = write_scene(), tmp_path / "dask"
+    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5, chunk_px=70, batch_size="auto")
+    local = predictor.predict(scene, tmp_path / "local")
+    stored, original = [], ChunkWriter.append
+
+    def append(self, start, arrays):
+        original(self, start, arrays)
+        stored.append(start)
+        if len(stored) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChunkWriter, "append", append)
+        with pytest.raises(KeyboardInterrupt):
+            predictor.predict(scene, out, engine=engine)
+    assert not list(out.glob("*.tif"))
+    engine.chunks_by_worker.clear()
+    dask = predictor.predict(scene, out, engine=engine, resume=True)
+    chunks = len(predictor.chunk_plan((150, 130), chunk_rows=64))
+    assert sum(engine.chunks_by_worker.values()) == chunks - 3
+    assert_same_maps(local, dask)
+
+
+def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
+    save_checkpoint, write_scene, tmp_path, engine, monkeypatch
+):
+    asked, jobs, original = [], [], DaskEngine.chunks
+
+    def batch_size(self, job, window):
+        asked.append(window)
+        return 3
+
+    def chunks(self, job, starts):
+        jobs.append(job)
+        return original(self, job, starts)
+
+    monkeypatch.setattr(DaskEngine, "batch_size", batch_size)
+    monkeypatch.setattr(DaskEngine, "chunks", chunks)
+    checkpoint, scene = save_checkpoint(), write_scene()
+    by_cluster = Predictor(checkpoint, "cpu", batch_size="auto").predict(scene, tmp_path / "a", engine=engine)
+    local = Predictor(checkpoint, "cpu", batch_size=3).predict(scene, tmp_path / "b")
+    assert asked == [(64, 64)]
+    assert [job.options.batch_size for job in jobs] == [3]
+    assert_same_maps(by_cluster, local)
 
 
 def job_for(checkpoint, rasters, sha256):

@@ -9,7 +9,7 @@ import torch
 from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
 from hierars_geo.nn import ModelConfig, ModelRecord
 from hierars_geo.predict.augment import View, averaged_over_views, views
-from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, largest_batch
+from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolved_batch_size
 from hierars_geo.predict.execution import build_path_model
 from hierars_geo.predict.replicas import Replicas, resolve_devices
 from hierars_geo.taxonomy import Taxonomy
@@ -142,8 +142,19 @@ def test_other_failures_are_not_taken_for_memory():
     assert is_out_of_memory(torch.OutOfMemoryError("no words"))
 
 
-def test_the_batch_on_a_cpu_needs_no_trial():
-    assert largest_batch(Small(0), (4, 64, 64), CPU) >= 1
+@pytest.mark.parametrize(
+    ("asked", "side", "devices", "size"),
+    [
+        (4, 512, 1, 1),
+        (4, 256, 1, 4),
+        (3, 64, 1, 3),
+        ("auto", 256, 1, 4),
+        ("auto", 700, 2, 2),
+        (9, 2048, 2, 2),
+    ],
+)
+def test_batches_on_cpus_hold_few_pixels_and_need_no_trial(asked, side, devices, size):
+    assert resolved_batch_size(asked, Small(0), (4, side, side), [CPU] * devices) == size
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

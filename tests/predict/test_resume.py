@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import torch
 
 from hierars_geo.cli import main
-from hierars_geo.errors import OutputError, RasterError
+from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
 from hierars_geo.predict import Predictor
-from hierars_geo.predict import predictor as module
+from hierars_geo.predict import predictor as predictor_module
+from hierars_geo.predict import results as module
+from hierars_geo.predict.batching import BatchFallback
 from hierars_geo.predict.row_store import ChunkWriter
 from hierars_geo.predict.run_folder import run_folder, run_path
 
@@ -253,3 +256,52 @@ def test_layers_beyond_classes(checkpoint, scene, tmp_path):
     sure = valid & (best >= 99)
     assert (read["entropy"][0][sure] < 10).all()
     assert (read["entropy"][0][valid] <= 100).all()
+
+
+class Little:
+    """A model on a device with room for a few windows, which says so as CUDA does."""
+
+    def __init__(self, model, room):
+        self.model, self.room, self.sizes = model, room, []
+
+    def __call__(self, image, valid):
+        if len(image) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        self.sizes.append(len(image))
+        return self.model(image, valid)
+
+
+def test_memory_that_runs_out_on_the_way_leaves_the_bytes_of_smaller_batches(checkpoint, scene, tmp_path):
+    small = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": 2})
+    wanted = contents(small.predict(scene, tmp_path / "small").item.parent)
+    predictor = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": 8})
+    device = Little(predictor.path_model(), 2)
+    predictor._path_model = BatchFallback(device)
+    with pytest.warns(HieraRSWarning) as notes:
+        out = predictor.predict(scene, tmp_path / "large").item.parent
+    assert [str(note.message)[-14:] for note in notes] == ["ves the trial."] * 2
+    assert max(device.sizes) == 2
+    got = contents(out)
+    for name in wanted:
+        if not name.endswith(".json"):
+            assert got[name] == wanted[name], name
+
+
+def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, scene, tmp_path, monkeypatch):
+    chosen = []
+
+    def choose(asked, *rest):
+        chosen.append(asked)
+        return 4 - len(chosen)  # memory shrinks from run to run
+
+    monkeypatch.setattr(predictor_module, "resolved_batch_size", choose)
+    predictor = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": "auto"})
+    whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
+    assert chosen == ["auto"]  # not by chunk
+    chosen.clear()
+    out = tmp_path / "out"
+    interrupt(predictor, scene, out)
+    assert json.loads((run_path(out, "scene") / "manifest.json").read_text())["batch_size"] == 3
+    predictor.predict(scene, out, resume=True)
+    assert chosen == ["auto"]
+    assert contents(out) == whole

@@ -154,7 +154,7 @@ def test_threads_read_at_once_and_all_is_closed(make_raster):
 
         with ThreadPoolExecutor(4) as pool:
             assert all(pool.map(right, windows))
-        handles = list(scene._to_close)
+        handles = [chain[-1] for chains in scene._handles.values() for chain in chains]
         assert len(handles) == len(threads)
     assert all(handle.closed for handle in handles)
     with pytest.raises(RasterError, match="Expected a scene that is open, but scene is closed"):

@@ -1,0 +1,121 @@
+"""The files of a prediction: which there will be, made from complete rows, and given their names together."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..raster import SceneReader, as_output_error, move_into_place, place_raster
+from .checkpoint import LoadedModel
+from .layers import STACK_LAYER, STACK_NAME, wanted_layers
+from .manifest import manifest_digest
+from .maps import write_layer, write_stack
+from .options import PredictOptions
+from .provenance import prediction_item
+from .row_store import RowStore
+from .run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was written for one scene.
+
+    Attributes:
+        name: Of the scene.
+        layers: File of every layer, by the layer's name: ``L1``, ``conf_L1``, ``depth``.
+        item: The STAC item.
+    """
+
+    name: str
+    layers: dict[str, Path]
+    item: Path
+
+    def exist(self) -> bool:
+        """Tell whether every file is there."""
+        return all(path.is_file() for path in (*self.layers.values(), self.item))
+
+
+def planned_outputs(
+    scene_name: str, options: PredictOptions, levels: tuple[int, ...], folder: Path
+) -> Prediction:
+    """Name the files of a scene.
+
+    Args:
+        scene_name: Stem of all of them.
+        options: What is written.
+        levels: Levels that are written.
+        folder: Where.
+    """
+    names = [layer.name for layer in wanted_layers(options, levels)]
+    if options.stack:
+        names = [STACK_NAME, *names[len(levels) :]]
+    files = {name: folder / f"{scene_name}_{name}.tif" for name in names}
+    return Prediction(scene_name, files, folder / f"{scene_name}.json")
+
+
+def write_results(
+    scene: SceneReader,
+    store: RowStore,
+    outputs: Prediction,
+    run: RunFolder,
+    loaded: LoadedModel,
+    options: PredictOptions,
+    manifest: Mapping[str, Any],
+) -> None:
+    """Turn complete rows into files, and give them their names when all of them are finished.
+
+    Args:
+        scene: What was predicted.
+        store: Its rows.
+        outputs: From :func:`planned_outputs`.
+        run: Where files are made.
+        loaded: The checkpoint.
+        options: How it was predicted.
+        manifest: Of the run.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    taxonomy = loaded.record.taxonomy
+    tags = {"HIERARS_TAXONOMY": taxonomy.name, "HIERARS_CHECKPOINT_SHA256": loaded.sha256}
+    finished = run.path / "finished"
+    shutil.rmtree(finished, ignore_errors=True)
+    with as_output_error(finished):
+        finished.mkdir()
+    levels = options.resolved_levels(taxonomy.num_levels)
+    layers = {layer.name: layer for layer in wanted_layers(options, levels)}
+    for name, path in outputs.layers.items():
+        final = finished / path.name
+        if name == STACK_NAME:
+            classes = [layer for layer in layers.values() if layer.kind == "class"]
+            write_stack(classes, store, scene.grid, taxonomy, final, tags)
+        else:
+            write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
+    _write_item(scene, outputs, finished / outputs.item.name, loaded, options, manifest)
+    run.begin_placing()
+    outputs.item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
+    for path in outputs.layers.values():
+        place_raster(finished / path.name, path)
+    move_into_place(finished / outputs.item.name, outputs.item)
+
+
+def _write_item(
+    scene: SceneReader,
+    outputs: Prediction,
+    item: Path,
+    loaded: LoadedModel,
+    options: PredictOptions,
+    manifest: Mapping[str, Any],
+) -> None:
+    layers = wanted_layers(options, options.resolved_levels(loaded.record.taxonomy.num_levels))
+    named = {layer.name: layer for layer in (STACK_LAYER, *layers)}
+    names = {named[name]: path.name for name, path in outputs.layers.items()}
+    content = prediction_item(scene, names, loaded, options, folder=outputs.item.parent)
+    content["properties"]["hierars:run"] = manifest_digest(manifest)
+    with as_output_error(item):
+        item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+__all__ = ("Prediction", "planned_outputs", "write_results")

@@ -1,0 +1,74 @@
+"""Sentinel-2 values of new processing baselines, read as those of old ones or said to be new."""
+
+import numpy as np
+import pytest
+import rasterio
+
+from hierars_geo.errors import HieraRSWarning
+from hierars_geo.grid import Window
+from hierars_geo.predict import Predictor
+from hierars_geo.raster import baseline_of, has_offset, open_mosaic, open_scene
+
+
+@pytest.mark.parametrize(
+    ("path", "tags", "properties", "baseline", "offset"),
+    [
+        ("S2A_MSIL2A_20220601T030541_N0400_R075_T50SKJ_X.SAFE/GRANULE/a.jp2", {}, {}, "04.00", True),
+        ("/d/S2B_MSIL2A_20190601T030541_N0212_R075_T50SKJ_X.tif", {}, {}, "02.12", False),
+        ("scene.tif", {"PROCESSING_BASELINE": "N0509"}, {}, "05.09", True),
+        ("S2A_MSIL2A_X_N0509_a.tif", {"PROCESSING_BASELINE": "02.14"}, {}, "02.14", False),
+        ("scene.tif", {}, {"s2:processing_baseline": "03.01"}, "03.01", False),
+        ("x_N0509_a", {}, {"earthsearch:boa_offset_applied": True}, "00.01", False),
+    ],
+)
+def test_where_a_baseline_is_found(path, tags, properties, baseline, offset):
+    assert baseline_of(path, tags, properties) == baseline
+    assert has_offset(baseline) == offset
+
+
+def test_nothing_says_it():
+    assert baseline_of("scene_North_0509.tif", {}) is None
+
+
+@pytest.fixture
+def newer(write_scene):
+    """The same place as ``scene.tif``, stored by a new baseline; its darkest pixels are cut at nodata + 1."""
+
+    def write(scene, name="S2A_MSIL2A_20230601T030541_N0509_R075_T50SKJ_X"):
+        path = scene.with_name(f"{name}.tif")
+        with rasterio.open(scene) as source:
+            image, profile, names = source.read(), source.profile, source.descriptions
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(np.where(image == 0, 0, image + 1000).astype(np.uint16))
+            target.descriptions = names
+        return path
+
+    return write
+
+
+def test_a_new_baseline_is_predicted_as_an_old_one(save_checkpoint, write_scene, newer, tmp_path):
+    scene, checkpoint = write_scene(height=70, width=70), save_checkpoint()
+    new = newer(scene)
+    old_maps = Predictor(checkpoint, "cpu").predict(scene, tmp_path / "old")
+    maps = Predictor(checkpoint, "cpu", harmonize=True).predict(new, tmp_path / "new")
+    with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
+        np.testing.assert_array_equal(a.read(), b.read())
+    with pytest.warns(HieraRSWarning, match=r"baseline 05\.09 are 1000 higher.*--harmonize"):
+        Predictor(checkpoint, "cpu").predict(new, tmp_path / "unknown")
+    with pytest.warns(HieraRSWarning, match="nothing says the processing baseline"):
+        Predictor(checkpoint, "cpu", harmonize=True).predict(scene, tmp_path / "nobody")
+    Predictor(checkpoint, "cpu", harmonize=False).predict(new, tmp_path / "told")  # no word
+
+
+def test_tiles_of_several_baselines_become_alike(write_scene, newer):
+    scene = write_scene(height=40, width=40)
+    old = newer(scene, "S2A_MSIL2A_20190601T030541_N0212_R075_T50SKJ_X")
+    new = newer(scene)
+    with rasterio.open(old, "r+") as dataset, rasterio.open(scene) as source:
+        dataset.write(source.read())
+    whole = Window(0, 0, 40, 40)
+    with open_scene(old) as a, open_mosaic([new, old]) as b:
+        assert b.baselines == {"05.09", "02.12"}
+        b.harmonize()
+        for left, right in zip(a.read(whole), b.read(whole), strict=True):
+            np.testing.assert_array_equal(left, right)
