@@ -1,13 +1,16 @@
 """Prediction: time over the bare model, peak memory, seams, and other tools on the same raster.
 
-Run: make bench-predict (or python experiments/bench/bench_predict.py), about 40 minutes on two quiet cores,
-of which the other tools take three quarters (and 13 GB of disk for their environments, once, in ``--folder``;
-``--no-peers`` leaves them out). ``--small`` runs everything on small rasters: to see that it works, not for
-figures. Prints Markdown for docs/benchmarks.md. The exit status is 0 also where a target is missed.
+Run: make bench-predict (or python experiments/bench/bench_predict.py). ``--only`` takes one part or several:
+``floor`` (3 minutes on two quiet cores), ``memory`` (5; ``memory-2048``, ``memory-8192`` and ``memory-16384``
+are its sizes one by one), ``seams`` (1) and ``peers`` (20, and 13 GB of disk for the other tools'
+environments, once, in ``--folder``; ``--no-peers`` leaves them out). ``--small`` runs everything on small
+rasters: to see that it works, not for figures. Prints Markdown for docs/benchmarks.md as soon as a part is
+done. The exit status is 0 also where a target is missed.
 
-* Floor: the model's path logits of the same windows in the same batches, the input in memory. Prediction and
-  floor run in turns in one process after one run of each that does not count; medians of the rounds. The
-  prediction is the whole way, from the raster to three cloud-optimised class maps.
+* Floor: the model's path logits of the same windows in the same batches, the input in memory; and the same
+  windows in the batches that the predictor makes of them, which on a CPU are smaller. Prediction and floors
+  run in turns in one process after one run of each that does not count; medians of the rounds. The prediction
+  is the whole way, from the raster to three cloud-optimised class maps.
 * Peak memory: resident bytes (VmHWM) of a process of its own, above what it held after imports and one
   forward pass of a batch. A model that costs next to nothing, so that only the tiling is seen.
 * Other tools: environments of their own with the same PyTorch; the same model as an exported program (ATen
@@ -23,7 +26,7 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +49,11 @@ class Sizes:
     memory_px: tuple[int, ...] = (2048, 8192, 16384)
     peer_time_px: int = 2048
     peer_memory_px: int = 8192
-    seam_px: int = 1536
+    seam_px: int = 1152
     window_px: int = 512
     rounds: int = 5
-    peer_limit_s: float = 900.0
+    peer_rounds: int = 3
+    peer_limit_s: float = 600.0
 
     @property
     def overlap_px(self) -> int:
@@ -57,7 +61,7 @@ class Sizes:
         return self.window_px // 4
 
 
-SMALL = Sizes(256, 512, (256, 512), 256, 512, 192, 64, 1, 600.0)
+SMALL = Sizes(256, 512, (256, 512), 256, 512, 192, 64, 1, 1, 300.0)
 OVERLAP = 0.25
 BATCH = 4
 
@@ -67,33 +71,45 @@ def bench_floor(folder: Path, sizes: Sizes) -> str:
     cases = [("unet-resnet18", sizes.floor_px, "cpu", 1.05)]
     if torch.cuda.is_available():
         cases.append(("upernet-convnext-t", sizes.gpu_floor_px, "cuda", 1.15))
-    rows = []
+    rows, notes = [], []
     for model, side_px, device, target in cases:
-        ours, floor, ratio = time_over_floor(
+        ours, floors = time_over_floor(
             folder, model, side_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, device
         )
-        what = f"{model}, {side_px} px, {device}"
-        rows.append(
-            (what, f"{ours:.2f} s", f"{floor:.2f} s", f"{ratio:.3f}", f"{target}", verdict(ratio, target))
+        for floor in floors:
+            what = f"{model}, {side_px} px, {device}, bare model in batches of {floor.batch}"
+            cells = f"{ours:.2f} s", f"{floor.seconds:.2f} s", f"{floor.ratio:.3f}", f"{target}"
+            rows.append((what, *cells, verdict(floor.ratio, target)))
+        pixels_per_s = side_px**2 / ours
+        notes.append(
+            f"{model} on {device}: {pixels_per_s:,.0f} px/s; the example of docs/scale.md, 1.2e9 px, takes "
+            f"{1.2e9 / pixels_per_s / 3600:.2f} worker hours"
         )
-    return markdown(("model, raster", "prediction", "bare model", "ratio", "at most", ""), rows)
+    table = markdown(("model, raster", "prediction", "bare model", "ratio", "at most", ""), rows)
+    return "\n".join([table, "", *notes])
 
 
-def bench_memory(folder: Path, sizes: Sizes) -> str:
+def bench_memory(folder: Path, sizes: Sizes, sides_px: Sequence[int]) -> str:
     """Peak memory by size of the raster."""
     checkpoint = folder / "cheap.ckpt"
     write_checkpoint(checkpoint, "cheap", sizes.window_px)
     rows, peak_of = [], {}
-    for side_px in sizes.memory_px:
+    for side_px in sides_px:
         scene = write_scene(folder / f"plain_{side_px}.tif", side_px, noisy=False)
         result = memory.measure(checkpoint, scene, sizes.window_px, OVERLAP, BATCH)
         peak_of[side_px] = result["peak_bytes"]
         mb = result["peak_bytes"] / 1e6
-        rows.append((f"{side_px} px", f"{mb:.0f} MB", "700 MB", verdict(mb, 700)))
-    first, last = sizes.memory_px[0], sizes.memory_px[-1]
-    growth = (peak_of[last] - peak_of[first]) / (last**2 - first**2)
-    rows.append((f"growth, {first} to {last} px", f"{growth:.2f} bytes/px", "0.5", verdict(growth, 0.5)))
-    return markdown(("raster, side", "peak", "at most", ""), rows)
+        rows.append(
+            (f"{side_px} px", f"{mb:.0f} MB", "700 MB", verdict(mb, 700), f"{result['seconds']:.0f} s")
+        )
+        print(f"{side_px} px: {mb:.0f} MB", file=sys.stderr)  # the next one takes minutes
+        scene.unlink()
+    first, last = min(peak_of), max(peak_of)
+    if first < last:
+        growth = (peak_of[last] - peak_of[first]) / (last**2 - first**2)
+        what = f"growth, {first} to {last} px"
+        rows.append((what, f"{growth:.2f} bytes/px", "0.5", verdict(growth, 0.5), ""))
+    return markdown(("raster, side", "peak", "at most", "", "time"), rows)
 
 
 def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
@@ -107,9 +123,10 @@ def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
         export_model(model, programs[name], sizes.window_px)
     timed = write_scene(folder / f"scene_{sizes.peer_time_px}.tif", sizes.peer_time_px)
     large = write_scene(folder / f"plain_{sizes.peer_memory_px}.tif", sizes.peer_memory_px, noisy=False)
-    seconds, floor, _ = time_over_floor(
-        folder, "unet-resnet18", sizes.peer_time_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, "cpu"
+    seconds, floors = time_over_floor(
+        folder, "unet-resnet18", sizes.peer_time_px, sizes.window_px, OVERLAP, BATCH, sizes.peer_rounds, "cpu"
     )
+    floor = floors[0].seconds
     own = memory.measure(work / "cheap.ckpt", large, sizes.window_px, OVERLAP, BATCH)["peak_bytes"]
     pixels = sizes.peer_memory_px**2
     rows = [
@@ -133,6 +150,7 @@ def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
         peak = memory_run.peak_bytes
         memory_cells = (f"{peak / MIB:.0f} MiB", f"{peak / pixels:.1f}", f"{peak / own:.1f}")
         targets = note or f"{verdict(seconds, median)} / {verdict(own, peak / 10)}"
+        print(f"{tool}: {note or 'done'}", file=sys.stderr)
         rows.append((tool, *cells, *(memory_cells if peak else ("-", "-", "-")), targets))
     header = (
         f"tool, {sizes.peer_time_px} px",
@@ -173,7 +191,7 @@ def _peer_runs(
                     sizes.peer_limit_s,
                 )
                 for name, raster, rounds in (
-                    ("unet-resnet18", timed, sizes.rounds + 1),
+                    ("unet-resnet18", timed, sizes.peer_rounds + 1),
                     ("cheap", large, 1),
                 )
             ]
@@ -200,17 +218,22 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "hierars_peers", help="environments"
     )
-    parser.add_argument("--only", choices=("floor", "memory", "peers", "seams"), help="one part")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", help="floor, memory, memory-SIDE, seams, peers (default: all)"
+    )
     parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
     args = parser.parse_args()
     sizes = SMALL if args.small else Sizes()
+    parts = args.only or ["floor", "memory", "seams", "peers"]
+    known = ["floor", "memory", *(f"memory-{side}" for side in sizes.memory_px), "seams", "peers"]
+    if unknown := [part for part in parts if part not in known]:
+        parser.error(f"--only: expected {', '.join(known)}, but got {', '.join(unknown)}")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(
         f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, {device}, {platform.machine()}, "
         f"torch {torch.__version__}; window {sizes.window_px} px, overlap {sizes.overlap_px} px, "
         f"batch {BATCH}, {LEAVES} leaves"
     )
-    parts = [args.only] if args.only else ["floor", "memory", "seams", "peers"]
     with tempfile.TemporaryDirectory(prefix="bench_predict_") as name:
         folder = Path(name)
         for part in parts:
@@ -219,8 +242,9 @@ def main() -> None:
             print(f"\n### {part.capitalize()}\n")
             if part == "floor":
                 print(bench_floor(folder, sizes))
-            elif part == "memory":
-                print(bench_memory(folder, sizes))
+            elif part.startswith("memory"):
+                sides_px = [int(part.partition("-")[2])] if "-" in part else sizes.memory_px
+                print(bench_memory(folder, sizes, sides_px))
             elif part == "seams":
                 print(bench_seams(folder, sizes, args.checkpoint))
             else:

@@ -1,9 +1,11 @@
 """Time over the floor: a prediction, file to files, against the bare model on the same windows in memory."""
 
+import gc
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,6 +17,21 @@ from .models import write_checkpoint
 from .scenes import write_scene
 
 
+@dataclass(frozen=True)
+class Floor:
+    """The bare model.
+
+    Attributes:
+        batch: Windows per forward pass.
+        seconds: Median of the rounds.
+        ratio: Median of the rounds' prediction over it.
+    """
+
+    batch: int
+    seconds: float
+    ratio: float
+
+
 def time_over_floor(
     folder: Path,
     model: str,
@@ -24,31 +41,40 @@ def time_over_floor(
     batch: int,
     rounds: int,
     device: str,
-) -> tuple[float, float, float]:
-    """Time both in turns, after one run of each that does not count.
+) -> tuple[float, list[Floor]]:
+    """Time all in turns, after one run of each that does not count.
 
     Returns:
-        Median seconds of the prediction and of the bare model, and the median of the rounds' ratios.
+        Median seconds of the prediction; the bare model in batches as asked for, and in the predictor's own
+        where those are others.
     """
     checkpoint = folder / f"{model}.ckpt"
     write_checkpoint(checkpoint, model, window_px)
     scene = write_scene(folder / f"scene_{side_px}.tif", side_px)
     predictor = Predictor(checkpoint, device, window=window_px, overlap=overlap, batch_size=batch)
-    bare = _bare_model(predictor, scene, batch)
+    batches = list(dict.fromkeys((batch, predictor.batch_size((window_px, window_px)))))
+    bare = [_bare_model(predictor, scene, size) for size in batches]
     with tempfile.TemporaryDirectory(dir=folder) as out:
 
         def predict() -> None:
             predictor.predict(scene, out, overwrite=True)
 
-        for work in (predict, bare):
+        works = [predict, *bare]
+        for work in works:
             work()
         rows = []
         for number in range(rounds):
-            order = (predict, bare) if number % 2 else (bare, predict)
-            seconds = {work: _seconds(work) for work in order}
-            rows.append((seconds[predict], seconds[bare]))
-    ours, floor = (statistics.median(column) for column in zip(*rows, strict=True))
-    return ours, floor, statistics.median(a / b for a, b in rows)
+            seconds = {work: _seconds(work) for work in (works if number % 2 else works[::-1])}
+            rows.append([seconds[work] for work in works])
+    ours, *floors = zip(*rows, strict=True)
+    return statistics.median(ours), [
+        Floor(
+            size,
+            statistics.median(floor),
+            statistics.median(a / b for a, b in zip(ours, floor, strict=True)),
+        )
+        for size, floor in zip(batches, floors, strict=True)
+    ]
 
 
 def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], None]:
@@ -77,6 +103,7 @@ def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], N
 
 
 def _seconds(work: Callable[[], None]) -> float:
+    gc.collect()
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
