@@ -1,7 +1,7 @@
 """TransLUTask: carry a trained model over to another domain with another class tree."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
 from .recipe import Recipe
+from .start import StartCheckpoint, write_report
 
 Start = Literal["scratch", "backbone", "decoder"]
 
@@ -51,6 +52,9 @@ class TransLUTask(SegmentationTask):
         cdsa: Whether the trees are aligned by their anchors.
         start: Where the target's weights come from: the source's ``backbone``, its backbone and ``decoder``
             (where shapes fit), or ``scratch``.
+        start_checkpoint: Checkpoint of a model with a source branch to go on from, for example one that
+            ``hierars-geo expand`` gave more categories: its target branch, class by class by name, its
+            interactions and, where ``source`` is not given, its source branch. ``start`` does not count then.
         freeze_backbone: Train the target's decoder and head alone, its backbone staying in eval mode.
         architecture: Decoder of the target (default: the source's).
         encoder: Backbone of the target (default: the source's).
@@ -93,6 +97,7 @@ class TransLUTask(SegmentationTask):
         cdks: bool = True,
         cdsa: bool = True,
         start: Start = "decoder",
+        start_checkpoint: str | None = None,
         freeze_backbone: bool = False,
         architecture: str | None = None,
         encoder: str | None = None,
@@ -122,6 +127,8 @@ class TransLUTask(SegmentationTask):
         if mode == "flat":
             raise OptionError("Expected a mode with several levels, but got 'flat'. Train it by BHCCMTask.")
         trained = None if source is None else _Source.read(source)
+        if trained is None and start_checkpoint is not None:
+            trained = _Source.branch_of(start_checkpoint)
         if trained is None and (cdks or cdsa or start != "scratch"):
             raise OptionError(
                 "Expected source, the checkpoint of a trained model, with cdks, cdsa or a start other than "
@@ -149,15 +156,32 @@ class TransLUTask(SegmentationTask):
         if trained is not None:
             if isinstance(self.model, TransLU):
                 trained.load_into(self.model.source)
-            if start != "scratch":
+            if start_checkpoint is not None:
+                self.initialised = self._go_on_from(start_checkpoint)
+            elif start != "scratch":
                 self.initialised = transplant(
                     self.target_model, trained.weights, trained.record, record, start
                 )
+        self._started_from = start_checkpoint or source
         self._frozen = [self.target_model.segmenter.features.body.get_submodule("encoder")] * freeze_backbone
         for module in self._frozen:
             module.requires_grad_(False).eval()
         self.loss = HSCLoss(tree.paths, tree.num_classes, alpha, level_weights)
         self._pixels: Tensor | None = None  # labelled, contradicting
+
+    def _go_on_from(self, path: str) -> InitReport:
+        """Take over the target branch and the interactions of a checkpoint.
+
+        Raises:
+            CheckpointError: The interactions are others than those configured.
+        """
+        report = StartCheckpoint(path).load_into(self.target_model, self.record)
+        if isinstance(self.model, TransLU) and self.model.cdks is not None:
+            prefix = "model.cdks."
+            state = read_checkpoint(path)["state_dict"]
+            weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+            _load(self.model.cdks, weights, f"Expected {path} to hold the interactions that are configured")
+        return report
 
     @property
     def target_model(self) -> SceneModel:
@@ -211,8 +235,8 @@ class TransLUTask(SegmentationTask):
 
     def on_fit_start(self) -> None:
         """Say which weights were copied and which are new."""
-        if self.initialised is not None and self.trainer.is_global_zero:
-            sys.stderr.write("".join(f"{line}\n" for line in self.initialised.lines()))
+        if self.initialised is not None and self._started_from and self.trainer.is_global_zero:
+            write_report(self.initialised, self._started_from)
 
     def on_train_end(self) -> None:
         """Say how many labels the source's view of the ground contradicts."""
@@ -250,20 +274,42 @@ class _Source:
             )
         return cls(Path(path), record, scene_weights(content["state_dict"]))
 
+    @classmethod
+    def branch_of(cls, path: str | Path) -> "_Source":
+        """Read the source branch of a checkpoint.
+
+        Raises:
+            MissingFileError: There is no such file.
+            CheckpointError: It has no source branch.
+        """
+        content = read_checkpoint(path)
+        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
+        if record.transfer is None:
+            raise CheckpointError(
+                f"Expected a model with a source branch, but {path} has none. Give source, the checkpoint of "
+                "the land-cover model, too."
+            )
+        prefix = "model.source."
+        state = content["state_dict"]
+        weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+        return cls(Path(path), record.transfer.source, weights)
+
     def load_into(self, model: SceneModel) -> None:
         """Fill the source branch.
 
         Raises:
             CheckpointError: The weights do not fit their own record.
         """
-        try:
-            model.load_state_dict(self.weights)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise CheckpointError(
-                f"Expected the weights in {self.path} to fit its own model record, but: {reason[:160]}. "
-                "Write the checkpoint again."
-            ) from error
+        _load(model, self.weights, f"Expected the weights in {self.path} to fit its own model record")
+
+
+def _load(module: torch.nn.Module, weights: Mapping[str, Tensor], expected: str) -> None:
+    """Load weights, all of them."""
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{expected}, but: {reason[:160]}. Write the checkpoint again.") from error
 
 
 def _target_config(

@@ -7,9 +7,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import CheckpointError, OptionError
-from hierars_geo.nn import RECORD_KEY, TransLU
+from hierars_geo.nn import RECORD_KEY, TransLU, jsps, path_logits
 from hierars_geo.predict import load_checkpoint, read_checkpoint
 from hierars_geo.tasks import BHCCMTask, TransLUTask
+from hierars_geo.taxonomy import Taxonomy
 
 # Lightning says how it would be faster; these runs are tiny on purpose.
 pytestmark = [
@@ -188,3 +189,36 @@ def test_what_cannot_be_trained_is_refused(source):
         TransLUTask(source=str(source), **(TARGET | {"bands": ["B2", "B3", "B11"]}))
     with pytest.raises(OptionError, match="'flat'"):
         TransLUTask(source=str(source), mode="flat", **TARGET)
+
+
+def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_path, capsys):
+    torch.manual_seed(0)
+    task = TransLUTask(source=str(source), **TARGET)
+    run = trainer(tmp_path, max_steps=3, enable_checkpointing=False)
+    run.fit(task, chips(), chips(1))
+    run.save_checkpoint(tmp_path / "crops.ckpt")
+    content = Taxonomy.from_yaml("crop10m").to_dict()
+    content["name"] = "more_crops"
+    content["levels"][2]["classes"].append(
+        {"name": "wheat", "value": 4, "color": "#806000", "parent": ["cropland"]}
+    )
+    tree = Taxonomy.from_dict(content)
+    start = {"start_checkpoint": str(tmp_path / "crops.ckpt")}
+    more = TransLUTask(**(TARGET | {"taxonomy": tree}), **start)
+    batch = next(iter(chips()))
+    with torch.no_grad():
+        before, after = (each.eval()(batch["image"], batch["valid"]) for each in (task, more))
+    for part in ("source", "cdks", "target.segmenter.features"):
+        ours, theirs = (each.model.get_submodule(part).state_dict() for each in (more, task))
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    same = jsps(path_logits(before, task.paths), task.paths)[:, -1]
+    old = [row for row, path in enumerate(tree.paths) if path[-1] < 4]
+    paths = more.paths[old]
+    decoded = jsps(path_logits(after, more.paths)[:, old], paths)[:, -1]
+    assert (decoded == same).float().mean() > 0.99
+    trainer(tmp_path, max_steps=1, enable_checkpointing=False).fit(more, chips(classes=5), chips(1))
+    assert "new wheat" in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match=r"Expected a model with a source branch, but .* has none"):
+        TransLUTask(**TARGET, start_checkpoint=str(source))
+    with pytest.raises(CheckpointError, match="to hold the interactions that are configured, but: "):
+        TransLUTask(**(TARGET | {"points": 2}), **start)
