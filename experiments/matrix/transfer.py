@@ -19,6 +19,10 @@ VARIANTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "cdks_only": ("TransLU without its semantic alignment (CDKS alone)", {"cdks": True, "cdsa": False}),
     "cdsa_only": ("TransLU without its interacting backbones (CDSA alone)", {"cdks": False, "cdsa": True}),
     "translu": ("TransLU as published: CDKS and CDSA", {"cdks": True, "cdsa": True}),
+    "translu_backbone": (
+        "TransLU over a new decoder: CDKS and CDSA, starting from the backbone of stage 1 alone",
+        {"cdks": True, "cdsa": True, "start": "backbone"},
+    ),
 }
 #: Per cent of the labelled blocks of the training ground.
 PER_CENT: Final = (1, 5, 10, 100)
