@@ -79,7 +79,7 @@ def parser() -> CommandParser:
     p.add_argument(
         "--harmonize",
         action=BooleanOptionalAction,
-        help="read Sentinel-2 values of baseline 04.00 and later as older ones, as training with it does",
+        help="read Sentinel-2 values of baseline 04.00 and later as older ones (default: as in training)",
     )
     p.add_argument("--resume", action="store_true", help="compute only what an earlier, broken run lacks")
     p.add_argument("--overwrite", action="store_true", help="replace maps that exist")

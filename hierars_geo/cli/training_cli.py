@@ -71,7 +71,7 @@ class TrainingCLI(LightningCLI):
         parser.epilog = EXAMPLES
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
-        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
+        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size", "harmonize"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
         parser.link_arguments(
             "data", "model.init_args.class_frequencies", compute_fn=_counter, apply_on="instantiate"

@@ -261,6 +261,11 @@ class SceneDataModule(LightningDataModule):
         return self.scenes.gsd_m
 
     @property
+    def harmonize(self) -> bool | None:
+        """True where images of any source are read as those of old processing baselines, None otherwise."""
+        return any(source.image_options.get("harmonize") for source in self.options.sources) or None
+
+    @property
     def chip_size(self) -> int:
         """Side of a chip in pixels."""
         return self.options.chip_size

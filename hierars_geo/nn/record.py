@@ -68,6 +68,8 @@ class ModelRecord:
         chip_size: Side of a training chip in pixels, or None.
         gsd_m: Ground sampling distance of the training scenes in metres, or None.
         transfer: The source branch beside the model, or None.
+        harmonize: True where Sentinel-2 values of new processing baselines were read as those of old ones,
+            None where nobody says.
     """
 
     taxonomy: Taxonomy
@@ -78,6 +80,7 @@ class ModelRecord:
     chip_size: int | None = None
     gsd_m: float | None = None
     transfer: Transfer | None = None
+    harmonize: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values (no class of ours, no tensor), so that a safe loader reads them."""
@@ -92,6 +95,7 @@ class ModelRecord:
             "chip_size": self.chip_size,
             "gsd_m": self.gsd_m,
             **branch,
+            **({} if self.harmonize is None else {"harmonize": self.harmonize}),
         }
 
     def describe_model(self) -> dict[str, Any]:
@@ -131,6 +135,7 @@ class ModelRecord:
                 transfer=None
                 if version == RECORD_VERSION
                 else Transfer.from_dict(content["transfer"], origin),
+                harmonize=None if content.get("harmonize") is None else bool(content["harmonize"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(

@@ -31,8 +31,8 @@ class PredictOptions:
         region: Part to predict: ``LEFT,BOTTOM,RIGHT,TOP`` or a polygon file; None for all.
         region_crs: CRS of a box; None for longitude and latitude.
         mosaic: Several rasters are tiles of one scene.
-        harmonize: Read Sentinel-2 values of processing baseline 04.00 and later as those of earlier ones, as
-            in training with ``harmonize``; None where nobody says, which is noted where it matters.
+        harmonize: Read Sentinel-2 values of processing baseline 04.00 and later as those of earlier ones;
+            None for what the checkpoint says. Where nobody says it, that is noted for newer scenes.
     """
 
     window: int | None = None

@@ -107,8 +107,9 @@ class Predictor:
             scene = open_mosaic(tiles, bands)
         else:
             scene = open_scene(raster_path, bands)
-        scene.notes += baseline_notes(scene.baselines, options.harmonize)
-        if options.harmonize:
+        harmonize = self.loaded.record.harmonize if options.harmonize is None else options.harmonize
+        scene.notes += baseline_notes(scene.baselines, harmonize)
+        if harmonize:
             scene.harmonize()
         if options.region is None:
             return scene

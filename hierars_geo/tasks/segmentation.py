@@ -66,6 +66,7 @@ class BHCCMTask(SegmentationTask):
         compile: Whether to compile the model for training, or with which backend of torch.compile.
         chip_size: Side of a training chip in pixels, for the record.
         gsd_m: Ground sampling distance in metres, for the record.
+        harmonize: Whether the data harmonise Sentinel-2 baselines, for the record; None for unknown.
 
     Raises:
         HieraRSError: The taxonomy or the model cannot be built from the arguments.
@@ -104,6 +105,7 @@ class BHCCMTask(SegmentationTask):
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
         chip_size: int | None = None,
         gsd_m: float | None = None,
+        harmonize: bool | None = None,
     ) -> None:
         if alpha < 0:
             raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
@@ -128,6 +130,7 @@ class BHCCMTask(SegmentationTask):
             model=ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {})),
             chip_size=chip_size,
             gsd_m=gsd_m,
+            harmonize=harmonize,
         )
         recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
         super().__init__(record, recipe, ema_decay, compile)

@@ -79,6 +79,7 @@ class TransLUTask(SegmentationTask):
         ema_decay: Of a moving average of the weights that validates and predicts; None for none.
         chip_size: Side of a training chip in pixels, for the record.
         gsd_m: Ground sampling distance in metres, for the record.
+        harmonize: Whether the data harmonise Sentinel-2 baselines, for the record; None for unknown.
 
     Raises:
         HieraRSError: A tree, the source or the model cannot be used as the arguments say.
@@ -121,6 +122,7 @@ class TransLUTask(SegmentationTask):
         ema_decay: float | None = None,
         chip_size: int | None = None,
         gsd_m: float | None = None,
+        harmonize: bool | None = None,
     ) -> None:
         if alpha < 0:
             raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
@@ -147,6 +149,7 @@ class TransLUTask(SegmentationTask):
             model=_target_config(trained, architecture, encoder, mode, dropout, model_options),
             chip_size=chip_size,
             gsd_m=gsd_m,
+            harmonize=harmonize,
             transfer=transfer,
         )
         super().__init__(record, Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay), ema_decay)

@@ -57,6 +57,10 @@ def test_a_new_baseline_is_predicted_as_an_old_one(save_checkpoint, write_scene,
         Predictor(checkpoint, "cpu").predict(new, tmp_path / "unknown")
     with pytest.warns(HieraRSWarning, match="nothing says the processing baseline"):
         Predictor(checkpoint, "cpu", harmonize=True).predict(scene, tmp_path / "nobody")
+    trained_so = Predictor(save_checkpoint(name="harmonized.ckpt", harmonize=True), "cpu")
+    maps = trained_so.predict(new, tmp_path / "trained")
+    with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
+        np.testing.assert_array_equal(a.read(), b.read())
     Predictor(checkpoint, "cpu", harmonize=False).predict(new, tmp_path / "told")  # no word
 
 
