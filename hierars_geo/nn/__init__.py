@@ -3,7 +3,7 @@
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, MergeBlock, Mode
-from .checkpoint_file import read_checkpoint, scene_prefix, scene_weights
+from .checkpoint_file import load_weights, read_checkpoint, scene_prefix, scene_weights
 from .decode import (
     adaptive_depth,
     confidence_of,
@@ -66,6 +66,7 @@ __all__ = (
     "layer_groups",
     "level_confidence",
     "load_encoder_weights",
+    "load_weights",
     "padded_size",
     "path_classes",
     "path_index",

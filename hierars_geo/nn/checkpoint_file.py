@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError
 from .record import RECORD_KEY
@@ -79,4 +79,22 @@ def scene_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-__all__ = ("read_checkpoint", "scene_prefix", "scene_weights")
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], expected: str) -> None:
+    """Load all weights of a module, none missing and none left over.
+
+    Args:
+        module: Takes them, in place.
+        weights: By its own names.
+        expected: Beginning of the message, without the reason.
+
+    Raises:
+        CheckpointError: They do not fit.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{expected}, but: {reason[:160]}. Write the checkpoint again.") from error
+
+
+__all__ = ("load_weights", "read_checkpoint", "scene_prefix", "scene_weights")

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from .. import __version__
-from ..errors import CheckpointError, OptionError, TaxonomyError
+from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
-from .checkpoint_file import scene_prefix, scene_weights
+from .checkpoint_file import load_weights, scene_prefix, scene_weights
 from .init_report import InitReport
 from .record import RECORD_KEY, ModelRecord
 from .transplant import transplant
@@ -103,14 +103,7 @@ def _require_fit(record: ModelRecord, weights: Mapping[str, Tensor], origin: str
         CheckpointError: They do not fit.
     """
     own = {name.removeprefix("model."): value for name, value in weights.items() if name.startswith("model.")}
-    try:
-        record.build().load_state_dict(own)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"Expected the weights in {origin} to fit its own model record, but: {reason[:160]}. "
-            "Write the checkpoint again."
-        ) from error
+    load_weights(record.build(), own, f"Expected the weights in {origin} to fit its own model record")
 
 
 __all__ = ("expand_checkpoint",)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..errors import CheckpointError, OptionError
-from ..nn import RECORD_KEY, MapModel, ModelRecord, read_checkpoint
+from ..errors import OptionError
+from ..nn import RECORD_KEY, MapModel, ModelRecord, load_weights, read_checkpoint
 
 _PREFIX = "model."
 
@@ -52,14 +52,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
         for key, value in content["state_dict"].items()
         if key.startswith(_PREFIX)
     }
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"Expected the weights in {path} to fit its own model record, but: {reason[:160]}. "
-            "Write the checkpoint again."
-        ) from error
+    load_weights(model, weights, f"Expected the weights in {path} to fit its own model record")
     return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
 
 

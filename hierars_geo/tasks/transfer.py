@@ -1,7 +1,7 @@
 """TransLUTask: carry a trained model over to another domain with another class tree."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from ..nn import (
     SceneModel,
     Transfer,
     TransLU,
+    load_weights,
     read_checkpoint,
     scene_weights,
     transplant,
@@ -183,7 +184,9 @@ class TransLUTask(SegmentationTask):
             prefix = "model.cdks."
             state = read_checkpoint(path)["state_dict"]
             weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
-            _load(self.model.cdks, weights, f"Expected {path} to hold the interactions that are configured")
+            load_weights(
+                self.model.cdks, weights, f"Expected {path} to hold the interactions that are configured"
+            )
         return report
 
     @property
@@ -303,16 +306,7 @@ class _Source:
         Raises:
             CheckpointError: The weights do not fit their own record.
         """
-        _load(model, self.weights, f"Expected the weights in {self.path} to fit its own model record")
-
-
-def _load(module: torch.nn.Module, weights: Mapping[str, Tensor], expected: str) -> None:
-    """Load weights, all of them."""
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{expected}, but: {reason[:160]}. Write the checkpoint again.") from error
+        load_weights(model, self.weights, f"Expected the weights in {self.path} to fit its own model record")
 
 
 def _target_config(
