@@ -209,6 +209,17 @@ def test_every_family_agrees_in_onnx_runtime(family, save_model):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_both_branches_are_in_the_file(save_model):
+    source, _ = make_model(FAMILIES["unet"], "mm5b")
+    checkpoint, record, model = save_model(FAMILIES["unet"], "crop10m", source)
+    path = export_model(checkpoint).model
+    for batch, height, width in SHAPES:
+        image = make_image(batch, 3, height, width)
+        assert_same_maps(run_onnx(path, image)[0], model, record, image)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_torch_program_agrees(save_model):
     checkpoint, record, model = save_model()
