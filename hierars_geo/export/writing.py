@@ -82,7 +82,8 @@ def export_model(
     side = (tile_px or record.chip_size or DEFAULT_TILE_PX) if deepness else None
     graph = (DeepnessGraph if deepness else MapGraph)(loaded.model, record).eval()
     name = f"{record.model.architecture} with {record.model.encoder}"
-    if side is None and "swin" in record.model.encoder:
+    branches = [record] if record.transfer is None else [record, record.transfer.source]
+    if side is None and any("swin" in branch.model.encoder for branch in branches):
         raise OptionError(
             f"Expected a model whose graph serves every height and width, but {name} cannot: PyTorch's "
             "tracer does not come to an end with Swin's windows. Use another encoder, or hierars-geo predict."
