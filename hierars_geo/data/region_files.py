@@ -9,8 +9,8 @@ from pandas import DataFrame
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
-from ..errors import DataError, MissingFileError
-from ..layers import read_table, split_layer
+from ..errors import DataError
+from ..layers import check_vector_file, read_table, split_layer
 from .reprojection import move
 
 #: Names of the splits in a file's column, as people write them.
@@ -77,10 +77,7 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
 
 def _read(path: str | os.PathLike[str]) -> GeoDataFrame | DataFrame:
     file, layer = split_layer(os.fspath(path))
-    if not Path(file).exists():
-        raise MissingFileError(
-            f"Expected {file} to be a file of polygons, but it does not exist. Check the path."
-        )
+    check_vector_file(file, "file of polygons")
     return read_table(file, layer, "file of polygons")
 
 

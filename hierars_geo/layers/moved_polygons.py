@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.geoseries import GeoSeries
 from pyproj import CRS
 from pyproj.exceptions import ProjError
 
-from ..errors import DataError, MissingFileError, OptionError
-from .vector_file import is_parquet, read_table, vector_layers
+from ..errors import DataError, OptionError
+from .vector_file import check_vector_file, is_parquet, read_table, vector_layers
 
 _WHAT = "polygon layer"
 
@@ -31,13 +32,11 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
     Raises:
         MissingFileError: There is no such file.
         OptionError: The file holds several layers and none is named, or not the one that is.
-        DataError: It cannot be read, has no CRS, holds no features, or something else than polygons.
+        DataError: It cannot be read, has no CRS, holds no features, something else than polygons, or
+            coordinates that have no place in ``crs``.
     """
     file = Path(path)
-    if not file.exists():
-        raise MissingFileError(
-            f"Expected {file} to be a polygon layer, but it does not exist. Check the path."
-        )
+    check_vector_file(file, _WHAT)
     if layer is None and not is_parquet(file):
         layer = _layer_of(file)
     table = read_table(file, layer, _WHAT)
@@ -55,6 +54,7 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
             f"Expected polygons, but got {found} (in {file}, first feature {int(wrong.to_numpy().argmax())})."
             " Remove these features, or give another layer."
         )
+    _check_finite(table, "finite coordinates", file)
     return _moved(table, crs, file)
 
 
@@ -67,6 +67,17 @@ def _layer_of(file: Path) -> str:
             "Name it: --layer NAME."
         )
     return spatial[0]
+
+
+def _check_finite(layer: GeoDataFrame, what: str, file: Path) -> None:
+    """Refuse coordinates that are infinite or no number: PROJ returns such where it has no answer."""
+    wrong = shapely.is_empty(layer.geometry.to_numpy())
+    wrong = ~np.isfinite(layer.geometry.bounds.to_numpy()).all(axis=1) & ~wrong
+    if wrong.any():
+        raise DataError(
+            f"Expected polygons of {what}, but {wrong.sum()} have others (in {file}, first feature "
+            f"{int(wrong.argmax())}). Check the coordinates and the CRS of the layer."
+        )
 
 
 def _moved(layer: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
@@ -83,6 +94,7 @@ def _moved(layer: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
             raise DataError(
                 f"Expected polygons that can be moved into {crs.name}, but got: {error} (in {file})."
             ) from error
+        _check_finite(table, f"coordinates that lie where {crs.name} is defined", file)
     if not table.geometry.is_valid.all():
         repaired = shapely.make_valid(table.geometry.to_numpy(), method="structure", keep_collapsed=False)
         table = table.set_geometry(GeoSeries(repaired, index=table.index, crs=table.crs))  # type: ignore[assignment]

@@ -12,8 +12,9 @@ from geopandas.geodataframe import GeoDataFrame
 from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
 from pandas import DataFrame
 from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import GEOSException
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, MissingFileError, OptionError
 
 #: What counts as a file of polygons.
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".parquet", ".geoparquet")
@@ -34,6 +35,24 @@ def split_layer(path: str) -> tuple[str, str | None]:
     """Split ``FILE|LAYER`` or QGIS's ``FILE|layername=LAYER``; the layer is None where none is named."""
     file, _, layer = path.partition("|")
     return file, layer.removeprefix("layername=") or None
+
+
+def check_vector_file(file: str | os.PathLike[str], what: str) -> None:
+    """Refuse what is no file: a pipe would keep GDAL waiting for ever.
+
+    Args:
+        file: A vector file, or a folder that GDAL knows as one (a file geodatabase).
+        what: What it is expected to be, for the message.
+
+    Raises:
+        MissingFileError: It does not exist.
+        DataError: It is no file.
+    """
+    path = Path(file)
+    if not path.exists():
+        raise MissingFileError(f"Expected {path} to be a {what}, but it does not exist. Check the path.")
+    if not (path.is_file() or path.is_dir()):
+        raise unreadable(path, what, OSError("it is a pipe or a device. Copy it into a file first"))
 
 
 def vector_layers(file: str | os.PathLike[str], what: str) -> dict[str, bool]:
@@ -101,6 +120,9 @@ def read_table(
             force_2d=True,
         )
         return table
+    except GEOSException as error:
+        reason = f"a ring has too few corners or is not closed ({str(error).strip()})"
+        raise unreadable(file, what, ValueError(reason)) from error
     except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
         raise unreadable(file, what, error) from error
 
@@ -139,6 +161,7 @@ def _parquet_schema(file: str | os.PathLike[str]) -> tuple[list[str], str]:
 
 __all__ = (
     "VECTOR_SUFFIXES",
+    "check_vector_file",
     "columns_of",
     "is_parquet",
     "is_vector",

@@ -75,6 +75,8 @@ def class_areas(
     target = Path(out)
     if target.suffix.lower() not in _SUFFIXES:
         raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
+    if target.exists() and Path(polygons).exists() and target.samefile(polygons):
+        raise OptionError(f"Expected the table in another file than the layer, but got {target} for both.")
     files = find_map_files(source)
     tree = find_taxonomy(files, taxonomy)
     with open_path_map(files, tree) as maps:
