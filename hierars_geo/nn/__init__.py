@@ -27,6 +27,7 @@ from .record import RECORD_KEY, ModelRecord, Transfer
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
 from .transfer import CDKS, CDSA, CDKSOptions, TransLU
+from .trained_model import build_trained, check_weights
 from .transplant import Parts, transplant
 
 __all__ = (
@@ -57,6 +58,8 @@ __all__ = (
     "adaptive_depth",
     "architectures",
     "build_segmenter",
+    "build_trained",
+    "check_weights",
     "confidence_of",
     "encoders",
     "expand_checkpoint",

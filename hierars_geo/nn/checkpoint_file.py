@@ -1,7 +1,5 @@
 """Read a checkpoint as data from a stranger: tensors and plain values only, never pickled code."""
 
-import pickle
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,21 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError
+from .plain_file import NO_PICKLE, refuse_growing_archive
 from .record import RECORD_KEY
 
 #: Before the names of a model's weights; before those of a model that has a source branch beside it.
 _MODEL, _TARGET = "model.", "model.target."
-
-#: What PyTorch's safe unpickler raises on bytes that are no pickle of its kind: text, a truncated file.
-_NO_PICKLE = (
-    pickle.UnpicklingError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    TypeError,
-    struct.error,
-)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -43,9 +31,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"Expected {path} to be a checkpoint, but it does not exist. Check the path.")
+    refuse_growing_archive(path)
     try:
         content: dict[str, Any] | object = torch.load(path, map_location="cpu", weights_only=True)
-    except _NO_PICKLE as error:
+    except NO_PICKLE as error:
         raise CheckpointError(
             f"Expected {path} to hold tensors and plain values only, but it is no checkpoint, is damaged or "
             "holds other objects, which are not loaded for safety. Write it with this package."

@@ -9,9 +9,10 @@ from torch import Tensor
 from .. import __version__
 from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
-from .checkpoint_file import load_weights, scene_prefix, scene_weights
+from .checkpoint_file import scene_prefix, scene_weights
 from .init_report import InitReport
 from .record import RECORD_KEY, ModelRecord
+from .trained_model import build_trained
 from .transplant import transplant
 
 #: What Lightning wants of a checkpoint besides weights.
@@ -103,7 +104,7 @@ def _require_fit(record: ModelRecord, weights: Mapping[str, Tensor], origin: str
         CheckpointError: They do not fit.
     """
     own = {name.removeprefix("model."): value for name, value in weights.items() if name.startswith("model.")}
-    load_weights(record.build(), own, f"Expected the weights in {origin} to fit its own model record")
+    build_trained(record, own, origin)
 
 
 __all__ = ("expand_checkpoint",)

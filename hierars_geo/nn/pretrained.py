@@ -1,6 +1,5 @@
 """Pretrained weights of an encoder: from a library, a torchvision-style enumeration, or a file."""
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +17,7 @@ from ..errors import MissingFileError, OptionError
 from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import BandAdaptation, adapt_bands
 from .near_names import unknown_name
+from .plain_file import NO_PICKLE, refuse_growing_archive
 
 _FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
@@ -113,18 +113,12 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise MissingFileError(
             f"Expected {path} to be a file of weights, but it does not exist. Check the path."
         )
+    refuse_growing_archive(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        LookupError,
-        ValueError,
-    ) as error:
+    except (SafetensorError, *NO_PICKLE, RuntimeError, OSError, ValueError) as error:
         raise OptionError(
             f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not "
             "loaded for safety. Save the encoder's state dict."

@@ -1,5 +1,6 @@
 """ModelRecord: all that predicting needs beside the weights, as plain values inside a checkpoint."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from .transfer import CDKSOptions, TransLU
 RECORD_KEY = "hierars_geo"
 RECORD_VERSION = 1
 _TRANSFER_VERSION = 2
+
+#: Largest side of a training chip that is believed.
+_MAX_CHIP_PX = 65_536
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class ModelRecord:
                 f"{version} (in {origin}). Use the release that wrote it."
             )
         try:
-            return cls(
+            record = cls(
                 taxonomy=Taxonomy.from_dict(content["taxonomy"], origin),
                 bands=tuple(str(band) for band in content["bands"]),
                 mean=tuple(float(value) for value in content["mean"]),
@@ -137,10 +141,38 @@ class ModelRecord:
                 else Transfer.from_dict(content["transfer"], origin),
                 harmonize=None if content.get("harmonize") is None else bool(content["harmonize"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except HieraRSError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CheckpointError(
                 f"Expected a complete model record, but got {error!r} (in {origin})."
             ) from error
+        record._check_values(origin)
+        return record
+
+    def _check_values(self, origin: str) -> None:
+        """Refuse numbers with which every map would be wrong.
+
+        Raises:
+            CheckpointError: Bands, normalisation, chip size or ground sampling distance are none.
+        """
+        count = len(self.bands)
+        numbers = (*self.mean, *self.std)
+        fits = {
+            "bands to be distinct": len(set(self.bands)) == count > 0,
+            "a finite mean and std > 0 for each of the bands": len(self.mean) == len(self.std) == count
+            and all(map(math.isfinite, numbers))
+            and min(self.std, default=0) > 0,
+            f"chip_size to be 1..{_MAX_CHIP_PX} px": self.chip_size is None
+            or 1 <= self.chip_size <= _MAX_CHIP_PX,
+            "gsd_m to be > 0": self.gsd_m is None or 0 < self.gsd_m < math.inf,
+        }
+        wrong = [what for what, holds in fits.items() if not holds]
+        if wrong:
+            raise CheckpointError(
+                f"Expected {wrong[0]}, but the model record says otherwise (in {origin}). The file is damaged "
+                "or was changed: get it again."
+            )
 
     def build(self) -> MapModel:
         """Build the whole model, with the source branch where there is one; its weights are random.

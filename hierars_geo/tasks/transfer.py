@@ -21,6 +21,7 @@ from ..nn import (
     SceneModel,
     Transfer,
     TransLU,
+    check_weights,
     load_weights,
     read_checkpoint,
     scene_weights,
@@ -278,7 +279,9 @@ class _Source:
                 f"Expected a source model of one branch, but {path} has a source branch of its own. Give the "
                 "checkpoint of the land-cover model."
             )
-        return cls(Path(path), record, scene_weights(content["state_dict"]))
+        weights = scene_weights(content["state_dict"])
+        check_weights(record, weights, str(path))
+        return cls(Path(path), record, weights)
 
     @classmethod
     def branch_of(cls, path: str | Path) -> "_Source":
@@ -298,6 +301,7 @@ class _Source:
         prefix = "model.source."
         state = content["state_dict"]
         weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+        check_weights(record.transfer.source, weights, str(path))
         return cls(Path(path), record.transfer.source, weights)
 
     def load_into(self, model: SceneModel) -> None:
