@@ -38,8 +38,9 @@ MAX_VALUE = 65_535
 
 RGB = tuple[int, int, int]
 
-#: Control characters, lone surrogates and non-characters: unfit for one-line messages and forbidden in XML.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+#: Control characters, lone surrogates and non-characters: unfit for one-line messages and forbidden in XML;
+#: and what turns the direction of writing round, so that a table shows something else than it says.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _Item = TypeVar("_Item")
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
