@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
 
     taxonomy = Taxonomy.from_yaml(args.taxonomy)
     out = Path(args.out)
-    refuse_existing([out], args.overwrite)
+    refuse_existing([out], args.overwrite, [args.prediction, args.labels, args.by, args.taxonomy])
     check_writable_folder(out.parent)
     if Path(args.labels).suffix.lower() in _VECTOR_SUFFIXES and args.attribute is None:
         return _assess(args, taxonomy, out)

@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
 
     out = Path(args.out)
     tree = Taxonomy.from_yaml(args.taxonomy)
-    refuse_existing([out], args.overwrite)
+    refuse_existing([out], args.overwrite, [args.checkpoint, args.taxonomy])
 
     import torch
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+from ..errors import MissingFileError, OptionError, TaxonomyError
+from ..taxonomy.yaml_reader import read_yaml
 
-from ..errors import MissingFileError, OptionError
+#: More images than anybody lists by hand.
+_MAX_ITEMS = 1_000_000
 
 
 def main(argv: list[str]) -> int:
@@ -39,7 +41,7 @@ def _check_config(path: Path) -> None:
 
     Raises:
         MissingFileError: It does not exist.
-        OptionError: It is no YAML mapping.
+        OptionError: It is no YAML mapping, gives a key twice, or repeats a list or mapping by an alias.
     """
     if not path.is_file():
         raise MissingFileError(
@@ -47,11 +49,10 @@ def _check_config(path: Path) -> None:
         )
     remedy = "Start from experiments/quickstart/bhccm_s2.yaml."
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise OptionError(
-            f"Expected {path} to be a YAML file, but: {' '.join(str(error).split())}. Correct it."
-        ) from error
+        content = read_yaml(path, _MAX_ITEMS)
+    except TaxonomyError as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise OptionError(f"Expected {path} to be a YAML file, but: {reason}. Correct it.") from error
     if not isinstance(content, dict) or not content:
         found = "nothing" if content is None or content == {} else f"a {type(content).__name__}"
         raise OptionError(f"Expected {path} to hold model, data and trainer, but got {found}. {remedy}")

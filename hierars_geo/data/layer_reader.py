@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform
 
 from ..grid import GeoGrid, Window
-from ..raster.dataset import to_rasterio_crs, to_rasterio_window, unreadable
+from ..raster.dataset import read_bands, to_rasterio_crs, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .lattice import Lattice
 from .patch import Patch, Pixels
@@ -203,7 +203,7 @@ def read_stored(
         mask and alpha band.
     """
     at = to_rasterio_window(window)
-    data: Pixels = dataset.read(list(indexes), window=at)
+    data: Pixels = read_bands(dataset, indexes, window)
     valid = np.ones(data.shape[1:], dtype=np.bool_)
     if file.validity == "mask":
         valid &= (dataset.read_masks(list(indexes), window=at) > 0).all(axis=0)

@@ -77,7 +77,7 @@ def export_model(
             f"Expected the output of format {format} to end in {SUFFIXES[format]}, but got '{target.name}'."
         )
     item = target.with_suffix(".json")
-    refuse_existing([target, item], overwrite)
+    refuse_existing([target, item], overwrite, [loaded.path])
     check_writable_folder(target.parent)
     side = (tile_px or record.chip_size or DEFAULT_TILE_PX) if deepness else None
     graph = (DeepnessGraph if deepness else MapGraph)(loaded.model, record).eval()

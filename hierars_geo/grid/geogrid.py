@@ -142,6 +142,11 @@ def _ellipsoidal_gsd_m(grid: GeoGrid) -> float:
         raise RasterError(
             f"Expected the raster's centre to lie on the Earth, but {error}. Check its CRS."
         ) from error
+    if not -90 <= sum(lat) / len(lat) <= 90:  # PROJ hands degrees on as they are
+        raise RasterError(
+            f"Expected the raster's centre to lie on the Earth, but got latitude {sum(lat) / len(lat):g}. "
+            "Check its geotransform."
+        )
     area_m2, _ = geod.polygon_area_perimeter(lon, lat)
     return math.sqrt(abs(area_m2))
 

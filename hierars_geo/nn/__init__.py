@@ -26,8 +26,8 @@ from .pretrained import load_encoder_weights
 from .record import RECORD_KEY, ModelRecord, Transfer
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
-from .transfer import CDKS, CDSA, CDKSOptions, TransLU
 from .trained_model import build_trained, check_weights
+from .transfer import CDKS, CDSA, CDKSOptions, TransLU
 from .transplant import Parts, transplant
 
 __all__ = (

@@ -25,6 +25,18 @@ SEGNEXT = "segnext"
 #: Channels of SegNeXt's decoder by encoder; others take the first.
 _HAMBURGER_CHANNELS = {"mscan_tiny": 256, "mscan_small": 256, "mscan_base": 512, "mscan_large": 1024}
 
+#: What timm would open or fetch; options come with every checkpoint, also with a stranger's.
+_FILE_OPTIONS = frozenset(
+    {
+        "cache_dir",
+        "checkpoint_path",
+        "encoder_weights",
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+    }
+)
+
 #: Decoders that want the last stages dilated.
 _DILATING = ("deeplabv3", "deeplabv3plus", "pan")
 
@@ -180,6 +192,12 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
     rate = config.options.get("drop_path_rate")
     if rate is not None and not (isinstance(rate, int | float) and 0 <= rate < 1):
         raise OptionError(f"Expected drop_path_rate to be in 0..1 (1 excluded), but got {rate!r}.")
+    for name in config.options:
+        if name in _FILE_OPTIONS:
+            raise OptionError(
+                f"Expected options that name no file and fetch nothing, but got '{name}'. "
+                "Give pretrained weights by encoder_weights."
+            )
     if backbone.timm_name is not None:
         return
     architecture = config.architecture.lower()

@@ -170,7 +170,7 @@ class ModelRecord:
         wrong = [what for what, holds in fits.items() if not holds]
         if wrong:
             raise CheckpointError(
-                f"Expected {wrong[0]}, but the model record says otherwise (in {origin}). The file is damaged "
+                f"Expected {wrong[0]}, but the model record says otherwise (in {origin}). The file is broken "
                 "or was changed: get it again."
             )
 

@@ -1,4 +1,4 @@
-"""The model of a checkpoint, built only where record and weights are of one size and every weight is a number."""
+"""The model of a checkpoint, built only where record and weights are of one size and all are finite."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

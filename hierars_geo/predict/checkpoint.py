@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..errors import OptionError
-from ..nn import RECORD_KEY, MapModel, ModelRecord, load_weights, read_checkpoint
+from ..nn import RECORD_KEY, MapModel, ModelRecord, build_trained, read_checkpoint
 
 _PREFIX = "model."
 
@@ -46,13 +46,12 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
     path = Path(path)
     content = read_checkpoint(path)
     record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-    model = record.build()
     weights = {
         key.removeprefix(_PREFIX): value
         for key, value in content["state_dict"].items()
         if key.startswith(_PREFIX)
     }
-    load_weights(model, weights, f"Expected the weights in {path} to fit its own model record")
+    model = build_trained(record, weights, str(path))
     return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
 
 

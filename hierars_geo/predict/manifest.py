@@ -70,7 +70,7 @@ def was_finished(item: Path, manifest: Mapping[str, Any]) -> bool:
     try:
         content = json.loads(item.read_text(encoding="utf-8"))
         finished: bool = content["properties"]["hierars:run"] == manifest_digest(manifest)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return finished
 

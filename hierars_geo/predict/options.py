@@ -8,6 +8,9 @@ from ..grid import Blend
 from .augment import Augmentation, views
 from .execution import Amp, check_amp
 
+#: Far more than any model sees at once.
+_MAX_WINDOW_PX = 65_536
+
 
 @dataclass(frozen=True)
 class PredictOptions:
@@ -62,6 +65,8 @@ class PredictOptions:
         """
         if self.window is not None and self.window < 1:
             raise OptionError(f"Expected window to be >= 1 px, but got {self.window}.")
+        if self.window is not None and self.window > _MAX_WINDOW_PX:
+            raise OptionError(f"Expected window to be <= {_MAX_WINDOW_PX} px, but got {self.window}.")
         if not 0 <= self.overlap < 1:
             raise OptionError(
                 f"Expected overlap to be a share of the window, 0 <= overlap < 1, but got {self.overlap}."

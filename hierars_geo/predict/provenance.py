@@ -113,7 +113,7 @@ def source_item(scene: SceneReader) -> Path | None:
             continue
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # some other file of that name
+        except (OSError, ValueError, RecursionError):  # some other file of that name
             continue
         if isinstance(content, dict) and content.get("type") == "Feature" and "stac_version" in content:
             return path

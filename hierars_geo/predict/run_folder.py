@@ -149,7 +149,7 @@ def _is_same(descriptor: int, path: Path) -> bool:
 def _read_manifest(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

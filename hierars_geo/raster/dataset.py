@@ -1,15 +1,19 @@
 """Open a raster with clear errors, and say where its pixels lie."""
 
+import math
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 
@@ -18,6 +22,10 @@ from ..grid import GeoGrid, Window
 
 #: Enough for a row of tiles of every input band and of every output of a wide scene.
 _BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where GDAL's own option has MB
+
+
+#: A block larger than this is refused: a gigapixel of uint16 in a single strip still passes.
+_MAX_BLOCK_BYTES = 2 * 2**30
 
 
 def gdal_env() -> AbstractContextManager[object]:
@@ -51,6 +59,10 @@ def open_dataset(path: str) -> DatasetReader:
     """
     if not _is_gdal_name(path) and not Path(path).exists():
         raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
+    if Path(path).is_fifo() or Path(path).is_char_device():  # GDAL would wait for ever
+        raise RasterError(
+            f"Expected {path} to be a raster, but it is a pipe or a device. Copy it into a file first."
+        )
     try:
         with warnings.catch_warnings():
             # said as an error with a remedy by dataset_grid
@@ -68,7 +80,27 @@ def open_dataset(path: str) -> DatasetReader:
             f"Expected {path} to be one raster with bands, but got a container (subdatasets: {inner}). "
             "Name one of them instead."
         )
+    try:
+        _refuse_huge_blocks(dataset, path)
+    except RasterError:
+        dataset.close()
+        raise
     return dataset
+
+
+def _refuse_huge_blocks(dataset: DatasetReader, path: str) -> None:
+    """Refuse blocks that no memory holds: GDAL decodes a whole one for the first of its pixels.
+
+    A compressed file of a few kilobytes can declare blocks of terabytes.
+    """
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    for index, (rows, cols) in enumerate(dataset.block_shapes):
+        size = rows * cols * together * _itemsize(dataset.dtypes[index])
+        if size > _MAX_BLOCK_BYTES:
+            raise RasterError(
+                f"Expected blocks of at most {_MAX_BLOCK_BYTES >> 20} MiB, but got {rows} x {cols} px, "
+                f"{size >> 20} MiB (in {path}). Write it in tiles: gdal_translate -co TILED=YES IN OUT."
+            )
 
 
 def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
@@ -88,6 +120,11 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
             f"Assign it: gdal_edit.py -a_srs EPSG:... {path} (or rio edit-info --crs EPSG:... {path})."
         )
     transform = dataset.transform
+    if not all(map(math.isfinite, transform)):
+        raise RasterError(
+            f"Expected a finite geotransform, but got {tuple(transform)[:6]} (in {path}). "
+            f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
+        )
     if transform == Affine.identity() or transform.is_degenerate:
         raise RasterError(
             f"Expected a georeferenced raster, but got no geotransform (in {path}). "
@@ -101,6 +138,11 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
             "Assign one by EPSG code."
         ) from error
     return GeoGrid(crs, transform, (dataset.height, dataset.width))
+
+
+def _itemsize(dtype: str) -> int:
+    """Bytes of a pixel; rasterio alone knows complex_int16."""
+    return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
 
 
 @lru_cache(maxsize=64)
@@ -118,6 +160,27 @@ def alpha_band(dataset: DatasetReader) -> int | None:
     """1-based index of the first alpha band, None where there is none."""
     kinds = list(dataset.colorinterp)
     return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+
+
+def read_bands(
+    dataset: DatasetReader, indexes: Sequence[int], window: Window, dtype: str | None = None
+) -> NDArray[np.generic]:
+    """Read bands whose data types may differ, as those of a VRT over several files; rasterio refuses these.
+
+    Args:
+        dataset: An open raster.
+        indexes: 1-based bands.
+        window: Rows and columns inside the raster.
+        dtype: Of the result; None for one that all bands fit into.
+
+    Returns:
+        (C, h, w).
+    """
+    at = to_rasterio_window(window)
+    if len({dataset.dtypes[index - 1] for index in indexes}) == 1:
+        together: NDArray[np.generic] = dataset.read(list(indexes), window=at, out_dtype=dtype)
+        return together
+    return np.stack([dataset.read(index, window=at, out_dtype=dtype) for index in indexes])
 
 
 def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
@@ -156,6 +219,7 @@ __all__ = (
     "gdal_env",
     "image_bands",
     "open_dataset",
+    "read_bands",
     "to_rasterio_crs",
     "to_rasterio_window",
     "unreadable",

@@ -12,7 +12,7 @@ from rasterio._err import (
 )  # rasterio.shutil.copy raises these bare; rasterio.errors has no name for them
 from rasterio.errors import RasterioError
 
-from ..errors import HieraRSError, OutputError
+from ..errors import HieraRSError, OptionError, OutputError
 from .dataset import gdal_env
 
 
@@ -38,13 +38,31 @@ def check_writable_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def refuse_existing(paths: Iterable[str | os.PathLike[str]], overwrite: bool) -> None:
+def refuse_existing(
+    paths: Iterable[str | os.PathLike[str]],
+    overwrite: bool,
+    inputs: Iterable[str | os.PathLike[str] | None] = (),
+) -> None:
     """Stop before work starts when results would replace files that exist.
 
+    Args:
+        paths: Results.
+        overwrite: Whether files that exist may be replaced.
+        inputs: Files that the results are made from, which are never replaced; None is left out.
+
     Raises:
+        OptionError: A path is one of the inputs.
         OutputError: A path exists and ``overwrite`` is False; up to five are listed.
     """
-    standing = [str(path) for path in map(Path, paths) if path.exists()]
+    there = [path for path in map(Path, paths) if path.exists()]
+    read = [Path(path) for path in inputs if path is not None and Path(path).exists()]
+    own = [str(path) for path in there if any(path.samefile(other) for other in read)]
+    if own:
+        raise OptionError(
+            f"Expected outputs in other files than the inputs, but got {', '.join(own)} for both. "
+            "Choose another output."
+        )
+    standing = [str(path) for path in there]
     if standing and not overwrite:
         more = f" and {len(standing) - 5} more" if len(standing) > 5 else ""
         raise OutputError(

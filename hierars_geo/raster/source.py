@@ -13,7 +13,7 @@ from rasterio.vrt import WarpedVRT
 
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
-from .dataset import alpha_band, to_rasterio_crs, to_rasterio_window, unreadable
+from .dataset import alpha_band, read_bands, to_rasterio_crs, to_rasterio_window, unreadable
 
 #: Largest error of positions, in source pixels; at GDAL's own 0.125 a pixel depends on the window read.
 _WARP_TOLERANCE_PX = 0.01
@@ -126,7 +126,8 @@ def _read(
     source: Source, handle: DatasetReader, window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     at = to_rasterio_window(window)
-    image: NDArray[np.float32] = handle.read(list(source.indexes), window=at, out_dtype="float32")
+    stored = read_bands(handle, source.indexes, window, "float32")
+    image: NDArray[np.float32] = stored.astype(np.float32, copy=False)
     valid = np.ones((window.height, window.width), dtype=np.bool_)
     if source.is_float or source.onto:
         valid &= np.isfinite(image).all(axis=0)

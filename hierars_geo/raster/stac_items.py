@@ -106,7 +106,7 @@ def _read(document: str) -> dict[str, Any]:
         raise MissingFileError(f"Expected {document} to be a STAC document, but it does not exist.")
     try:
         content = json.loads(pystac.StacIO.default().read_text(local))
-    except (OSError, ValueError) as error:  # urllib's errors are OSErrors
+    except (OSError, ValueError, RecursionError) as error:  # urllib's errors are OSErrors
         reason = " ".join(str(error).split())
         raise RasterError(f"Expected {document} to be a STAC document, but {reason}.") from error
     if not isinstance(content, dict):

@@ -107,7 +107,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         item = pystac.Item.from_dict(content, preserve_dict=True)
-    except (OSError, ValueError, KeyError, TypeError, pystac.STACError, pystac.STACTypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        pystac.STACError,
+        pystac.STACTypeError,
+    ) as error:
         raise RasterError(
             f"Expected {path} to be a STAC item, but got: {' '.join(str(error).split())}. Predict again."
         ) from error

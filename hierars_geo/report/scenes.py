@@ -11,8 +11,9 @@ from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, same_grid
 from ..raster import open_class_map
 from ..taxonomy import Taxonomy
+from ..vector.map_files import note_missing_levels
 
-_LEVEL_FILE = re.compile(r"(?P<scene>.+)_L(?P<level>[1-9]\d*)\.tif")
+_LEVEL_FILE = re.compile(r"(?P<scene>.+)_L(?P<level>[1-9]\d*)\.tif", re.DOTALL)
 _TAXONOMY = "hierars:taxonomy"
 
 
@@ -132,6 +133,7 @@ def _read_properties(path: Path) -> dict[str, Any]:
             f"Expected {path} to be a STAC item in JSON, but got: {' '.join(str(error).split())}. "
             "Predict again."
         ) from error
+    note_missing_levels(item, path)
     properties = item.get("properties") if isinstance(item, dict) else None
     if not isinstance(properties, dict) or not isinstance(properties.get(_TAXONOMY), dict):
         raise RasterError(

@@ -63,7 +63,9 @@ def write_report(
     """
     pred_dir, out = Path(pred_dir), Path(out)
     scenes = find_scenes(pred_dir)
-    refuse_existing([out], overwrite)
+    refuse_existing(
+        [out], overwrite, [image, labels, accuracy, None if isinstance(metrics, Mapping) else metrics]
+    )
     check_writable_folder(out.parent)
     scores = _accuracy(scenes, metrics, baselines)
     estimates = _estimates(scenes, accuracy or pred_dir / ACCURACY_FILE, required=accuracy is not None)

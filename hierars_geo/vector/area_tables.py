@@ -75,8 +75,6 @@ def class_areas(
     target = Path(out)
     if target.suffix.lower() not in _SUFFIXES:
         raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
-    if target.exists() and Path(polygons).exists() and target.samefile(polygons):
-        raise OptionError(f"Expected the table in another file than the layer, but got {target} for both.")
     files = find_map_files(source)
     tree = find_taxonomy(files, taxonomy)
     with open_path_map(files, tree) as maps:
@@ -88,7 +86,7 @@ def class_areas(
         ids = _ids(table, id_column, polygons)
         check_measurable(table, maps.grid, str(polygons))
         check_writable_folder(target.parent)
-        refuse_existing([target], overwrite)
+        refuse_existing([target], overwrite, [polygons])
         measured = zonal_areas(maps, table, chosen, progress)
     tables = AreaTables(_class_rows(ids, measured, tree), _polygon_rows(table, measured, tree))
     _write(tables, target)

@@ -97,7 +97,7 @@ def vectorize(
         chosen = _choose_levels(levels, paths.shape[1], tree)
         outputs = tuple(dict.fromkeys(output_files(target, chosen).values()))
         check_writable_folder(target.parent)
-        refuse_existing(outputs, overwrite)
+        refuse_existing(outputs, overwrite, [source])
         report = _report_rows(progress, grid.height, len(chosen))
         regions, region_of_run, confidence = _scan(maps, report)
     if regions.count == 0:

@@ -2,16 +2,21 @@
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, MissingFileError, OptionError
+from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError
 from ..raster import open_class_map
 from ..taxonomy import Taxonomy
 
-_LEVEL_FILE = re.compile(r"(?P<scene>.+?)(?P<confidence>_conf)?_L(?P<level>[1-9]\d*)\.tiff?", re.IGNORECASE)
+_LEVEL_FILE = re.compile(
+    r"(?P<scene>.+?)(?P<confidence>_conf)?_L(?P<level>[1-9]\d*)\.tiff?", re.IGNORECASE | re.DOTALL
+)
+#: Name of the asset of a level.
+_LEVEL = re.compile(r"L[1-9]\d*")
 #: Tag of a class raster that names its tree in the catalog.
 TAXONOMY_TAG = "HIERARS_TAXONOMY"
 #: Property of a STAC item that holds the whole tree.
@@ -127,7 +132,35 @@ def find_taxonomy(files: MapFiles, given: Taxonomy | str | Path | None = None) -
             f"Expected {raster} to come with its class tree ({files.item.name} beside it, or the tag "
             f"{TAXONOMY_TAG}), but got none. Name it: --taxonomy NAME."
         )
-    return Taxonomy.from_yaml(name)
+    try:
+        return Taxonomy.from_yaml(name)
+    except MissingFileError as error:
+        raise OptionError(
+            f"Expected the class tree of {raster} in {files.item.name} beside it or in the catalog, but got "
+            f"only its name, '{name}'. Name its file: --taxonomy FILE."
+        ) from error
+
+
+def note_missing_levels(item: object, path: Path) -> None:
+    """Say which maps a STAC item names that do not lie beside it: results lack their levels.
+
+    Args:
+        item: Content of the item.
+        path: The item.
+    """
+    assets = item.get("assets") if isinstance(item, dict) else None
+    hrefs = [
+        asset["href"]
+        for name, asset in (assets.items() if isinstance(assets, dict) else ())
+        if _LEVEL.fullmatch(name) and isinstance(asset, dict) and isinstance(asset.get("href"), str)
+    ]
+    missing = [name for name in (Path(href).name for href in hrefs) if not (path.parent / name).exists()]
+    if missing:
+        warnings.warn(
+            f"{', '.join(missing)}, named in {path}, is not beside it: its level is left out.",
+            HieraRSWarning,
+            stacklevel=3,
+        )
 
 
 def _read_item(path: Path) -> Mapping[str, Any] | None:
@@ -136,13 +169,22 @@ def _read_item(path: Path) -> Mapping[str, Any] | None:
         return None
     try:
         item = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"Expected {path} to be the STAC item of the maps beside it, but it is no readable JSON "
             f"({error}). Correct it, or give --taxonomy."
         ) from error
+    note_missing_levels(item, path)
     properties = item.get("properties") if isinstance(item, dict) else None
     return properties.get(TAXONOMY_PROPERTY) if isinstance(properties, dict) else None
 
 
-__all__ = ("LEAF", "TAXONOMY_PROPERTY", "TAXONOMY_TAG", "MapFiles", "find_map_files", "find_taxonomy")
+__all__ = (
+    "LEAF",
+    "TAXONOMY_PROPERTY",
+    "TAXONOMY_TAG",
+    "MapFiles",
+    "find_map_files",
+    "find_taxonomy",
+    "note_missing_levels",
+)

@@ -10,7 +10,14 @@ from rasterio.errors import RasterioIOError
 
 from ...errors import RasterError
 from ...grid import Window
-from ...raster.dataset import gdal_env, image_bands, open_dataset, to_rasterio_window, unreadable
+from ...raster.dataset import (
+    gdal_env,
+    image_bands,
+    open_dataset,
+    read_bands,
+    to_rasterio_window,
+    unreadable,
+)
 from .checksum import sha256_of
 from .headers import Header
 
@@ -70,7 +77,7 @@ def read_through(header: Header) -> None:
         for row in range(0, height, rows):
             window = Window(row, 0, min(rows, height - row), width)
             try:
-                dataset.read(window=to_rasterio_window(window))
+                read_bands(dataset, dataset.indexes, window)
             except RasterioIOError as error:
                 raise unreadable(str(header.path), window, error) from error
 

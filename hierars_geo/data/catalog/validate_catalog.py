@@ -13,7 +13,7 @@ import pystac
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from pystac.errors import STACError
+from pystac.errors import STACError, STACTypeError
 
 from ...errors import DataError, MissingFileError, RasterError
 from ...taxonomy import Taxonomy
@@ -82,7 +82,7 @@ def read_items(folder: Path) -> list[pystac.Item]:
     try:
         collection = pystac.Collection.from_file(path.resolve().as_posix())
         items = sorted(collection.get_items(recursive=True), key=lambda item: item.id)
-    except (STACError, ValueError, KeyError, OSError) as error:
+    except (STACError, STACTypeError, ValueError, KeyError, OSError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"Expected {path} to be a STAC collection, but got: {reason}. Build it again."
