@@ -60,7 +60,7 @@ def find_map_files(source: str | Path) -> MapFiles:
 
     Raises:
         MissingFileError: The source does not exist, or the folder holds no class raster.
-        DataError: The folder holds several scenes.
+        DataError: The folder holds several scenes, or the source is neither file nor folder.
     """
     path = Path(source)
     if not path.exists():
@@ -75,6 +75,11 @@ def find_map_files(source: str | Path) -> MapFiles:
         files = _list_scenes(path.parent)[match["scene"]]
         files.classes[int(match["level"])] = path
         return files
+    if not path.is_dir():
+        raise DataError(
+            f"Expected {path} to be a raster or a folder of maps, but it is a pipe or a device. "
+            "Copy it into a file first."
+        )
     scenes = {name: files for name, files in _list_scenes(path).items() if files.classes}
     if not scenes:
         raise MissingFileError(

@@ -1,5 +1,6 @@
 """Where the tables of levels go: a GeoPackage, or one GeoParquet, FlatGeobuf or GeoJSON file per level."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -167,6 +168,11 @@ _SUFFIXES = tuple(_WRITE)
 def _as_output_error(out: Path) -> Iterator[None]:
     try:
         yield
+    except sqlite3.Error as error:  # GDAL gives some names a meaning and writes another file
+        raise OutputError(
+            f"Expected {out} to become a GeoPackage, but got: {error}. Choose a name of letters, digits, "
+            "blanks, dots and dashes."
+        ) from error
     except (DataSourceError, FeatureError, FieldError, GeometryError, OSError) as error:
         raise OutputError(
             f"Expected {out} to be writable, but got: {' '.join(str(error).split()).rstrip('.')}. "
