@@ -43,16 +43,13 @@ class SceneState:
 
 
 class SceneList:
-    """The state of every scene, written anew into ``manifest.json`` at every change.
+    """The state of every scene, written anew into ``manifest.json`` at every change, from the first one on.
 
     It is for people and schedulers to read. What ``--resume`` goes by are the maps and rows themselves.
 
     Args:
         folder: Of the maps.
         sources: The scenes, as they were named.
-
-    Raises:
-        OutputError: The file cannot be written.
     """
 
     def __init__(self, folder: Path, sources: Sequence[str | Path | Sequence[str | Path]]) -> None:
@@ -60,7 +57,6 @@ class SceneList:
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock: dict[int, float] = {}
         self.states = [SceneState(named_everywhere(source)) for source in sources]
-        self._write()
 
     @property
     def failed(self) -> list[SceneState]:

@@ -125,7 +125,6 @@ CASES = [
     # files that are not there, or not what they should be
     ("predict @nope.ckpt OK -o OUT", 1, "nope.ckpt to be a checkpoint, but it does not exist"),
     ("predict CKPT @nope.tif -o OUT", 1, "nope.tif to be a raster, but it does not exist"),
-    ("predict CKPT OK @nope.tif -o OUT", 1, "nope.tif to be a raster, but it does not exist"),
     ("predict CKPT @text.tif -o OUT", 1, "text.tif to be a raster that GDAL can read"),
     ("predict CKPT @half.tif -o OUT", 1, "half.tif.*damaged or incomplete: get it again"),
     ("predict CKPT @empty -o OUT", 1, "empty to hold one raster per band .* but got none"),
