@@ -4,6 +4,14 @@ The message is one line of the form ``Expected X to be A, but got B (in FILE). R
 prints it as it is and exits with ``exit_status``.
 """
 
+from collections.abc import Sequence
+
+
+def list_some(names: Sequence[object], most: int = 6) -> str:
+    """List names for a message, no more than ``most``: ``a, b and 3 more``."""
+    shown = ", ".join(map(str, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
 
 class HieraRSError(Exception):
     """Base of every error this package raises on purpose.
@@ -69,4 +77,5 @@ __all__ = (
     "OutputError",
     "RasterError",
     "TaxonomyError",
+    "list_some",
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import MissingFileError
+from ..errors import MissingFileError, list_some
 
 #: One file, folder or pattern, or several.
 Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -50,12 +50,12 @@ def find_rasters(
             missing.append(path)
     if missing:
         raise MissingFileError(
-            f"Expected {_enumerate(missing)} to exist, but nothing is there. Check the path."
+            f"Expected {list_some(missing, 10)} to exist, but nothing is there. Check the path."
         )
     if empty:
         what = "rasters" if suffixes == RASTER_SUFFIXES else "files"
         raise MissingFileError(
-            f"Expected {_enumerate(empty)} to hold {what} ({', '.join(suffixes)}), but got none. "
+            f"Expected {list_some(empty, 10)} to hold {what} ({', '.join(suffixes)}), but got none. "
             "Check the path, or name the files."
         )
     return sorted(named | found), frozenset(named)
@@ -80,11 +80,6 @@ def _search(folder: str, suffixes: tuple[str, ...]) -> list[str]:
 
 def _is_hidden(path: Path, folder: str) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
-def _enumerate(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 __all__ = ("RASTER_SUFFIXES", "Paths", "find_rasters")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import list_some
 from .class_rows import ClassRows
 
 
@@ -74,26 +75,23 @@ def _classes(rows: ClassRows) -> str:
     if rows.old_level is None and any(rows.new.values()):
         parts.append("a level that the weights lack")
     parts += [f"new {_beginnings(rows)}"] if rows.new else []
-    parts += [f"dropped {_few(rows.dropped)}"] if rows.dropped else []
+    parts += [f"dropped {list_some(rows.dropped)}"] if rows.dropped else []
     return "; ".join(parts)
 
 
 def _beginnings(rows: ClassRows) -> str:
     """Name the new classes, those of one origin together: ``rye, oats (from wheat)``."""
     return "; ".join(
-        f"{_few(names)} ({f'from {_few(origin, 4)}' if origin else 'at random'})"
+        f"{list_some(names)} ({f'from {list_some(origin, 4)}' if origin else 'at random'})"
         for origin, names in rows.origins().items()
     )
 
 
 def _layers(names: Sequence[str]) -> str:
     """Name the layers that tensors belong to, each once: ``blocks.0, blocks.1``."""
-    return _few(list(dict.fromkeys(".".join(name.split(".")[:2]).removesuffix(".weight") for name in names)))
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    return list_some(
+        list(dict.fromkeys(".".join(name.split(".")[:2]).removesuffix(".weight") for name in names))
+    )
 
 
 __all__ = ("InitReport", "PartReport")

@@ -12,7 +12,7 @@ from rasterio._err import (
 )  # rasterio.shutil.copy raises these bare; rasterio.errors has no name for them
 from rasterio.errors import RasterioError
 
-from ..errors import HieraRSError, OptionError, OutputError
+from ..errors import HieraRSError, OptionError, OutputError, list_some
 from .dataset import gdal_env
 
 
@@ -64,9 +64,8 @@ def refuse_existing(
         )
     standing = [str(path) for path in there]
     if standing and not overwrite:
-        more = f" and {len(standing) - 5} more" if len(standing) > 5 else ""
         raise OutputError(
-            f"Expected outputs that do not exist yet, but got {', '.join(standing[:5])}{more}. "
+            f"Expected outputs that do not exist yet, but got {list_some(standing, 5)}. "
             "Remove them, choose another folder, or give --overwrite."
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, list_some
 from ..nn import RECORD_KEY, ModelRecord, Transfer
 from ..taxonomy import Taxonomy
 
@@ -67,16 +67,11 @@ def _names(before: Sequence[str], now: Sequence[str]) -> str:
     """Say which names are gone and which are new, or that their order is another."""
     gone = [name for name in before if name not in now]
     new = [name for name in now if name not in before]
-    parts = [f"without {_few(gone)}"] if gone else []
-    parts += [f"with {_few(new)}"] if new else []
+    parts = [f"without {list_some(gone)}"] if gone else []
+    parts += [f"with {list_some(new)}"] if new else []
     if parts:
         return f"here {' and '.join(parts)}"
-    return "the same" if before == now else f"in another order: {_few(before)}, here {_few(now)}"
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    return "the same" if before == now else f"in another order: {list_some(before)}, here {list_some(now)}"
 
 
 def _sources(saved: Transfer | None, own: Transfer | None) -> list[str]:

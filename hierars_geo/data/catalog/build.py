@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from ...errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError
+from ...errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError, list_some
 from ...raster import as_output_error, check_writable_folder, staging_folder
 from ...taxonomy import Taxonomy
 from ..raster_paths import RASTER_SUFFIXES
@@ -94,7 +94,7 @@ def build_catalog(
     if undated and options.on_error == "raise":
         raise DataError(
             f"Expected every image to say when it was taken, but got no date in tags or names of "
-            f"{_some(undated)}. Give --time DAY or DAY/DAY, or --on-error skip."
+            f"{list_some(undated, _MOST_LISTED)}. Give --time DAY or DAY/DAY, or --on-error skip."
         )
     skipped |= dict.fromkeys(undated, "no date in its tags or its name")
     if not headers:
@@ -262,11 +262,6 @@ def _listing(failures: dict[Path, str]) -> str:
         f"Expected every raster to be usable, but {len(failures)} are not: {reasons}{more} "
         "Repair them, or give --on-error skip."
     )
-
-
-def _some(paths: list[Path]) -> str:
-    more = f" and {len(paths) - _MOST_LISTED} more" if len(paths) > _MOST_LISTED else ""
-    return ", ".join(map(str, paths[:_MOST_LISTED])) + more
 
 
 __all__ = ("BuildOptions", "BuildResult", "build_catalog", "find_files", "refuse_catalog_of", "write_folder")
