@@ -32,7 +32,7 @@ def acquired(path: Path, tags: Mapping[str, str]) -> datetime | None:
     Raises:
         RasterError: A tag is there but is no date.
 
-    Example:
+    Examples:
         >>> acquired(Path("GF2_PMS1__20150212_L1A0000647768-MSS1.tiff"), {})
         datetime.datetime(2015, 2, 12, 0, 0, tzinfo=datetime.timezone.utc)
     """

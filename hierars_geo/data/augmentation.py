@@ -87,7 +87,7 @@ class ChipAugmentation:
 def read_px(size_px: int, scale_range: tuple[float, float] | None) -> int:
     """Return the side of the chips to read, so that the smallest scale finds ground enough.
 
-    Example:
+    Examples:
         >>> read_px(64, (0.5, 2.0))
         128
     """

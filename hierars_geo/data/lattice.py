@@ -70,7 +70,7 @@ class Lattice:
             This lattice where the bounds lie on its pixel corners; otherwise one that begins at their
             upper-left corner and whose pixels are stretched or squeezed to divide them evenly.
 
-        Example:
+        Examples:
             1000 m on 16 m pixels are 62 pixels of 16.13 m.
         """
         window = self.window(bounds)
@@ -94,7 +94,7 @@ class Lattice:
         Returns:
             A window of at least one pixel.
 
-        Example:
+        Examples:
             With 10 m pixels and origin (0, 100), the bounds (12, 58, 32, 88) give row 1, column 1, 3 x 2
             pixels.
         """

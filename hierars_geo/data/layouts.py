@@ -162,7 +162,7 @@ def _by_name(root: Path, pattern: str, suffix: str) -> dict[str, Path]:
 def _open_parts(parts: Sequence[str], spelled: Sequence[str]) -> list[str]:
     """Leave out the folders that a pattern spells out, each where it is first met in their order.
 
-    Example:
+    Examples:
         >>> _open_parts(["train", "labels", "a"], ["labels"]), _open_parts(["GF2", "val", "b"], ["GF2"])
         (['train', 'a'], ['val', 'b'])
     """

@@ -41,7 +41,7 @@ def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> Product
     Raises:
         RasterError: A name fits, but its date is none.
 
-    Example:
+    Examples:
         >>> gf2 = re.compile(r"GF2_PMS[12]_.*_(?P<date>[0-9]{8})_")
         >>> read_product_name("GF2_PMS1_E118.4_N31.2_20150703_L1A0000898840-MSS1.tif", [gf2]).day
         datetime.date(2015, 7, 3)

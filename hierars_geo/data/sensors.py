@@ -163,7 +163,7 @@ class Sensor(_Strict):
     def canonical(self, name: str) -> str:
         """Return the canonical name of a band by any of its names; other names in canonical spelling.
 
-        Example:
+        Examples:
             >>> find_sensor("sentinel2").canonical("red"), find_sensor("landsat8").canonical("SR_B4")
             ('B04', 'B04')
         """

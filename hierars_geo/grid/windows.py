@@ -62,7 +62,7 @@ def window_starts(length: int, size: int, stride: int) -> tuple[int, ...]:
     Raises:
         OptionError: An argument is out of range.
 
-    Example:
+    Examples:
         >>> window_starts(10, 4, 3)
         (0, 3, 6)
         >>> window_starts(11, 4, 3)
@@ -89,7 +89,7 @@ def overlap_to_stride(size: int, overlap: float) -> int:
     Raises:
         OptionError: The overlap is out of range.
 
-    Example:
+    Examples:
         >>> overlap_to_stride(512, 0.25)
         384
     """

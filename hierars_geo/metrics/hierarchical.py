@@ -20,7 +20,7 @@ class HierarchicalMetrics(Metric):
     Args:
         taxonomy: The tree.
 
-    Example:
+    Examples:
         >>> metrics = HierarchicalMetrics(Taxonomy.from_yaml("mm5b"))
         >>> leaf = torch.tensor([[[0, 3], [17, -100]]])
         >>> metrics.update_leaf(leaf, leaf)

@@ -24,7 +24,7 @@ def sample_size(
     Raises:
         OptionError: A number is out of range.
 
-    Example:
+    Examples:
         >>> shares = np.array([0.02, 0.015, 0.32, 0.645])
         >>> sample_size(shares, np.array([0.7, 0.6, 0.9, 0.95]), 0.01)
         641
@@ -52,7 +52,7 @@ def allocate(size: int, weights: NDArray[np.float64], minimum: int) -> NDArray[n
     Raises:
         OptionError: ``minimum`` is below 2, or ``size`` below 1.
 
-    Example:
+    Examples:
         >>> allocate(640, np.array([0.02, 0.015, 0.32, 0.645]), 75).tolist()
         [75, 75, 162, 328]
     """

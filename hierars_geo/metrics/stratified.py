@@ -79,7 +79,7 @@ def assess(
     Raises:
         DataError: A stratum has fewer than 2 points: nothing can be said about its spread.
 
-    Example:
+    Examples:
         Two strata of equal size, 10 points each, 9 and 8 of them right: overall accuracy 0.85.
     """
     sizes = np.bincount(stratum, minlength=len(weights))

@@ -42,7 +42,7 @@ def adapt_bands(
     Raises:
         OptionError: An unknown way, or by name without names in common.
 
-    Example:
+    Examples:
         >>> adapt_bands(torch.ones(1, 3, 1, 1), 6, adaptation="repeat").sum()
         tensor(3.)
     """

@@ -90,7 +90,7 @@ def iter_windows(shape: tuple[int, int], window_px: int, overlap: float = 0.25) 
     Raises:
         OptionError: An argument is out of range.
 
-    Example:
+    Examples:
         >>> [(window.row, window.col) for window in iter_windows((4, 10), 4, 0.25)]
         [(0, 0), (0, 3), (0, 6)]
     """
@@ -137,7 +137,7 @@ def predict_array(
     Raises:
         OptionError: An argument is out of range, or the model returns something else than it should.
 
-    Example:
+    Examples:
         >>> model = torch.nn.Conv2d(2, 5, 3, padding=1)
         >>> result = predict_array(model, np.zeros((2, 70, 50), np.uint8), num_classes=5, window=32)
         >>> result.path_logits.shape, result.classes.shape

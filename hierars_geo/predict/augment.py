@@ -81,7 +81,7 @@ def views(augmentations: Sequence[Augmentation]) -> tuple[View, ...]:
     Raises:
         OptionError: An unknown name.
 
-    Example:
+    Examples:
         >>> len(views(["flips"])), len(views(["flips", "turns"])), len(views(["flips", "scales"]))
         (4, 8, 12)
     """

@@ -60,7 +60,7 @@ class Predictor:
     Raises:
         HieraRSError: The checkpoint cannot be loaded, or an option is out of range.
 
-    Example:
+    Examples:
         .. code-block:: python
 
             Predictor("model.ckpt", confidence=True).predict("scene.tif", "maps")
@@ -210,7 +210,7 @@ class Predictor:
 
         Raises:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
-            written; or what is to be resumed was a different run, or is still at work.
+                written; or what is to be resumed was a different run, or is still at work.
         """
         with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)

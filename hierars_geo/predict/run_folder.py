@@ -1,30 +1,16 @@
 """The hidden folder of a run: one process at a time, a manifest of what is computed, and finished rows."""
 
-import errno
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..raster import as_output_error, atomic_path
+from ..raster import as_output_error, atomic_path, is_still_at, lock_file
 from .manifest import refuse_changes
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 ROWS_PATTERN = "chunk-*.rows"
 _MANIFEST = "manifest.json"
@@ -122,28 +108,17 @@ def _locked(path: Path, result: Path) -> Iterator[None]:
             except FileNotFoundError:  # the run before has just removed its folder
                 continue
         try:
-            try:
-                _lock(descriptor)
-            except OSError as error:
-                if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                    raise
+            if not lock_file(descriptor):
                 raise OutputError(
                     f"Expected no other run to write {result}, but one is at work (in {path}). "
                     "Wait for it, or choose another output folder."
-                ) from error
-            if not _is_same(descriptor, path / _LOCK):
+                )
+            if not is_still_at(descriptor, path / _LOCK):
                 continue
             yield
             return
         finally:
             os.close(descriptor)
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _read_manifest(path: Path) -> dict[str, Any] | None:

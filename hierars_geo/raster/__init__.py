@@ -15,6 +15,7 @@ from .cog import (
 )
 from .dataset import bounded_block_cache
 from .label_map import LabelMap, open_label_map
+from .locking import is_still_at, lock_file
 from .mosaic import open_mosaic
 from .output import (
     as_output_error,
@@ -22,11 +23,11 @@ from .output import (
     check_writable_folder,
     move_into_place,
     refuse_existing,
-    staging_folder,
 )
 from .scene import SceneReader
 from .scene_opening import open_scene
 from .stac_items import document_of, is_stac, item_addresses
+from .staging import remove_abandoned, staging_folder
 from .writer import StripWriter
 
 __all__ = (
@@ -48,8 +49,10 @@ __all__ = (
     "finalise_confidence_cog",
     "has_offset",
     "is_stac",
+    "is_still_at",
     "item_addresses",
     "list_rasters",
+    "lock_file",
     "match_bands",
     "move_into_place",
     "open_class_map",
@@ -58,6 +61,7 @@ __all__ = (
     "open_scene",
     "place_raster",
     "refuse_existing",
+    "remove_abandoned",
     "same_grid",
     "staging_folder",
 )

@@ -18,7 +18,7 @@ def gdal_name(address: str) -> str:
         address: A path; or an address with a scheme (``https``, ``s3``, ``gs``, ``az``, ``file``); or a name
             that GDAL understands already.
 
-    Example:
+    Examples:
         >>> gdal_name("https://host/a.tif"), gdal_name("s3://bucket/a.tif"), gdal_name("maps/a.tif")
         ('/vsicurl/https://host/a.tif', '/vsis3/bucket/a.tif', 'maps/a.tif')
     """
@@ -44,7 +44,7 @@ def resolve_href(href: str, document: str) -> str:
         href: As the document has it: an address, an absolute path, or a path relative to the document.
         document: Path or URL of the document.
 
-    Example:
+    Examples:
         >>> resolve_href("./B02.tif", "https://host/items/a.json"), resolve_href("B02.tif", "items/a.json")
         ('https://host/items/B02.tif', 'items/B02.tif')
     """

@@ -17,7 +17,7 @@ _KNOWN = re.compile(r"B\d\d|B\dA|blue|green|red|nir")
 def band_of_file(path: Path) -> str:
     """Return the band that a file's name ends in, in canonical spelling.
 
-    Example:
+    Examples:
         >>> band_of_file(Path("T48QUE_20190801_B2.tif")), band_of_file(Path("T48QUE_B8a_20m.jp2"))
         ('B02', 'B8A')
     """

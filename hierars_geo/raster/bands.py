@@ -23,7 +23,7 @@ def canonical_band(name: str) -> str:
         ``B02`` for ``B2``, ``b02``; ``B8A`` for ``B8a``; ``blue green red nir`` in lower case; ``VV VH HH
         HV`` in upper case; any other name without the blanks around it.
 
-    Example:
+    Examples:
         >>> canonical_band("b2"), canonical_band("B8a"), canonical_band(" NIR"), canonical_band("B")
         ('B02', 'B8A', 'nir', 'B')
     """
@@ -55,7 +55,7 @@ def match_bands(wanted: Sequence[str], available: Sequence[str | None], origin: 
     Raises:
         RasterError: A band is missing, or a name that is wanted stands for several bands.
 
-    Example:
+    Examples:
         >>> match_bands(["B4", "B3"], ["B02", "B03", "B04"], "scene.tif")
         [3, 2]
     """

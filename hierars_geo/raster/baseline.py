@@ -27,7 +27,7 @@ def baseline_of(
     Returns:
         Such as ``05.09``; None where nothing says it.
 
-    Example:
+    Examples:
         >>> baseline_of("S2A_MSIL2A_20220601T030541_N0400_R075_T50SKJ_20220601T071256.SAFE")
         '04.00'
     """

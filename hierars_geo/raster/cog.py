@@ -10,7 +10,8 @@ import rasterio.shutil
 
 from ..styles import confidence_qml, palette, pam_xml, raster_qml
 from ..taxonomy import Taxonomy
-from .output import as_output_error, move_into_place, staging_folder
+from .output import as_output_error, move_into_place
+from .staging import staging_folder
 
 #: Per cent; 255 where there is none.
 CONFIDENCE_NODATA = 255

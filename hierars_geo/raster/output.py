@@ -1,7 +1,6 @@
 """Where results go: folders that can be written, files that stand in the way, all or nothing."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rasterio.errors import RasterioError
 
 from ..errors import HieraRSError, OptionError, OutputError, list_some
 from .dataset import gdal_env
+from .staging import staging_folder
 
 
 def check_writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -93,26 +93,6 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def staging_folder(final: Path) -> Iterator[Path]:
-    """Give a hidden folder on the same file system as ``final``, removed at the end whatever happens.
-
-    Raises:
-        OutputError: It cannot be made.
-    """
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
-    except OSError as error:
-        raise OutputError(
-            f"Expected {final} to be in a folder that can be written, but got: {error.strerror or error}. "
-            "Choose another output folder."
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def as_output_error(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn errors of GDAL and of the system into one line that names the file; GDAL keeps off stderr.
 
@@ -155,5 +135,4 @@ __all__ = (
     "check_writable_folder",
     "move_into_place",
     "refuse_existing",
-    "staging_folder",
 )

@@ -9,7 +9,7 @@ UNDEFINED = "\N{EN DASH}"
 def score(value: float | None) -> str:
     """A score 0..1 with three decimals.
 
-    Example:
+    Examples:
         >>> score(0.83712), score(None)
         ('0.837', '–')
     """

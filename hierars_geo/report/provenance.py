@@ -24,7 +24,7 @@ def flatten_provenance(properties: Mapping[str, Any]) -> Iterator[tuple[str, str
     Args:
         properties: Properties of the item; those of other kinds (projection, time) are left out.
 
-    Example:
+    Examples:
         >>> dict(flatten_provenance({"hierars:options": {"window": 512, "tta": False}, "gsd": 10.0}))
         {'Options, window': '512', 'Options, tta': 'no'}
     """

@@ -40,7 +40,7 @@ def fit_scale_bar(width_m: float, max_share: float = 0.4) -> ScaleBar:
     Returns:
         The bar; its share is between 0.4 and 1 times ``max_share``.
 
-    Example:
+    Examples:
         >>> fit_scale_bar(10_680).label, fit_scale_bar(10_680).share
         ('2 km', 0.18726591760299627)
     """

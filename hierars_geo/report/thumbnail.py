@@ -17,7 +17,7 @@ _BLOCK_ROWS, _BLOCK_COLS = 512, 2048
 def thumbnail_shape(shape: tuple[int, int], max_side_px: int = MAX_SIDE_PX) -> tuple[int, int]:
     """Return (height, width) of the reduced map: the longer side is at most the limit, their ratio stays.
 
-    Example:
+    Examples:
         >>> thumbnail_shape((9000, 4500)), thumbnail_shape((300, 200))
         ((900, 450), (300, 200))
     """

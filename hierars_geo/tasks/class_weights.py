@@ -48,7 +48,7 @@ def class_weights(taxonomy: Taxonomy, frequencies: Counts, rule: str) -> list[li
     Raises:
         OptionError: Another rule, or frequencies that are none.
 
-    Example:
+    Examples:
         >>> class_weights(Taxonomy.from_yaml("whdld"), [8, 2, 2, 2, 1, 1], "inverse")[-1][:2]
         [0.333..., 1.333...]
     """

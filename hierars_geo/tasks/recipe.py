@@ -133,7 +133,7 @@ def warmup_polynomial(
     Returns:
         Factor, 0..1.
 
-    Example:
+    Examples:
         >>> warmup_polynomial(50, total_steps=100, warmup_steps=10)
         0.5
     """

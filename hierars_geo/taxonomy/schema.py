@@ -5,7 +5,7 @@ level names its ``parent`` (a class of the level above; a list where it hangs un
 children above the last level is repeated downwards with the same name and colour, so that every path has full
 length. ``ignore_values`` are further raster values without a class that a product uses besides ``nodata``.
 
-Example:
+Examples:
     .. code-block:: yaml
 
         name: tiny

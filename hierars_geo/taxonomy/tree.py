@@ -39,7 +39,7 @@ class Taxonomy:
         anchors: Classes that mean the same as a class of another tree (method of TransLU, CDSA).
         ignore_values: Further raster values that are read as "no class" (clouds, say) and never written.
 
-    Example:
+    Examples:
         >>> tree = Taxonomy.from_yaml("mm5b")
         >>> tree.num_classes, tree.num_paths
         ((4, 9, 18), 18)

@@ -125,7 +125,7 @@ def describe_children(
     Returns:
         (max parent + 1,) JSON objects, share by name, largest first; the outside's is None.
 
-    Example:
+    Examples:
         >>> describe_children(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 0]), np.array([0, 1, 2, 5]),
         ...                   ("rice", "maize")).tolist()
         [None, '{"rice": 0.75, "maize": 0.25}']

@@ -130,7 +130,7 @@ def open_path_map(files: MapFiles, taxonomy: Taxonomy) -> Iterator[PathMap]:
 
     Raises:
         RasterError: A raster is unreadable, no class raster, not on the grid of the others, or declares a
-        class as nodata.
+            class as nodata.
         DataError: The rasters do not settle the path of every pixel.
     """
     leaf = {taxonomy.num_levels: files.classes[LEAF]} if LEAF in files.classes else files.classes

@@ -114,7 +114,7 @@ def number_by_first(component: NDArray[np.int32]) -> tuple[NDArray[np.int32], ND
     Returns:
         (n,) int32 new number 0..m-1 of each member, and (m,) the first member of each number.
 
-    Example:
+    Examples:
         >>> number, first = number_by_first(np.array([5, 5, 2, 5, 3], dtype=np.int32))
         >>> number.tolist(), first.tolist()
         ([0, 0, 1, 0, 2], [0, 2, 4])

@@ -47,7 +47,7 @@ class RowScanner:
         width: Columns of the raster, W.
         nodata: Value of pixels without a class; a whole number >= 0.
 
-    Example:
+    Examples:
         >>> scanner = RowScanner(width=2, nodata=9)
         >>> for row in ([0, 1], [0, 0]):
         ...     _ = scanner.feed(np.array([row], dtype=np.uint8))

@@ -153,7 +153,7 @@ def has_label_word(name: str) -> bool:
 def without_label_word(stem: str) -> str:
     """Take the word that marks labels off the end or the front of a name.
 
-    Example:
+    Examples:
         >>> without_label_word("GF2_PMS1__20150212_MSS1_24label"), without_label_word("train_0_labels")
         ('GF2_PMS1__20150212_MSS1', 'train_0')
     """

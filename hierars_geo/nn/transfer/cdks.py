@@ -228,7 +228,7 @@ def match_groups(target: Sequence[int], source: Sequence[int]) -> list[Segment]:
         target: Stage 0..3 of each of the target's groups.
         source: Stage 0..3 of each of the source's groups.
 
-    Example:
+    Examples:
         >>> [(s.target, s.source) for s in match_groups([0, 1, 2, 2, 2, 3], [0, 1, 2, 2, 3])]
         [((0,), (0,)), ((1,), (1,)), ((2, 3), (2,)), ((4,), (3,)), ((5,), (4,))]
     """
