@@ -9,10 +9,10 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test lint docs docs-commands bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## put the package and its tools into .venv (again after a change of its dependencies)
 
@@ -36,10 +36,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask,view]'; \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask,view,docs]'; \
 	else \
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
-	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask,view]'; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask,view,docs]'; \
 	fi; \
 	touch $(STAMP)
 
@@ -53,6 +53,12 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(STAMP) ## build the documentation, strictly, into build/site (opens without a network)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-commands: $(STAMP) ## run the commands of README and docs on small scenes
+	$(BIN)/python experiments/drill/docs_commands.py
 
 bench: $(STAMP) ## run every benchmark of experiments/bench, one after the other
 	@set -eu; for script in experiments/bench/bench_*.py; do \

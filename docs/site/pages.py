@@ -1,0 +1,150 @@
+"""Pages of the site that are made while it is built; MkDocs calls the functions whose names begin with ``on_``.
+
+* The home page is README.md, its links seen from here.
+* ``reference/*.md``: one page per package, from its ``__all__``. The source is read, never imported.
+* ``reference/commands.md``: what ``hierars-geo COMMAND --help`` says, from the parsers themselves.
+"""
+
+import ast
+import functools
+import re
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pymdownx.slugs import slugify
+
+from hierars_geo.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "hierars_geo"
+
+#: Rooms whose names are not for scripts: the command line has a page of its own.
+NOT_IN_REFERENCE = {"cli"}
+
+#: The width in characters of the pages' code blocks.
+HELP_WIDTH = 100
+
+#: Commands whose options are Lightning's, several hundred of them.
+LIGHTNING = ("fit", "validate", "test")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Fill the reference into the navigation; make anchors as GitHub does, so that links hold there and here."""
+    config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
+    reference: list[dict[str, str]] = [{"Commands": "reference/commands.md"}]
+    reference += [{name: f"reference/{name}.md"} for name, _ in public_modules()]
+    for section in config.nav or []:
+        if "Reference" in section:
+            section["Reference"] = reference
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages."""
+    pages = {
+        "index.md": home_page(),
+        "licence.md": f"# Licence\n\n```text\n{(ROOT / 'LICENSE').read_text(encoding='utf-8')}```\n",
+        "reference/commands.md": commands_page(),
+    }
+    pages |= {f"reference/{name}.md": module_page(name, path) for name, path in public_modules()}
+    for uri, content in pages.items():
+        files.append(File.generated(config, uri, content=content))
+    return files
+
+
+def home_page() -> str:
+    """Return README.md with links as seen from the folder of the documentation."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\(docs/", "](", text).replace("](LICENSE)", "](licence.md)")
+
+
+def public_modules() -> list[tuple[str, Path]]:
+    """Return name below the package, and file, of every module and package that has a public face."""
+    single = [(path.stem, path) for path in (ROOT / PACKAGE).glob("[!_]*.py")]
+    packages = [
+        (".".join(path.parent.relative_to(ROOT / PACKAGE).parts), path)
+        for path in (ROOT / PACKAGE).glob("*/**/__init__.py")
+    ]
+    return sorted(
+        (name, path) for name, path in single + packages if name.split(".")[0] not in NOT_IN_REFERENCE
+    )
+
+
+def public_names(path: Path) -> tuple[str, ...]:
+    """Return ``__all__`` of a module, without importing it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return tuple(ast.literal_eval(node.value))
+    raise ValueError(f"Expected {path} to end with __all__, but it does not. Add it.")
+
+
+def module_page(name: str, path: Path) -> str:
+    """Return the page of one module; names that the package above it has, too, are described there."""
+    names = public_names(path)
+    above = path.parents[1] / "__init__.py"
+    known = set(public_names(above)) if "." in name else set()
+    lines = [
+        f"# {PACKAGE}.{name}",
+        "",
+        f"::: {PACKAGE}.{name}",
+        "    options: {members: false, show_root_heading: false, show_root_toc_entry: false}",
+        "",
+    ]
+    if known & set(names):
+        there = name.rpartition(".")[0]
+        listed = ", ".join(f"`{n}`" for n in names if n in known)
+        lines += [f"Also in [{PACKAGE}.{there}]({there}.md), and described there: {listed}.", ""]
+    lines += [f"::: {PACKAGE}.{name}.{member}\n" for member in names if member not in known]
+    return "\n".join(lines)
+
+
+def commands_page() -> str:
+    """Return what every command says to ``--help``."""
+    lines = [
+        "# Commands",
+        "",
+        "`hierars-geo COMMAND`, also `python -m hierars_geo COMMAND`. Exit status 0 is done, 1 the work failed, 2 the "
+        "command was called wrongly, 130 interrupted. Errors are one line; `--debug` shows the traceback.",
+        "",
+        "| command | |",
+        "|---|---|",
+        *(f"| [`{name}`](#{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()),
+        "",
+    ]
+    for command, (module, summary) in COMMANDS.items():
+        lines += [f"## {command}", ""]
+        if command in LIGHTNING:
+            lines += [
+                f"{summary[0].upper()}{summary[1:]}. `hierars-geo {command} --help` lists every option; the ones that "
+                "matter are explained in [Train on my own scenes](../howto.md#train-on-my-own-scenes) and "
+                "[Samplers, splits, statistics and augmentation]"
+                "(../data.md#samplers-splits-statistics-and-augmentation).",
+                "",
+            ]
+            continue
+        for title, parser in parsers(module):
+            lines += [f"### {command} {title}", ""] if title else []
+            lines += ["```text", help_text(parser), "```", ""]
+    return "\n".join(lines)
+
+
+def parsers(module: str) -> Iterator[tuple[str, ArgumentParser]]:
+    """Yield the parser of a command, under an empty name, and then those of its sub-commands."""
+    found = import_module(f"{PACKAGE}.cli.{module}")
+    build: Callable[[], Any] = getattr(found, "parser", None) or found._parser
+    parser = build()
+    yield "", parser
+    for action in parser._actions:
+        if action.dest == "subcommand":
+            yield from action.choices.items()
+
+
+def help_text(parser: ArgumentParser) -> str:
+    """Return a parser's help at the width of the page, whatever the terminal."""
+    parser.formatter_class = functools.partial(parser.formatter_class, width=HELP_WIDTH)
+    return parser.format_help().rstrip()
