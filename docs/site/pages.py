@@ -8,6 +8,7 @@
 import ast
 import functools
 import re
+import textwrap
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -60,7 +61,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def home_page() -> str:
     """Return README.md with links as seen from the folder of the documentation."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.sub(r"\]\(docs/", "](", text).replace("](LICENSE)", "](licence.md)")
+    text = re.sub(r"(\]\(|(?<!!)\[)docs/", r"\1", text).replace("[LICENSE](LICENSE)", "[the licence](licence.md)")
+    return f"---\nhide: [navigation]\n---\n{text}"
 
 
 def public_modules() -> list[tuple[str, Path]]:
@@ -99,7 +101,11 @@ def module_page(name: str, path: Path) -> str:
         there = name.rpartition(".")[0]
         listed = ", ".join(f"`{n}`" for n in names if n in known)
         lines += [f"Also in [{PACKAGE}.{there}]({there}.md), and described there: {listed}.", ""]
-    lines += [f"::: {PACKAGE}.{name}.{member}\n" for member in names if member not in known]
+    for member in names:
+        if member not in known:
+            # a name that a module bears, too, would be taken for the module
+            module = f"{member}." if (path.parent / f"{member}.py").exists() else ""
+            lines += [f"::: {PACKAGE}.{name}.{module}{member}", ""]
     return "\n".join(lines)
 
 
@@ -146,5 +152,6 @@ def parsers(module: str) -> Iterator[tuple[str, ArgumentParser]]:
 
 def help_text(parser: ArgumentParser) -> str:
     """Return a parser's help at the width of the page, whatever the terminal."""
+    parser.description = textwrap.fill(parser.description or "", HELP_WIDTH)
     parser.formatter_class = functools.partial(parser.formatter_class, width=HELP_WIDTH)
     return parser.format_help().rstrip()
