@@ -9,7 +9,12 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs docs-commands bench clean
+.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands bench clean
+
+# $(call fresh,FOLDER,PYTHON,WHAT): a new environment in FOLDER with WHAT installed.
+fresh = rm -rf $(1); \
+	if command -v uv >/dev/null 2>&1; then uv venv --quiet --python $(2) $(1) && uv pip install --quiet --python $(1)/bin/python $(3); \
+	else $(2) -m venv $(1) && $(1)/bin/python -m pip install --quiet $(3); fi
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +53,25 @@ demo: $(STAMP) ## synthetic scenes, training, maps, polygons and report in OUT=d
 
 test: $(STAMP) ## run the tests (PYTEST_ARGS='-m slow' for the slow ones)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# The oldest versions have wheels for Python 3.11 and 3.12; PYTHON=... chooses one of them.
+build/minimum/.installed: pyproject.toml constraints-minimum.txt | $(STAMP)
+	@$(call fresh,build/minimum,$(or $(PYTHON),$(BIN)/python),-c constraints-minimum.txt -e '.[test,log,onnx,dask,view]')
+	@touch $@
+
+test-minimum: build/minimum/.installed ## run the tests with the oldest versions allowed, in build/minimum
+	OMP_NUM_THREADS=1 build/minimum/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+wheel-check: $(STAMP) ## build wheel and source archive, try the wheel outside the repository (DEMO=1: the demo, too)
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	@$(call fresh,build/wheel,$(BIN)/python,-c constraints.txt dist/*.whl)
+	@set -eu; tool="$(CURDIR)/build/wheel/bin/hierars-geo"; \
+	empty=$$(mktemp -d); trap 'rm -rf "$$empty"' EXIT; cd "$$empty"; set -x; \
+	"$$tool" --version; "$$tool" --help >/dev/null; \
+	"$$tool" taxonomy list; "$$tool" taxonomy validate mm5b; "$$tool" catalog list; \
+	"$$tool" synth scenes --help >/dev/null; \
+	if [ -n "$(DEMO)" ]; then "$$tool" demo demo_out; fi
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""The files around the package agree with each other: dependencies, wheel, README, licence, CI."""
+"""The files around the package agree with each other: dependencies, README, licence, CI."""
 
 import re
 import subprocess
@@ -37,22 +37,28 @@ def test_environment_has_the_names_and_bounds_of_pyproject():
 
 
 def test_constraints_pin_every_direct_dependency_within_its_bounds():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
-    extras = PROJECT["project"]["optional-dependencies"].values()
-    wanted = [
-        Requirement(line) for line in PROJECT["project"]["dependencies"] + [r for e in extras for r in e]
-    ]
-    assert set(pins) == {requirement.name.lower() for requirement in wanted} | {"torchvision"}
+    pins = _pins("constraints.txt")
+    wanted = _direct_dependencies()
+    assert set(pins) == {requirement.name.lower() for requirement in wanted}
     for requirement in wanted:
         assert requirement.specifier.contains(Version(pins[requirement.name.lower()])), requirement
 
 
-def test_the_wheel_carries_the_catalog_inside_the_package():
-    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert set(wheel["only-include"]) == {"hierars_geo", "data_catalog"}
-    assert wheel["sources"] == {"data_catalog": "hierars_geo/data_catalog"}
-    assert list((ROOT / "data_catalog").glob("*/*.yaml"))
+def test_constraints_minimum_are_the_floors():
+    wanted = _direct_dependencies(without=("lint", "docs"))
+    floors = {
+        requirement.name.lower(): bound.version
+        for requirement in wanted
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    }
+    assert {requirement.name.lower() for requirement in wanted} == set(floors)
+    assert _pins("constraints-minimum.txt") == floors
+
+
+def test_the_source_archive_names_every_tracked_file_and_folder_at_the_root():
+    included = set(PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert {name.split("/")[0] for name in _tracked()} <= included | {"pyproject.toml"}
 
 
 def test_every_catalog_file_is_tracked():
@@ -75,7 +81,7 @@ def test_readme_gives_the_two_commands_that_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "test"):
         assert f"make {target}" in readme
-    for target in ("install", "demo", "test", "lint", "bench", "help", "clean"):
+    for target in "install demo test test-minimum wheel-check lint bench help clean".split():
         assert re.search(rf"^{target}:.* ## ", makefile, re.MULTILINE), target
 
 
@@ -100,6 +106,19 @@ def test_no_tracked_file_names_a_folder_of_one_machine():
             f"{name}:{n}: {line.strip()}" for n, line in enumerate(lines, 1) if MACHINE_PATH.search(line)
         ]
     assert found == []
+
+
+def _direct_dependencies(without: tuple[str, ...] = ()) -> list[Requirement]:
+    extras = PROJECT["project"]["optional-dependencies"]
+    lines = PROJECT["project"]["dependencies"] + [
+        line for name, extra in extras.items() if name not in without for line in extra
+    ]
+    return [Requirement(line) for line in lines]
+
+
+def _pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
 
 
 def _tracked() -> list[str]:
