@@ -81,7 +81,8 @@ def test_readme_gives_the_two_commands_that_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "test"):
         assert f"make {target}" in readme
-    for target in "install demo test test-minimum wheel-check lint bench help clean".split():
+    targets = ("install", "demo", "test", "test-minimum", "wheel-check", "lint", "bench", "help", "clean")
+    for target in targets:
         assert re.search(rf"^{target}:.* ## ", makefile, re.MULTILINE), target
 
 
