@@ -1,4 +1,4 @@
-"""Pages of the site that are made while it is built; MkDocs calls the functions whose names begin with ``on_``.
+"""Pages of the site that are made while it is built; MkDocs calls the functions named ``on_...``.
 
 * The home page is README.md, its links seen from here.
 * ``reference/*.md``: one page per package, from its ``__all__``. The source is read, never imported.
@@ -35,7 +35,7 @@ LIGHTNING = ("fit", "validate", "test")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill the reference into the navigation; make anchors as GitHub does, so that links hold there and here."""
+    """Fill the reference into the navigation; make anchors as GitHub does, so that links hold in both."""
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     reference: list[dict[str, str]] = [{"Commands": "reference/commands.md"}]
     reference += [{name: f"reference/{name}.md"} for name, _ in public_modules()]
@@ -61,7 +61,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def home_page() -> str:
     """Return README.md with links as seen from the folder of the documentation."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = re.sub(r"(\]\(|(?<!!)\[)docs/", r"\1", text).replace("[LICENSE](LICENSE)", "[the licence](licence.md)")
+    text = re.sub(r"(\]\(|(?<!!)\[)docs/", r"\1", text)
+    text = text.replace("[LICENSE](LICENSE)", "[the licence](licence.md)")
     return f"---\nhide: [navigation]\n---\n{text}"
 
 
@@ -114,8 +115,9 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "`hierars-geo COMMAND`, also `python -m hierars_geo COMMAND`. Exit status 0 is done, 1 the work failed, 2 the "
-        "command was called wrongly, 130 interrupted. Errors are one line; `--debug` shows the traceback.",
+        "`hierars-geo COMMAND`, also `python -m hierars_geo COMMAND`. Exit status 0 is done, 1 the work "
+        "failed, 2 the command was called wrongly, 130 interrupted. Errors are one line; `--debug` shows the "
+        "traceback.",
         "",
         "| command | |",
         "|---|---|",
@@ -126,8 +128,9 @@ def commands_page() -> str:
         lines += [f"## {command}", ""]
         if command in LIGHTNING:
             lines += [
-                f"{summary[0].upper()}{summary[1:]}. `hierars-geo {command} --help` lists every option; the ones that "
-                "matter are explained in [Train on my own scenes](../howto.md#train-on-my-own-scenes) and "
+                f"{summary[0].upper()}{summary[1:]}. `hierars-geo {command} --help` lists every option; the "
+                "ones that matter are explained in "
+                "[Train on my own scenes](../howto.md#train-on-my-own-scenes) and "
                 "[Samplers, splits, statistics and augmentation]"
                 "(../data.md#samplers-splits-statistics-and-augmentation).",
                 "",

@@ -1,4 +1,4 @@
-"""Let docstrings name other objects as ``:func:`jsps` `` and the reference link to them, where it describes them."""
+"""Docstrings name other objects as ``:func:`jsps` ``; the reference links to those that it describes."""
 
 import re
 
