@@ -33,21 +33,19 @@ def parser() -> CommandParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
-    from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
+    from ..raster import check_writable_folder, refuse_existing
     from ..taxonomy import Taxonomy
 
     out = Path(args.out)
     tree = Taxonomy.from_yaml(args.taxonomy)
     refuse_existing([out], args.overwrite, [args.checkpoint, args.taxonomy])
 
-    import torch
-
     from ..nn import expand_checkpoint, read_checkpoint
+    from ..tasks import write_checkpoint
 
     content, report = expand_checkpoint(read_checkpoint(args.checkpoint), tree, args.checkpoint)
     check_writable_folder(out.parent)
-    with atomic_path(out) as unfinished, as_output_error(out):
-        torch.save(content, unfinished)
+    write_checkpoint(content, out)
     _print(report, tree.name, out)
     return 0
 

@@ -124,8 +124,7 @@ def main(argv: list[str]) -> int:
             else _predict_all(predictor, scenes, args)
         )
     except KeyboardInterrupt:
-        sys.stderr.write("hierars-geo: note: rows that were finished are kept; go on with --resume.\n")
-        raise
+        raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None
 
 
 def _predict_one(predictor: "Predictor", scene: "ScenePath", args: Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..raster import atomic_path, check_writable_folder
+from ..raster import as_output_error, atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 from .survey import Survey
 
@@ -29,6 +29,7 @@ def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxono
     rows = _rows(surveys, taxonomy)
     with (
         atomic_path(target / "class_histograms.csv") as path,
+        as_output_error(target / "class_histograms.csv"),
         path.open("w", newline="", encoding="utf-8") as file,
     ):
         table = csv.DictWriter(file, list(rows[0]))
@@ -73,7 +74,7 @@ def _rows(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> list[dict[str, A
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as unfinished:
+    with atomic_path(path) as unfinished, as_output_error(path):
         unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 

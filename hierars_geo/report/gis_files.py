@@ -10,7 +10,7 @@ import pyogrio
 from pyogrio.errors import DataSourceError
 from pyproj import CRS
 
-from ..raster import atomic_path, check_writable_folder, refuse_existing
+from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..styles import (
     ProjectGroup,
     ProjectLayer,
@@ -56,7 +56,7 @@ def write_gis_files(pred_dir: Path, overwrite: bool = False) -> tuple[Path, ...]
     refuse_existing(written, overwrite)
     check_writable_folder(folder)
     for path, content in (contents | items).items():
-        with atomic_path(path) as unfinished:
+        with atomic_path(path) as unfinished, as_output_error(path):
             unfinished.write_bytes(content)
     return written
 

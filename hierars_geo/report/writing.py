@@ -7,7 +7,14 @@ from typing import Any
 
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
-from ..raster import atomic_path, check_writable_folder, open_class_map, open_scene, refuse_existing
+from ..raster import (
+    as_output_error,
+    atomic_path,
+    check_writable_folder,
+    open_class_map,
+    open_scene,
+    refuse_existing,
+)
 from .accuracy_section import AccuracySection, build_accuracy_section
 from .estimates import read_estimates
 from .estimates_section import EstimatesSection, build_estimates_section
@@ -81,7 +88,7 @@ def write_report(
     if figures is not None:
         refuse_existing(figure_paths(figures, sections), overwrite)
         write_figures(figures, sections)
-    with atomic_path(out) as temporary:
+    with atomic_path(out) as temporary, as_output_error(out):
         temporary.write_text(text, encoding="utf-8")
     return out
 

@@ -11,6 +11,7 @@ from .progress_lines import ProgressLines
 from .recipe import Recipe, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask
 from .transfer import TransLUTask
+from .whole_checkpoints import WholeCheckpoints, write_checkpoint
 
 __all__ = (
     "AveragedWeights",
@@ -21,9 +22,11 @@ __all__ = (
     "RequireLabels",
     "SegmentationTask",
     "TransLUTask",
+    "WholeCheckpoints",
     "class_weights",
     "draw_levels",
     "learn_gaussian",
     "parameter_groups",
     "warmup_polynomial",
+    "write_checkpoint",
 )

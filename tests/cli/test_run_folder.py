@@ -1,0 +1,34 @@
+"""The folder of a training: its own, and none where nothing came to lie in it."""
+
+from hierars_geo.cli.run_folder import FailedStart, share_version
+
+
+def loggers(folder):
+    return [
+        {"class_path": name, "init_args": {"save_dir": str(folder), "name": "logs", "version": None}}
+        for name in ("CSVLogger", "TensorBoardLogger")
+    ]
+
+
+def test_loggers_share_a_number_and_the_next_training_gets_another_before_anything_is_written(tmp_path):
+    first, second = loggers(tmp_path / "runs"), loggers(tmp_path / "runs")
+    made = share_version(first)
+    share_version(second)
+    assert [logger["init_args"]["version"] for logger in (*first, *second)] == [0, 0, 1, 1]
+    assert made == [tmp_path / "runs" / "logs" / "version_0", tmp_path / "runs" / "logs", tmp_path / "runs"]
+
+
+def test_an_address_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    far = loggers("s3://bucket")
+    assert share_version(far) == []
+    assert far[0]["init_args"]["version"] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_made_is_taken_back_where_it_is_empty(tmp_path):
+    start = FailedStart()
+    start.made = share_version(loggers(tmp_path / "runs"))
+    share_version(loggers(tmp_path / "runs"))
+    start.take_back()
+    assert [path.name for path in (tmp_path / "runs" / "logs").iterdir()] == ["version_1"]
