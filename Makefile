@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands bench clean
+.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill bench clean
 
 # $(call fresh,FOLDER,PYTHON,WHAT): a new environment in FOLDER with WHAT installed.
 fresh = rm -rf $(1); \
@@ -83,6 +83,9 @@ docs: $(STAMP) ## build the documentation, strictly, into build/site (opens with
 
 docs-commands: $(STAMP) ## run the commands of README and docs on small scenes
 	$(BIN)/python experiments/drill/docs_commands.py
+
+drill: $(STAMP) ## kill, interrupt and crowd every command; see that it goes on (root for full disks)
+	$(BIN)/python experiments/drill/drill.py
 
 bench: $(STAMP) ## run every benchmark of experiments/bench, one after the other
 	@set -eu; for script in experiments/bench/bench_*.py; do \
