@@ -4,13 +4,12 @@ One thin module per command; it is imported only when its command is called, so 
 once.
 """
 
-import logging
 import sys
-import warnings
 from importlib import import_module
-from typing import Final, TextIO
+from typing import Final
 
-from ..errors import HieraRSError, HieraRSWarning
+from ..errors import HieraRSError
+from .verbosity import EVERYWHERE, Verbosity
 
 #: Command -> (module, one line for --help).
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -34,13 +33,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 INTERRUPTED = 130
 
-#: Loggers of Lightning that advise; their parents would be set back to INFO when Lightning is imported.
-_CHATTY: Final = (
-    "lightning.fabric.utilities.rank_zero",
-    "lightning.fabric.utilities.seed",
-    "lightning.pytorch.utilities.rank_zero",
-)
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
@@ -51,9 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 done, 1 the work failed, 2 called wrongly, 130 interrupted.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    verbosity, arguments = Verbosity.take(list(sys.argv[1:] if argv is None else argv))
     if not arguments:
         return _fail(f"Expected a command ({', '.join(COMMANDS)}), but got none. See hierars-geo --help.", 2)
     if arguments[0] in ("-h", "--help"):
@@ -69,55 +59,26 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(
             f"Expected a command ({', '.join(COMMANDS)}), but got '{command}'. See hierars-geo --help.", 2
         )
-    return _run(command, rest, debug)
+    return _run(command, rest, verbosity)
 
 
-def _run(command: str, arguments: list[str], debug: bool) -> int:
+def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
     module = import_module(f".{COMMANDS[command][0]}", __package__)
-    with warnings.catch_warnings():
-        _quiet_libraries(debug)
+    with verbosity.of([command, *arguments]):
         try:
             if command in ("fit", "validate", "test"):
                 arguments = [command, *arguments]
             return int(module.main(arguments))
-        except KeyboardInterrupt as stop:
-            return _interrupted(command, stop)
+        except KeyboardInterrupt:
+            return _fail(f"{command}: interrupted.", INTERRUPTED)
         except SystemExit as stop:  # the parser's own way to end after --help
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends a training so
-                return _interrupted(command, stop.__context__)
+                return _fail(f"{command}: interrupted.", INTERRUPTED)
             return stop.code if isinstance(stop.code, int) else 2
         except Exception as error:  # the one door to the shell: everything becomes a line and a status
-            if debug:
+            if verbosity.debug:
                 raise
             return _fail_with(error)
-
-
-def _quiet_libraries(debug: bool) -> None:
-    """Show our own warnings as one line, and those of libraries only with --debug."""
-    if debug:
-        return
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.simplefilter("ignore")
-    warnings.simplefilter("always", HieraRSWarning)
-    warnings.showwarning = _show_warning
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    sys.stderr.write(f"hierars-geo: note: {message}\n")
-
-
-def _interrupted(command: str, stop: KeyboardInterrupt) -> int:
-    """Say how to go on: as whoever was interrupted says, else from the start."""
-    remedy = str(stop) or "Files that were not finished are gone: run it again."
-    return _fail(f"{command}: interrupted. {remedy}", INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> int:
@@ -142,7 +103,8 @@ def _help() -> str:
         "usage: hierars-geo COMMAND [options]\n\n"
         "Hierarchical land-cover and crop maps from georeferenced scenes.\n\n"
         f"commands:\n{lines}\n\n"
-        "Every command has --help with examples. --debug shows the traceback of an error.\n\n"
+        "Every command has --help with examples.\n"
+        f"{EVERYWHERE}\n"
         "examples:\n"
         "  hierars-geo demo demo_out\n"
         "  hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml\n"

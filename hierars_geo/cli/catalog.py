@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import CommandParser
+from .verbosity import note
 
 if TYPE_CHECKING:
     from ..data.assembly import SourceName
@@ -172,7 +173,7 @@ def _build(options: Any) -> int:  # noqa: ANN401
     with progress_bar("catalog build") as progress:
         result = build_catalog(options.folder, options.out, chosen, progress)
     for path, reason in sorted(result.skipped.items()):
-        sys.stderr.write(f"hierars-geo: note: left out {path}: {reason}\n")
+        note(f"left out {path}: {reason}")
     sys.stdout.write(f"{result.path}\n")
     sys.stdout.write(f"{result.items} items, {result.files} files, {len(result.skipped)} left out\n")
     return 0
@@ -204,7 +205,7 @@ def _assemble(options: Any) -> int:  # noqa: ANN401
     with progress_bar("catalog assemble") as progress:
         result = assemble(sources, options.labels, options.out, chosen, progress)
     for entry in result.unpaired:
-        sys.stderr.write(f"hierars-geo: note: left out {entry.path}: {entry.reason}\n")
+        note(f"left out {entry.path}: {entry.reason}")
     print_assembly(result)
     return 0
 

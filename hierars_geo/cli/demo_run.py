@@ -22,6 +22,7 @@ from ..tasks import BHCCMTask, ProgressLines, learn_gaussian
 from ..taxonomy import Taxonomy
 from ..vector import vectorize
 from .progress import progress_bar
+from .verbosity import is_quiet
 
 _SENSOR: Final = "sentinel2"
 
@@ -155,7 +156,8 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[RichProgressBar(), ProgressLines(30.0)],
+        enable_progress_bar=not is_quiet(),
+        callbacks=[ProgressLines(30.0)] if is_quiet() else [RichProgressBar(), ProgressLines(30.0)],
         limit_val_batches=0,
         default_root_dir=checkpoint.parent,
     )

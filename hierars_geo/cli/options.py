@@ -7,6 +7,7 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser
 
 from ..errors import OptionError
+from .verbosity import EVERYWHERE
 
 
 class OneLineErrors:
@@ -55,7 +56,7 @@ class CommandParser(OneLineErrors, ArgumentParser):
         super().__init__(
             prog=f"hierars-geo {command}".strip(),
             description=description,
-            epilog=examples,
+            epilog=examples + EVERYWHERE,
             formatter_class=RawDescriptionHelpFormatter,
         )
 

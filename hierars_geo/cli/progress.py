@@ -1,5 +1,7 @@
-"""The one progress bar of the command line: on stderr, with time left, quiet when nobody looks."""
+"""The progress of a command, on stderr: a bar on a terminal, a line a minute in logs and pipes."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,10 +15,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from .verbosity import is_quiet
+
+#: Seconds between two lines where there is no terminal.
+LINE_EVERY_S = 60.0
+
+Update = Callable[[int, int], None]
+
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while the block runs, from the first step on.
+def progress_bar(description: str) -> Iterator[Update]:
+    """Show how far the block is while it runs; nothing with ``--quiet``.
 
     What fails before its first step leaves its one line of error alone on the terminal.
 
@@ -26,6 +35,18 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         A function to call with (done, in all).
     """
+    console = Console(stderr=True)
+    if is_quiet():
+        yield lambda done, total: None
+    elif console.is_terminal:
+        with _bar(console, description) as update:
+            yield update
+    else:
+        yield ProgressLines(description)
+
+
+@contextmanager
+def _bar(console: Console, description: str) -> Iterator[Update]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,8 +54,7 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    bar = Progress(*columns, console=console)
     task = bar.add_task(description, total=None)
 
     def update(done: int, total: int) -> None:
@@ -47,4 +67,26 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         bar.stop()
 
 
-__all__ = ("progress_bar",)
+class ProgressLines:
+    """Says at intervals how far something is; what is done within the first interval is not worth a line.
+
+    Args:
+        description: What is going on.
+        clock: Seconds, rising.
+    """
+
+    def __init__(self, description: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._description, self._clock = description, clock
+        self._start = self._said = clock()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say it where it is time to."""
+        now = self._clock()
+        if now - self._said < LINE_EVERY_S or not done:
+            return
+        self._said = now
+        left_min = (now - self._start) / done * (total - done) / 60
+        sys.stderr.write(f"{self._description}: {done} of {total}, {left_min:.0f} min left\n")
+
+
+__all__ = ("LINE_EVERY_S", "ProgressLines", "progress_bar")

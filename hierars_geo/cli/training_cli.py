@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import DefaultHelpFormatter, Namespace
-from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -18,7 +17,8 @@ from ..data import SceneDataModule
 from ..errors import CheckpointError, OptionError
 from ..predict import read_checkpoint
 from .options import OneLineErrors
-from .run_folder import FailedStart, HowToGoOn, WholeConfig, default_loggers, share_version
+from .run_folder import FailedStart, default_loggers, share_version
+from .verbosity import EVERYWHERE, is_quiet
 
 EXAMPLES: Final = """examples:
   hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml
@@ -45,40 +45,31 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, args: ArgsType, run: bool = True) -> None:
         self._failed_start = FailedStart()
-        try:
-            super().__init__(
-                model_class=LightningModule,
-                datamodule_class=SceneDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                seed_everything_default=0,
-                # the sub-commands' parsers take the formatter of the one above them
-                parser_kwargs={
-                    "prog": "hierars-geo",
-                    "version": __version__,
-                    "formatter_class": ExamplesFormatter,
-                },
-                save_config_callback=WholeConfig,
-                trainer_defaults={
-                    "logger": default_loggers(),
-                    "callbacks": [
-                        tasks.RequireLabels(),
-                        tasks.ProgressLines(),
-                        HowToGoOn(),
-                        self._failed_start,
-                    ],
-                },
-                parser_class=TrainingParser,
-                args=args,
-                run=run,
-            )
-        except BaseException:
-            self._failed_start.take_back()
-            raise
+        super().__init__(
+            model_class=LightningModule,
+            datamodule_class=SceneDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            # the sub-commands' parsers take the formatter of the one above them
+            parser_kwargs={
+                "prog": "hierars-geo",
+                "version": __version__,
+                "formatter_class": ExamplesFormatter,
+            },
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={
+                "logger": default_loggers(),
+                "callbacks": [tasks.RequireLabels(), tasks.ProgressLines(), self._failed_start],
+            },
+            parser_class=TrainingParser,
+            args=args,
+            run=run,
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoint's options and the links from data to model."""
-        parser.epilog = EXAMPLES
+        parser.epilog = EXAMPLES + EVERYWHERE
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
         for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size", "harmonize"):
@@ -104,17 +95,16 @@ class TrainingCLI(LightningCLI):
             )
 
     def before_instantiate_classes(self) -> None:
-        """Let all loggers of a run write into one folder."""
+        """Let all loggers of a run write into one folder; with ``--quiet`` show neither bar nor summary."""
         config = self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
-        if "subcommand" in self.config:
-            self._failed_start.made = share_version(config["trainer"]["logger"])
+        share_version(config["trainer"]["logger"])
+        if is_quiet():
+            _silence(config["trainer"])
 
     def before_fit(self) -> None:
         """Load what is resumed from as data, never as code, and refuse that of another model."""
         self.config_init[self.subcommand]["weights_only"] = True
         self._failed_start.remember(self.trainer)
-        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
-            self.trainer.strategy.checkpoint_io = tasks.WholeCheckpoints()
         path = self._checkpoint()
         if path is None:
             return
@@ -162,6 +152,15 @@ class TrainingCLI(LightningCLI):
     def _named(self, option: str) -> Any:  # noqa: ANN401
         subcommand = self.config.get("subcommand")
         return self.config[subcommand].get(option) if subcommand else None
+
+
+def _silence(trainer: Namespace) -> None:
+    """Turn off what a trainer shows, also where the configuration asks for it."""
+    shown = ("ModelSummary", "ProgressBar", "RichModelSummary", "RichProgressBar", "TQDMProgressBar")
+    trainer["enable_progress_bar"] = trainer["enable_model_summary"] = False
+    callbacks = trainer["callbacks"]
+    if isinstance(callbacks, list):
+        trainer["callbacks"] = [each for each in callbacks if each["class_path"].split(".")[-1] not in shown]
 
 
 def _counter(data: SceneDataModule) -> Callable[[], Any]:

@@ -14,7 +14,7 @@ from ..taxonomy import Taxonomy
 from .base import SegmentationTask
 from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
 from .recipe import Recipe
-from .start import StartCheckpoint, write_report
+from .start import StartCheckpoint, log_report
 
 LOSSES = ("hsc", "hcc")
 
@@ -178,7 +178,7 @@ class BHCCMTask(SegmentationTask):
             report = self._start.load_into(self.model, self.record)
             self.started_from = self._start.record(report)
             if self.trainer.is_global_zero:
-                write_report(report, self._start.path)
+                log_report(report, self._start.path)
         if self.class_weights is not None:
             return
         found = self._frequencies() if callable(self._frequencies) else self._frequencies

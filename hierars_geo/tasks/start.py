@@ -1,6 +1,6 @@
 """StartCheckpoint: a trained model that a training starts from, with another tree or other bands."""
 
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from ..nn import (
     scene_weights,
     transplant,
 )
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ class StartCheckpoint:
         return {"checkpoint": str(self.path), "report": report.to_dict()}
 
 
-def write_report(report: InitReport, path: str | Path) -> None:
-    """Say on stderr which weights were copied and which are new."""
-    lines = [f"weights from {path} ({report.parts}):", *(f"  {line}" for line in report.lines())]
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+def log_report(report: InitReport, path: str | Path) -> None:
+    """Log which weights were copied and which are new."""
+    for line in (f"weights from {path} ({report.parts}):", *(f"  {line}" for line in report.lines())):
+        _LOG.info("%s", line)
 
 
-__all__ = ("StartCheckpoint", "write_report")
+__all__ = ("StartCheckpoint", "log_report")

@@ -1,6 +1,6 @@
 """TransLUTask: carry a trained model over to another domain with another class tree."""
 
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,9 @@ from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
 from .recipe import Recipe
-from .start import StartCheckpoint, write_report
+from .start import StartCheckpoint, log_report
+
+_LOG = logging.getLogger(__name__)
 
 Start = Literal["scratch", "backbone", "decoder"]
 
@@ -243,16 +245,19 @@ class TransLUTask(SegmentationTask):
     def on_fit_start(self) -> None:
         """Say which weights were copied and which are new."""
         if self.initialised is not None and self._started_from and self.trainer.is_global_zero:
-            write_report(self.initialised, self._started_from)
+            log_report(self.initialised, self._started_from)
 
     def on_train_end(self) -> None:
         """Say how many labels the source's view of the ground contradicts."""
         labelled, contradicting = (0, 0) if self._pixels is None else self._pixels.tolist()
         if contradicting and self.trainer.is_global_zero:
-            sys.stderr.write(
-                f"{100 * contradicting / labelled:.1f} % of the labelled pixels seen ({contradicting} of "
-                f"{labelled}) form no legal path of {self.taxonomy.name} with what the source model sees; "
-                "the path term left them out.\n"
+            _LOG.info(
+                "%.1f %% of the labelled pixels seen (%d of %d) form no legal path of %s with what the "
+                "source model sees; the path term left them out.",
+                100 * contradicting / labelled,
+                contradicting,
+                labelled,
+                self.taxonomy.name,
             )
 
 

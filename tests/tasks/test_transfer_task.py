@@ -84,7 +84,8 @@ def source_state(state):
     return {name: value for name, value in state.items() if name.startswith("model.source.")}
 
 
-def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte(source, tmp_path, capsys):
+def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte(source, tmp_path, caplog):
+    caplog.set_level("INFO", logger="hierars_geo")
     stored = {
         f"model.source.{k.removeprefix('model.')}": v
         for k, v in read_checkpoint(source)["state_dict"].items()
@@ -111,7 +112,7 @@ def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte
         n for n in ended["state_dict"] if not torch.equal(ended["state_dict"][n], resumed["state_dict"][n])
     ]
     assert not other  # and the resumed training ends where the other did
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "encoder: " in said
     assert "adapted (conv1)" in said  # the target has a band that the source lacks
 
@@ -138,7 +139,8 @@ def test_one_file_is_enough_to_predict(source, tmp_path):
         other.on_load_checkpoint(read_checkpoint(tmp_path / "translu.ckpt"))
 
 
-def test_contradicting_labels_are_counted(source, tmp_path, capsys):
+def test_contradicting_labels_are_counted(source, tmp_path, caplog):
+    caplog.set_level("INFO", logger="hierars_geo")
     task = TransLUTask(source=str(source), **TARGET)
     loader = chips(1)
     batch = next(iter(loader))
@@ -151,7 +153,7 @@ def test_contradicting_labels_are_counted(source, tmp_path, capsys):
     labelled = leaf >= 0
     wrong, count = int((labelled & ~legal).sum()), int(labelled.sum())
     run.fit(task, loader, chips(1))
-    assert f"({wrong} of {count}) form no legal path of crop10m" in capsys.readouterr().err
+    assert f"({wrong} of {count}) form no legal path of crop10m" in caplog.text
     assert float(run.logged_metrics["train/contradicting"]) == pytest.approx(wrong / count)
 
 
@@ -191,7 +193,8 @@ def test_what_cannot_be_trained_is_refused(source):
         TransLUTask(source=str(source), mode="flat", **TARGET)
 
 
-def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_path, capsys):
+def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_path, caplog):
+    caplog.set_level("INFO", logger="hierars_geo")
     torch.manual_seed(0)
     task = TransLUTask(source=str(source), **TARGET)
     run = trainer(tmp_path, max_steps=3, enable_checkpointing=False)
@@ -217,7 +220,7 @@ def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_
     decoded = jsps(path_logits(after, more.paths)[:, old], paths)[:, -1]
     assert (decoded == same).float().mean() > 0.99
     trainer(tmp_path, max_steps=1, enable_checkpointing=False).fit(more, chips(classes=5), chips(1))
-    assert "new wheat" in capsys.readouterr().err
+    assert "new wheat" in caplog.text
     with pytest.raises(CheckpointError, match=r"Expected a model with a source branch, but .* has none"):
         TransLUTask(**TARGET, start_checkpoint=str(source))
     with pytest.raises(CheckpointError, match="to hold the interactions that are configured, but: "):
