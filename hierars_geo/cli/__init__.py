@@ -69,16 +69,22 @@ def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
             if command in ("fit", "validate", "test"):
                 arguments = [command, *arguments]
             return int(module.main(arguments))
-        except KeyboardInterrupt:
-            return _fail(f"{command}: interrupted.", INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            return _interrupted(command, stop)
         except SystemExit as stop:  # the parser's own way to end after --help
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning ends a training so
-                return _fail(f"{command}: interrupted.", INTERRUPTED)
+                return _interrupted(command, stop.__context__)
             return stop.code if isinstance(stop.code, int) else 2
         except Exception as error:  # the one door to the shell: everything becomes a line and a status
             if verbosity.debug:
                 raise
             return _fail_with(error)
+
+
+def _interrupted(command: str, stop: KeyboardInterrupt) -> int:
+    """Say how to go on: as whoever was interrupted says, else from the start."""
+    remedy = str(stop) or "Files that were not finished are gone: run it again."
+    return _fail(f"{command}: interrupted. {remedy}", INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import DefaultHelpFormatter, Namespace
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -17,7 +18,7 @@ from ..data import SceneDataModule
 from ..errors import CheckpointError, OptionError
 from ..predict import read_checkpoint
 from .options import OneLineErrors
-from .run_folder import FailedStart, default_loggers, share_version
+from .run_folder import FailedStart, HowToGoOn, WholeConfig, default_loggers, share_version
 from .verbosity import EVERYWHERE, is_quiet
 
 EXAMPLES: Final = """examples:
@@ -45,27 +46,36 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, args: ArgsType, run: bool = True) -> None:
         self._failed_start = FailedStart()
-        super().__init__(
-            model_class=LightningModule,
-            datamodule_class=SceneDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            seed_everything_default=0,
-            # the sub-commands' parsers take the formatter of the one above them
-            parser_kwargs={
-                "prog": "hierars-geo",
-                "version": __version__,
-                "formatter_class": ExamplesFormatter,
-            },
-            save_config_kwargs={"overwrite": True},
-            trainer_defaults={
-                "logger": default_loggers(),
-                "callbacks": [tasks.RequireLabels(), tasks.ProgressLines(), self._failed_start],
-            },
-            parser_class=TrainingParser,
-            args=args,
-            run=run,
-        )
+        try:
+            super().__init__(
+                model_class=LightningModule,
+                datamodule_class=SceneDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                seed_everything_default=0,
+                # the sub-commands' parsers take the formatter of the one above them
+                parser_kwargs={
+                    "prog": "hierars-geo",
+                    "version": __version__,
+                    "formatter_class": ExamplesFormatter,
+                },
+                save_config_callback=WholeConfig,
+                trainer_defaults={
+                    "logger": default_loggers(),
+                    "callbacks": [
+                        tasks.RequireLabels(),
+                        tasks.ProgressLines(),
+                        HowToGoOn(),
+                        self._failed_start,
+                    ],
+                },
+                parser_class=TrainingParser,
+                args=args,
+                run=run,
+            )
+        except BaseException:
+            self._failed_start.take_back()
+            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoint's options and the links from data to model."""
@@ -97,7 +107,8 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Let all loggers of a run write into one folder; with ``--quiet`` show neither bar nor summary."""
         config = self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
-        share_version(config["trainer"]["logger"])
+        if "subcommand" in self.config:
+            self._failed_start.made = share_version(config["trainer"]["logger"])
         if is_quiet():
             _silence(config["trainer"])
 
@@ -105,6 +116,8 @@ class TrainingCLI(LightningCLI):
         """Load what is resumed from as data, never as code, and refuse that of another model."""
         self.config_init[self.subcommand]["weights_only"] = True
         self._failed_start.remember(self.trainer)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
+            self.trainer.strategy.checkpoint_io = tasks.WholeCheckpoints()
         path = self._checkpoint()
         if path is None:
             return
