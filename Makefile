@@ -70,7 +70,7 @@ wheel-check: $(STAMP) ## build wheel and source archive, try the wheel outside t
 	empty=$$(mktemp -d); trap 'rm -rf "$$empty"' EXIT; cd "$$empty"; set -x; \
 	"$$tool" --version; "$$tool" --help >/dev/null; \
 	"$$tool" taxonomy list; "$$tool" taxonomy validate mm5b; "$$tool" catalog list; \
-	"$$tool" synth scenes --help >/dev/null; \
+	"$$tool" synth scenes --size-m 1280 --scenes 1 --sensors sentinel2; \
 	if [ -n "$(DEMO)" ]; then "$$tool" demo demo_out; fi
 
 lint: $(STAMP) ## ruff and mypy --strict
