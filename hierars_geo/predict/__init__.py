@@ -1,7 +1,7 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
 from ..nn import read_checkpoint
-from .accumulator import Accumulator, Rows
+from .accumulator import Accumulator, Block
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
 from .chunks import Chunk, ChunkPlan, predict_chunk
@@ -14,11 +14,13 @@ from .predictor import Predictor, ScenePath
 from .regions import Regions
 from .results import Prediction
 from .scene_list import SceneList, SceneState
-from .stream import WindowPlan, stream_rows
+from .stream import stream_blocks
+from .window_plan import WindowPlan
 
 __all__ = (
     "Accumulator",
     "ArrayPrediction",
+    "Block",
     "Chunk",
     "ChunkLayers",
     "ChunkPlan",
@@ -32,7 +34,6 @@ __all__ = (
     "Predictor",
     "RasterLabels",
     "Regions",
-    "Rows",
     "SceneJob",
     "SceneList",
     "ScenePath",
@@ -48,5 +49,5 @@ __all__ = (
     "predict_chunk",
     "read_checkpoint",
     "resolve_device",
-    "stream_rows",
+    "stream_blocks",
 )

@@ -1,4 +1,4 @@
-"""Accumulator: the rows in flight, and nothing else."""
+"""Accumulator: the pixels that later windows still touch, and nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,98 +10,143 @@ from ..grid import Window
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Finished rows of a scene.
+class Block:
+    """Finished pixels of a scene.
 
     Attributes:
-        start: First row.
-        path_logits: (T, h, w) float32; 0 where not valid. w is the width of the part that is predicted.
+        window: Where they lie.
+        path_logits: (T, h, w) float32; 0 where not valid.
         valid: (h, w) bool, where the scene holds data.
     """
 
-    start: int
+    window: Window
     path_logits: Tensor
     valid: Tensor
 
 
-#: Rows handed out at once: what is made of them for output stays small.
-_ROWS_AT_ONCE = 64
-
-
 class Accumulator:
-    """Blend overlapping windows, from top to bottom, with memory for the height of one window.
+    """Blend overlapping windows that come row by row, each row of windows from left to right.
 
-    Windows come in order of their first row. As soon as no later window can touch a row, :meth:`finish`
-    hands it out and forgets it. Of windows that reach beyond the columns held, the rest is left out.
+    Two things are held: the window at hand, and across the whole width the few rows that a row of windows
+    shares with the next one. What no later window touches is handed out and forgotten at once.
 
     Args:
         channels: T.
-        width: Columns held.
         weights: (h, w) float32 blend weights of a window, > 0, on the device to blend on.
-        origin: (row, column) of the raster where what is held begins.
+        part: What is predicted; of windows that reach beyond it, the rest is left out.
+        shared_rows: Most rows that a row of windows shares with the next one.
+
+    Example:
+        >>> accumulator = Accumulator(1, torch.ones(2, 4), Window(0, 0, 2, 6), 0)
+        >>> ones, valid = torch.ones(1, 2, 4), torch.ones(2, 4, dtype=torch.bool)
+        >>> accumulator.add(Window(0, 0, 2, 4), valid, ones, (2, 2)).window
+        Window(row=0, col=0, height=2, width=2)
+        >>> accumulator.add(Window(0, 2, 2, 4), valid, 3 * ones, (2, 6)).path_logits[0, 0].tolist()
+        [2.0, 2.0, 3.0, 3.0]
     """
 
-    def __init__(self, channels: int, width: int, weights: Tensor, origin: tuple[int, int] = (0, 0)) -> None:
-        held = weights.shape[0]
+    def __init__(self, channels: int, weights: Tensor, part: Window, shared_rows: int) -> None:
         self._weights = weights
-        self._sum = weights.new_zeros(channels, held, width)
-        self._weight = weights.new_zeros(held, width)
-        self._valid = torch.zeros(held, width, dtype=torch.bool, device=weights.device)
-        self._first_row, self._col = origin
+        self._part = part
+        height, width = weights.shape
+        self._tile = _Sums.zeros(channels, height, width, weights)
+        # of the row of windows above, to the right of the tile; for the row below, to its left
+        self._shared = _Sums.zeros(channels, shared_rows, part.width, weights)
+        self._shared_rows = 0
+        self._at: Window | None = None
 
-    @property
-    def first_row(self) -> int:
-        """First row that is still held."""
-        return self._first_row
-
-    def add(self, window: Window, valid: Tensor, values: Tensor | None) -> None:
+    def add(
+        self, window: Window, valid: Tensor, values: Tensor | None, settled: tuple[int, int]
+    ) -> Block | None:
         """Add a window.
 
         Args:
-            window: Of the weights' size; it touches what is held and does not reach below it.
+            window: Of the weights' size, touching the part.
             valid: (h, w) bool.
             values: (T, h, w), or None where no pixel is valid and the model was not asked.
+            settled: (row, column): no later window touches the pixels of this one above the row and left of
+                the column; the next window of this row begins at that column, the next row at that row.
+
+        Returns:
+            What is finished with it; None where that lies outside the part.
         """
-        here = window.shifted(-self._first_row, -self._col)
-        inside = here.intersection(Window(0, 0, *self._valid.shape))
-        if inside is None:
-            return
-        rows, cols = inside.slices()
-        own_rows, own_cols = inside.shifted(-here.row, -here.col).slices()
-        self._valid[rows, cols] |= valid[own_rows, own_cols]
+        self._move_to(window)
+        self._tile.valid.logical_or_(valid)
         if values is not None:
-            weights = self._weights[own_rows, own_cols]
             # rounded after each step: a fused step would round otherwise at the end of a vector register,
             # and with it depend on where the columns held begin
-            self._sum[:, rows, cols] += values[:, own_rows, own_cols].to(self._sum.dtype) * weights
-            self._weight[rows, cols] += weights
+            self._tile.total.add_(values.to(self._tile.total.dtype) * self._weights)
+            self._tile.weight.add_(self._weights)
+        done = Window(window.row, window.col, settled[0] - window.row, settled[1] - window.col)
+        self._share(Window(settled[0], window.col, window.row_stop - settled[0], done.width))
+        inside = done.intersection(self._part)
+        if inside is None:
+            return None
+        held = self._tile.at(inside.shifted(-window.row, -window.col))
+        mean = held.total / held.weight.clamp(min=torch.finfo(torch.float32).tiny)
+        return Block(inside, mean.mul_(held.valid), held.valid.clone())
 
-    def finish(self, stop: int) -> Iterator[Rows]:
-        """Hand out the rows above ``stop`` as the weighted mean of what was added, some at a time.
+    def _move_to(self, window: Window) -> None:
+        """Bring the tile to a window: what both share stays, the rest comes from above or is empty."""
+        before, kept = self._at, 0
+        if before is not None and before.row == window.row:
+            kept = before.col_stop - window.col
+            self._tile.keep_right(kept)
+        else:
+            self._tile.clear()
+            self._shared_rows = before.row_stop - window.row if before is not None else 0
+        self._at = window
+        new = Window(window.row, window.col + kept, self._shared_rows, window.width - kept)
+        for own, shared in self._both(new, window):
+            own.copy_(shared)
 
-        Args:
-            stop: One past the last finished row; no more than the window's height is held.
+    def _share(self, rows: Window) -> None:
+        """Keep pixels of the tile for the row of windows below."""
+        if self._at is not None:
+            for own, shared in self._both(rows, self._at):
+                shared.copy_(own)
 
-        Yields:
-            Rows in order; take all of them before adding further windows.
-        """
-        count = stop - self._first_row
-        for start in range(0, count, _ROWS_AT_ONCE):
-            rows = slice(start, min(start + _ROWS_AT_ONCE, count))
-            valid = self._valid[rows].clone()
-            mean = self._sum[:, rows] / self._weight[rows].clamp(min=torch.finfo(torch.float32).tiny)
-            yield Rows(self._first_row + start, mean.mul_(valid), valid)
-        self._drop(count)
-        self._first_row = stop
-
-    def _drop(self, count: int) -> None:
-        """Move what stays to the top, in steps that do not overlap: no copy of it all is made."""
-        held = self._valid.shape[0]
-        for buffer in (self._sum, self._weight, self._valid):
-            for start in range(count, held, max(count, 1)):
-                stop = min(start + count, held)
-                buffer[..., start - count : stop - count, :] = buffer[..., start:stop, :]
-            buffer[..., held - count :, :] = 0
+    def _both(self, rows: Window, tile: Window) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pair the tile's tensors with the shared ones, of which the first row is that of ``rows``."""
+        columns = Window(rows.row, self._part.col, rows.height, self._part.width)
+        if (inside := rows.intersection(columns)) is not None:
+            own = self._tile.at(inside.shifted(-tile.row, -tile.col))
+            shared = self._shared.at(inside.shifted(-rows.row, -self._part.col))
+            yield from zip(own.tensors, shared.tensors, strict=True)
 
 
-__all__ = ("Accumulator", "Rows")
+@dataclass(frozen=True)
+class _Sums:
+    """What is known of pixels: sum of weighted values (T, h, w), of weights (h, w), validity (h, w)."""
+
+    total: Tensor
+    weight: Tensor
+    valid: Tensor
+
+    @classmethod
+    def zeros(cls, channels: int, height: int, width: int, like: Tensor) -> "_Sums":
+        valid = torch.zeros(height, width, dtype=torch.bool, device=like.device)
+        return cls(like.new_zeros(channels, height, width), like.new_zeros(height, width), valid)
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.total, self.weight, self.valid
+
+    def at(self, window: Window) -> "_Sums":
+        """Return views of a rectangle."""
+        rows, cols = window.slices()
+        return _Sums(*(tensor[..., rows, cols] for tensor in self.tensors))
+
+    def clear(self) -> None:
+        for tensor in self.tensors:
+            tensor.zero_()
+
+    def keep_right(self, columns: int) -> None:
+        """Move the last columns to the front and clear the others."""
+        for tensor in self.tensors:
+            width = tensor.shape[-1]
+            tensor[..., :columns] = tensor[..., width - columns :].clone()
+            tensor[..., columns:] = 0
+
+
+__all__ = ("Accumulator", "Block")

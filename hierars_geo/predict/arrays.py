@@ -17,7 +17,8 @@ from ..nn import jsps, path_logits
 from ..types import IGNORE_INDEX
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback
-from .stream import WindowPlan, stream_rows
+from .stream import stream_blocks
+from .window_plan import WindowPlan
 
 #: Maps (B, C, h, w) float32 to logits: (B, K, h, w), or one (B, C_l, h, w) per level, coarsest first.
 ArrayModel: TypeAlias = Callable[[Tensor], Tensor | Sequence[Tensor]]
@@ -150,13 +151,16 @@ def predict_array(
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
+    logits = torch.empty(len(table), *source.grid.shape)
+    inside = torch.empty(source.grid.shape, dtype=torch.bool)
     try:
-        rows = list(stream_rows(source, path_model, len(table), plan, blend, batch_size, device))
+        for block in stream_blocks(source, path_model, len(table), plan, blend, batch_size, device):
+            rows, cols = block.window.slices()
+            logits[:, rows, cols] = block.path_logits.cpu()
+            inside[rows, cols] = block.valid.cpu()
     finally:
         if isinstance(model, nn.Module):
             model.train(was_training)
-    logits = torch.cat([part.path_logits.cpu() for part in rows], dim=1)
-    inside = torch.cat([part.valid.cpu() for part in rows])
     classes = jsps(logits.unsqueeze(0), table)[0].masked_fill(~inside, IGNORE_INDEX)
     return ArrayPrediction(logits, classes, inside)
 

@@ -8,12 +8,13 @@ import torch
 
 from ..errors import OptionError
 from ..grid import Blend, Window
-from .accumulator import Rows
-from .stream import PathModel, WindowPlan, WindowSource, stream_rows
+from .accumulator import Block
+from .stream import PathModel, WindowSource, stream_blocks
+from .window_plan import WindowPlan
 
-#: Widest chunk in columns, and the accumulator's memory that makes it narrower.
+#: Widest chunk in columns, and the memory for shared rows that makes it narrower.
 MOST_CHUNK_PX = 16384
-_ACCUMULATOR_BYTES = 384 * 2**20
+_SHARED_BYTES = 256 * 2**20
 
 _FLOAT_BYTES = 4
 
@@ -69,8 +70,8 @@ class ChunkPlan:
             shape: (height, width) of the raster.
             windows: The grid of windows.
             channels: T, channels that are accumulated.
-            chunk_px: Most columns of a chunk; None for 16 384, or as many as keep the accumulator below
-                384 MiB.
+            chunk_px: Most columns of a chunk; None for 16 384, or as many as keep the rows that windows share
+                with those below them within 256 MiB.
             chunk_rows: Most rows of a chunk; None for all: one engine needs no cut, as rows leave at once.
 
         Raises:
@@ -79,13 +80,16 @@ class ChunkPlan:
         for name, size in (("chunk_px", chunk_px), ("chunk_rows", chunk_rows)):
             if size is not None and size < 1:
                 raise OptionError(f"Expected {name} to be >= 1 px, but got {size}.")
-        column_bytes = _FLOAT_BYTES * windows.size[0] * (channels + 1)
-        most = chunk_px or min(MOST_CHUNK_PX, max(windows.size[1], _ACCUMULATOR_BYTES // column_bytes))
-        needed, memory = column_bytes * min(most, shape[1]), _memory_bytes()
+        pixel_bytes = _FLOAT_BYTES * (channels + 1)
+        column_bytes = pixel_bytes * windows.most_shared_rows
+        most = chunk_px or min(MOST_CHUNK_PX, max(windows.size[1], _SHARED_BYTES // max(column_bytes, 1)))
+        columns = min(most, shape[1])
+        needed = pixel_bytes * windows.size[0] * windows.size[1] + column_bytes * columns
+        memory = _memory_bytes()
         if memory is not None and needed > memory:
             raise OptionError(
                 f"Expected a window and a chunk that fit into memory ({memory / 2**30:.0f} GiB), but got a "
-                f"window of {windows.size[0]} rows over {min(most, shape[1])} columns, which needs "
+                f"window of {windows.size[0]} x {windows.size[1]} px over {columns} columns, which needs "
                 f"{needed / 2**30:.0f} GiB. Use a smaller --window or --chunk-px."
             )
         return cls(shape, windows, _edges(shape[0], chunk_rows or shape[0]), _edges(shape[1], most))
@@ -118,7 +122,7 @@ def predict_chunk(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
     from_row: int | None = None,
-) -> Generator[Rows, None, None]:
+) -> Generator[Block, None, None]:
     """Predict one chunk.
 
     Args:
@@ -134,13 +138,13 @@ def predict_chunk(
         from_row: Row of the raster to go on from; None for the chunk's first.
 
     Yields:
-        Rows of the chunk's columns, complete and in order.
+        Blocks that cover the chunk once: row of windows by row of windows, each from left to right.
 
     Raises:
         RasterError: A window cannot be read.
     """
     part = chunk.below(chunk.window.row if from_row is None else from_row)
-    yield from stream_rows(source, model, channels, plan.windows, blend, batch_size, device, progress, part)
+    yield from stream_blocks(source, model, channels, plan.windows, blend, batch_size, device, progress, part)
 
 
 def _edges(length: int, most: int) -> tuple[int, ...]:

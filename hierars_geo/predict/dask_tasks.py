@@ -37,10 +37,10 @@ def predict_chunk_layers(job: SceneJob, number: int, from_row: int) -> ChunkLaye
     any_data = False
     with bounded_block_cache(), predictor.open(job.rasters) as scene:
         plan = predictor.chunk_plan(scene.grid.shape, chunk_rows=job.chunk_rows)
-        for rows, arrays in predictor.chunk_layers(scene, plan, plan[number], from_row):
-            any_data = any_data or bool(rows.valid.any())
-            for layer, array in arrays.items():
-                parts.setdefault(layer.name, []).append(array)
+        for strip in predictor.chunk_strips(scene, plan, plan[number], from_row):
+            any_data = any_data or strip.any_data
+            for name, array in strip.layers.items():
+                parts.setdefault(name, []).append(array)
         windows = plan.windows.count_within(plan[number].below(max(from_row, plan[number].window.row)))
     joined = {name: np.concatenate(strips, axis=-2) for name, strips in parts.items()}
     worker = f"{socket.gethostname()}:{os.getpid()}"

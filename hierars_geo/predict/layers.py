@@ -1,4 +1,4 @@
-"""From rows of path logits to rows of rasters: class values per level, confidence, depth."""
+"""From blocks of path logits to blocks of rasters: class values per level, confidence, depth."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..nn import adaptive_depth, confidence_of
 from ..nn.decode import best_path
 from ..raster import CONFIDENCE_NODATA, class_dtype
 from ..taxonomy import Taxonomy
-from .accumulator import Rows
+from .accumulator import Block
 from .options import PredictOptions
 
 #: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
@@ -78,7 +78,7 @@ def wanted_layers(options: PredictOptions, levels: tuple[int, ...]) -> tuple[Lay
 
 
 class LayerDecoder:
-    """Decode rows by joint semantic path search into the layers asked for.
+    """Decode blocks by joint semantic path search into the layers asked for.
 
     A pixel gets the same bytes whichever other pixels it is decoded with.
 
@@ -105,21 +105,21 @@ class LayerDecoder:
         self._adaptive_nodata = adaptive_nodata(taxonomy)
         self._wants_probability = any(layer.kind != "class" for layer in layers)
 
-    def decode(self, rows: Rows) -> dict[Layer, NDArray[np.generic]]:
-        """Compute the layers of some rows.
+    def decode(self, block: Block) -> dict[str, NDArray[np.generic]]:
+        """Compute the layers of a block.
 
         Args:
-            rows: Path logits and validity.
+            block: Path logits and validity.
 
         Returns:
-            One (h, w) array per layer, (T, h, w) of the probabilities: raster values, per cent or depth, and
-            each layer's nodata where not valid.
+            By name of the layer one (h, w) array, (T, h, w) of the probabilities: raster values, per cent or
+            depth, and each layer's nodata where not valid.
         """
-        valid = rows.valid.cpu().numpy()
-        best = best_path(rows.path_logits[None])[0]
-        soft = _Soft.of(rows.path_logits, best, self._paths) if self._wants_probability else None
+        valid = block.valid.cpu().numpy()
+        best = best_path(block.path_logits[None])[0]
+        soft = _Soft.of(block.path_logits, best, self._paths) if self._wants_probability else None
         path = best.cpu().numpy()
-        return {layer: self._layer(layer, path, soft, valid) for layer in self._layers}
+        return {layer.name: self._layer(layer, path, soft, valid) for layer in self._layers}
 
     def _layer(
         self, layer: Layer, best: NDArray[np.int64], soft: "_Soft | None", valid: NDArray[np.bool_]

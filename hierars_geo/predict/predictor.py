@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..errors import HieraRSWarning, RasterError
 from ..raster import (
@@ -21,7 +19,6 @@ from ..raster import (
     open_scene,
     refuse_existing,
 )
-from .accumulator import Rows
 from .batching import resolved_batch_size
 from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import Chunk, ChunkPlan, predict_chunk
@@ -31,13 +28,15 @@ from .layers import Layer, LayerDecoder, wanted_layers
 from .manifest import file_identity, run_manifest, was_finished
 from .maps import stored_layer
 from .options import PredictOptions
-from .region_reader import cut_to_region, rows_inside
+from .region_reader import block_inside, cut_to_region
 from .replicas import resolve_devices
 from .results import Prediction, planned_outputs, write_results
 from .row_store import RowStore
 from .run_folder import RunFolder, run_folder, run_path, stored_batch_size
-from .stream import PathModel, WindowPlan
+from .stream import PathModel
+from .strips import DecodedBlock, Strip, strips_of
 from .training_notes import baseline_notes, training_notes
+from .window_plan import WindowPlan
 
 #: Side of a window where neither the caller nor the checkpoint says.
 DEFAULT_WINDOW_PX = 512
@@ -136,7 +135,7 @@ class Predictor:
         channels = self.loaded.record.taxonomy.num_paths
         return ChunkPlan.of(shape, windows, channels, chunk_px or self.options.chunk_px, chunk_rows)
 
-    def chunk_layers(
+    def chunk_strips(
         self,
         scene: SceneReader,
         plan: ChunkPlan,
@@ -144,7 +143,7 @@ class Predictor:
         from_row: int | None = None,
         progress: Callable[[int], None] | None = None,
         batch_size: int | None = None,
-    ) -> Generator[tuple[Rows, dict[Layer, NDArray[np.generic]]], None, None]:
+    ) -> Generator[Strip, None, None]:
         """Predict a chunk and decode it.
 
         Args:
@@ -156,7 +155,7 @@ class Predictor:
             batch_size: Windows per forward pass; None for :meth:`batch_size`.
 
         Yields:
-            Finished rows, and their layers.
+            Rows of the chunk, complete and in order.
 
         Raises:
             HieraRSError: The scene cannot be read.
@@ -178,9 +177,11 @@ class Predictor:
         )
         # closed before the scene: an interrupt leaves no thread reading a closed file
         with closing(stream):
-            for rows in stream:
-                inside = rows_inside(scene, chunk, rows)
-                yield inside, decoder.decode(inside)
+            inside = (block_inside(scene, block) for block in stream)
+            decoded = (
+                DecodedBlock(block.window, decoder.decode(block), bool(block.valid.any())) for block in inside
+            )
+            yield from strips_of(decoded, chunk.window)
 
     def predict(
         self,
@@ -266,11 +267,11 @@ class Predictor:
         for chunk, row in missing:
             with (
                 store.open_chunk(chunk) as writer,
-                closing(self.chunk_layers(scene, plan, chunk, row, report, batch_size)) as stream,
+                closing(self.chunk_strips(scene, plan, chunk, row, report, batch_size)) as stream,
             ):
-                for rows, arrays in stream:
-                    any_data = any_data or bool(rows.valid.any())
-                    writer.append(rows.start, {layer.name: array for layer, array in arrays.items()})
+                for strip in stream:
+                    any_data = any_data or strip.any_data
+                    writer.append(strip.start, strip.layers)
         if not any_data:
             _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
         return store

@@ -15,8 +15,7 @@ from ..errors import OptionError
 from ..grid import GeoGrid, Window
 from ..layers import read_polygons
 from ..raster import SceneReader
-from .accumulator import Rows
-from .chunks import Chunk
+from .accumulator import Block
 from .regions import Regions
 
 _EDGE_POINTS = 21
@@ -101,18 +100,17 @@ def cut_to_region(scene: SceneReader, region: str, crs: str | None = None) -> Re
     return RegionReader(scene, inside, polygons, text)
 
 
-def rows_inside(scene: SceneReader, chunk: Chunk, rows: Rows) -> Rows:
+def block_inside(scene: SceneReader, block: Block) -> Block:
     """Make what a scene does not ask for a pixel without data.
 
     Args:
         scene: Cut to a region, or whole.
-        chunk: What the rows belong to.
-        rows: Finished.
+        block: Finished.
     """
-    wanted = scene.wanted(Window(rows.start, chunk.window.col, *rows.valid.shape))
+    wanted = scene.wanted(block.window)
     if wanted is None:
-        return rows
-    return replace(rows, valid=rows.valid & torch.from_numpy(wanted).to(rows.valid.device))
+        return block
+    return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
 
 
 def _numbers(region: str) -> tuple[float, float, float, float] | None:
@@ -157,4 +155,4 @@ def _window_of(outline: shapely.Polygon, grid: GeoGrid) -> Window:
     return Window(first_row, first_col, height, max(math.ceil(right - 1e-3) - first_col, 1))
 
 
-__all__ = ("RegionReader", "cut_to_region", "rows_inside")
+__all__ = ("RegionReader", "block_inside", "cut_to_region")

@@ -1,6 +1,5 @@
-"""From a scene to finished rows of path logits: read ahead, run the model, blend."""
+"""From a scene to finished blocks of path logits: read ahead, run the model, blend."""
 
-from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,16 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import OptionError
-from ..grid import Blend, GeoGrid, Window, blend_weights, overlap_to_stride, window_starts
-from .accumulator import Accumulator, Rows
+from ..grid import Blend, GeoGrid, Window
+from .accumulator import Accumulator, Block
+from .window_plan import WindowPlan
 
 #: Batches read ahead of the model.
 _READ_AHEAD = 2
-
-#: More windows than the first, each pixel predicted more often than the second, is a slip and no wish.
-_MANY_WINDOWS = 100_000
-_MANY_TIMES = 200.0
 
 #: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool to path logits (B, T, h, w).
 PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -40,98 +35,6 @@ class WindowSource(Protocol):
 
 
 @dataclass(frozen=True)
-class WindowPlan:
-    """The one global grid of windows of a scene; windows are made when asked for, never listed.
-
-    Windows are numbered row by row, and batches are runs of consecutive numbers. Which windows a batch holds
-    therefore does not depend on the part of the scene that is predicted, and neither do the results: the
-    last bits of a model's output depend on a window's place in its batch, on CPUs as well.
-
-    Attributes:
-        size: (height, width) of a window, never larger than the raster.
-        stride: (rows, columns) between windows.
-        row_starts: First rows of windows, ascending.
-        col_starts: First columns of windows, ascending.
-    """
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    row_starts: tuple[int, ...]
-    col_starts: tuple[int, ...]
-
-    @classmethod
-    def of(cls, shape: tuple[int, int], window_px: int, overlap: float) -> "WindowPlan":
-        """Lay windows over a raster.
-
-        Args:
-            shape: (height, width) of the raster.
-            window_px: Side of a window; the raster's side where that is shorter.
-            overlap: Share of the window, 0 <= overlap < 1.
-
-        Raises:
-            OptionError: An argument is out of range, or so many windows follow that no run would end.
-        """
-        size = min(window_px, shape[0]), min(window_px, shape[1])
-        stride = overlap_to_stride(size[0], overlap), overlap_to_stride(size[1], overlap)
-        starts = [window_starts(*axis) for axis in zip(shape, size, stride, strict=True)]
-        plan = cls(size, stride, starts[0], starts[1])
-        times = len(plan) * size[0] * size[1] / (shape[0] * shape[1])
-        if len(plan) > _MANY_WINDOWS and times > _MANY_TIMES:
-            raise OptionError(
-                f"Expected an overlap that leaves a bearable number of windows, but got {overlap:g}: "
-                f"{len(plan):,} windows, every pixel predicted {times:.0f} times. Use 0.25 to 0.75."
-            )
-        return plan
-
-    def __len__(self) -> int:
-        return len(self.row_starts) * len(self.col_starts)
-
-    def __getitem__(self, number: int) -> Window:
-        row, col = divmod(number, len(self.col_starts))
-        return Window(self.row_starts[row], self.col_starts[col], *self.size)
-
-    @property
-    def windows(self) -> Iterator[Window]:
-        """Every window, row by row."""
-        return map(self.__getitem__, range(len(self)))
-
-    def count_within(self, part: Window) -> int:
-        """Count the windows that touch a part of the raster."""
-        rows, cols = self._touching(part)
-        return len(rows) * len(cols)
-
-    def batches(self, batch_size: int, part: Window) -> Iterator[tuple[Window, ...]]:
-        """Yield the batches with a window that touches a part of the raster, in order.
-
-        Args:
-            batch_size: Windows in a batch; the last one of the plan may be smaller.
-            part: Inside the raster.
-        """
-        rows, cols = self._touching(part)
-        across, last = len(self.col_starts), -1
-        for row in rows:
-            first, stop = row * across + cols.start, row * across + cols.stop
-            for batch in range(max(first // batch_size, last + 1), (stop - 1) // batch_size + 1):
-                numbers = range(batch * batch_size, min((batch + 1) * batch_size, len(self)))
-                yield tuple(map(self.__getitem__, numbers))
-                last = batch
-
-    def weights(self, blend: Blend) -> NDArray[np.float32]:
-        """Blend weights (h, w) of a window, > 0."""
-        shared = self.size[0] - self.stride[0], self.size[1] - self.stride[1]
-        return blend_weights(self.size, shared, blend)
-
-    def _touching(self, part: Window) -> tuple[range, range]:
-        """Positions along both axes of the windows that touch a part."""
-        rows = _overlapping(self.row_starts, self.size[0], part.row, part.row_stop)
-        return rows, _overlapping(self.col_starts, self.size[1], part.col, part.col_stop)
-
-
-def _overlapping(starts: tuple[int, ...], size: int, first: int, stop: int) -> range:
-    return range(bisect_right(starts, first - size), bisect_left(starts, stop))
-
-
-@dataclass(frozen=True)
 class _ReadBatch:
     """Windows read together: image (B, C, h, w) and validity (B, h, w)."""
 
@@ -140,7 +43,7 @@ class _ReadBatch:
     valid: Tensor
 
 
-def stream_rows(
+def stream_blocks(
     source: WindowSource,
     model: PathModel,
     channels: int,
@@ -150,12 +53,12 @@ def stream_rows(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] | None = None,
     part: Window | None = None,
-) -> Generator[Rows, None, None]:
+) -> Generator[Block, None, None]:
     """Predict a scene, or a rectangle of it, from top to bottom.
 
-    Memory is that of the rows of one window across the part plus the batches read ahead, whatever the
-    scene's height. Windows without any valid pixel are not run. A pixel gets the same bits whatever the part
-    it is predicted in.
+    Memory is that of the rows that windows share with those below, across the part, plus the batches read
+    ahead, whatever the scene's height. Windows without any valid pixel are not run. A pixel gets the same
+    bits whatever the part it is predicted in.
 
     Args:
         source: The scene.
@@ -169,14 +72,14 @@ def stream_rows(
         part: Rectangle of the scene to predict; None for all of it.
 
     Yields:
-        Rows of the part, complete and in order.
+        Blocks that cover the part once: row of windows by row of windows, each from left to right.
 
     Raises:
         RasterError: A window cannot be read.
     """
     part = part or Window(0, 0, *source.grid.shape)
     weights = torch.from_numpy(plan.weights(blend)).to(device)
-    accumulator = Accumulator(channels, part.width, weights, (part.row, part.col))
+    accumulator = Accumulator(channels, weights, part, plan.most_shared_rows)
     # closed before the caller closes the source: no thread reads on after an interrupt
     with closing(_read_ahead(source, plan.batches(batch_size, part))) as batches:
         for batch in batches:
@@ -185,12 +88,12 @@ def stream_rows(
             wanted = [n for n, window in enumerate(batch.windows) if window.intersection(part)]
             for number in wanted:
                 window = batch.windows[number]
-                if window.row > accumulator.first_row:
-                    yield from accumulator.finish(window.row)
-                accumulator.add(window, valid[number], values[number])
+                settled = plan.settled_by(window, part)
+                block = accumulator.add(window, valid[number], values[number], settled)
+                if block is not None:
+                    yield block
             if progress is not None:
                 progress(len(wanted))
-    yield from accumulator.finish(part.row_stop)
 
 
 def _run(
@@ -231,4 +134,4 @@ def _read_batch(source: WindowSource, windows: tuple[Window, ...]) -> _ReadBatch
     return _ReadBatch(windows, torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(valids)))
 
 
-__all__ = ("PathModel", "WindowPlan", "WindowSource", "stream_rows")
+__all__ = ("PathModel", "WindowSource", "stream_blocks")

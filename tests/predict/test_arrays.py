@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hierars_geo.errors import OptionError
-from hierars_geo.predict import Predictor, arrays, augment, iter_windows, predict_array
+from hierars_geo.predict import Predictor, accumulator, arrays, augment, iter_windows, predict_array
 from hierars_geo.raster import open_scene
 from hierars_geo.taxonomy import Taxonomy
 
@@ -97,6 +97,6 @@ def test_a_model_that_returns_another_size_is_named():
         predict_array(Flat(), np.zeros((20, 20)), num_classes=5)
 
 
-@pytest.mark.parametrize("module", [arrays, augment])
+@pytest.mark.parametrize("module", [accumulator, arrays, augment])
 def test_examples_of_the_docstrings(module):
     assert doctest.testmod(module).failed == 0

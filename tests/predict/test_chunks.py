@@ -34,22 +34,23 @@ def scene(height, width, hole, seed=0):
 
 
 def assemble(source, plan, blend, batch_size, from_row=None):
-    """Put the chunks' rows where they belong; NaN where none came."""
+    """Put the chunks' blocks where they belong; NaN where none came."""
     logits = np.full((3, *plan.shape), np.nan, np.float32)
     for number in range(len(plan)):
         chunk = plan[number]
         start = None if from_row is None else max(chunk.window.row, min(from_row, chunk.window.row_stop))
         if start == chunk.window.row_stop:
             continue
-        expected = chunk.window.row if start is None else start
-        for rows in predict_chunk(
+        part = chunk.below(chunk.window.row if start is None else start)
+        seen = np.zeros(plan.shape, int)
+        for block in predict_chunk(
             source, batch_sensitive_model, 3, plan, chunk, blend, batch_size, from_row=start
         ):
-            assert rows.start == expected
-            expected += rows.valid.shape[0]
-            target = Window(rows.start, chunk.window.col, *rows.valid.shape).slices()
-            logits[(slice(None), *target)] = rows.path_logits.numpy()
-        assert expected == chunk.window.row_stop
+            rows, cols = block.window.slices()
+            seen[rows, cols] += 1
+            logits[:, rows, cols] = block.path_logits.numpy()
+        assert (seen[part.slices()] == 1).all()
+        assert seen.sum() == part.height * part.width
     return logits
 
 
@@ -93,9 +94,15 @@ def test_chunks_cover_the_raster_once():
 def test_columns_at_once_are_bounded_by_memory():
     wide = (1000, 100_000)
     few = ChunkPlan.of(wide, WindowPlan.of(wide, 64, 0.25), 3)
-    many = ChunkPlan.of(wide, WindowPlan.of(wide, 512, 0.25), 18)
+    many = ChunkPlan.of(wide, WindowPlan.of(wide, 512, 0.75), 18)
     assert max(np.diff(few.col_edges)) <= MOST_CHUNK_PX
-    assert max(np.diff(many.col_edges)) * 19 * 512 * 4 <= 384 * 2**20
+    assert max(np.diff(many.col_edges)) * 19 * many.windows.most_shared_rows * 4 <= 256 * 2**20
+
+
+def test_rows_moved_inward_share_more():
+    assert WindowPlan.of((28, 9), 10, 0.1).most_shared_rows == 1
+    assert WindowPlan.of((29, 9), 10, 0.1).most_shared_rows == 9
+    assert WindowPlan.of((10, 9), 10, 0.1).most_shared_rows == 0
 
 
 def test_a_plan_of_very_many_windows_lists_none_of_them():

@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import GeoGrid, Window
-from hierars_geo.predict import WindowPlan, stream_rows
+from hierars_geo.predict import WindowPlan, stream_blocks
 
 
 class ArraySource:
@@ -64,14 +64,18 @@ def reference(source, plan, blend, model):
     return np.where(source.valid, total / np.where(weight == 0, 1, weight), 0)
 
 
-def collect(rows_list, source):
-    assert [rows.start for rows in rows_list] == list(
-        np.cumsum([0] + [rows.valid.shape[0] for rows in rows_list[:-1]])
-    )
-    logits = torch.cat([rows.path_logits for rows in rows_list], dim=1).numpy()
-    valid = torch.cat([rows.valid for rows in rows_list]).numpy()
-    np.testing.assert_array_equal(valid, source.valid)
-    return logits
+def collect(blocks, source):
+    """Put blocks where they belong: every pixel comes once."""
+    logits = torch.full((blocks[0].path_logits.shape[0], *source.grid.shape), torch.nan)
+    valid = torch.zeros(source.grid.shape, dtype=torch.bool)
+    for block in blocks:
+        rows, cols = block.window.slices()
+        assert logits[:, rows, cols].isnan().all()
+        logits[:, rows, cols] = block.path_logits
+        valid[rows, cols] = block.valid
+    np.testing.assert_array_equal(valid.numpy(), source.valid)
+    assert not logits.isnan().any()
+    return logits.numpy()
 
 
 @settings(max_examples=40, deadline=None)
@@ -86,7 +90,7 @@ def collect(rows_list, source):
 def test_any_size_equals_the_reference(height, width, window, overlap, batch_size, blend):
     source = make_source(height, width)
     plan = WindowPlan.of(source.grid.shape, window, overlap)
-    got = collect(list(stream_rows(source, window_mean_model, 3, plan, blend, batch_size)), source)
+    got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend, batch_size)), source)
     np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
 
 
@@ -95,7 +99,7 @@ def test_every_pixel_is_blended_with_itself():
     rows, cols = np.mgrid[:57, :83].astype(np.float32)
     source = ArraySource(np.stack([rows, cols]), np.ones((57, 83), dtype=bool))
     plan = WindowPlan.of((57, 83), 16, 0.25)
-    got = collect(list(stream_rows(source, lambda image, valid: image, 2, plan)), source)
+    got = collect(list(stream_blocks(source, lambda image, valid: image, 2, plan)), source)
     np.testing.assert_allclose(got, source.image, rtol=1e-5)
 
 
@@ -109,23 +113,28 @@ def test_windows_without_data_are_not_run():
         assert bool(valid.flatten(1).any(dim=1).all())
         return window_mean_model(image, valid)
 
-    list(stream_rows(source, model, 3, WindowPlan.of((32, 32), 8, 0.0), batch_size=3))
+    list(stream_blocks(source, model, 3, WindowPlan.of((32, 32), 8, 0.0), batch_size=3))
     assert sum(seen) == 8  # the left half of 16 windows
     source.valid[:] = False
-    rows = list(stream_rows(source, model, 3, WindowPlan.of((32, 32), 8, 0.0)))
+    blocks = list(stream_blocks(source, model, 3, WindowPlan.of((32, 32), 8, 0.0)))
     assert sum(seen) == 8
-    assert not torch.cat([part.valid for part in rows]).any()
+    assert not any(block.valid.any() for block in blocks)
 
 
-def test_rows_in_flight_do_not_grow_with_height():
+def test_pixels_leave_as_soon_as_no_window_touches_them():
     source = make_source(400, 12, hole=False)
-    parts = list(stream_rows(source, window_mean_model, 3, WindowPlan.of((400, 12), 8, 0.5)))
-    assert max(part.path_logits.shape[1] for part in parts) <= 8
+    seen = []
+    plan = WindowPlan.of((400, 12), 8, 0.5)
+    blocks = stream_blocks(source, window_mean_model, 3, plan, batch_size=1, progress=seen.append)
+    for block in blocks:
+        last = plan[sum(seen)]  # the window whose block this is: progress is told after it
+        assert block.window.row == last.row
+        assert block.window.row_stop == min(last.row + 4, 400) or last.row_stop == 400
 
 
 def test_reading_ahead_stops_with_the_consumer():
     source = make_source(200, 20)
-    rows = stream_rows(source, window_mean_model, 3, WindowPlan.of((200, 20), 8, 0.5), batch_size=1)
+    rows = stream_blocks(source, window_mean_model, 3, WindowPlan.of((200, 20), 8, 0.5), batch_size=1)
     next(rows)
     rows.close()
     count = len(source.reads)
@@ -141,7 +150,7 @@ def test_a_failing_read_is_raised():
 
     source.read = broken
     with pytest.raises(OSError, match="tile 3"):
-        list(stream_rows(source, window_mean_model, 3, WindowPlan.of((64, 64), 16, 0.5)))
+        list(stream_blocks(source, window_mean_model, 3, WindowPlan.of((64, 64), 16, 0.5)))
 
 
 def test_seams_of_blended_windows_are_no_larger_than_inside():
@@ -154,7 +163,7 @@ def test_seams_of_blended_windows_are_no_larger_than_inside():
     for blend in ("none", "hann"):
         overlap = 0.0 if blend == "none" else 0.5
         plan = WindowPlan.of((128, 128), 32, overlap)
-        got = collect(list(stream_rows(source, window_mean_model, 3, plan, blend)), source)[0]
+        got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend)), source)[0]
         difference = np.abs(np.diff(got - source.image[0], axis=1))  # what the window adds, image taken out
         steps[blend] = difference.max()
     assert steps["hann"] < 0.2 * steps["none"]
@@ -175,7 +184,7 @@ def test_no_thread_reads_after_the_stream_is_closed():
         return slow(window)
 
     source.read = read
-    stream = stream_rows(source, window_mean_model, 3, WindowPlan.of((300, 20), 8, 0.5), batch_size=2)
+    stream = stream_blocks(source, window_mean_model, 3, WindowPlan.of((300, 20), 8, 0.5), batch_size=2)
     with closing(stream):
         next(stream)
         assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
