@@ -3,7 +3,14 @@
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, MergeBlock, Mode
-from .checkpoint_file import load_weights, read_checkpoint, scene_prefix, scene_weights
+from .checkpoint_file import (
+    MODEL_PREFIX,
+    load_weights,
+    read_checkpoint,
+    scene_prefix,
+    scene_weights,
+    weights_below,
+)
 from .decode import (
     adaptive_depth,
     confidence_of,
@@ -34,6 +41,7 @@ __all__ = (
     "BHCCM",
     "CDKS",
     "CDSA",
+    "MODEL_PREFIX",
     "MODES",
     "RECORD_KEY",
     "BandAdaptation",
@@ -78,4 +86,5 @@ __all__ = (
     "scene_prefix",
     "scene_weights",
     "transplant",
+    "weights_below",
 )

@@ -11,8 +11,9 @@ from ..errors import CheckpointError, MissingFileError
 from .plain_file import NO_PICKLE, refuse_growing_archive
 from .record import RECORD_KEY
 
-#: Before the names of a model's weights; before those of a model that has a source branch beside it.
-_MODEL, _TARGET = "model.", "model.target."
+#: Before the names of a model's weights; before those of the target where there is a source branch, too.
+MODEL_PREFIX = "model."
+_TARGET = "model.target."
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -59,12 +60,21 @@ def scene_prefix(state: Mapping[str, Tensor]) -> str:
 
     Of a model with two branches that is the target's.
     """
-    return _TARGET if any(name.startswith(_TARGET) for name in state) else _MODEL
+    return _TARGET if any(name.startswith(_TARGET) for name in state) else MODEL_PREFIX
 
 
 def scene_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of the :class:`SceneModel` in a checkpoint's ``state_dict``, by its own names."""
-    prefix = scene_prefix(state)
+    return weights_below(state, scene_prefix(state))
+
+
+def weights_below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the weights whose names begin with a prefix, by what follows it.
+
+    Example:
+        >>> weights_below({"model.head.bias": torch.zeros(2), "loss": torch.zeros(1)}, "model.")
+        {'head.bias': tensor([0., 0.])}
+    """
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
@@ -86,4 +96,11 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], expected: str
         raise CheckpointError(f"{expected}, but: {reason[:160]}. Write the checkpoint again.") from error
 
 
-__all__ = ("load_weights", "read_checkpoint", "scene_prefix", "scene_weights")
+__all__ = (
+    "MODEL_PREFIX",
+    "load_weights",
+    "read_checkpoint",
+    "scene_prefix",
+    "scene_weights",
+    "weights_below",
+)

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import __version__
 from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
-from .checkpoint_file import scene_prefix, scene_weights
+from .checkpoint_file import MODEL_PREFIX, scene_prefix, scene_weights, weights_below
 from .init_report import InitReport
 from .record import RECORD_KEY, ModelRecord
 from .trained_model import build_trained
@@ -61,7 +61,7 @@ def expand_checkpoint(
         )
     carried = {name: value for name, value in state.items() if not name.startswith(prefix)}
     weights = {**carried, **{prefix + name: value for name, value in scene.state_dict().items()}}
-    _require_fit(new, weights, origin)
+    build_trained(new, weights_below(weights, MODEL_PREFIX), origin)  # refuses what predicting could not load
     training = dict(content[RECORD_KEY].get("training") or {})
     training.pop("class_weights", None)
     training |= {
@@ -95,16 +95,6 @@ def _require_anchors(old: ModelRecord, tree: Taxonomy) -> None:
             f"Expected taxonomy {tree.name} to keep the anchors to the source model, but got none for "
             f"{', '.join(missing)}. Add them below anchors."
         )
-
-
-def _require_fit(record: ModelRecord, weights: Mapping[str, Tensor], origin: str) -> None:
-    """Load the weights as predicting will.
-
-    Raises:
-        CheckpointError: They do not fit.
-    """
-    own = {name.removeprefix("model."): value for name, value in weights.items() if name.startswith("model.")}
-    build_trained(record, own, origin)
 
 
 __all__ = ("expand_checkpoint",)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, OptionError
 from .backbones import find_backbone
 from .band_adaptation import BandAdaptation, adapt_bands
+from .checkpoint_file import weights_below
 from .class_rows import no_rows
 from .head_transplant import HeadTransplant, HeadTree, transplant_head
 from .init_report import InitReport, PartReport
@@ -104,8 +105,9 @@ def _head(
     new_tree = HeadTree(new.taxonomy, new.model.mode == "flat")
     if parts != "all":
         return HeadTransplant({}, (), no_rows(new_tree.tree, new_tree.levels))
-    before = {name.removeprefix(_HEAD): value for name, value in weights.items() if name.startswith(_HEAD)}
-    return transplant_head(before, model.segmenter.head.state_dict(), old_tree, new_tree)
+    return transplant_head(
+        weights_below(weights, _HEAD), model.segmenter.head.state_dict(), old_tree, new_tree
+    )
 
 
 def _part(name: str) -> str:

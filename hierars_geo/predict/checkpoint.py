@@ -7,9 +7,15 @@ from pathlib import Path
 import torch
 
 from ..errors import OptionError
-from ..nn import RECORD_KEY, MapModel, ModelRecord, build_trained, read_checkpoint
-
-_PREFIX = "model."
+from ..nn import (
+    MODEL_PREFIX,
+    RECORD_KEY,
+    MapModel,
+    ModelRecord,
+    build_trained,
+    read_checkpoint,
+    weights_below,
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
     path = Path(path)
     content = read_checkpoint(path)
     record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-    weights = {
-        key.removeprefix(_PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(_PREFIX)
-    }
-    model = build_trained(record, weights, str(path))
+    model = build_trained(record, weights_below(content["state_dict"], MODEL_PREFIX), str(path))
     return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
 
 
