@@ -1,7 +1,7 @@
 """TransLUTask: carry a trained model over to another domain with another class tree."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,12 +26,13 @@ from ..nn import (
     read_checkpoint,
     scene_weights,
     transplant,
+    weights_below,
 )
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
 from .recipe import Recipe
-from .start import StartCheckpoint, log_report
+from .start import log_report
 
 _LOG = logging.getLogger(__name__)
 
@@ -132,9 +133,10 @@ class TransLUTask(SegmentationTask):
             raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
         if mode == "flat":
             raise OptionError("Expected a mode with several levels, but got 'flat'. Train it by BHCCMTask.")
+        begun = None if start_checkpoint is None else _Begun.read(start_checkpoint)
         trained = None if source is None else _Source.read(source)
-        if trained is None and start_checkpoint is not None:
-            trained = _Source.branch_of(start_checkpoint)
+        if trained is None and begun is not None:
+            trained = begun.source()
         if trained is None and (cdks or cdsa or start != "scratch"):
             raise OptionError(
                 "Expected source, the checkpoint of a trained model, with cdks, cdsa or a start other than "
@@ -158,39 +160,28 @@ class TransLUTask(SegmentationTask):
         )
         super().__init__(record, Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay), ema_decay)
         self.model = record.build()
-        #: Which weights of the target came from the source, and which are new; None from scratch.
-        self.initialised: InitReport | None = None
+        #: What the target's weights came from, kept by every checkpoint; None from scratch.
+        self.started_from: dict[str, Any] | None = None
+        self._report: InitReport | None = None
         if trained is not None:
             if isinstance(self.model, TransLU):
                 trained.load_into(self.model.source)
-            if start_checkpoint is not None:
-                self.initialised = self._go_on_from(start_checkpoint)
+            if begun is not None:
+                self._take_over(begun.load_into(self.target_model, self.model, record), begun.path)
             elif start != "scratch":
-                self.initialised = transplant(
-                    self.target_model, trained.weights, trained.record, record, start
-                )
-        self._started_from = start_checkpoint or source
-        self._frozen = [self.target_model.segmenter.features.body.get_submodule("encoder")] * freeze_backbone
+                report = transplant(self.target_model, trained.weights, trained.record, record, start)
+                self._take_over(report, trained.path)
+        self._frozen: list[torch.nn.Module] = []
+        if freeze_backbone:
+            self._frozen.append(self.target_model.segmenter.features.body.get_submodule("encoder"))
         for module in self._frozen:
             module.requires_grad_(False).eval()
         self.loss = HSCLoss(tree.paths, tree.num_classes, alpha, level_weights)
         self._pixels: Tensor | None = None  # labelled, contradicting
 
-    def _go_on_from(self, path: str) -> InitReport:
-        """Take over the target branch and the interactions of a checkpoint.
-
-        Raises:
-            CheckpointError: The interactions are others than those configured.
-        """
-        report = StartCheckpoint(path).load_into(self.target_model, self.record)
-        if isinstance(self.model, TransLU) and self.model.cdks is not None:
-            prefix = "model.cdks."
-            state = read_checkpoint(path)["state_dict"]
-            weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
-            load_weights(
-                self.model.cdks, weights, f"Expected {path} to hold the interactions that are configured"
-            )
-        return report
+    def _take_over(self, report: InitReport, path: Path) -> None:
+        self._report = report
+        self.started_from = {"checkpoint": str(path), "report": report.to_dict()}
 
     @property
     def target_model(self) -> SceneModel:
@@ -243,9 +234,24 @@ class TransLUTask(SegmentationTask):
         self.log("train/contradicting", share, batch_size=target[-1].shape[0])
 
     def on_fit_start(self) -> None:
-        """Say which weights were copied and which are new."""
-        if self.initialised is not None and self._started_from and self.trainer.is_global_zero:
-            log_report(self.initialised, self._started_from)
+        """Say which weights were copied and which are new, unless the training is resumed."""
+        if self._report is not None and self.started_from is not None and self.trainer.is_global_zero:
+            log_report(self._report, self.started_from["checkpoint"])
+
+    def training_record(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the start; see :meth:`SegmentationTask.training_record`."""
+        start = {} if self.started_from is None else {"start": self.started_from}
+        return super().training_record(checkpoint) | start
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take over the start; see :meth:`SegmentationTask.on_load_checkpoint`.
+
+        Raises:
+            CheckpointError: The record differs; what differs is named.
+        """
+        super().on_load_checkpoint(checkpoint)
+        training = checkpoint[RECORD_KEY].get("training") or {}
+        self._report, self.started_from = None, training.get("start")
 
     def on_train_end(self) -> None:
         """Say how many labels the source's view of the ground contradicts."""
@@ -288,27 +294,6 @@ class _Source:
         check_weights(record, weights, str(path))
         return cls(Path(path), record, weights)
 
-    @classmethod
-    def branch_of(cls, path: str | Path) -> "_Source":
-        """Read the source branch of a checkpoint.
-
-        Raises:
-            MissingFileError: There is no such file.
-            CheckpointError: It has no source branch.
-        """
-        content = read_checkpoint(path)
-        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-        if record.transfer is None:
-            raise CheckpointError(
-                f"Expected a model with a source branch, but {path} has none. Give source, the checkpoint of "
-                "the land-cover model, too."
-            )
-        prefix = "model.source."
-        state = content["state_dict"]
-        weights = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
-        check_weights(record.transfer.source, weights, str(path))
-        return cls(Path(path), record.transfer.source, weights)
-
     def load_into(self, model: SceneModel) -> None:
         """Fill the source branch.
 
@@ -316,6 +301,59 @@ class _Source:
             CheckpointError: The weights do not fit their own record.
         """
         load_weights(model, self.weights, f"Expected the weights in {self.path} to fit its own model record")
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A model with a source branch to go on from, as it was stored."""
+
+    path: Path
+    record: ModelRecord
+    state: dict[str, Tensor]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "_Begun":
+        """Read a checkpoint.
+
+        Raises:
+            MissingFileError: There is no such file.
+            CheckpointError: It is damaged, holds code, or was written by something else.
+        """
+        content = read_checkpoint(path)
+        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
+        return cls(Path(path), record, content["state_dict"])
+
+    def source(self) -> _Source:
+        """Return its source branch.
+
+        Raises:
+            CheckpointError: It has none.
+        """
+        if self.record.transfer is None:
+            raise CheckpointError(
+                f"Expected a model with a source branch, but {self.path} has none. Give source, the "
+                "checkpoint of the land-cover model, too."
+            )
+        record, weights = self.record.transfer.source, weights_below(self.state, "model.source.")
+        check_weights(record, weights, str(self.path))
+        return _Source(self.path, record, weights)
+
+    def load_into(self, target: SceneModel, model: MapModel, record: ModelRecord) -> InitReport:
+        """Take over the target branch, class by class by name, and the interactions.
+
+        Args:
+            target: The branch that is trained, filled in place.
+            model: What holds it.
+            record: What it was built from.
+
+        Raises:
+            CheckpointError: They are of another encoder, or the interactions others than those configured.
+        """
+        report = transplant(target, scene_weights(self.state), self.record, record)
+        if isinstance(model, TransLU) and model.cdks is not None:
+            expected = f"Expected {self.path} to hold the interactions that are configured"
+            load_weights(model.cdks, weights_below(self.state, "model.cdks."), expected)
+        return report
 
 
 def _target_config(

@@ -219,8 +219,18 @@ def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_
     paths = more.paths[old]
     decoded = jsps(path_logits(after, more.paths)[:, old], paths)[:, -1]
     assert (decoded == same).float().mean() > 0.99
-    trainer(tmp_path, max_steps=1, enable_checkpointing=False).fit(more, chips(classes=5), chips(1))
+    run = trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    run.fit(more, chips(1, classes=5), chips(1))
+    run.save_checkpoint(tmp_path / "grown.ckpt")
     assert "new wheat" in caplog.text
+    caplog.clear()
+    resumed = TransLUTask(**(TARGET | {"taxonomy": tree}), **start)
+    trainer(tmp_path, max_epochs=2, enable_checkpointing=False).fit(
+        resumed, chips(1, classes=5), chips(1), ckpt_path=tmp_path / "grown.ckpt", weights_only=True
+    )
+    assert "new wheat" not in caplog.text  # its weights came from grown.ckpt
+    assert resumed.started_from is not None
+    assert resumed.started_from["checkpoint"] == str(tmp_path / "crops.ckpt")
     with pytest.raises(CheckpointError, match=r"Expected a model with a source branch, but .* has none"):
         TransLUTask(**TARGET, start_checkpoint=str(source))
     with pytest.raises(CheckpointError, match="to hold the interactions that are configured, but: "):
