@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..raster import as_output_error, atomic_path
+from ..raster import as_output_error, atomic_path, remove_abandoned
 
 _LOGGERS: Final = "lightning.pytorch.loggers"
 #: Loggers that number the folders of their runs.
@@ -70,7 +70,12 @@ def _take_version(home: Path) -> tuple[int, list[Path]]:
                 (home / f"version_{number}").mkdir()
             except FileExistsError:  # another training was quicker
                 continue
-            return number, [home / f"version_{number}", *missing]
+            break
+        for run in home.glob("version_*/"):
+            for folder in (run, run / "checkpoints"):
+                if folder.is_dir():  # a training that was killed does not come back to its folder
+                    remove_abandoned(folder)
+    return number, [home / f"version_{number}", *missing]
 
 
 def _next_version(home: Path) -> int:

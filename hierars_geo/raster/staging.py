@@ -26,7 +26,7 @@ def staging_folder(final: Path) -> Iterator[Path]:
         OutputError: It cannot be made.
     """
     try:
-        remove_abandoned(final)
+        remove_abandoned(final.parent, final.name)
         folder, lock = _locked_folder(final)
     except OSError as error:
         raise OutputError(
@@ -40,14 +40,19 @@ def staging_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_abandoned(final: Path) -> None:
-    """Remove the hidden folders for ``final`` whose process was killed.
+def remove_abandoned(parent: Path, name: str | None = None) -> None:
+    """Remove hidden folders whose process was killed.
+
+    Args:
+        parent: Where they are.
+        name: Of the file that was being made; None for any.
 
     Raises:
-        OSError: The folder of ``final`` cannot be read.
+        OSError: The folder cannot be read.
     """
-    ours = re.compile(rf"\.{re.escape(final.name)}\.[a-z0-9_]{{8}}{re.escape(_SUFFIX)}")
-    with os.scandir(final.parent) as entries:
+    what = ".+" if name is None else re.escape(name)
+    ours = re.compile(rf"\.{what}\.[a-z0-9_]{{8}}{re.escape(_SUFFIX)}", re.DOTALL)
+    with os.scandir(parent) as entries:
         found = [Path(entry.path) for entry in entries if ours.fullmatch(entry.name)]
     for folder in found:
         with suppress(OSError):  # somebody else was quicker, or may not

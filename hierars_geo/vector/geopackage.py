@@ -59,4 +59,28 @@ def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
         database.execute("UPDATE gpkg_contents SET last_change = ?", (TIMESTAMP,))
 
 
-__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles")
+def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
+    """List the layers that have no spatial index, or one that lacks polygons.
+
+    GDAL makes it when it closes the file; where the disk is full by then, it says nothing.
+
+    Args:
+        path: A GeoPackage with the layers.
+        levels: Levels that it has.
+    """
+    names = [f"L{level}" for level in levels]
+    with closing(sqlite3.connect(path)) as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+        def count(table: str) -> int:
+            rows: int = database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+            return rows
+
+        return [
+            name
+            for name in names
+            if (index := f"rtree_{name}_{GEOMETRY}") not in tables or count(index) != count(name)
+        ]
+
+
+__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles", "unindexed_layers")

@@ -1,26 +1,31 @@
 """Where the tables of levels go: a GeoPackage, or one GeoParquet, FlatGeobuf or GeoJSON file per level."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow.lib as pa
 import pyogrio
-from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj import CRS
 
-from ..errors import OptionError, OutputError
+from ..errors import HieraRSError, OptionError, OutputError
 from ..raster import atomic_path
 from ..taxonomy import Taxonomy
 from .attributes import GEOMETRY, SCHEMA
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY
-from .geopackage import add_styles
+from .geopackage import add_styles, unindexed_layers
 from .geoparquet import write_geoparquet
 
 #: Write the polygons of a level, batch by batch.
 WriteLevel = Callable[[int, Iterable[pa.RecordBatch]], None]
+
+#: The low byte of SQLite's codes says what went wrong, the others where.
+_PRIMARY = 0xFF
+_DISK_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 #: What SQLite leaves beside a database that was not closed; it would take it for part of the new one.
 _SQLITE_REMAINS = ("-journal", "-shm", "-wal")
@@ -85,6 +90,11 @@ def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, crs: CRS
 
             yield write_level
             if out.suffix.lower() == ".gpkg":
+                if bare := unindexed_layers(unfinished[out], levels):
+                    raise OutputError(
+                        f"Expected {out} to be writable, but its spatial index could not be written whole "
+                        f"({', '.join(bare)}). Check free space."
+                    )
                 add_styles(unfinished[out], levels, taxonomy)
                 for remains in _SQLITE_REMAINS:
                     out.with_name(out.name + remains).unlink(missing_ok=True)
@@ -106,9 +116,17 @@ class _Batches:
     batches: Iterable[pa.RecordBatch]
     error: BaseException | None = field(default=None, init=False)
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def __iter__(self) -> Generator[Any, None, None]:
+        watched = self._watched()
+        next(watched)  # an interrupt at the very start of a generator would be outside its try
+        return watched
+
+    def _watched(self) -> Generator[Any, None, None]:
         try:
+            yield None
             yield from self.batches
+        except GeneratorExit:  # who pulls has failed, and does not want more
+            raise
         except BaseException as error:
             self.error = error
             raise
@@ -168,12 +186,19 @@ _SUFFIXES = tuple(_WRITE)
 def _as_output_error(out: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:  # GDAL gives some names a meaning and writes another file
+    except HieraRSError:
+        raise
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DISK_ERRORS:
+            raise OutputError(
+                f"Expected {out} to be writable, but got: {error}. Check permissions and free space."
+            ) from error
+        # GDAL gives some names a meaning and writes another file
         raise OutputError(
             f"Expected {out} to become a GeoPackage, but got: {error}. Choose a name of letters, digits, "
             "blanks, dots and dashes."
         ) from error
-    except (DataSourceError, FeatureError, FieldError, GeometryError, OSError) as error:
+    except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError, OSError) as error:
         raise OutputError(
             f"Expected {out} to be writable, but got: {' '.join(str(error).split()).rstrip('.')}. "
             "Check permissions and free space."

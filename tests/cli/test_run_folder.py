@@ -32,3 +32,15 @@ def test_what_was_made_is_taken_back_where_it_is_empty(tmp_path):
     share_version(loggers(tmp_path / "runs"))
     start.take_back()
     assert [path.name for path in (tmp_path / "runs" / "logs").iterdir()] == ["version_1"]
+
+
+def test_what_a_killed_training_left_is_taken_away_by_the_next(tmp_path):
+    share_version(loggers(tmp_path / "runs"))
+    run = tmp_path / "runs" / "logs" / "version_0"
+    left = run / "checkpoints" / ".last.ckpt.abcdefg1.part"
+    left.mkdir(parents=True)
+    (left / "last.ckpt").write_text("half")
+    (run / ".config.yaml.abcdefg2.part").mkdir()
+    (run / "checkpoints" / "best.ckpt").write_text("whole")
+    share_version(loggers(tmp_path / "runs"))
+    assert sorted(path.name for path in run.rglob("*")) == ["best.ckpt", "checkpoints"]

@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .commands import FIT, PREDICT, Command
@@ -16,18 +16,22 @@ END_S = 10.0
 #: Shares of the undisturbed time at which Ctrl-C is pressed.
 _INTERRUPTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 INTERRUPTED = 130
+#: What a command goes on from; before it is there, it is run again.
+_KEPT = {FIT.name: "last.ckpt", PREDICT.name: "chunk-*.rows"}
 
 Tick = Callable[[], None]
 
 
-def goes_on(bench: Bench, command: Command, trial: Path) -> str | None:
-    """Go on after a fault; say what is not as after an undisturbed run."""
+def goes_on(
+    bench: Bench, command: Command, trial: Path, whole: Mapping[str, str] | None = None
+) -> str | None:
+    """Go on after a fault; say what is not as after an undisturbed run, that of the bench by default."""
     ended = run(command.again(trial), trial)
     if ended.status != 0:
         return f"going on ended with {ended.status}: {ended.stderr.strip()[-300:]}"
     if left := leftovers(trial):
         return f"left over after success: {', '.join(left[:3])}"
-    if changed := differences(trial / "out", bench.whole[command.name]):
+    if changed := differences(trial / "out", whole or bench.whole[command.name]):
         return f"differs from the undisturbed run: {', '.join(changed[:3])}"
     return None
 
@@ -94,8 +98,8 @@ def _interrupt_problem(
         return f"ended only after {took:.0f} s"
     if status != INTERRUPTED or "Traceback" in stderr:
         return f"status {status}: {stderr.strip()[-300:]}"
-    started = any((trial / "out").rglob("last.ckpt")) or command is not FIT
-    if len(own) != 1 or (started and command.remedy not in own[0]):
+    begun = command.name not in _KEPT or any((trial / "out").rglob(_KEPT[command.name]))
+    if len(own) != 1 or (command.remedy if begun else "again") not in own[0]:
         return f"no one line that says how to go on: {' / '.join(own)}"
     if bad := half_written(trial / "out", bench.whole[command.name]):
         return f"half-written: {', '.join(bad[:3])}"

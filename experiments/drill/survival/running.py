@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from hierars_geo.cli import main
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _PRELOAD = [
     "hierars_geo.cli.training_cli",
@@ -96,13 +98,17 @@ class Running:
                 return
             time.sleep(0.001)
 
+    def wait_until(self, seconds: float) -> None:
+        """Wait until some time after the start, or until the command ends."""
+        self._process.join(max(0.0, self.started + seconds - time.monotonic()))
+
     def signal_at(self, seconds: float, number: signal.Signals) -> bool:
         """Send a signal to the group some time after the start.
 
         Returns:
             False where the command had ended before.
         """
-        self._process.join(max(0.0, self.started + seconds - time.monotonic()))
+        self.wait_until(seconds)
         if not self._process.is_alive():
             return False
         try:
@@ -144,8 +150,6 @@ def _run(words: list[str], trial: str, log: str, peak: str) -> None:
     os.environ["TMPDIR"] = str(Path(trial) / "tmp")  # what is left there is seen
     tempfile.tempdir = None
     os.setsid()
-    from hierars_geo.cli import main
-
     status = main(words)
     Path(peak).write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024), encoding="ascii")
     sys.exit(status)

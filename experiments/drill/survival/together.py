@@ -12,7 +12,7 @@ import psutil
 import rasterio
 
 from .commands import CHECKPOINT, FIT, SCENE, Command
-from .contents import differences, final_weights, half_written, leftovers, results
+from .contents import differences, final_weights, leftovers, results
 from .killing import Tick
 from .outcome import Outcome, counted
 from .running import Ended, Running, run
@@ -28,7 +28,7 @@ def two_runs(bench: Bench, command: Command, tick: Tick) -> Outcome:
     for turn in range(_TURNS):
         with bench.trial() as trial:
             first = Running(command.words, trial)
-            first.signal_at(turn * 0.3 * bench.seconds[command.name], signal.Signals(signal.SIGCONT))
+            first.wait_until(turn * 0.3 * bench.seconds[command.name])
             second = Running(command.words, trial)
             ended = [first.end(), second.end()]
             problem = _together_problem(bench, command, trial, ended)
@@ -137,4 +137,4 @@ def _heighten(scene: Path, target: Path, height: int) -> None:
         sink.descriptions = names
 
 
-__all__ = ("half_written", "two_runs", "worker_killed")
+__all__ = ("two_runs", "worker_killed")

@@ -104,7 +104,7 @@ def build_catalog(
     for done, plan in enumerate(plans, start=1):
         try:
             items.append(make_item(plan, fallback, _tree(plan, options, record), options.checksums))
-        except HieraRSError as error:
+        except (HieraRSError, OSError) as error:  # also what is taken away while its checksum is made
             failed[plan.headers[0].path] = str(error)
         if progress is not None:
             progress(done, len(plans))
