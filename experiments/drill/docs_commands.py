@@ -94,34 +94,39 @@ class Walk:
                 end(service)
 
     def _python(self, fence: Fence) -> Outcome:
-        self._provide(fence.text)
         (self.folder / BLOCK).write_text(
             RULES["given"].get(self.document.name, "") + fence.text, encoding="utf-8"
         )
         first = fence.text.splitlines()[0]
-        return self._run(str(fence), f"(Python) {first} ...", f"python {BLOCK}")
+        return self._run(str(fence), f"(Python) {first} ...", f"python {BLOCK}", fence.text)
 
     def _command(self, where: str, command: str) -> Outcome:
         for rule in RULES["exceptions"]:
             if re.search(rule["match"], command) and not ("unless" in rule and self._holds(rule["unless"])):
                 return Outcome(where, command, "left out", note=rule["why"])
-        self._provide(command)
-        return self._run(where, command, self._shortened(command))
+        return self._run(where, command, self._shortened(command), command)
 
-    def _run(self, where: str, shown: str, command: str) -> Outcome:
+    def _run(self, where: str, shown: str, command: str, needs: str) -> Outcome:
         started = time.monotonic()
-        words = words_in_shell(command, self.folder)
-        if re.search(RULES["pages"], command):
-            problem = self._open_page(command)
-        elif re.search(RULES["services"], command):
-            problem = self._serve(command)
-        elif words[0] == "hierars-geo" or words[:2] == ["python", BLOCK]:
-            problem = finish_forked(words, self.folder)
-        else:
-            problem = finish_in_shell(command, self.folder)
+        try:
+            self._provide(needs)
+            problem = self._follow(command)
+        except (OSError, RuntimeError) as error:  # a stand-in cannot be made; the next command may do without
+            problem = f"{type(error).__name__}: {error}"
         status = "failed" if problem else "ran"
         note = f"as: {command}\n{problem}" if problem else ""
         return Outcome(where, shown, status, time.monotonic() - started, note)
+
+    def _follow(self, command: str) -> str:
+        """Run a command in the way that fits it; return what went wrong."""
+        if re.search(RULES["pages"], command):
+            return self._open_page(command)
+        if re.search(RULES["services"], command):
+            return self._serve(command)
+        words = words_in_shell(command, self.folder)
+        if words[0] == "hierars-geo" or words[:2] == ["python", BLOCK]:
+            return finish_forked(words, self.folder)
+        return finish_in_shell(command, self.folder)
 
     def _provide(self, text: str) -> None:
         """Make the stand-ins that a command, a block of Python, or a file that it names, mentions."""

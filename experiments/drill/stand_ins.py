@@ -55,10 +55,10 @@ class GeneratedPlace:
     @cached_property
     def crop_model(self) -> Path:
         """Checkpoint of a model of the tree crop10m."""
-        config = self.folder / "crop_model.yaml"
-        crop_config(self, config, "crop10m")
-        _run("fit", "--config", str(config), "--trainer.default_root_dir", str(self.folder / "crop_model"))
-        return next((self.folder / "crop_model").rglob("last.ckpt"))
+        config, folder = self.folder / "crop_model.yaml", self.folder / "crop_model"
+        crop_config(self, config, "crop10m", folder)
+        _run("fit", "--config", str(config))
+        return next(folder.rglob("last.ckpt"))
 
     def find(self, name: str) -> Path:
         """Return a file or folder of the demonstration or the scenes: ``demo_out/...`` or ``scenes/...``."""
@@ -209,7 +209,9 @@ def crop_model(place: GeneratedPlace, path: Path) -> None:
     shutil.copy(place.crop_model, path)
 
 
-def crop_config(place: GeneratedPlace, path: Path, taxonomy: str = "crops_with_wheat.yaml") -> None:
+def crop_config(
+    place: GeneratedPlace, path: Path, taxonomy: str = "crops_with_wheat.yaml", runs: Path = Path("runs")
+) -> None:
     """Write the configuration of a training on the crop scene."""
     scene = place.scenes / "crop_train"
     data = {
@@ -222,10 +224,11 @@ def crop_config(place: GeneratedPlace, path: Path, taxonomy: str = "crops_with_w
         "chips_per_epoch": 4,
     }
     model = {"architecture": "unet", "encoder": SMALL_ENCODER, "lr": 0.001, "warmup_steps": 1}
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(runs)}}
     content = {
         "model": {"class_path": "hierars_geo.tasks.BHCCMTask", "init_args": model},
         "data": {"class_path": "hierars_geo.data.SceneDataModule", "init_args": data},
-        "trainer": {"max_steps": 2, "accelerator": "cpu", "log_every_n_steps": 1},
+        "trainer": {"max_steps": 2, "accelerator": "cpu", "log_every_n_steps": 1, "logger": logger},
     }
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 

@@ -7,7 +7,7 @@ from .options import CommandParser
 _EXAMPLES = """examples:
   hierars-geo export model.ckpt --format onnx                       # model.onnx and model.json beside it
   hierars-geo export model.ckpt --format onnx -o qgis/model.onnx --deepness --tile-px 512
-  hierars-geo export model.ckpt --format torch -o model.pt2
+  hierars-geo export model.ckpt --format torch -o torch/model.pt2
 """
 
 

@@ -113,6 +113,21 @@ def test_commands_exist_with_the_options_they_are_given(fence, command, tmp_path
         assert words[0] in ("dask", "qgis")
 
 
+def _examples():
+    """Examples that ``--help`` shows, of a command and of its sub-commands."""
+    for command in [name for name in COMMANDS if name not in TRAINING]:
+        parser = _parser(command)
+        choices = [action.choices for action in parser._actions if action.dest == "subcommand"]
+        for shown in (parser, *(sub for choice in choices for sub in choice.values())):
+            lines = (shown.epilog or "").replace("\\\n", " ").splitlines()
+            yield from (line.strip() for line in lines if line.strip().startswith("hierars-geo "))
+
+
+@pytest.mark.parametrize("example", list(dict.fromkeys(_examples())))
+def test_examples_of_help_exist_with_their_options(example, tmp_path):
+    _check_ours(words_of(example)[1:], tmp_path)
+
+
 def _options(command, subcommand=""):
     parser = _parser(command)
     found = set(parser._option_string_actions)
