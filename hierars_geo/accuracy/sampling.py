@@ -13,7 +13,7 @@ from ..errors import OptionError
 from ..metrics import allocate, sample_size
 from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
-from ..vector import PathMap, find_map_files, find_taxonomy, open_path_map
+from ..vector import PathMap, find_map_files, find_taxonomy, forget_times, open_path_map
 from .strata import DrawnPixels, Progress, Strata, count_paths, draw_pixels
 
 #: Layers of the file, and the column that people fill in.
@@ -127,6 +127,7 @@ def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame) -> None:
         pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
             strata, path, layer=STRATA_LAYER, driver="GPKG", append=True
         )
+        forget_times(path)
 
 
 __all__ = ("POINTS_LAYER", "REFERENCE_COLUMN", "STRATA_LAYER", "sample_points")

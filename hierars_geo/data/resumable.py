@@ -16,9 +16,13 @@ class ResumableBatches(BatchSampler):
     skip = 0
 
     def __iter__(self) -> Iterator[list[Any]]:
-        """Yield the batches after the skipped ones; the next iteration yields all."""
+        """Yield the batches after the skipped ones; the next iteration yields all.
+
+        Skipping counts as done when the first batch is asked for: with workers, PyTorch makes a second
+        iterator before it takes anything from the first.
+        """
         skip, self.skip = self.skip, 0
-        return islice(super().__iter__(), skip, None)
+        yield from islice(super().__iter__(), skip, None)
 
 
 class ResumableLoader(DataLoader[dict[str, Any]]):

@@ -11,6 +11,7 @@ from .path_map import PathMap, open_path_map
 from .regions import Regions, label_regions
 from .scan import RowScanner
 from .sieving import sieve
+from .table_times import forget_times
 
 __all__ = (
     "AreaTables",
@@ -26,6 +27,7 @@ __all__ = (
     "class_areas",
     "find_map_files",
     "find_taxonomy",
+    "forget_times",
     "label_regions",
     "nest_levels",
     "open_path_map",

@@ -17,6 +17,7 @@ from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
 from .map_files import find_map_files, find_taxonomy
 from .path_map import open_path_map
+from .table_times import forget_times
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
 _SUFFIXES = (".csv", ".gpkg", ".parquet")
@@ -175,6 +176,7 @@ def _write(tables: AreaTables, target: Path) -> None:
             pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
                 tables.classes, path, layer="classes", driver="GPKG", append=True
             )
+            forget_times(path)
 
 
 __all__ = ("AreaTables", "class_areas")

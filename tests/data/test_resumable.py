@@ -19,10 +19,10 @@ class Counted:
         return index
 
 
-def loader(data):
-    return ResumableLoader(
-        data, batch_sampler=ResumableBatches(range(10), 3, drop_last=True), collate_fn=list
-    )
+def loader(data, workers=0):
+    batches = ResumableBatches(range(10), 3, drop_last=True)
+    kept = {"num_workers": workers, "persistent_workers": workers > 0}
+    return ResumableLoader(data, batch_sampler=batches, collate_fn=list, **kept)
 
 
 @pytest.mark.parametrize("stop", [1, 2])
@@ -36,6 +36,16 @@ def test_it_goes_on_with_the_next_batch_and_reads_no_other(stop):
     assert given + rest == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert data.read == [number for batch in rest for number in batch]
     assert len(list(second)) == len(second) == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_go_on_with_the_next_batch(workers):
+    """PyTorch then makes two iterators of the batches and takes from the second alone."""
+    second = loader(Counted(), workers)
+    second.load_state_dict({"batches": 1})
+    assert list(second) == [[3, 4, 5], [6, 7, 8]]
+    assert second.state_dict() == {"batches": 0}
+    assert list(second) == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
 def test_at_the_end_of_an_epoch_nothing_is_skipped():
