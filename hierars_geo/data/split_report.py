@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import list_some
 from ..raster import as_output_error, atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 from .survey import Survey
@@ -42,19 +43,20 @@ def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxono
     _write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
     bands = {name: found.bands.to_dict() for name, found in surveys.items() if found.bands is not None}
     _write_json(target / "statistics.json", bands)
-    for name, found in surveys.items():
-        missing = [
-            label
-            for label, count in zip(taxonomy.class_names(taxonomy.num_levels), found.classes[-1], strict=True)
-            if not count
-        ]
+    if any(sum(found.classes[0]) for found in surveys.values()):  # a training on nothing is refused in a line
+        _log_summary(surveys, taxonomy)
+
+
+def _log_summary(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
+    names = taxonomy.class_names(taxonomy.num_levels)
+    for split, found in surveys.items():
+        leaves = found.classes[-1]
+        missing = [name for name, count in zip(names, leaves, strict=True) if not count]
+        without = f", without {list_some(missing)}" if missing else ""
+        present = len(leaves) - len(missing)
+        labelled = sum(found.classes[0])
         _LOG.info(
-            "%s: %d labelled pixels, %d of %d leaf classes%s",
-            name,
-            sum(found.classes[0]),
-            len(found.classes[-1]) - len(missing),
-            len(found.classes[-1]),
-            f", without {', '.join(missing)}" if missing else "",
+            "%s: %d labelled pixels, %d of %d classes%s", split, labelled, present, len(leaves), without
         )
 
 

@@ -100,7 +100,9 @@ def test_a_checkpoint_of_other_bands_says_which(workplace, checkpoint, tmp_path,
 def test_without_a_terminal_lines_say_how_far_it_is(workplace, tmp_path, capsys):
     config = workplace.config(tmp_path, trainer__enable_progress_bar=True)
     assert main(["fit", "--config", config]) == 0
-    assert re.search(r"^step 10: .*val/mIoU_L3 [\d.]+", capsys.readouterr().err, re.MULTILINE)
+    said = capsys.readouterr().err
+    assert re.search(r"^train: \d+ labelled pixels, \d+ of 18 classes, without .*Lake", said, re.MULTILINE)
+    assert re.search(r"^step 10: .*val/mIoU_L3 [\d.]+", said, re.MULTILINE)
 
 
 @pytest.mark.slow
