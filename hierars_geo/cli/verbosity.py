@@ -5,8 +5,10 @@ Results of commands that are there to print them are printed however quiet.
 
 import logging
 import os
+import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from contextvars import ContextVar
@@ -39,6 +41,9 @@ _PRINTING: Final = (
     ("validate",),
     ("view",),
 )
+
+#: Notes that differ in names and numbers alone are shown so many times by one command.
+MOST_ALIKE: Final = 5
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
@@ -88,7 +93,7 @@ class Verbosity:
             stack.callback(_quiet.reset, token)
             if not self.debug:  # warnings of libraries say nothing to who only runs commands
                 warnings.simplefilter("ignore")
-                warnings.showwarning = _show_warning
+                warnings.showwarning = _Notes()
             if not self.debug and not self.quiet:
                 warnings.simplefilter("always", HieraRSWarning)
             if self.quiet and not _prints(arguments):
@@ -126,15 +131,28 @@ def _logging(verbosity: Verbosity) -> Iterator[None]:
         ours.setLevel(before)
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    note(str(message))
+class _Notes:
+    """Shows warnings as notes; of those that say the same of one scene after the other the first few."""
+
+    def __init__(self) -> None:
+        self._given: Counter[str] = Counter()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message)
+        alike = re.sub(r"\d+", "0", text.partition(": ")[2] or text)
+        self._given[alike] += 1
+        if self._given[alike] <= MOST_ALIKE:
+            note(text)
+        elif self._given[alike] == MOST_ALIKE + 1:
+            note("more notes like the last ones follow and are left out; --debug shows all.")
 
 
-__all__ = ("EVERYWHERE", "Verbosity", "is_quiet", "note")
+__all__ = ("EVERYWHERE", "MOST_ALIKE", "Verbosity", "is_quiet", "note")

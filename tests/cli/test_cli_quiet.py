@@ -3,13 +3,15 @@
 import io
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from hierars_geo.cli import COMMANDS, main
 from hierars_geo.cli.progress import LINE_EVERY_S, ProgressLines
-from hierars_geo.cli.verbosity import Verbosity, is_quiet
+from hierars_geo.cli.verbosity import MOST_ALIKE, Verbosity, is_quiet
+from hierars_geo.errors import HieraRSWarning
 
 CATALOG = Path(__file__).parents[2] / "data_catalog"
 
@@ -98,6 +100,21 @@ def test_the_options_may_stand_anywhere_but_after_two_dashes():
     with Verbosity(quiet=True).of(["predict"]):
         assert is_quiet()
     assert not is_quiet()
+
+
+def test_one_note_of_ten_thousand_scenes_is_no_flood(capfd):
+    with Verbosity().of(["predict"]):
+        for number in range(10_000):
+            warnings.warn(
+                f"tile_{number}: pixels of {number} m, trained on 10 m.", HieraRSWarning, stacklevel=1
+            )
+        warnings.warn("tile_9: no pixel holds data.", HieraRSWarning, stacklevel=1)
+        warnings.warn("what a library thinks", UserWarning, stacklevel=1)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "hierars-geo: note: tile_0: pixels of 0 m, trained on 10 m."
+    assert len(lines) == MOST_ALIKE + 2
+    assert lines[-2].endswith("like the last ones follow and are left out; --debug shows all.")
+    assert lines[-1] == "hierars-geo: note: tile_9: no pixel holds data."
 
 
 def test_logs_get_a_line_a_minute(monkeypatch):
