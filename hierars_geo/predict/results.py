@@ -3,19 +3,23 @@
 import json
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..raster import SceneReader, as_output_error, move_into_place, place_raster
 from .checkpoint import LoadedModel
-from .layers import STACK_LAYER, STACK_NAME, wanted_layers
+from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .manifest import manifest_digest
 from .maps import write_layer, write_stack
 from .options import PredictOptions
 from .provenance import prediction_item
 from .row_store import RowStore
 from .run_folder import RunFolder
+
+#: Files that are made at the same time: what one of them leaves of a core the other takes.
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -85,37 +89,35 @@ def write_results(
     with as_output_error(finished):
         finished.mkdir()
     levels = options.resolved_levels(taxonomy.num_levels)
-    layers = {layer.name: layer for layer in wanted_layers(options, levels)}
-    for name, path in outputs.layers.items():
+    layers: dict[str, Layer] = {layer.name: layer for layer in wanted_layers(options, levels)}
+
+    def write(name: str, path: Path) -> None:
         final = finished / path.name
         if name == STACK_NAME:
             classes = [layer for layer in layers.values() if layer.kind == "class"]
             write_stack(classes, store, scene.grid, taxonomy, final, tags)
         else:
             write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
-    _write_item(scene, outputs, finished / outputs.item.name, loaded, options, manifest)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="write-layer") as pool:
+        begun = [pool.submit(write, name, path) for name, path in outputs.layers.items()]
+        try:
+            for future in begun:
+                future.result()
+        finally:
+            for future in begun:
+                future.cancel()
+    written = {layers.get(name, STACK_LAYER): path.name for name, path in outputs.layers.items()}
+    content = prediction_item(scene, written, loaded, options, folder=outputs.item.parent)
+    content["properties"]["hierars:run"] = manifest_digest(manifest)
+    item = finished / outputs.item.name
+    with as_output_error(item):
+        item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
     run.begin_placing()
     outputs.item.unlink(missing_ok=True)  # the item says that the set is complete: gone first, back last
     for path in outputs.layers.values():
         place_raster(finished / path.name, path)
-    move_into_place(finished / outputs.item.name, outputs.item)
-
-
-def _write_item(
-    scene: SceneReader,
-    outputs: Prediction,
-    item: Path,
-    loaded: LoadedModel,
-    options: PredictOptions,
-    manifest: Mapping[str, Any],
-) -> None:
-    layers = wanted_layers(options, options.resolved_levels(loaded.record.taxonomy.num_levels))
-    named = {layer.name: layer for layer in (STACK_LAYER, *layers)}
-    names = {named[name]: path.name for name, path in outputs.layers.items()}
-    content = prediction_item(scene, names, loaded, options, folder=outputs.item.parent)
-    content["properties"]["hierars:run"] = manifest_digest(manifest)
-    with as_output_error(item):
-        item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+    move_into_place(item, outputs.item)
 
 
 __all__ = ("Prediction", "planned_outputs", "write_results")
