@@ -58,6 +58,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  # MkDocs hands over more
+    """Keep a figure and its spread on one line, in the narrow columns of tables."""
+    return re.sub(r"(?<=\d) ± (?=\d)", "\u00a0±\u00a0", markdown)
+
+
 def home_page() -> str:
     """Return README.md with links as seen from the folder of the documentation."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
