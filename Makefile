@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill bench clean
+.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill endurance bench clean
 
 # $(call fresh,FOLDER,PYTHON,WHAT): a new environment in FOLDER with WHAT installed.
 fresh = rm -rf $(1); \
@@ -86,6 +86,9 @@ docs-commands: $(STAMP) ## run the commands of README and docs on small scenes
 
 drill: $(STAMP) ## kill, interrupt and crowd every command; see that it goes on (root for full disks)
 	$(BIN)/python experiments/drill/drill.py
+
+endurance: $(STAMP) ## train, predict and write results for long; see that nothing grows
+	$(BIN)/python experiments/drill/endurance.py
 
 bench: $(STAMP) ## run every benchmark of experiments/bench, one after the other
 	@set -eu; for script in experiments/bench/bench_*.py; do \
