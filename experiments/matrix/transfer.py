@@ -23,6 +23,10 @@ VARIANTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "TransLU over a new decoder: CDKS and CDSA, starting from the backbone of stage 1 alone",
         {"cdks": True, "cdsa": True, "start": "backbone"},
     ),
+    "translu_own_labels": (
+        "TransLU over a new decoder, the source's labels only where the target has none",
+        {"cdks": True, "cdsa": True, "start": "backbone", "pseudo_labels": "unlabelled"},
+    ),
 }
 #: Per cent of the labelled blocks of the training ground.
 PER_CENT: Final = (1, 5, 10, 100)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -37,6 +37,7 @@ from .start import log_report
 _LOG = logging.getLogger(__name__)
 
 Start = Literal["scratch", "backbone", "decoder"]
+PseudoLabels = Literal["everywhere", "unlabelled"]
 
 
 class TransLUTask(SegmentationTask):
@@ -61,6 +62,8 @@ class TransLUTask(SegmentationTask):
             ``hierars-geo expand`` gave more categories: its target branch, class by class by name, its
             interactions and, where ``source`` is not given, its source branch. ``start`` does not count then.
         freeze_backbone: Train the target's decoder and head alone, its backbone staying in eval mode.
+        pseudo_labels: Where the source's own decision is the label of an anchored level: ``everywhere``, as
+            published, or only on what the target leaves ``unlabelled``: better where labels are many.
         architecture: Decoder of the target (default: the source's).
         encoder: Backbone of the target (default: the source's).
         mode: How the levels talk, see :class:`hierars_geo.nn.BHCCM`.
@@ -105,6 +108,7 @@ class TransLUTask(SegmentationTask):
         start: Start = "decoder",
         start_checkpoint: str | None = None,
         freeze_backbone: bool = False,
+        pseudo_labels: PseudoLabels = "everywhere",
         architecture: str | None = None,
         encoder: str | None = None,
         mode: str = "residual",
@@ -131,6 +135,11 @@ class TransLUTask(SegmentationTask):
     ) -> None:
         if alpha < 0:
             raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
+        if pseudo_labels not in get_args(PseudoLabels):
+            raise OptionError(
+                f"Expected pseudo_labels to be one of {', '.join(get_args(PseudoLabels))}, but got "
+                f"'{pseudo_labels}'."
+            )
         if mode == "flat":
             raise OptionError("Expected a mode with several levels, but got 'flat'. Train it by BHCCMTask.")
         begun = None if start_checkpoint is None else _Begun.read(start_checkpoint)
@@ -163,6 +172,7 @@ class TransLUTask(SegmentationTask):
         #: What the target's weights came from, kept by every checkpoint; None from scratch.
         self.started_from: dict[str, Any] | None = None
         self._report: InitReport | None = None
+        self._pseudo_labels = pseudo_labels
         if trained is not None:
             if isinstance(self.model, TransLU):
                 trained.load_into(self.model.source)
@@ -222,7 +232,8 @@ class TransLUTask(SegmentationTask):
         logits, scores = self.model.with_source(batch["image"], batch["valid"])
         with self._full_precision():
             levels, _ = self.loss.targets(self.target(batch))
-            target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"])
+            replace = self._pseudo_labels == "everywhere"
+            target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"], replace)
             if self.training:
                 self._count_contradictions(target, self.model.cdsa.contradictions(target))
         return logits, target

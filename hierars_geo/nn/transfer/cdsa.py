@@ -188,7 +188,7 @@ class CDSA:
         return masked
 
     def pseudo_labels(
-        self, scores: dict[int, Tensor], levels: Sequence[Tensor], valid: Tensor
+        self, scores: dict[int, Tensor], levels: Sequence[Tensor], valid: Tensor, replace: bool = True
     ) -> list[Tensor]:
         """Replace the labels of the anchored levels, but not of the finest, by the source's own argmax.
 
@@ -200,6 +200,8 @@ class CDSA:
             scores: From :meth:`scores`, at the labels' size.
             levels: N maps (B, H, W) int64 of the target's labels, ``IGNORE_INDEX`` where unknown.
             valid: (B, H, W) bool.
+            replace: Whether they stand in for the target's own labels, too, as published, or only where it
+                has none.
 
         Returns:
             N maps (B, H, W) int64.
@@ -217,6 +219,8 @@ class CDSA:
                 pseudo = torch.where(torch.isin(given, others), given, IGNORE_INDEX)
             for index, (level, source_index) in zip(entry.classes, entry.sources, strict=True):
                 pseudo = torch.where(seen[level] == source_index, index, pseudo)
+            if not replace:
+                pseudo = torch.where(given == IGNORE_INDEX, pseudo, given)
             labels[entry.level] = torch.where(valid, pseudo, IGNORE_INDEX)
         return labels
 

@@ -65,6 +65,13 @@ def test_masks_and_pseudo_labels_follow_the_equations_pixel_by_pixel() -> None:
     torch.testing.assert_close(masked[2], own[2])
     assert illegal.any()
     assert not illegal.all()
+    own_labels = torch.randint(0, 2, (2, *SIZE), generator=torch.Generator().manual_seed(4))
+    own_labels[leaf == IGNORE_INDEX] = IGNORE_INDEX
+    kept = cdsa.pseudo_labels(scores, [own_labels, ignored, leaf], valid, replace=False)
+    expected_first = torch.where(own_labels == IGNORE_INDEX, labels[0], own_labels)
+    assert torch.equal(kept[0][valid], expected_first[valid])
+    assert torch.equal(kept[1], labels[1])  # no own label there: the source's everywhere
+    assert (kept[0][~valid] == IGNORE_INDEX).all()
 
 
 def test_masks_are_resized_to_the_targets_resolution() -> None:
