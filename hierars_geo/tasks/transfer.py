@@ -133,15 +133,7 @@ class TransLUTask(SegmentationTask):
         gsd_m: float | None = None,
         harmonize: bool | None = None,
     ) -> None:
-        if alpha < 0:
-            raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
-        if pseudo_labels not in get_args(PseudoLabels):
-            raise OptionError(
-                f"Expected pseudo_labels to be one of {', '.join(get_args(PseudoLabels))}, but got "
-                f"'{pseudo_labels}'."
-            )
-        if mode == "flat":
-            raise OptionError("Expected a mode with several levels, but got 'flat'. Train it by BHCCMTask.")
+        _check_options(alpha, mode, pseudo_labels)
         begun = None if start_checkpoint is None else _Begun.read(start_checkpoint)
         trained = None if source is None else _Source.read(source)
         if trained is None and begun is not None:
@@ -365,6 +357,23 @@ class _Begun:
             expected = f"Expected {self.path} to hold the interactions that are configured"
             load_weights(model.cdks, weights_below(self.state, "model.cdks."), expected)
         return report
+
+
+def _check_options(alpha: float, mode: str, pseudo_labels: str) -> None:
+    """Refuse values that no training can use.
+
+    Raises:
+        OptionError: One is out of range.
+    """
+    if alpha < 0:
+        raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
+    if pseudo_labels not in get_args(PseudoLabels):
+        raise OptionError(
+            f"Expected pseudo_labels to be one of {', '.join(get_args(PseudoLabels))}, but got "
+            f"'{pseudo_labels}'."
+        )
+    if mode == "flat":
+        raise OptionError("Expected a mode with several levels, but got 'flat'. Train it by BHCCMTask.")
 
 
 def _target_config(

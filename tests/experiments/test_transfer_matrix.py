@@ -90,7 +90,7 @@ def test_is_built_with_the_parts_that_its_name_says(path, sources):
     if two_branches:
         assert (task.model.cdks is not None) == ("cdsa_only" not in variant)
         assert (task.model.cdsa is not None) == ("cdks_only" not in variant)
-    report = getattr(task, "initialised", None)
+    report = task.started_from
     assert (report is None) == ("scratch" in variant or "imagenet" in variant)
     trained = [name for name, p in task.named_parameters() if p.requires_grad]
     assert any("encoder" in name for name in trained) == ("frozen" not in variant)
