@@ -9,7 +9,8 @@ import shapely
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from scene_files import write
 
-from hierars_geo.data.catalog import BuildOptions, build_catalog, validate_catalog
+from hierars_geo.data.catalog import BuildOptions, build_catalog, stac, validate_catalog
+from hierars_geo.data.catalog.checksum import multihash
 from hierars_geo.errors import DataError, OptionError, OutputError
 
 
@@ -98,6 +99,17 @@ def test_all_unusable_files_are_named_at_once_or_kept_in_a_list(scenes, tmp_path
     collection, items = items_of(result)
     assert len(items) == 2
     assert set(collection.extra_fields["hierars:skipped"]) == {"text_20200101.tif", "nowhere_20200101.tif"}
+
+
+def test_a_file_that_is_taken_away_while_its_checksum_is_made_is_named(scenes, tmp_path, monkeypatch):
+    def gone(path):
+        path.unlink()
+        return multihash(path)
+
+    monkeypatch.setattr(stac, "multihash", gone)
+    with pytest.raises(DataError, match=r"2 are not: .*No such file or directory: .*GF2_20150212_a"):
+        build_catalog(scenes, tmp_path / "c", BuildOptions(checksums=True))
+    assert not (tmp_path / "c").exists()
 
 
 def test_files_without_a_date_ask_for_one(tmp_path):
