@@ -73,6 +73,8 @@ class Walk:
         self.stand_ins: dict[str, dict[str, str]] = RULES["stand_ins"].get(document.name, {})
         self.port = free_port()
         self.services: list[subprocess.Popen[str]] = []
+        if folder.exists():  # of an earlier run with --keep
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
         (folder / "experiments").symlink_to(ROOT / "experiments")
         shared = folder.parent / "shared"
@@ -210,7 +212,9 @@ def main(argv: Sequence[str]) -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("documents", nargs="*", help="names of documents (default: all)")
     p.add_argument(
-        "--keep", type=Path, help="folder to work in, which is left as it is (default: a temporary one)"
+        "--keep",
+        type=Path,
+        help="folder to work in; what it holds of generated scenes is used again (default: a temporary one)",
     )
     p.add_argument("--list", action="store_true", help="only list the commands")
     args = p.parse_args(argv)

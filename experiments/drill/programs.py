@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 #: A command that takes longer hangs, in seconds.
-TIMEOUT_S = 600
+TIMEOUT_S = 1200
 
 #: Imported once; importing them takes longer than most commands.
 PRELOADED = ["hierars_geo.cli.training_cli", "hierars_geo.export", "hierars_geo.report", "hierars_geo.vector"]

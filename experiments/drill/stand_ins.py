@@ -29,7 +29,7 @@ SMALL_ENCODER = "tu-test_resnet"
 
 
 class GeneratedPlace:
-    """Scenes, maps and models that stand-ins are made of, each made when it is first asked for.
+    """Scenes, maps and models that stand-ins are made of, each made when it is first asked for and then kept.
 
     Args:
         folder: Where they lie.
@@ -43,14 +43,17 @@ class GeneratedPlace:
         """Folder of a small demonstration: scenes, model.ckpt, maps."""
         out = self.folder / "demo_out"
         small = ["--size-m", SIZE_M, "--steps", "2", "--chip-size", "32", "--encoder", SMALL_ENCODER]
-        _run("demo", str(out), *small)
+        if not (out / "report.html").exists():
+            _run("demo", str(out), *small, "--overwrite")
         return out
 
     @cached_property
     def scenes(self) -> Path:
         """Scenes of all sensors, and those of crops."""
-        _run("synth", str(self.folder / "scenes"), "--size-m", SIZE_M, "--crops")
-        return self.folder / "scenes"
+        out = self.folder / "scenes"
+        if not (out / "crop_test" / "crop_test_labels.tif").exists():
+            _run("synth", str(out), "--size-m", SIZE_M, "--crops", "--overwrite")
+        return out
 
     @cached_property
     def crop_model(self) -> Path:
