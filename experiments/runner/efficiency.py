@@ -80,20 +80,14 @@ def efficiency_markdown(rows: Sequence[EfficiencyRow]) -> str:
                 [
                     row.variant,
                     str(row.seeds),
-                    _cell(row.miou),
-                    *(_cell(row.iou.get(name)) for name in names),
+                    row.miou.text(),
+                    *(row.iou[name].text() if name in row.iou else "-" for name in names),
                 ]
                 for row in own
                 if row.per_cent == per_cent
             ]
             parts.append(layout_table(["variant", "seeds", "mIoU", *(f"IoU {n}" for n in names)], lines))
     return "\n".join(parts)
-
-
-def _cell(spread: Spread | None) -> str:
-    if spread is None:
-        return "-"
-    return f"{spread.mean:.1f}" + ("" if spread.std is None else f" ± {spread.std:.1f}")
 
 
 def draw_efficiency(rows: Sequence[EfficiencyRow], path: Path) -> None:

@@ -10,8 +10,8 @@ from hierars_geo.raster import atomic_path
 
 from .table import VariantRow
 
-#: Of the variants, told apart also by readers who see no red and green (Okabe and Ito).
-COLORS = ("#999999", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#000000")
+#: Of the variants, told apart also by readers who see no red and green (Okabe and Ito, and one more).
+COLORS = ("#999999", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#000000", "#882255")
 
 
 def draw_scores(rows: Sequence[VariantRow], path: Path) -> None:

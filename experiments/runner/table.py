@@ -26,6 +26,11 @@ class Spread:
         """Summarise at least one value."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else None)
 
+    def text(self, digits: int = 1, sign: str = "-") -> str:
+        """Write mean and deviation; ``sign`` "+" shows the sign of a positive mean, too."""
+        spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
+        return f"{self.mean:{sign}.{digits}f}{spread}"
+
 
 @dataclass(frozen=True)
 class VariantRow:
@@ -204,9 +209,7 @@ def _cell(name: str, spread: Spread | None, sign: str = "-") -> str:
     """Write mean and deviation; ``sign`` "+" shows the sign of a positive mean, too."""
     if spread is None:
         return "-"
-    digits = 3 if name == "tree distance" else 0 if name.startswith("train") else 1
-    spread_text = "" if spread.std is None else f" ± {spread.std:.{digits}f}"
-    return f"{spread.mean:{sign}.{digits}f}{spread_text}"
+    return spread.text(3 if name == "tree distance" else 0 if name.startswith("train") else 1, sign)
 
 
 __all__ = ("Spread", "VariantRow", "layout_table", "summarise", "to_csv", "to_json", "to_markdown")
