@@ -106,15 +106,15 @@ def to_radians(points: Points, crs: CRS, strict: bool = True) -> Points:
     base = crs.source_crs if rotated else crs.geodetic_crs
     if base is None:
         raise _not_on_earth(crs)
+    # pyproj takes arrays of one for numbers, of which NumPy warns or which it refuses, by its version.
+    x, y = points[:, 0].tolist() if points.shape[1] == 1 else points
     try:
-        lonlat = Transformer.from_crs(crs, base, always_xy=True).transform(
-            points[0], points[1], errcheck=strict
-        )
+        lonlat = Transformer.from_crs(crs, base, always_xy=True).transform(x, y, errcheck=strict)
     except ProjError as error:
         raise RasterError(
             f"Expected every pixel to lie on the Earth, but {error} (CRS {crs.name}). Check the raster's CRS."
         ) from error
-    return np.stack(lonlat) * base.axis_info[0].unit_conversion_factor
+    return np.reshape(lonlat, points.shape) * base.axis_info[0].unit_conversion_factor
 
 
 def geod_of(crs: CRS) -> Geod:
