@@ -31,7 +31,7 @@ from survival.outcome import HEADER, Outcome
 from survival.running import prepare
 from survival.sizes import many_rasters, sparse_raster
 from survival.together import two_runs, worker_killed
-from survival.trial import Bench, make_bench
+from survival.trial import Bench, NotUndisturbedError, make_bench
 
 #: Part -> what is done to a command.
 _PER_COMMAND: dict[str, Callable[[Bench, Command, Tick], Outcome]] = {
@@ -126,4 +126,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except NotUndisturbedError as error:
+        sys.exit(f"without any fault: {error}")

@@ -19,7 +19,7 @@ from .running import Ended, Running, run
 from .trial import Bench
 
 _TURNS = 3
-_DASK_LIMIT_S = 400.0
+_DASK_LIMIT_S = 1800.0
 
 
 def two_runs(bench: Bench, command: Command, tick: Tick) -> Outcome:

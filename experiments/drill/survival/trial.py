@@ -28,12 +28,10 @@ class Bench:
     folder: Path
     whole: dict[str, dict[str, str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    _trials: int = 0
 
     @contextmanager
     def trial(self) -> Iterator[Path]:
         """Give a folder with the inputs in ``in`` and an empty ``out``; it is removed after use."""
-        self._trials += 1
         place = self.folder / "trial"  # the same every time: paths are part of some results
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(self.folder / "in", place / "in")
