@@ -95,7 +95,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def listens(port: int, seconds: float = 120.0) -> bool:
+def listens(port: int, seconds: float = 300.0) -> bool:
     """Wait until somebody listens to a port."""
     last = time.monotonic() + seconds
     while time.monotonic() < last:
