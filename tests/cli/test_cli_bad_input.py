@@ -339,8 +339,8 @@ def test_an_interrupted_prediction_keeps_its_rows_out_of_sight(inputs, tmp_path,
     windows = ["--window", "32", "--overlap", "0.97", "--batch-size", "1"]
     outcome = run(["predict", good["CKPT"], good["IMAGE"], "-o", str(tmp_path), *windows], capsys)
     status, lines = outcome
-    assert (status, lines[-1]) == (130, "hierars-geo: predict: interrupted.")
-    assert "--resume" in lines[-2]
+    kept = "Rows that were finished are kept: go on with --resume."
+    assert (status, lines[-1]) == (130, f"hierars-geo: predict: interrupted. {kept}")
     assert [path.suffix for path in tmp_path.iterdir()] == [".hierars-part"]
 
 
@@ -349,7 +349,8 @@ def test_an_interrupted_training_leaves_no_checkpoint(workplace, tmp_path, capsy
     config = workplace.config(tmp_path, trainer__max_steps=100000, data__chips_per_epoch=100000)
     interrupt_when(lambda: any(tmp_path.rglob("metrics.csv")))
     status, lines = run(["fit", "--config", config], capsys)
-    assert (status, lines[-1]) == (130, "hierars-geo: fit: interrupted.")
+    none = "No checkpoint was written yet: run it again."
+    assert (status, lines[-1]) == (130, f"hierars-geo: fit: interrupted. {none}")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
         *("config.yaml", "metrics.csv"),
         *("statistics.json", "class_histograms.csv", "class_histograms.json"),  # of the data, not of a model

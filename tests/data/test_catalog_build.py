@@ -1,6 +1,7 @@
 """STAC collections of real files: what they say, that they are valid, and what is found wrong later."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pystac
@@ -110,6 +111,15 @@ def test_a_file_that_is_taken_away_while_its_checksum_is_made_is_named(scenes, t
     with pytest.raises(DataError, match=r"2 are not: .*No such file or directory: .*GF2_20150212_a"):
         build_catalog(scenes, tmp_path / "c", BuildOptions(checksums=True))
     assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_that_is_taken_away_while_it_is_searched_is_named(scenes, tmp_path, monkeypatch):
+    def gone(folder, pattern):
+        raise FileNotFoundError(2, "No such file or directory", str(scenes / "S2_20190801T030541"))
+
+    monkeypatch.setattr(Path, "rglob", gone)
+    with pytest.raises(DataError, match=r"scenes to be a folder that can be searched, .*S2_20190801T030541"):
+        build_catalog(scenes, tmp_path / "c")
 
 
 def test_files_without_a_date_ask_for_one(tmp_path):

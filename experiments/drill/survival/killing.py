@@ -99,7 +99,8 @@ def _interrupt_problem(
     if status != INTERRUPTED or "Traceback" in stderr:
         return f"status {status}: {stderr.strip()[-300:]}"
     begun = command.name not in _KEPT or any((trial / "out").rglob(_KEPT[command.name]))
-    if len(own) != 1 or (command.remedy if begun else "again") not in own[0]:
+    remedies = (command.remedy,) if begun else (command.remedy, "again")
+    if len(own) != 1 or not any(remedy in own[0] for remedy in remedies):
         return f"no one line that says how to go on: {' / '.join(own)}"
     if bad := half_written(trial / "out", bench.whole[command.name]):
         return f"half-written: {', '.join(bad[:3])}"

@@ -128,6 +128,7 @@ def find_files(root: Path, out_dir: Path, georeferenced: bool) -> list[Path]:
 
     Raises:
         MissingFileError: There is no such folder, or no raster in it.
+        DataError: It cannot be searched.
     """
     if not root.is_dir():
         raise MissingFileError(
@@ -135,15 +136,21 @@ def find_files(root: Path, out_dir: Path, georeferenced: bool) -> list[Path]:
         )
     suffixes = RASTER_SUFFIXES if georeferenced else (*RASTER_SUFFIXES, *_PICTURE_SUFFIXES)
     inside = out_dir.resolve()
-    found = [
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in suffixes
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        and not path.resolve().is_relative_to(inside)
-        and "QI_DATA" not in path.parts  # quality masks of a Sentinel-2 product
-    ]
+    try:
+        found = [
+            path
+            for path in root.rglob("*")
+            if path.suffix.lower() in suffixes
+            and path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(root).parts)
+            and not path.resolve().is_relative_to(inside)
+            and "QI_DATA" not in path.parts  # quality masks of a Sentinel-2 product
+        ]
+    except OSError as error:  # a folder that goes while it is searched, or may not be read
+        raise DataError(
+            f"Expected {root} to be a folder that can be searched, but got: {error}. Leave it in place until "
+            "the end, and check permissions."
+        ) from error
     if not found:
         raise MissingFileError(f"Expected {root} to hold rasters ({', '.join(suffixes)}), but got none.")
     return sorted(found)
