@@ -53,7 +53,10 @@ STEPS = 16
 #: Within an epoch of 8 steps.
 BREAK = 12
 #: What says when something was made.
-TIMES = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( ?UTC|Z|\+00:00)?")
+TIMES = re.compile(
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( ?UTC|Z|\+00:00)?"
+    rb'|("hierars:run": "|Run</th><td>)[0-9a-f]{64}'  # digest of a run, in it the times of its inputs
+)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,11 @@ RANDOM = {
     "model__ema_decay": 0.9,
     "model__class_weights": "sqrt_inverse",
 }
-TIMES = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( ?UTC|Z)?")
+#: When something was made; and the digest of a run, in which are the times of its inputs.
+TIMES = re.compile(
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( ?UTC|Z)?"
+    rb'|("hierars:run": "|Run</th><td>)[0-9a-f]{64}'
+)
 
 
 def tensors(content, path=""):
