@@ -15,6 +15,7 @@ from ..raster import (
     SceneReader,
     bounded_block_cache,
     check_writable_folder,
+    document_of,
     open_mosaic,
     open_scene,
     refuse_existing,
@@ -229,7 +230,8 @@ class Predictor:
                 if replaced:
                     _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
                 if not run.is_placing:
-                    refuse_existing([*outputs.layers.values(), outputs.item], overwrite)
+                    inputs = (*scene.paths, *_documents(raster_path), self.loaded.path)
+                    refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
                 store = self._fill(scene, plan, run, batch_size, progress, engine, job)
                 self._check_unchanged(scene, manifest, run)
                 write_results(scene, store, outputs, run, self.loaded, self.options, manifest)
@@ -314,6 +316,12 @@ class Predictor:
         """Say what the reader noted, and what differs from training."""
         for note in (*scene.notes, *training_notes(scene.grid, self.loaded.record, self.window_px)):
             _note(scene.name, note)
+
+
+def _documents(raster_path: ScenePath) -> list[str]:
+    """Files or addresses that a scene was named by: its STAC item is read, too."""
+    parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
+    return [document_of(str(part)) for part in parts]
 
 
 def _note(scene_name: str, note: str) -> None:

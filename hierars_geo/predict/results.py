@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,6 @@ from .options import PredictOptions
 from .provenance import prediction_item
 from .row_store import RowStore
 from .run_folder import RunFolder
-
-#: Files that are made at the same time: what one of them leaves of a core the other takes.
-_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -91,22 +87,13 @@ def write_results(
     levels = options.resolved_levels(taxonomy.num_levels)
     layers: dict[str, Layer] = {layer.name: layer for layer in wanted_layers(options, levels)}
 
-    def write(name: str, path: Path) -> None:
+    for name, path in outputs.layers.items():
         final = finished / path.name
         if name == STACK_NAME:
             classes = [layer for layer in layers.values() if layer.kind == "class"]
             write_stack(classes, store, scene.grid, taxonomy, final, tags)
         else:
             write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
-
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="write-layer") as pool:
-        begun = [pool.submit(write, name, path) for name, path in outputs.layers.items()]
-        try:
-            for future in begun:
-                future.result()
-        finally:
-            for future in begun:
-                future.cancel()
     written = {layers.get(name, STACK_LAYER): path.name for name, path in outputs.layers.items()}
     content = prediction_item(scene, written, loaded, options, folder=outputs.item.parent)
     content["properties"]["hierars:run"] = manifest_digest(manifest)

@@ -179,3 +179,16 @@ def test_a_safe_folder_gives_each_band_at_its_finest(write_scene, tmp_path):
     with open_scene(tmp_path / "S2A_MSIL2A_X.SAFE", ["B2"]) as scene:
         assert scene.grid.shape == (32, 32)
         assert scene.name == "S2A_MSIL2A_X"
+
+
+def test_a_prediction_never_replaces_the_item_it_is_made_from(save_checkpoint, write_scene, tmp_path):
+    """The item of the input has the name that the item of the result would get."""
+    scene = write_scene(height=70, width=70)
+    item = tmp_path / "own.json"
+    assets = {"image": {"href": f"./{scene.name}", "roles": ["data"]}}
+    item.write_text(json.dumps({"type": "Feature", "id": "own", "assets": assets}))
+    before = item.read_bytes()
+    with pytest.raises(OptionError, match=r"in other files than the inputs, but got .*own\.json for both"):
+        Predictor(save_checkpoint(), "cpu").predict(item, tmp_path, overwrite=True)
+    assert item.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
