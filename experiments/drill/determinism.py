@@ -235,7 +235,12 @@ def fit(runs: Runs) -> None:
                 "class_path": "hierars_geo.data.SceneDataModule",
                 "init_args": {**data, **told, "num_workers": workers},
             },
-            "trainer": {"max_steps": STEPS, "accelerator": "cpu", "logger": False},
+            "trainer": {
+                "max_steps": STEPS,
+                "accelerator": "cpu",
+                "logger": False,
+                "default_root_dir": str(runs.folder),
+            },
         }
         path = runs.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
