@@ -2,7 +2,7 @@
 
 from .blend import Blend, blend_weights
 from .geogrid import GeoGrid, same_grid
-from .windows import Window, cover, overlap_to_stride, window_starts
+from .windows import Window, cover, overlap_to_stride, spread_starts, window_starts
 
 __all__ = (
     "Blend",
@@ -12,5 +12,6 @@ __all__ = (
     "cover",
     "overlap_to_stride",
     "same_grid",
+    "spread_starts",
     "window_starts",
 )

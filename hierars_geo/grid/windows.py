@@ -83,6 +83,32 @@ def window_starts(length: int, size: int, stride: int) -> tuple[int, ...]:
     return tuple(starts)
 
 
+def spread_starts(length: int, size: int, stride: int) -> tuple[int, ...]:
+    """Return as many first pixels of windows as :func:`window_starts`, evenly spread from edge to edge.
+
+    No two windows share many more pixels than others: what is blended needs no more memory at the last one.
+
+    Args:
+        length: Pixels along the axis, >= 1.
+        size: Pixels of a window, >= 1.
+        stride: Largest step between windows, 1..size.
+
+    Returns:
+        Ascending starts; the steps differ by at most one pixel.
+
+    Raises:
+        OptionError: An argument is out of range.
+
+    Examples:
+        >>> spread_starts(10, 4, 3)
+        (0, 3, 6)
+        >>> spread_starts(11, 4, 3)
+        (0, 2, 4, 7)
+    """
+    count = len(window_starts(length, size, stride))
+    return tuple(number * (length - size) // (count - 1) for number in range(count)) if count > 1 else (0,)
+
+
 def overlap_to_stride(size: int, overlap: float) -> int:
     """Turn an overlap (share of the window, 0 <= overlap < 1) into a stride in pixels, at least 1.
 
@@ -119,4 +145,4 @@ def cover(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]
             yield Window(row, col, *size)
 
 
-__all__ = ("Window", "cover", "overlap_to_stride", "window_starts")
+__all__ = ("Window", "cover", "overlap_to_stride", "spread_starts", "window_starts")

@@ -14,7 +14,7 @@ from .window_plan import WindowPlan
 
 #: Widest chunk in columns, and the memory for shared rows that makes it narrower.
 MOST_CHUNK_PX = 16384
-_SHARED_BYTES = 256 * 2**20
+_SHARED_BYTES = 96 * 2**20
 
 _FLOAT_BYTES = 4
 
@@ -71,7 +71,7 @@ class ChunkPlan:
             windows: The grid of windows.
             channels: T, channels that are accumulated.
             chunk_px: Most columns of a chunk; None for 16 384, or as many as keep the rows that windows share
-                with those below them within 256 MiB.
+                with those below them within 96 MiB.
             chunk_rows: Most rows of a chunk; None for all: one engine needs no cut, as rows leave at once.
 
         Raises:

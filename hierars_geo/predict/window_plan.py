@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..grid import Blend, Window, blend_weights, overlap_to_stride, window_starts
+from ..grid import Blend, Window, blend_weights, overlap_to_stride, spread_starts
 
 #: More windows than the first, each pixel predicted more often than the second, is a slip and no wish.
 _MANY_WINDOWS = 100_000
@@ -25,7 +25,7 @@ class WindowPlan:
 
     Attributes:
         size: (height, width) of a window, never larger than the raster.
-        stride: (rows, columns) between windows.
+        stride: Most (rows, columns) between windows.
         row_starts: First rows of windows, ascending.
         col_starts: First columns of windows, ascending.
     """
@@ -49,7 +49,7 @@ class WindowPlan:
         """
         size = min(window_px, shape[0]), min(window_px, shape[1])
         stride = overlap_to_stride(size[0], overlap), overlap_to_stride(size[1], overlap)
-        starts = [window_starts(*axis) for axis in zip(shape, size, stride, strict=True)]
+        starts = [spread_starts(*axis) for axis in zip(shape, size, stride, strict=True)]
         plan = cls(size, stride, starts[0], starts[1])
         times = len(plan) * size[0] * size[1] / (shape[0] * shape[1])
         if len(plan) > _MANY_WINDOWS and times > _MANY_TIMES:
@@ -99,7 +99,7 @@ class WindowPlan:
 
     @property
     def most_shared_rows(self) -> int:
-        """Most rows that windows share with those below: more where the last row is moved inward."""
+        """Most rows that windows share with those below."""
         below = zip(self.row_starts, self.row_starts[1:], strict=False)
         return max((start + self.size[0] - next_start for start, next_start in below), default=0)
 

@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierars_geo.errors import OptionError
-from hierars_geo.grid import Window, cover, overlap_to_stride, window_starts
+from hierars_geo.grid import Window, cover, overlap_to_stride, spread_starts, window_starts
 
 
+@pytest.mark.parametrize("lay", [window_starts, spread_starts])
 @settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 64), st.data())
-def test_starts_cover_the_axis_and_stay_inside(length, size, data):
+def test_starts_cover_the_axis_and_stay_inside(lay, length, size, data):
     stride = data.draw(st.integers(1, size))
-    starts = window_starts(length, size, stride)
+    starts = lay(length, size, stride)
     covered = np.zeros(length, dtype=bool)
     for start in starts:
         covered[start : start + size] = True
@@ -24,6 +25,8 @@ def test_starts_cover_the_axis_and_stay_inside(length, size, data):
     assert all(b - a <= stride for a, b in pairwise(starts))
     # no window more than needed
     assert len(starts) == (1 if length <= size else 1 + -(-(length - size) // stride))
+    steps = [b - a for a, b in pairwise(starts)]
+    assert lay is window_starts or not steps or max(steps) - min(steps) <= 1
 
 
 @settings(deadline=None)

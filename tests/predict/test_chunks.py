@@ -96,12 +96,12 @@ def test_columns_at_once_are_bounded_by_memory():
     few = ChunkPlan.of(wide, WindowPlan.of(wide, 64, 0.25), 3)
     many = ChunkPlan.of(wide, WindowPlan.of(wide, 512, 0.75), 18)
     assert max(np.diff(few.col_edges)) <= MOST_CHUNK_PX
-    assert max(np.diff(many.col_edges)) * 19 * many.windows.most_shared_rows * 4 <= 256 * 2**20
+    assert max(np.diff(many.col_edges)) * 19 * many.windows.most_shared_rows * 4 <= 96 * 2**20
 
 
-def test_rows_moved_inward_share_more():
+def test_rows_of_windows_share_about_as_much_everywhere():
     assert WindowPlan.of((28, 9), 10, 0.1).most_shared_rows == 1
-    assert WindowPlan.of((29, 9), 10, 0.1).most_shared_rows == 9
+    assert WindowPlan.of((29, 9), 10, 0.1).most_shared_rows == 4  # four rows of windows, none moved far
     assert WindowPlan.of((10, 9), 10, 0.1).most_shared_rows == 0
 
 
