@@ -230,7 +230,7 @@ class Predictor:
                 if replaced:
                     _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
                 if not run.is_placing:
-                    inputs = (*scene.paths, *_documents(raster_path), self.loaded.path)
+                    inputs = [*scene.paths, *_documents(raster_path), self.loaded.path]
                     refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
                 store = self._fill(scene, plan, run, batch_size, progress, engine, job)
                 self._check_unchanged(scene, manifest, run)
@@ -318,7 +318,7 @@ class Predictor:
             _note(scene.name, note)
 
 
-def _documents(raster_path: ScenePath) -> list[str]:
+def _documents(raster_path: ScenePath) -> list[str | Path]:
     """Files or addresses that a scene was named by: its STAC item is read, too."""
     parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
     return [document_of(str(part)) for part in parts]
