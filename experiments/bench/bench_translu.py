@@ -10,7 +10,7 @@ table says so.
 * A training step is forward, the losses (with CDSA the pseudo-labels, too), backward. Inference is the image
   to the logits of all legal paths.
 * Peak memory: on CUDA the allocator's own peak. On the CPU the running sum of every allocation and release
-  that PyTorch's profiler reports, plus the weights that are trained.
+  that PyTorch's profiler reports, plus all weights, the frozen ones, too.
 """
 
 import torch
@@ -60,7 +60,6 @@ class Work:
         self.image = torch.randn(BATCH, len(BANDS), SIZE_PX, SIZE_PX, device=DEVICE)
         self.valid = torch.ones(shape, dtype=torch.bool, device=DEVICE)
         self.leaf = torch.randint(TARGET.num_classes[-1], shape, device=DEVICE)
-        self.trained = [p for p in self.model.parameters() if p.requires_grad]
 
     def step(self) -> None:
         """Forward, losses, backward."""
@@ -82,7 +81,7 @@ class Work:
             self.model.path_logits(self.image[:1], self.valid[:1], PATHS)
 
     def peak(self) -> int:
-        """Peak of a step, with the trained weights."""
+        """Peak of a step, with the weights."""
         self.model.zero_grad()
         weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
         return peak_bytes(self.step) + weights

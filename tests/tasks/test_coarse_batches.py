@@ -10,13 +10,7 @@ from torch.utils.data import DataLoader
 from hierars_geo.errors import OptionError
 from hierars_geo.tasks import BHCCMTask, RequireLabels
 
-# Lightning says how it would be faster; these runs are tiny on purpose.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)")
 
 OPTIONS = {
     "taxonomy": "mm5b",

@@ -14,13 +14,7 @@ from hierars_geo.tasks import BHCCMTask
 from hierars_geo.tasks.finite import require_finite
 from hierars_geo.taxonomy import Taxonomy
 
-# Lightning says how it would be faster; these runs are tiny on purpose.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)")
 
 OPTIONS = {
     "taxonomy": "mm5b",

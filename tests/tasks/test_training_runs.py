@@ -10,13 +10,6 @@ from hierars_geo.nn import RECORD_KEY
 from hierars_geo.predict import load_checkpoint, read_checkpoint
 from hierars_geo.tasks import AveragedWeights, BHCCMTask
 
-# Lightning says how it would be faster; these runs are tiny on purpose.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated"),
-]
-
 OPTIONS = {
     "taxonomy": "mm5b",
     "bands": ["B02", "B03"],

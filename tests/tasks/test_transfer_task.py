@@ -12,11 +12,7 @@ from hierars_geo.predict import load_checkpoint, read_checkpoint
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 
-# Lightning says how it would be faster; these runs are tiny on purpose.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:`isinstance\\(treespec, LeafSpec\\)` is deprecated"),
     pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start"),  # what is frozen is meant to be
     pytest.mark.filterwarnings("ignore:The dirpath has changed"),
     pytest.mark.filterwarnings("ignore:Checkpoint directory"),  # resuming writes beside what it resumes
