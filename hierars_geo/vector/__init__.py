@@ -4,6 +4,7 @@ from .area_tables import AreaTables, class_areas
 from .areas import polygon_areas_m2
 from .conversion import Progress, VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
+from .geopackage import forget_times
 from .ground import row_pixel_areas_m2
 from .map_files import MapFiles, find_map_files, find_taxonomy
 from .nesting import LevelRegions, nest_levels
@@ -11,7 +12,6 @@ from .path_map import PathMap, open_path_map
 from .regions import Regions, label_regions
 from .scan import RowScanner
 from .sieving import sieve
-from .table_times import forget_times
 
 __all__ = (
     "AreaTables",

@@ -15,9 +15,9 @@ from ..layers import read_polygons
 from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
+from .geopackage import forget_times
 from .map_files import find_map_files, find_taxonomy
 from .path_map import open_path_map
-from .table_times import forget_times
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
 _SUFFIXES = (".csv", ".gpkg", ".parquet")

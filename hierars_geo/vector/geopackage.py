@@ -38,6 +38,8 @@ INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geome
     styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
 VALUES ('', '', ?, ?, ?, ?, ?, 1, ?, '', NULL, ?)
 """
+#: The same tables give the same bytes, whenever they are written.
+_FORGET_TIMES = "UPDATE gpkg_contents SET last_change = ?"
 
 
 def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
@@ -56,7 +58,17 @@ def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
             about = f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}"
             styles = (vector_qml(taxonomy, level), vector_sld(taxonomy, level))
             database.execute(_INSERT_STYLE, (name, GEOMETRY, name, *styles, about, TIMESTAMP))
-        database.execute("UPDATE gpkg_contents SET last_change = ?", (TIMESTAMP,))
+        database.execute(_FORGET_TIMES, (TIMESTAMP,))
+
+
+def forget_times(path: Path) -> None:
+    """Put a fixed time in place of the times at which the tables of a GeoPackage were written.
+
+    Args:
+        path: A GeoPackage that nobody has open.
+    """
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(_FORGET_TIMES, (TIMESTAMP,))
 
 
 def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
@@ -83,4 +95,4 @@ def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
         ]
 
 
-__all__ = ("GEOMETRY", "TIMESTAMP", "add_styles", "unindexed_layers")
+__all__ = ("GEOMETRY", "add_styles", "forget_times", "unindexed_layers")
