@@ -9,6 +9,7 @@ from rasterio.features import geometry_mask
 
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
+from ..raster import no_georeference_warnings
 
 
 class Regions:
@@ -50,7 +51,8 @@ class Regions:
         near = self._tree.query(shapely.box(*part.bounds))
         for number in np.unique(self._numbers[near]):
             shapes = self._polygons[near[self._numbers[near] == number]].tolist()
-            inside: NDArray[np.bool_] = geometry_mask(shapes, part.shape, part.transform, invert=True)
+            with no_georeference_warnings():
+                inside: NDArray[np.bool_] = geometry_mask(shapes, part.shape, part.transform, invert=True)
             if inside.any():
                 yield int(number), inside
 

@@ -1,7 +1,6 @@
 """Open a raster with clear errors, and say where its pixels lie."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.enums import ColorInterp, Interleaving
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, Window
+from .georeference_warnings import no_georeference_warnings
 
 #: Enough for a row of tiles of every input band and of every output of a wide scene.
 _BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where GDAL's own option has MB
@@ -64,9 +64,7 @@ def open_dataset(path: str) -> DatasetReader:
             f"Expected {path} to be a raster, but it is a pipe or a device. Copy it into a file first."
         )
     try:
-        with warnings.catch_warnings():
-            # said as an error with a remedy by dataset_grid
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with no_georeference_warnings():  # said as an error with a remedy by dataset_grid
             dataset: DatasetReader = rasterio.open(path)
     except RasterioIOError as error:
         raise RasterError(

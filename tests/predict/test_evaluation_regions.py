@@ -2,6 +2,8 @@
 
 import json
 import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import geopandas
 import numpy as np
@@ -10,10 +12,13 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from pyproj import CRS
+from rasterio.errors import NotGeoreferencedWarning
 
 from hierars_geo.accuracy import OpenedLabels
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError
+from hierars_geo.grid import GeoGrid, Window
 from hierars_geo.predict import Regions, evaluate_maps, evaluate_regions
 from hierars_geo.taxonomy import Taxonomy
 
@@ -185,3 +190,22 @@ def test_memory_does_not_follow_the_raster(tmp_path):
         tracemalloc.stop()
         assert scores.levels[2].confusion[0, 0] == side * side // 8
     assert peaks[1] < 1.5 * peaks[0]  # nine times the pixels; from the second block on, two are held
+
+
+def test_regions_are_drawn_in_several_threads():
+    """rasterio swaps the process's filters of warnings while it draws: threads must not meet there."""
+    grid = GeoGrid(CRS.from_epsg(32650), TRANSFORM, (40, 40))
+    regions = Regions(["a"], np.array([shapely.box(500050, 3999650, 500400, 4000000)]))
+    before = list(warnings.filters)
+
+    def draw(_):
+        return [mask.sum() for _ in range(50) for _, mask in regions.masks(grid, Window(0, 0, 40, 40))]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotGeoreferencedWarning)
+        inside = list(warnings.filters)
+        with ThreadPoolExecutor(4) as pool:
+            sums = {total for totals in pool.map(draw, range(8)) for total in totals}
+        assert warnings.filters == inside
+    assert warnings.filters == before
+    assert sums == {35 * 35}
