@@ -10,7 +10,7 @@ import shapely
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from scene_files import write
 
-from hierars_geo.data.catalog import BuildOptions, build_catalog, stac, validate_catalog
+from hierars_geo.data.catalog import BuildOptions, build, build_catalog, stac, validate_catalog
 from hierars_geo.data.catalog.checksum import multihash
 from hierars_geo.errors import DataError, OptionError, OutputError
 
@@ -131,6 +131,28 @@ def test_files_without_a_date_ask_for_one(tmp_path):
     build_catalog(tmp_path / "s", tmp_path / "c", BuildOptions(time="2001-02-05/2001-02-06"))
     with pytest.raises(OutputError, match="--overwrite"):
         build_catalog(tmp_path / "s", tmp_path / "c", BuildOptions(time="2001-02-05"))
+
+
+def test_a_collection_is_never_lost_between_two_names(scenes, tmp_path, monkeypatch):
+    """A run killed after it had moved the old collection aside, and one that fails after that."""
+    final, aside = tmp_path / "c", tmp_path / ".c.old"
+    build_catalog(scenes, final, BuildOptions(taxonomy="mm5b"))
+    before = {path.relative_to(final): path.read_bytes() for path in final.rglob("*.json")}
+    final.rename(aside)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space left"):
+        patch.setattr(build, "save_collection", full)
+        build_catalog(scenes, final, BuildOptions(time="2001-02-05"))
+    assert {path.relative_to(final): path.read_bytes() for path in final.rglob("*.json")} == before
+
+    (scenes / "GF2_20150212_a_label.tif").unlink()
+    final.rename(aside)
+    _, items = items_of(build_catalog(scenes, final))
+    assert set(items["GF2_20150212_a"].assets) == {"image"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def problems_of(folder):

@@ -184,14 +184,18 @@ def write_folder(write: Callable[[Path], None], final: Path) -> None:
 
     Args:
         write: Given the folder to write to.
-        final: The folder; one that exists is replaced at the end.
+        final: The folder; one that exists is replaced at the end. One that a killed run had moved out of the
+            way, without putting its own there, is brought back first.
 
     Raises:
         OutputError: It cannot be written.
     """
     check_writable_folder(final.parent)
+    old = final.with_name(f".{final.name}.old")  # not in the staging folder, which is thrown away
     with staging_folder(final) as staging, as_output_error(final):
-        fresh, old = staging / "new", staging / "old"
+        if old.exists():
+            _bring_back(old, final)
+        fresh = staging / "new"
         fresh.mkdir()
         write(fresh)
         if final.exists():
@@ -203,6 +207,14 @@ def write_folder(write: Callable[[Path], None], final: Path) -> None:
                 old.rename(final)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _bring_back(old: Path, final: Path) -> None:
+    """Undo half of a replacement; after a whole one the old folder only has to go."""
+    if final.exists():
+        shutil.rmtree(old)
+    else:
+        old.rename(final)
 
 
 def _with_time(
