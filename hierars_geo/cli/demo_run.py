@@ -16,7 +16,7 @@ from ..data.synthetic import SceneFiles, check_free, scene_series, write_land_co
 from ..errors import OptionError
 from ..metrics import HierarchicalScores
 from ..predict import Prediction, Predictor, evaluate_classifier, evaluate_maps
-from ..raster import atomic_path, check_writable_folder, open_scene, refuse_existing
+from ..raster import as_output_error, atomic_path, check_writable_folder, open_scene, refuse_existing
 from ..report import write_report
 from ..tasks import BHCCMTask, ProgressLines, learn_gaussian
 from ..taxonomy import Taxonomy
@@ -150,8 +150,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         warmup_steps=min(20, options.steps // 4),
     )
     trainer = Trainer(
-        max_steps=options.steps,
-        max_epochs=-1,
+        max_epochs=1,  # of as many chips as the steps take
         devices=1,  # several would start this whole command once per device
         logger=False,
         enable_checkpointing=False,
@@ -162,7 +161,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         default_root_dir=checkpoint.parent,
     )
     trainer.fit(task, datamodule=data)
-    with atomic_path(checkpoint) as unfinished:
+    with atomic_path(checkpoint) as unfinished, as_output_error(checkpoint):
         trainer.save_checkpoint(unfinished, weights_only=True)
 
 
@@ -188,7 +187,7 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as unfinished:
+    with atomic_path(path) as unfinished, as_output_error(path):
         unfinished.write_text(json.dumps(content, indent=2, allow_nan=False), encoding="utf-8")
 
 

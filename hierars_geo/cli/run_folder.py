@@ -85,14 +85,19 @@ def _next_version(home: Path) -> int:
 
 
 class WholeConfig(SaveConfigCallback):
-    """Keeps the configuration in the folder of the run, whole or not at all."""
+    """Keeps the configuration in the folder of the run, whole or not at all.
+
+    Without a logger it lies beside the checkpoints; a run that keeps neither keeps no configuration.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write it when the training starts."""
         if self.already_saved:
             return
-        folder = trainer.log_dir  # asks all processes
-        if folder is None or "://" in folder:
+        folder = trainer.log_dir if trainer.loggers else _checkpoints(trainer)  # log_dir asks all processes
+        if folder is None:
+            return
+        if "://" in folder:
             super().setup(trainer, pl_module, stage)
             return
         if trainer.is_global_zero:
@@ -103,6 +108,14 @@ class WholeConfig(SaveConfigCallback):
                     text = self.parser.dump(self.config, skip_none=False)
                     unfinished.write_text(text, encoding="utf-8")
         self.already_saved = True
+
+
+def _checkpoints(trainer: Trainer) -> str | None:
+    """Return the folder of a run without loggers, whose ``log_dir`` would be the current folder itself."""
+    if trainer.checkpoint_callback is None:
+        return None
+    named = getattr(trainer.checkpoint_callback, "dirpath", None)
+    return str(named or os.path.join(trainer.default_root_dir, "checkpoints"))
 
 
 class HowToGoOn(Callback):
@@ -134,7 +147,8 @@ class FailedStart(Callback):
 
     def remember(self, trainer: Trainer) -> None:
         """Look at the folders of a run before anything is written."""
-        folders = {Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir is not None}
+        named = [logger.log_dir for logger in trainer.loggers] or [_checkpoints(trainer)]
+        folders = {Path(folder) for folder in named if folder is not None}
         self._before = {folder: frozenset(_around(folder)) for folder in folders}
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -133,3 +133,11 @@ def test_what_is_wrong_with_ones_data_is_said_in_a_line(own, capsys):
     (own / "config.yaml").write_text(yaml.safe_dump(content))
     assert main(["fit", "--config", "config.yaml"]) == 2
     assert "got 'meadow'" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_a_run_without_loggers_keeps_all_beside_its_checkpoints(own):
+    before = set(own.iterdir())
+    assert main(["fit", "--config", "config.yaml", "--trainer.logger", "false"]) == 0
+    assert set(own.iterdir()) - before == {own / "checkpoints", own / "cache"}
+    names = {path.name for path in (own / "checkpoints").iterdir()}
+    assert {"config.yaml", "last.ckpt"} <= names
