@@ -38,12 +38,15 @@ INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geome
     styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
 VALUES ('', '', ?, ?, ?, ?, ?, 1, ?, '', NULL, ?)
 """
-#: The same tables give the same bytes, whenever they are written.
+#: The same tables give the same bytes, whenever they are written and in however many transactions.
 _FORGET_TIMES = "UPDATE gpkg_contents SET last_change = ?"
+
+#: Where the header of SQLite counts the transactions, and repeats the count for which the rest of it holds.
+_COUNTERS = (24, 92)
 
 
 def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
-    """Add the table that QGIS reads default styles from, and set the times of change.
+    """Add the table that QGIS reads default styles from, and :func:`forget_times`.
 
     Args:
         path: A GeoPackage with the layers.
@@ -58,17 +61,21 @@ def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
             about = f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}"
             styles = (vector_qml(taxonomy, level), vector_sld(taxonomy, level))
             database.execute(_INSERT_STYLE, (name, GEOMETRY, name, *styles, about, TIMESTAMP))
-        database.execute(_FORGET_TIMES, (TIMESTAMP,))
+    forget_times(path)
 
 
 def forget_times(path: Path) -> None:
-    """Put a fixed time in place of the times at which the tables of a GeoPackage were written.
+    """Put fixed numbers in place of the times and the count of the writing of a GeoPackage.
 
     Args:
         path: A GeoPackage that nobody has open.
     """
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_FORGET_TIMES, (TIMESTAMP,))
+    with path.open("r+b") as file:
+        for offset in _COUNTERS:
+            file.seek(offset)
+            file.write((1).to_bytes(4, "big"))
 
 
 def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:

@@ -28,6 +28,7 @@ from hierars_geo.errors import (
 from hierars_geo.styles import vector_qml
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
+from hierars_geo.vector.geopackage import forget_times
 
 COLUMNS = ["class_value", "class_name", "level", "parent_value", "area_m2", "confidence"]
 MORE = ["id", "parent_id", "area_ha", "perimeter_m", "confidence_min", "children"]
@@ -225,6 +226,20 @@ def test_geoparquet_carries_the_metadata_of_the_specification(scene, tmp_path):
     found = read_parquet(path, bbox=window)
     assert set(table.id[table.intersects(shapely.box(*window))]) <= set(found.id)
     assert 0 < len(found) < len(table) / 2
+
+
+def test_the_number_of_transactions_leaves_no_trace(scene, tmp_path):
+    vectorize(scene, tmp_path / "once.gpkg")
+    often = tmp_path / "often.gpkg"
+    often.write_bytes((tmp_path / "once.gpkg").read_bytes())
+    for _ in range(3):
+        with closing(sqlite3.connect(often)) as database, database:
+            database.execute("UPDATE gpkg_contents SET identifier = identifier")
+    assert often.read_bytes() != (tmp_path / "once.gpkg").read_bytes()
+    forget_times(often)
+    assert often.read_bytes() == (tmp_path / "once.gpkg").read_bytes()
+    with closing(sqlite3.connect(often)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 @pytest.mark.parametrize("rows", [1, 7])
