@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill endurance bench clean
+.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill fuzz endurance bench clean
 
 # $(call fresh,FOLDER,PYTHON,WHAT): a new environment in FOLDER with WHAT installed.
 fresh = rm -rf $(1); \
@@ -86,6 +86,11 @@ docs-commands: $(STAMP) ## run the commands of README and docs on small scenes
 
 drill: $(STAMP) ## kill, interrupt and crowd every command; see that it goes on (root for full disks)
 	$(BIN)/python experiments/drill/drill.py
+
+fuzz: $(STAMP) ## change bytes towards new code, two minutes each of trees, options and rasters
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[fuzz]'; \
+	else $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'; fi
+	$(BIN)/python experiments/drill/fuzz.py
 
 endurance: $(STAMP) ## train, predict and write results for long; see that nothing grows
 	$(BIN)/python experiments/drill/endurance.py
