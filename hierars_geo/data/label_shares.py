@@ -117,7 +117,7 @@ def ranked_blocks(values: NDArray[np.integer], nodata: int, block_px: int, seed:
         found = np.flatnonzero(shown[number])
         if len(found) and not shown[number, first].any():
             first.append(int(found[0]))
-    order = labelled[[*first, *(i for i in range(len(labelled)) if i not in set(first))]]
+    order = labelled[[*first, *np.setdiff1d(np.arange(len(labelled)), first)]]
     return np.stack(np.divmod(order, cols[-1] + 1), axis=1)
 
 

@@ -106,7 +106,8 @@ class TransLU(MapModel):
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
-        return self.with_source(image, valid)[0]
+        size = (image.shape[-2], image.shape[-1])
+        return [unpad(level, size, self.multiple) for level in self._branches(image, valid)[0]]
 
     def with_source(
         self, image: Tensor, valid: Tensor | None = None
