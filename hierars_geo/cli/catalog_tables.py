@@ -1,13 +1,17 @@
 """What the catalog knows of data sets, as tables for the terminal."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..catalog_files import catalog_names
-from ..data.assembly import AssembleResult
-from ..data.catalog import DatasetRecord, SourceRecord, read_record
+from ..catalog_records import DatasetRecord, SourceRecord, read_record
 from ..taxonomy import Taxonomy
+
+if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
+    from ..data.assembly import AssembleResult
 
 #: Where no terminal says how wide it is (a pipe, a log file).
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -58,7 +62,7 @@ def print_record(name: str) -> None:
         console.print(_scheme(record))
 
 
-def print_assembly(result: AssembleResult) -> None:
+def print_assembly(result: "AssembleResult") -> None:
     """Print what was assembled: one row per place and source with its date and shift."""
     table = Table(box=None, header_style="bold")
     for column in ("place", "split", "chips", "source", "date", "days", "shift east, north in m"):

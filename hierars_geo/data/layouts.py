@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
+from ..catalog_records import SourceRecord, read_record
 from ..errors import DataError, MissingFileError, OptionError
-from .catalog.records import SourceRecord, read_record
 from .notices import notice
 from .splits import SplitName
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
+from ..catalog_records import RECORD_FILE, read_record
 from ..errors import OptionError, RasterError
-from .catalog.records import RECORD_FILE, read_record
 from .chip_plane import place_pairs
 from .data_options import SensorName
 from .datamodule import SceneDataModule

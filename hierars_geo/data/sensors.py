@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..catalog_files import catalog_names, resolve_catalog_file
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
 from ..raster import canonical_band
+from ..schema_errors import first_complaint
 from ..taxonomy.yaml_reader import read_yaml
-from .schema_errors import first_complaint
 
 _MAX_BANDS = 1000
 _Name = Annotated[str, Field(min_length=1, max_length=100)]

@@ -143,8 +143,9 @@ def test_accumulated_batches_make_one_step_of_the_schedule(tmp_path):
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0
 
 
-# PyTorch's own tracing calls an alias it is about to drop.
+# PyTorch's own tracing calls an alias it is about to drop, and would have Python 3.13.0 replaced.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower")
 def test_a_compiled_model_trains_alike_and_leaves_no_trace(tmp_path):
     _, plain = train(tmp_path, max_epochs=1, task_options={"ema_decay": 0.9})
     trainer, compiled = train(tmp_path, max_epochs=1, task_options={"ema_decay": 0.9, "compile": "eager"})

@@ -8,12 +8,12 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from ...catalog_records import read_record
 from ...grid import Window
 from ...raster import as_output_error
 from ...raster.dataset import to_rasterio_crs, to_rasterio_window
 from ...styles import palette
 from ...taxonomy import Taxonomy
-from ..catalog.records import read_record
 from ..handles import HandlePool
 from .extents import Extent, chip_lattice
 from .options import LabelScheme

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from ..catalog.records import RECORD_FILE, DatasetRecord, SourceRecord
+from ...catalog_records import RECORD_FILE, DatasetRecord, SourceRecord
 from .chips import Chip
 from .sources import SourceName
 

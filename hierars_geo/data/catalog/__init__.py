@@ -1,8 +1,8 @@
 """The catalog: records of published data sets, and STAC collections of the files that one has."""
 
+from ...catalog_records import DatasetRecord, LabelScheme, SourceRecord, read_record
 from .build import BuildOptions, BuildResult, build_catalog
 from .problems import Problem
-from .records import DatasetRecord, LabelScheme, SourceRecord, read_record
 from .validate_catalog import validate_catalog
 from .validate_dataset import validate_dataset
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from ...catalog_records import DatasetRecord, read_record
 from ...errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError, list_some
 from ...raster import as_output_error, check_writable_folder, staging_folder
 from ...taxonomy import Taxonomy
 from ..raster_paths import RASTER_SUFFIXES
 from .headers import Header, split_usable
-from .records import DatasetRecord, read_record
 from .scenes import ItemPlan, plan_items
 from .stac import make_collection, make_item, save_collection
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pyproj import CRS
 
+from ...catalog_records import DatasetRecord, SourceRecord
 from ...errors import MissingFileError, RasterError
 from ...raster import canonical_band
 from ...taxonomy import Taxonomy
@@ -12,7 +13,6 @@ from ..reprojection import same_crs
 from .checksum import sha256_of
 from .headers import Header, read_header
 from .problems import Problem, damage, twins, unknown_values
-from .records import DatasetRecord, SourceRecord
 
 #: Ratio of pixel sizes that still counts as the recorded one: products are resampled to round numbers.
 _GSD_TOLERANCE = 0.1

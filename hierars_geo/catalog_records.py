@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ...catalog_files import resolve_catalog_file
-from ...errors import DataError, HieraRSError
-from ...taxonomy.yaml_reader import read_yaml
-from ..schema_errors import first_complaint
+from .catalog_files import resolve_catalog_file
+from .errors import DataError, HieraRSError
+from .schema_errors import first_complaint
+from .taxonomy.yaml_reader import read_yaml
 
 #: Name of the record that a data set carries in its own folder.
 RECORD_FILE = "dataset.yaml"
