@@ -1,12 +1,14 @@
 """Accumulator: the pixels that later windows still touch, and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..grid import Window
+
+#: Above every row: where nothing was added.
+_NOWHERE = -(2**62)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Accumulator:
     """Blend overlapping windows that come row by row, each row of windows from left to right.
 
     Two things are held: the window at hand, and across the whole width the few rows that a row of windows
-    shares with the next one. What no later window touches is handed out and forgotten at once.
+    shares with the next one. What no later window touches is handed out and forgotten at once. Columns that
+    nothing was added to are not computed with: a scene may be empty for the most part.
 
     Args:
         channels: T.
@@ -54,6 +57,9 @@ class Accumulator:
         self._shared = _Sums.zeros(channels, shared_rows, part.width, weights)
         self._shared_rows = 0
         self._at: Window | None = None
+        # per column the row of the scene below the last that was added to; where there is none, all is zero
+        self._stop = torch.full((width,), _NOWHERE)
+        self._shared_stop = torch.full((part.width,), _NOWHERE)
 
     def add(
         self, window: Window, valid: Tensor, values: Tensor | None, settled: tuple[int, int]
@@ -71,8 +77,9 @@ class Accumulator:
             What is finished with it; None where that lies outside the part.
         """
         self._move_to(window)
-        self._tile.valid.logical_or_(valid)
         if values is not None:
+            self._stop.fill_(window.row_stop)
+            self._tile.valid.logical_or_(valid)
             # rounded after each step: a fused step would round otherwise at the end of a vector register,
             # and with it depend on where the columns held begin
             self._tile.total.add_(values.to(self._tile.total.dtype) * self._weights)
@@ -82,37 +89,67 @@ class Accumulator:
         inside = done.intersection(self._part)
         if inside is None:
             return None
-        held = self._tile.at(inside.shifted(-window.row, -window.col))
+        here = inside.shifted(-window.row, -window.col)
+        held = self._tile.at(here)
+        if not self._reaches(self._stop[here.col : here.col_stop], inside.row):
+            return Block(inside, torch.zeros_like(held.total), torch.zeros_like(held.valid))
         mean = held.total / held.weight.clamp(min=torch.finfo(torch.float32).tiny)
         return Block(inside, mean.mul_(held.valid), held.valid.clone())
+
+    @staticmethod
+    def _reaches(stop: Tensor, row: int) -> bool:
+        return bool((stop > row).any())
 
     def _move_to(self, window: Window) -> None:
         """Bring the tile to a window: what both share stays, the rest comes from above or is empty."""
         before, kept = self._at, 0
         if before is not None and before.row == window.row:
             kept = before.col_stop - window.col
-            self._tile.keep_right(kept)
-        else:
-            self._tile.clear()
-            self._shared_rows = before.row_stop - window.row if before is not None else 0
+            if self._reaches(self._stop, window.row):
+                self._tile.keep_right(kept)
+                self._stop = torch.cat(
+                    [self._stop[window.width - kept :], self._stop.new_full((window.width - kept,), _NOWHERE)]
+                )
+        elif before is not None:
+            if self._reaches(self._stop, _NOWHERE):
+                self._tile.clear()
+                self._stop.fill_(_NOWHERE)
+            self._shared_rows = before.row_stop - window.row
         self._at = window
         new = Window(window.row, window.col + kept, self._shared_rows, window.width - kept)
-        for own, shared in self._both(new, window):
+        if (inside := self._in_part(new)) is None:
+            return
+        shared_stop = self._shared_stop[self._columns(inside)]
+        if self._reaches(shared_stop, window.row):
+            own, shared = self._pair(inside, window)
             own.copy_(shared)
+            self._stop[inside.col - window.col : inside.col_stop - window.col] = shared_stop
 
     def _share(self, rows: Window) -> None:
         """Keep pixels of the tile for the row of windows below."""
-        if self._at is not None:
-            for own, shared in self._both(rows, self._at):
-                shared.copy_(own)
+        if self._at is None or (inside := self._in_part(rows)) is None:
+            return
+        stop = self._stop[inside.col - self._at.col : inside.col_stop - self._at.col]
+        shared_stop = self._shared_stop[self._columns(inside)]
+        if self._reaches(stop, rows.row):
+            own, shared = self._pair(inside, self._at)
+            shared.copy_(own)
+            shared_stop.fill_(int(stop.max()))
+        elif self._reaches(shared_stop, _NOWHERE):
+            self._shared.columns(self._columns(inside)).clear()
+            shared_stop.fill_(_NOWHERE)
 
-    def _both(self, rows: Window, tile: Window) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pair the tile's tensors with the shared ones, of which the first row is that of ``rows``."""
-        columns = Window(rows.row, self._part.col, rows.height, self._part.width)
-        if (inside := rows.intersection(columns)) is not None:
-            own = self._tile.at(inside.shifted(-tile.row, -tile.col))
-            shared = self._shared.at(inside.shifted(-rows.row, -self._part.col))
-            yield from zip(own.tensors, shared.tensors, strict=True)
+    def _in_part(self, rows: Window) -> Window | None:
+        """Cut rows that are shared to the columns of the part."""
+        return rows.intersection(Window(rows.row, self._part.col, rows.height, self._part.width))
+
+    def _columns(self, inside: Window) -> slice:
+        return slice(inside.col - self._part.col, inside.col_stop - self._part.col)
+
+    def _pair(self, inside: Window, tile: Window) -> tuple["_Sums", "_Sums"]:
+        """Return the same pixels of the tile and of the shared rows; these begin at the row of ``inside``."""
+        own = self._tile.at(inside.shifted(-tile.row, -tile.col))
+        return own, self._shared.at(inside.shifted(-inside.row, -self._part.col))
 
 
 @dataclass(frozen=True)
@@ -136,6 +173,14 @@ class _Sums:
         """Return views of a rectangle."""
         rows, cols = window.slices()
         return _Sums(*(tensor[..., rows, cols] for tensor in self.tensors))
+
+    def columns(self, cols: slice) -> "_Sums":
+        """Return views of columns."""
+        return _Sums(*(tensor[..., cols] for tensor in self.tensors))
+
+    def copy_(self, other: "_Sums") -> None:
+        for own, theirs in zip(self.tensors, other.tensors, strict=True):
+            own.copy_(theirs)
 
     def clear(self) -> None:
         for tensor in self.tensors:

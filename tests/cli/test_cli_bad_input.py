@@ -309,7 +309,8 @@ def test_debug_shows_the_traceback(inputs, tmp_path):
 @pytest.fixture
 def interrupt_when():
     """Press Ctrl-C as soon as something is true; leaves the handler of this process as it was."""
-    handler = signal.getsignal(signal.SIGINT)  # Lightning sets its own
+    # Lightning sets its own; a shell has its background jobs ignore the signal
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = threading.Event()
     watchers = []
 

@@ -94,6 +94,25 @@ def test_any_size_equals_the_reference(height, width, window, overlap, batch_siz
     np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    shape=st.tuples(st.integers(20, 60), st.integers(20, 40)),
+    islands=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 39), st.integers(1, 6)), max_size=9),
+    window=st.integers(3, 12),
+    overlap=st.floats(0, 0.85),
+    blend=st.sampled_from(["none", "hann", "trim"]),
+)
+def test_islands_in_an_empty_scene_equal_the_reference(shape, islands, window, overlap, blend):
+    """What is empty is not computed with; what was there before must not show through."""
+    source = make_source(*shape, hole=False)
+    source.valid[:] = False
+    for row, col, side in islands:
+        source.valid[row : row + side, col : col + side] = True
+    plan = WindowPlan.of(source.grid.shape, window, overlap)
+    got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend)), source)
+    np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
+
+
 def test_every_pixel_is_blended_with_itself():
     """A model that returns coordinates gets them back exactly where windows overlap: no shift anywhere."""
     rows, cols = np.mgrid[:57, :83].astype(np.float32)
