@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 OUT ?= demo_out
 # Two test processes fit two cores; each keeps to one thread.
 WORKERS ?= 2
+# Extras that the tests need.
+TESTED := test,log,onnx,dask,view
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -41,10 +43,10 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[test,lint,log,onnx,dask,view,docs]'; \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[$(TESTED),lint,docs]'; \
 	else \
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
-	  $(BIN)/python -m pip install -c constraints.txt -e '.[test,lint,log,onnx,dask,view,docs]'; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[$(TESTED),lint,docs]'; \
 	fi; \
 	touch $(STAMP)
 
@@ -56,7 +58,7 @@ test: $(STAMP) ## run the tests (PYTEST_ARGS='-m slow' for the slow ones)
 
 # The oldest versions have wheels for Python 3.11 and 3.12; PYTHON=... chooses one of them.
 build/minimum/.installed: pyproject.toml constraints-minimum.txt | $(STAMP)
-	@$(call fresh,build/minimum,$(or $(PYTHON),$(BIN)/python),-c constraints-minimum.txt -e '.[test,log,onnx,dask,view]')
+	@$(call fresh,build/minimum,$(or $(PYTHON),$(BIN)/python),-c constraints-minimum.txt -e '.[$(TESTED)]')
 	@touch $@
 
 test-minimum: build/minimum/.installed ## run the tests with the oldest versions allowed, in build/minimum
