@@ -1,6 +1,7 @@
 """The files around the package agree with each other: dependencies, README, licence, CI."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -81,9 +82,32 @@ def test_readme_gives_the_two_commands_that_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "test"):
         assert f"make {target}" in readme
-    targets = ("install", "demo", "test", "test-minimum", "wheel-check", "lint", "bench", "help", "clean")
+    targets = (
+        "install",
+        "demo",
+        "test",
+        "test-minimum",
+        "wheel-check",
+        "lint",
+        "bench",
+        "fuzz",
+        "help",
+        "clean",
+    )
     for target in targets:
         assert re.search(rf"^{target}:.* ## ", makefile, re.MULTILINE), target
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("target", ["install", "test-minimum", "fuzz"])
+def test_make_asks_for_extras_that_exist(target):
+    """A dry run: what the shell would get, after make has split its arguments at commas."""
+    dry = ["make", "-n", "-W", "pyproject.toml", target]
+    said = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    asked = re.findall(r"-e '\.\[([^']*)\]'", said)
+    assert asked
+    for extras in asked:
+        assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
 
 
 def test_continuous_integration_tests_first_then_lints():
