@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,17 +85,17 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, help="folder that keeps inputs (default: a temporary one)")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    with contextlib.ExitStack() as stack:
-        corpus = options.corpus or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corpus-")))
-        print("| target | inputs | branches reached | found |\n|---|---:|---:|---|", flush=True)
-        clean = True
-        for name in options.only:
-            line, good = run_target(name, options.seconds, corpus)
-            print(line, flush=True)
-            clean = clean and good
-        if not clean:
-            stack.pop_all()  # what was found stays
-            print(f"Inputs: {corpus}", file=sys.stderr)
+    corpus = options.corpus or Path(tempfile.mkdtemp(prefix="corpus-"))
+    print("| target | inputs | branches reached | found |\n|---|---:|---:|---|", flush=True)
+    clean = True
+    for name in options.only:
+        line, good = run_target(name, options.seconds, corpus)
+        print(line, flush=True)
+        clean = clean and good
+    if not clean:
+        print(f"Inputs: {corpus}", file=sys.stderr)
+    elif options.corpus is None:
+        shutil.rmtree(corpus)
     return int(not clean)
 
 

@@ -89,6 +89,7 @@ class Verbosity:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             stack.enter_context(_logging(self))
+            stack.enter_context(_undecodable_messages_logged())
             token = _quiet.set(self.quiet)
             stack.callback(_quiet.reset, token)
             if not self.debug:  # warnings of libraries say nothing to who only runs commands
@@ -112,6 +113,24 @@ class _StderrLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(f"{self.format(record)}\n")
+
+
+@contextmanager
+def _undecodable_messages_logged() -> Iterator[None]:
+    """Log what GDAL says in other bytes than UTF-8: rasterio shows a traceback on top of its error."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.object == "rasterio._env.log_error":
+            logging.getLogger(__name__).debug("A message of GDAL is no text: %s", unraisable.exc_value)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

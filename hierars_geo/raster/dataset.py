@@ -66,7 +66,7 @@ def open_dataset(path: str) -> DatasetReader:
     try:
         with no_georeference_warnings():  # said as an error with a remedy by dataset_grid
             dataset: DatasetReader = rasterio.open(path)
-    except RasterioIOError as error:
+    except (RasterioIOError, UnicodeDecodeError) as error:  # GDAL's words may hold bytes of the file
         raise RasterError(
             f"Expected {path} to be a raster that GDAL can read, but got: {_one_line(error)}. "
             "Check that the file is complete and its format is supported."
@@ -80,10 +80,22 @@ def open_dataset(path: str) -> DatasetReader:
         )
     try:
         _refuse_huge_blocks(dataset, path)
+        _refuse_other_encodings(dataset, path)
     except RasterError:
         dataset.close()
         raise
     return dataset
+
+
+def _refuse_other_encodings(dataset: DatasetReader, path: str) -> None:
+    """Refuse what rasterio cannot read later on, each time it is asked."""
+    try:
+        _ = dataset.descriptions, dataset.tags()
+    except UnicodeDecodeError as error:
+        raise RasterError(
+            f"Expected band names and tags in UTF-8, but got {error.object!r:.60} (in {path}). "
+            "Copy it without them: gdal_translate -co PROFILE=GeoTIFF IN OUT."
+        ) from error
 
 
 def _refuse_huge_blocks(dataset: DatasetReader, path: str) -> None:

@@ -5,6 +5,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,3 +130,16 @@ def test_logs_get_a_line_a_minute(monkeypatch):
         "predict scene.tif: 40 of 60, 1 min left",
         "predict scene.tif: 60 of 60, 0 min left",
     ]
+
+
+def test_a_message_of_gdal_that_is_no_text_is_no_traceback(monkeypatch):
+    """What rasterio's handler of GDAL's messages cannot decode ends as an exception that nobody can catch."""
+    others = []
+    monkeypatch.setattr(sys, "unraisablehook", others.append)
+    undecodable = SimpleNamespace(object="rasterio._env.log_error", exc_value=ValueError("0xff"))
+    another = SimpleNamespace(object=print, exc_value=ValueError("ours"))
+    with Verbosity().of(["predict"]):
+        sys.unraisablehook(undecodable)
+        sys.unraisablehook(another)
+    assert others == [another]
+    assert sys.unraisablehook == others.append

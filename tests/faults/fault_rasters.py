@@ -129,6 +129,11 @@ def sparse(folder, bench):
         target.descriptions = BANDS
 
 
+def latin_names(folder, bench):
+    path = write_raster(folder / "x.tif", image(), ("Gr\u00fcn", "red"))
+    path.write_bytes(path.read_bytes().replace("Gr\u00fcn".encode(), b"Gr\xfc n"))
+
+
 def cut(share):
     def make(folder, bench):
         path = pixels(image(200, 200), compress="deflate")(folder, bench)
@@ -286,6 +291,7 @@ BROKEN = {
     "flipped bits in the header": (flip(0, 0.001), "raster that GDAL can read"),
     "flipped bits in LZW strips": (flip(0.5, 0.9, compress="lzw"), "damaged or incomplete"),
     "overviews alone": (overviews_only, "CRS, but got none|does not exist"),
+    "band names in Latin-1": (latin_names, r"in UTF-8, but got .* \(in .*x\.tif\)"),
     "a pipe": (fifo, "x.tif to be a raster"),
     "a VRT of itself": (text_file("x.tif", vrt(vrt_band(1, "x.tif") + vrt_band(2, "x.tif"))), "raster that GDAL can read|readable at rows"),
     "a VRT of a file that is gone": (text_file("x.tif", vrt(vrt_band(1, "gone.tif") + vrt_band(2, "gone.tif"))), "gone"),
