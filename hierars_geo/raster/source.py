@@ -14,6 +14,7 @@ from rasterio.vrt import WarpedVRT
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
 from .dataset import alpha_band, read_bands, to_rasterio_crs, to_rasterio_window, unreadable
+from .georeference_warnings import no_georeference_warnings
 
 #: Largest error of positions, in source pixels; at GDAL's own 0.125 a pixel depends on the window read.
 _WARP_TOLERANCE_PX = 0.01
@@ -77,8 +78,9 @@ def open_source(source: Source) -> list[DatasetReader]:
         RasterError: The file has gone or changed since it was looked at.
     """
     try:
-        dataset: DatasetReader = rasterio.open(source.path)
-    except RasterioIOError as error:
+        with no_georeference_warnings():  # its place was looked at when the scene was opened
+            dataset: DatasetReader = rasterio.open(source.path)
+    except (RasterioIOError, UnicodeDecodeError) as error:
         raise RasterError(
             f"Expected {source.path} to stay readable, but got: {error}. Leave inputs in place until the end."
         ) from error

@@ -72,7 +72,7 @@ def test_rows_of_the_table():
 
 @pytest.mark.slow
 def test_a_short_drill_is_survived(tmp_path):
-    options = ["--only", "kill", "clock", "--kills", "1", "--steps", "6", "--size-m", "640"]
+    options = ["--only", "kill", "clock", "--kills", "1", "--steps", "6"]
     done = subprocess.run(
         [sys.executable, str(DRILL / "drill.py"), *options, "--folder", str(tmp_path)],
         capture_output=True,
