@@ -188,7 +188,7 @@ def train(work: Work, recorder: Recorder, options: argparse.Namespace, workers: 
 def fits(work: Work, recorder: Recorder, options: argparse.Namespace) -> None:
     """Train again and again in one process, as notebooks and searches do."""
     config = work.fit_config(5)
-    for number in range(1, max(20, options.calls // 4) + 1):
+    for number in range(1, max(20, 5 * options.calls // 8) + 1):
         _succeed("fit", "--config", config, "--checkpoint.dirpath", str(work.folder / "short"))
         recorder.look(number)
 
