@@ -1,6 +1,7 @@
 """HandlePool: a bounded number of open rasters per process."""
 
 import os
+import weakref
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 
@@ -26,7 +27,8 @@ class HandlePool:
 
     A handle must not cross a fork (both processes would share its file offset), so handles belong to the
     process that opened them: after a fork the child opens its own and leaves the inherited ones alone.
-    Handles do not travel in a pickle either, so workers may be spawned.
+    Handles do not travel in a pickle either, so workers may be spawned. They are closed with the pool, and
+    before the interpreter ends: what GDAL says while it closes a file later finds no Python to say it to.
 
     Args:
         max_open: Handles at the same time, >= 1; the least recently used one is closed first.
@@ -36,9 +38,13 @@ class HandlePool:
         if max_open < 1:
             raise OptionError(f"Expected max_open_files to be >= 1, but got {max_open}.")
         self.max_open = max_open
-        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
         self._inherited: list[OrderedDict[str, DatasetReader]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
         self._pid = os.getpid()
+        weakref.finalize(self, _close_all, self._open, self._pid)
 
     def get(self, path: str) -> DatasetReader:
         """Return an open dataset; it stays open at least until ``max_open`` others have been asked for.
@@ -49,7 +55,7 @@ class HandlePool:
         """
         if self._pid != os.getpid():
             self._inherited.append(self._open)
-            self._open, self._pid = OrderedDict(), os.getpid()
+            self._begin()
         dataset = self._open.get(path)
         if dataset is not None:
             self._open.move_to_end(path)
@@ -65,14 +71,19 @@ class HandlePool:
 
     def close(self) -> None:
         """Close every handle of this process; the next :meth:`get` opens again."""
-        while len(self) and self._open:
-            self._open.popitem()[1].close()
+        _close_all(self._open, self._pid)
 
     def __getstate__(self) -> dict[str, int]:
         return {"max_open": self.max_open}
 
     def __setstate__(self, state: dict[str, int]) -> None:
         self.__init__(state["max_open"])  # type: ignore[misc]
+
+
+def _close_all(handles: OrderedDict[str, DatasetReader], pid: int) -> None:
+    """Close the handles of a process, in that process alone."""
+    while handles and pid == os.getpid():
+        handles.popitem()[1].close()
 
 
 __all__ = ("HandlePool", "opening_env")

@@ -1,7 +1,10 @@
 """Open files are few, belong to one process, and do not travel."""
 
+import gc
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -37,6 +40,26 @@ def test_the_least_recently_used_file_is_closed_first(files):
     os.remove(files[3])
     with pytest.raises(MissingFileError, match=r"3\.tif"):
         pool.get(files[3])
+
+
+def test_files_are_closed_with_the_pool_and_before_the_interpreter_ends(files):
+    pool = HandlePool()
+    dataset = pool.get(files[0])
+    del pool
+    gc.collect()
+    assert dataset.closed
+    script = """if True:
+        import atexit, sys
+        kept = []
+        atexit.register(lambda: print(kept[1].closed))  # runs last: it came first
+        from hierars_geo.data.handles import HandlePool
+        kept.append(HandlePool())
+        kept.append(kept[0].get(sys.argv[1]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script, files[0]], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
 
 
 def test_a_fork_opens_its_own_and_leaves_the_inherited_alone(files):
