@@ -1,5 +1,6 @@
 """Accumulator: the pixels that later windows still touch, and nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -57,9 +58,6 @@ class Accumulator:
         self._shared = _Sums.zeros(channels, shared_rows, part.width, weights)
         self._shared_rows = 0
         self._at: Window | None = None
-        # per column the row of the scene below the last that was added to; where there is none, all is zero
-        self._stop = torch.full((width,), _NOWHERE)
-        self._shared_stop = torch.full((part.width,), _NOWHERE)
 
     def add(
         self, window: Window, valid: Tensor, values: Tensor | None, settled: tuple[int, int]
@@ -78,7 +76,7 @@ class Accumulator:
         """
         self._move_to(window)
         if values is not None:
-            self._stop.fill_(window.row_stop)
+            self._tile.stop.fill_(window.row_stop)
             self._tile.valid.logical_or_(valid)
             # rounded after each step: a fused step would round otherwise at the end of a vector register,
             # and with it depend on where the columns held begin
@@ -89,81 +87,63 @@ class Accumulator:
         inside = done.intersection(self._part)
         if inside is None:
             return None
-        here = inside.shifted(-window.row, -window.col)
-        held = self._tile.at(here)
-        if not self._reaches(self._stop[here.col : here.col_stop], inside.row):
+        held = self._tile.at(inside.shifted(-window.row, -window.col))
+        if not held.reaches(inside.row):
             return Block(inside, torch.zeros_like(held.total), torch.zeros_like(held.valid))
         mean = held.total / held.weight.clamp(min=torch.finfo(torch.float32).tiny)
         return Block(inside, mean.mul_(held.valid), held.valid.clone())
-
-    @staticmethod
-    def _reaches(stop: Tensor, row: int) -> bool:
-        return bool((stop > row).any())
 
     def _move_to(self, window: Window) -> None:
         """Bring the tile to a window: what both share stays, the rest comes from above or is empty."""
         before, kept = self._at, 0
         if before is not None and before.row == window.row:
             kept = before.col_stop - window.col
-            if self._reaches(self._stop, window.row):
-                self._tile.keep_right(kept)
-                self._stop = torch.cat(
-                    [self._stop[window.width - kept :], self._stop.new_full((window.width - kept,), _NOWHERE)]
-                )
-        elif before is not None:
-            if self._reaches(self._stop, _NOWHERE):
-                self._tile.clear()
-                self._stop.fill_(_NOWHERE)
-            self._shared_rows = before.row_stop - window.row
+            self._tile.keep_right(kept)
+        else:
+            self._tile.clear()
+            self._shared_rows = before.row_stop - window.row if before is not None else 0
         self._at = window
         new = Window(window.row, window.col + kept, self._shared_rows, window.width - kept)
-        if (inside := self._in_part(new)) is None:
-            return
-        shared_stop = self._shared_stop[self._columns(inside)]
-        if self._reaches(shared_stop, window.row):
-            own, shared = self._pair(inside, window)
-            own.copy_(shared)
-            self._stop[inside.col - window.col : inside.col_stop - window.col] = shared_stop
+        for own, shared in self._both(new, window):
+            if shared.reaches(window.row):
+                own.copy_(shared)
 
     def _share(self, rows: Window) -> None:
         """Keep pixels of the tile for the row of windows below."""
-        if self._at is None or (inside := self._in_part(rows)) is None:
-            return
-        stop = self._stop[inside.col - self._at.col : inside.col_stop - self._at.col]
-        shared_stop = self._shared_stop[self._columns(inside)]
-        if self._reaches(stop, rows.row):
-            own, shared = self._pair(inside, self._at)
-            shared.copy_(own)
-            shared_stop.fill_(int(stop.max()))
-        elif self._reaches(shared_stop, _NOWHERE):
-            self._shared.columns(self._columns(inside)).clear()
-            shared_stop.fill_(_NOWHERE)
+        if self._at is not None:
+            for own, shared in self._both(rows, self._at):
+                if own.reaches(rows.row):
+                    shared.copy_(own)
+                    shared.stop.fill_(int(own.stop.max()))  # all of it is to be cleared later
+                else:
+                    shared.clear()
 
-    def _in_part(self, rows: Window) -> Window | None:
-        """Cut rows that are shared to the columns of the part."""
-        return rows.intersection(Window(rows.row, self._part.col, rows.height, self._part.width))
-
-    def _columns(self, inside: Window) -> slice:
-        return slice(inside.col - self._part.col, inside.col_stop - self._part.col)
-
-    def _pair(self, inside: Window, tile: Window) -> tuple["_Sums", "_Sums"]:
-        """Return the same pixels of the tile and of the shared rows; these begin at the row of ``inside``."""
-        own = self._tile.at(inside.shifted(-tile.row, -tile.col))
-        return own, self._shared.at(inside.shifted(-inside.row, -self._part.col))
+    def _both(self, rows: Window, tile: Window) -> Iterator[tuple["_Sums", "_Sums"]]:
+        """Pair a part of the tile with the same columns of the shared rows; both begin at ``rows``."""
+        columns = Window(rows.row, self._part.col, rows.height, self._part.width)
+        if (inside := rows.intersection(columns)) is not None:
+            shared = Window(0, inside.col - self._part.col, len(self._shared.valid), inside.width)
+            yield self._tile.at(inside.shifted(-tile.row, -tile.col)), self._shared.at(shared)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What is known of pixels: sum of weighted values (T, h, w), of weights (h, w), validity (h, w)."""
+    """What is known of pixels: sum of weighted values (T, h, w), of weights (h, w), validity (h, w).
+
+    ``stop`` (w,), on the CPU, is for each column the row of the scene below the last that was added to; where
+    there is none, all is zero.
+    """
 
     total: Tensor
     weight: Tensor
     valid: Tensor
+    stop: Tensor
 
     @classmethod
     def zeros(cls, channels: int, height: int, width: int, like: Tensor) -> "_Sums":
         valid = torch.zeros(height, width, dtype=torch.bool, device=like.device)
-        return cls(like.new_zeros(channels, height, width), like.new_zeros(height, width), valid)
+        total, weight = like.new_zeros(channels, height, width), like.new_zeros(height, width)
+        return cls(total, weight, valid, torch.full((width,), _NOWHERE))
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -172,26 +152,33 @@ class _Sums:
     def at(self, window: Window) -> "_Sums":
         """Return views of a rectangle."""
         rows, cols = window.slices()
-        return _Sums(*(tensor[..., rows, cols] for tensor in self.tensors))
+        total, weight, valid = (tensor[..., rows, cols] for tensor in self.tensors)
+        return _Sums(total, weight, valid, self.stop[cols])
 
-    def columns(self, cols: slice) -> "_Sums":
-        """Return views of columns."""
-        return _Sums(*(tensor[..., cols] for tensor in self.tensors))
+    def reaches(self, row: int) -> bool:
+        """Whether anything was added below the top of a row of the scene."""
+        return bool((self.stop > row).any())
 
     def copy_(self, other: "_Sums") -> None:
+        """Take over the rows that both have, counted from the first."""
+        rows = min(len(self.valid), len(other.valid))
         for own, theirs in zip(self.tensors, other.tensors, strict=True):
-            own.copy_(theirs)
+            own[..., :rows, :] = theirs[..., :rows, :]
+        self.stop.copy_(other.stop)
 
     def clear(self) -> None:
-        for tensor in self.tensors:
-            tensor.zero_()
+        if self.reaches(_NOWHERE):
+            for tensor in self.tensors:
+                tensor.zero_()
+            self.stop.fill_(_NOWHERE)
 
     def keep_right(self, columns: int) -> None:
         """Move the last columns to the front and clear the others."""
-        for tensor in self.tensors:
-            width = tensor.shape[-1]
-            tensor[..., :columns] = tensor[..., width - columns :].clone()
-            tensor[..., columns:] = 0
+        if self.reaches(_NOWHERE):
+            for tensor, empty in (*((each, 0) for each in self.tensors), (self.stop, _NOWHERE)):
+                width = tensor.shape[-1]
+                tensor[..., :columns] = tensor[..., width - columns :].clone()
+                tensor[..., columns:] = empty
 
 
 __all__ = ("Accumulator", "Block")
