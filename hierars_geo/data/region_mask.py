@@ -3,10 +3,10 @@
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import Window
+from ..raster import pixels_inside
 from .lattice import Lattice
 
 
@@ -40,8 +40,7 @@ class RegionMask:
         parts = [part for part in shapely.get_parts(near) if part.geom_type == "Polygon" and part.area > 0]
         if not parts:
             return np.zeros(grid.shape, dtype=np.bool_)
-        inside: NDArray[np.bool_] = geometry_mask(parts, grid.shape, grid.transform, invert=True)
-        return inside
+        return pixels_inside(parts, grid)
 
 
 __all__ = ("RegionMask",)

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import geometry_mask
 
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
-from ..raster import no_georeference_warnings
+from ..raster import pixels_inside
 
 
 class Regions:
@@ -51,8 +50,7 @@ class Regions:
         near = self._tree.query(shapely.box(*part.bounds))
         for number in np.unique(self._numbers[near]):
             shapes = self._polygons[near[self._numbers[near] == number]].tolist()
-            with no_georeference_warnings():
-                inside: NDArray[np.bool_] = geometry_mask(shapes, part.shape, part.transform, invert=True)
+            inside = pixels_inside(shapes, part)
             if inside.any():
                 yield int(number), inside
 

@@ -14,7 +14,7 @@ from .cog import (
     place_raster,
 )
 from .dataset import bounded_block_cache
-from .georeference_warnings import no_georeference_warnings
+from .drawing import pixels_inside
 from .label_map import LabelMap, open_label_map
 from .locking import is_still_at, lock_file
 from .mosaic import open_mosaic
@@ -56,11 +56,11 @@ __all__ = (
     "lock_file",
     "match_bands",
     "move_into_place",
-    "no_georeference_warnings",
     "open_class_map",
     "open_label_map",
     "open_mosaic",
     "open_scene",
+    "pixels_inside",
     "place_raster",
     "refuse_existing",
     "remove_abandoned",
