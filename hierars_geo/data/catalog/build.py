@@ -193,8 +193,7 @@ def write_folder(write: Callable[[Path], None], final: Path) -> None:
     check_writable_folder(final.parent)
     old = final.with_name(f".{final.name}.old")  # not in the staging folder, which is thrown away
     with staging_folder(final) as staging, as_output_error(final):
-        if old.exists():
-            _bring_back(old, final)
+        _settle(old, final)
         fresh = staging / "new"
         fresh.mkdir()
         write(fresh)
@@ -202,18 +201,15 @@ def write_folder(write: Callable[[Path], None], final: Path) -> None:
             final.rename(old)
         try:
             fresh.rename(final)
-        except OSError:
-            if old.exists():
-                old.rename(final)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        finally:
+            _settle(old, final)
 
 
-def _bring_back(old: Path, final: Path) -> None:
-    """Undo half of a replacement; after a whole one the old folder only has to go."""
+def _settle(old: Path, final: Path) -> None:
+    """Undo half of a replacement; after a whole one the old folder, if there is one, only has to go."""
     if final.exists():
-        shutil.rmtree(old)
-    else:
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
         old.rename(final)
 
 
