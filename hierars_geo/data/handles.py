@@ -38,7 +38,6 @@ class HandlePool:
         if max_open < 1:
             raise OptionError(f"Expected max_open_files to be >= 1, but got {max_open}.")
         self.max_open = max_open
-        self._inherited: list[OrderedDict[str, DatasetReader]] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -54,8 +53,7 @@ class HandlePool:
             RasterError: GDAL cannot read it.
         """
         if self._pid != os.getpid():
-            self._inherited.append(self._open)
-            self._begin()
+            self._begin()  # the finalizer of the parent's handles keeps them, and leaves them alone
         dataset = self._open.get(path)
         if dataset is not None:
             self._open.move_to_end(path)

@@ -106,7 +106,7 @@ def spread_starts(length: int, size: int, stride: int) -> tuple[int, ...]:
         (0, 2, 4, 7)
     """
     count = len(window_starts(length, size, stride))
-    return tuple(number * (length - size) // (count - 1) for number in range(count)) if count > 1 else (0,)
+    return tuple(number * (length - size) // max(count - 1, 1) for number in range(count))
 
 
 def overlap_to_stride(size: int, overlap: float) -> int:

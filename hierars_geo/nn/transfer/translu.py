@@ -106,8 +106,7 @@ class TransLU(MapModel):
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
-        size = (image.shape[-2], image.shape[-1])
-        return [unpad(level, size, self.multiple) for level in self._branches(image, valid)[0]]
+        return [self._unpad(level, image) for level in self._branches(image, valid)[0]]
 
     def with_source(
         self, image: Tensor, valid: Tensor | None = None
@@ -118,20 +117,21 @@ class TransLU(MapModel):
             Logits (B, C_l, H, W) per level, and by level of the source (from 0) its logits (B, C, H, W) as
             far as anchors need them; nothing without CDSA.
         """
-        size = (image.shape[-2], image.shape[-1])
         logits, scores = self._branches(image, valid)
         with torch.no_grad():
-            seen = {level: unpad(value, size, self.multiple) for level, value in scores.items()}
-        return [unpad(level, size, self.multiple) for level in logits], seen
+            seen = {level: self._unpad(value, image) for level, value in scores.items()}
+        return [self._unpad(level, image) for level in logits], seen
 
     def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, H, W) of the target tree."""
-        size = (image.shape[-2], image.shape[-1])
-        return unpad(self.coarse_path_logits(image, valid, paths), size, self.multiple)
+        return self._unpad(self.coarse_path_logits(image, valid, paths), image)
 
     def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
         return path_logits(self._branches(image, valid)[0], paths)
+
+    def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
+        return unpad(logits, (image.shape[-2], image.shape[-1]), self.multiple)
 
     def _branches(self, image: Tensor, valid: Tensor | None) -> tuple[list[Tensor], dict[int, Tensor]]:
         """Run both branches at the decoder's resolution: the target's logits Z, the source's scores."""
