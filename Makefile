@@ -8,6 +8,7 @@ OUT ?= demo_out
 WORKERS ?= 2
 # Extras that the tests need.
 TESTED := test,log,onnx,dask,view
+DEVELOPED := $(TESTED),lint,docs
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -20,6 +21,14 @@ fresh = rm -rf $(1); \
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# $(call add,EXTRAS): the package with extras in the environment that is there.
+add = if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+	else \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
+	  $(BIN)/python -m pip install -c constraints.txt -e '.[$(1)]'; \
+	fi
 
 install: $(STAMP) ## put the package and its tools into .venv (again after a change of its dependencies)
 
@@ -42,12 +51,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "make install: expected $(VENV) to hold Python 3.11 or newer, but got $$($(BIN)/python --version). Remove $(VENV) and run make install again." >&2; \
 	  exit 1; \
 	fi; \
-	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[$(TESTED),lint,docs]'; \
-	else \
-	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade; \
-	  $(BIN)/python -m pip install -c constraints.txt -e '.[$(TESTED),lint,docs]'; \
-	fi; \
+	$(call add,$(DEVELOPED)); \
 	touch $(STAMP)
 
 demo: $(STAMP) ## synthetic scenes, training, maps, polygons and report in OUT=demo_out
@@ -90,8 +94,7 @@ drill: $(STAMP) ## kill, interrupt and crowd every command; see that it goes on 
 	$(BIN)/python experiments/drill/drill.py
 
 fuzz: $(STAMP) ## change bytes towards new code, two minutes each of trees, options and rasters
-	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[fuzz]'; \
-	else $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fuzz]'; fi
+	@set -e; $(call add,fuzz)
 	$(BIN)/python experiments/drill/fuzz.py
 
 endurance: $(STAMP) ## train, predict and write results for long; see that nothing grows
