@@ -121,7 +121,8 @@ def _undecodable_messages_logged() -> Iterator[None]:
     before = sys.unraisablehook
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
-        if unraisable.object == "rasterio._env.log_error":
+        undecodable = isinstance(unraisable.exc_value, UnicodeDecodeError)
+        if undecodable and unraisable.object == "rasterio._env.log_error":
             logging.getLogger(__name__).debug("A message of GDAL is no text: %s", unraisable.exc_value)
         else:
             before(unraisable)

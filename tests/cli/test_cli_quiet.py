@@ -136,10 +136,16 @@ def test_a_message_of_gdal_that_is_no_text_is_no_traceback(monkeypatch):
     """What rasterio's handler of GDAL's messages cannot decode ends as an exception that nobody can catch."""
     others = []
     monkeypatch.setattr(sys, "unraisablehook", others.append)
-    undecodable = SimpleNamespace(object="rasterio._env.log_error", exc_value=ValueError("0xff"))
-    another = SimpleNamespace(object=print, exc_value=ValueError("ours"))
+    handler, no_text = (
+        "rasterio._env.log_error",
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    )
+    undecodable = SimpleNamespace(object=handler, exc_value=no_text)
+    fault = SimpleNamespace(object=handler, exc_value=ValueError("of the handler itself"))
+    another = SimpleNamespace(object=print, exc_value=no_text)
     with Verbosity().of(["predict"]):
         sys.unraisablehook(undecodable)
+        sys.unraisablehook(fault)
         sys.unraisablehook(another)
-    assert others == [another]
+    assert others == [fault, another]
     assert sys.unraisablehook == others.append

@@ -38,7 +38,8 @@ def assert_same_maps(found, model, record, image):
     np.testing.assert_allclose(found["path_logits"], logits, atol=5e-3, rtol=1e-3)
     first, second = np.sort(logits.numpy(), axis=1)[:, ::-1][:, :2].swapaxes(0, 1)
     decided = first - second > 1e-2
-    assert decided[valid].mean() > 0.8  # else too little was compared
+    # else too little was compared; of the few pixels of a tiny image two may be ties
+    assert (~decided[valid]).sum() <= max(2, 0.05 * valid.sum())
     for level in range(1, taxonomy.num_levels + 1):
         values = taxonomy.index_to_value(classes[:, level - 1].numpy(), level)
         mapped = found[f"class_L{level}"]
