@@ -88,17 +88,17 @@ docs: $(STAMP) ## build the documentation, strictly, into build/site (opens with
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-commands: $(STAMP) ## run the commands of README and docs on small scenes
-	$(BIN)/python experiments/drill/docs_commands.py
+	$(BIN)/python tests/drill/docs_commands.py
 
 drill: $(STAMP) ## kill, interrupt and crowd every command; see that it goes on (root for full disks)
-	$(BIN)/python experiments/drill/drill.py
+	$(BIN)/python tests/drill/drill.py
 
 fuzz: $(STAMP) ## change bytes towards new code, two minutes each of trees, options and rasters
 	@set -e; $(call add,fuzz)
-	$(BIN)/python experiments/drill/fuzz.py
+	$(BIN)/python tests/drill/fuzz.py
 
 endurance: $(STAMP) ## train, predict and write results for long; see that nothing grows
-	$(BIN)/python experiments/drill/endurance.py
+	$(BIN)/python tests/drill/endurance.py
 
 bench: $(STAMP) ## run every benchmark of experiments/bench, one after the other
 	@set -eu; for script in experiments/bench/bench_*.py; do \

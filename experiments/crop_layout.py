@@ -18,7 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from hierars_geo.data.synthetic import (
+from hierars_geo.errors import DataError, HieraRSError
+from hierars_geo.maps import open_class_map
+from hierars_geo.synthetic import (
     SENSORS,
     Paint,
     PlaceSpec,
@@ -27,8 +29,6 @@ from hierars_geo.data.synthetic import (
     paint_classes,
     write_sentinel2_scene,
 )
-from hierars_geo.errors import DataError, HieraRSError
-from hierars_geo.raster import open_class_map
 from hierars_geo.taxonomy import Taxonomy
 
 _OTHER, _CORN, _SOYBEAN, _GRASS, _TREES, _UNLABELLED = 0, 1, 2, 3, 4, 255

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hierars_geo.data import write_label_shares
 from hierars_geo.errors import HieraRSError
+from hierars_geo.synthetic import write_label_shares
 
 
 def main(argv: Sequence[str]) -> int:

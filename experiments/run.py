@@ -37,7 +37,7 @@ from runner import (
 from runner.results import result_path
 
 from hierars_geo.errors import HieraRSError
-from hierars_geo.raster import atomic_path
+from hierars_geo.output import atomic_path
 
 EXPERIMENTS = Path(__file__).resolve().parent
 

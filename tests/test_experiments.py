@@ -10,12 +10,12 @@ import torch
 import yaml
 from PIL import Image
 
-from hierars_geo.catalog_files import catalog_names
 from hierars_geo.cli.training_cli import TrainingCLI, parse_training_config
-from hierars_geo.data import PublishedDataModule
-from hierars_geo.data.synthetic import scene_series, write_land_cover_scene
+from hierars_geo.datamodules import PublishedDataModule
 from hierars_geo.errors import OptionError
-from hierars_geo.nn import ModelConfig, build_segmenter
+from hierars_geo.models import ModelConfig, build_segmenter
+from hierars_geo.synthetic import scene_series, write_land_cover_scene
+from hierars_geo.taxonomy.catalog_files import catalog_names
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
@@ -82,7 +82,7 @@ def test_every_model_has_a_flat_and_a_hierarchical_file_for_every_source():
 def test_is_accepted_and_opens_with_what_is_known_of_it(config):
     parsed = parse_training_config(config)
     assert parsed.model.class_path.startswith("hierars_geo.tasks.")
-    assert parsed.data.class_path.startswith("hierars_geo.data.")
+    assert parsed.data.class_path.startswith("hierars_geo.datamodules.")
     known = parsed.data.init_args
     if "taxonomy" in known:
         assert known.taxonomy in catalog_names("taxonomies")
@@ -153,7 +153,7 @@ def _train_a_step(config, scenes, tmp_path, shrink):
     }
     kept = {"mean", "std", "normalization", "augment", "scale_range", "gain", "max_class_share"}
     content["data"] = {
-        "class_path": "hierars_geo.data.SceneDataModule",
+        "class_path": "hierars_geo.datamodules.SceneDataModule",
         "init_args": {key: value for key, value in data.items() if key in kept}
         | files
         | {"sensor": sensor if sensor in IMAGES else "sentinel2", "taxonomy": "mm5b", "val_fraction": 0.0}

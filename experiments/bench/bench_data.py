@@ -33,7 +33,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from torchgeo.datasets import RasterDataset
 
-from hierars_geo.data import HierarchicalLabels, RandomChipSampler, SceneRaster
+from hierars_geo.datasets import HierarchicalLabels, SceneRaster
+from hierars_geo.samplers import RandomChipSampler
 from hierars_geo.taxonomy import Taxonomy
 
 SIZE_PX, CHIP_PX, CHIPS, TURNS = 2500, 256, 100, 5

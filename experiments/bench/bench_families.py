@@ -11,7 +11,7 @@ import sys
 import torch
 from measuring import DEVICE, ON_GPU, describe_machine, medians
 
-from hierars_geo.nn import ModelConfig, SceneModel, build_segmenter
+from hierars_geo.models import ModelConfig, SceneModel, build_segmenter
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS, SIZE_PX, TURNS = 10, (512 if ON_GPU else 256), (20 if ON_GPU else 3)

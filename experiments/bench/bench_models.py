@@ -30,7 +30,8 @@ from measuring import (
 from torch import Tensor
 from torch.nn import functional as F
 
-from hierars_geo.nn import HSCLoss, ModelConfig, SceneModel, build_segmenter, jsps, path_logits
+from hierars_geo.losses import HSCLoss
+from hierars_geo.models import ModelConfig, SceneModel, build_segmenter, jsps, path_logits
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS, SIZE_PX = 4, 512

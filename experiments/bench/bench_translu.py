@@ -26,7 +26,8 @@ from measuring import (
     time_row,
 )
 
-from hierars_geo.nn import HSCLoss, MapModel, ModelConfig, ModelRecord, Transfer, TransLU
+from hierars_geo.losses import HSCLoss
+from hierars_geo.models import MapModel, ModelConfig, ModelRecord, Transfer, TransLU
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS = tuple(f"B{number}" for number in range(10))

@@ -13,7 +13,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from hierars_geo.data import HierarchicalLabels, SceneIntersection, SceneRaster
+from hierars_geo.datasets import HierarchicalLabels, SceneIntersection, SceneRaster
 from hierars_geo.taxonomy import Taxonomy
 
 OUT = Path(__file__).parents[2] / "docs/img/intersection.png"

@@ -148,7 +148,7 @@ def _ablations() -> list[Experiment]:
 
 def _whdld() -> list[Experiment]:
     data = {
-        "class_path": "hierars_geo.data.PublishedDataModule",
+        "class_path": "hierars_geo.datamodules.PublishedDataModule",
         "init_args": {
             "dataset": "experiments/whdld/record.yaml",
             "root": "data/WHDLD",
@@ -177,7 +177,7 @@ def _whdld() -> list[Experiment]:
 
 def _mm5b_data(source: Source) -> dict[str, Any]:
     return {
-        "class_path": "hierars_geo.data.MM5BDataModule",
+        "class_path": "hierars_geo.datamodules.MM5BDataModule",
         "init_args": {"root": "data/MM-5B", **source.data},
     }
 

@@ -93,7 +93,7 @@ def _experiment(
             },
         },
         "data": {
-            "class_path": "hierars_geo.data.SceneDataModule",
+            "class_path": "hierars_geo.datamodules.SceneDataModule",
             "init_args": {
                 **data,
                 "chip_size": 64,

@@ -134,7 +134,7 @@ def _small_experiment(group: str, domain: SmallDomain, variant: str, per_cent: i
             },
         },
         "data": {
-            "class_path": "hierars_geo.data.SceneDataModule",
+            "class_path": "hierars_geo.datamodules.SceneDataModule",
             "init_args": {
                 "sensor": "sentinel2",
                 "images": [f"{domain.folder}/{domain.train}/{domain.train}_S2.tif"],
@@ -228,7 +228,7 @@ def _crop10m_experiment(
             "init_args": {"lr": 1e-4, "weight_decay": 0.05, "warmup_steps": 1_500, "alpha": 1.0, **options},
         },
         "data": {
-            "class_path": "hierars_geo.data.Crop10mDataModule",
+            "class_path": "hierars_geo.datamodules.Crop10mDataModule",
             "init_args": {
                 "root": "data/Crop10m",
                 "chip_size": 512,

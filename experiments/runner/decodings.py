@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from hierars_geo.metrics import HierarchicalMetrics, HierarchicalScores
-from hierars_geo.nn import is_legal, jsps, path_logits
+from hierars_geo.models import is_legal, jsps, path_logits
 from hierars_geo.tasks import SegmentationTask
 from hierars_geo.types import Batch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hierars_geo.raster import atomic_path
+from hierars_geo.output import atomic_path
 
 from .plots import COLORS
 from .table import Spread, layout_table

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hierars_geo.raster import atomic_path
+from hierars_geo.output import atomic_path
 
 from .table import VariantRow
 

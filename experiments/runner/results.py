@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hierars_geo.raster import atomic_path
+from hierars_geo.output import atomic_path
 
 from .jobs import Job
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import open_labels
-from ..data.lattice import Lattice
+from ..datasets.label_opening import open_labels
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
-from ..predict import LabelReader
+from ..grid.lattice import Lattice
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
+from .label_source import LabelReader
 
 
 class OpenedLabels:
-    """Labels as :func:`hierars_geo.data.open_labels` opens them, burnt or warped onto the grid of maps.
+    """Labels as :func:`hierars_geo.datasets.open_labels` opens them, burnt or warped onto the grid of maps.
 
     Args:
         path: Polygons or a class raster.

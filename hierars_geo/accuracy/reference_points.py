@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from ..errors import DataError, MissingFileError, OptionError
-from ..layers import AttributeClasses, is_parquet, read_table, vector_layers
+from ..polygons.attribute_classes import AttributeClasses
+from ..polygons.vector_file import is_parquet, read_table, vector_layers
 from ..taxonomy import Taxonomy
 from .sampling import POINTS_LAYER, REFERENCE_COLUMN, STRATA_LAYER
 

@@ -11,7 +11,7 @@ from geopandas.geodataframe import GeoDataFrame
 
 from ..errors import OptionError
 from ..metrics import allocate, sample_size
-from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from ..vector import PathMap, find_map_files, find_taxonomy, forget_times, open_path_map
 from .strata import DrawnPixels, Progress, Strata, count_paths, draw_pixels

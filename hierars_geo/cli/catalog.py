@@ -9,9 +9,9 @@ from .options import CommandParser
 from .verbosity import note
 
 if TYPE_CHECKING:
-    from ..data.assembly import SourceName
-    from ..data.catalog import Problem
-    from ..data.raster_paths import Paths
+    from ..catalog.assembly.sources import SourceName
+    from ..catalog.problems import Problem
+    from ..scenes.raster_paths import Paths
 
 _EXAMPLES = """examples:
   hierars-geo catalog list
@@ -159,7 +159,7 @@ def _show(options: Any) -> int:  # noqa: ANN401
 
 
 def _build(options: Any) -> int:  # noqa: ANN401
-    from ..data.catalog import BuildOptions, build_catalog
+    from ..catalog.build import BuildOptions, build_catalog
     from .progress import progress_bar
 
     chosen = BuildOptions(
@@ -180,7 +180,8 @@ def _build(options: Any) -> int:  # noqa: ANN401
 
 
 def _assemble(options: Any) -> int:  # noqa: ANN401
-    from ..data.assembly import AssembleOptions, assemble
+    from ..catalog.assembly.assemble import assemble
+    from ..catalog.assembly.options import AssembleOptions
     from .catalog_tables import print_assembly
     from .progress import progress_bar
 
@@ -211,7 +212,9 @@ def _assemble(options: Any) -> int:  # noqa: ANN401
 
 
 def _validate(options: Any) -> int:  # noqa: ANN401
-    from ..data.catalog import read_record, validate_catalog, validate_dataset
+    from ..catalog.validate_catalog import validate_catalog
+    from ..catalog.validate_dataset import validate_dataset
+    from ..taxonomy.dataset_records import read_record
     from .progress import progress_bar
 
     with progress_bar("catalog validate") as progress:

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..catalog_files import catalog_names
-from ..catalog_records import DatasetRecord, SourceRecord, read_record
 from ..taxonomy import Taxonomy
+from ..taxonomy.catalog_files import catalog_names
+from ..taxonomy.dataset_records import DatasetRecord, SourceRecord, read_record
 
 if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
-    from ..data.assembly import AssembleResult
+    from ..catalog.assembly.assemble import AssembleResult
 
 #: Where no terminal says how wide it is (a pipe, a log file).
 _WIDTH_WITHOUT_TERMINAL = 160

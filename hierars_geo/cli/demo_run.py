@@ -11,13 +11,18 @@ from lightning.pytorch.callbacks import RichProgressBar
 from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
-from ..data import GridChipSampler, SceneDataModule
-from ..data.synthetic import SceneFiles, check_free, scene_series, write_land_cover_scene
+from ..accuracy.evaluation import evaluate_classifier, evaluate_maps
+from ..datamodules.datamodule import SceneDataModule
 from ..errors import OptionError
 from ..metrics import HierarchicalScores
-from ..predict import Prediction, Predictor, evaluate_classifier, evaluate_maps
-from ..raster import as_output_error, atomic_path, check_writable_folder, open_scene, refuse_existing
+from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..predict import Prediction, Predictor
 from ..report import write_report
+from ..samplers.chip_samplers import GridChipSampler
+from ..scenes.scene_opening import open_scene
+from ..synthetic.scene import write_land_cover_scene
+from ..synthetic.series import check_free, scene_series
+from ..synthetic.spec import SceneFiles
 from ..tasks import BHCCMTask, ProgressLines, learn_gaussian
 from ..taxonomy import Taxonomy
 from ..vector import vectorize

@@ -11,7 +11,8 @@ from .options import CommandParser
 
 if TYPE_CHECKING:
     from ..accuracy import SceneAssessment
-    from ..predict import LabelSource, Regions
+    from ..accuracy.label_source import LabelSource
+    from ..predict import Regions
     from ..taxonomy import Taxonomy
 
 _EXAMPLES = """examples:
@@ -54,7 +55,7 @@ def parser() -> CommandParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
-    from ..raster import check_writable_folder, refuse_existing
+    from ..output.output import check_writable_folder, refuse_existing
     from ..taxonomy import Taxonomy
 
     taxonomy = Taxonomy.from_yaml(args.taxonomy)
@@ -70,8 +71,8 @@ def _score(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
     """Compare with a label raster or polygons."""
     import pandas as pd
 
-    from ..predict import evaluate_regions
-    from ..raster import as_output_error, atomic_path
+    from ..accuracy.evaluation import evaluate_regions
+    from ..output.output import as_output_error, atomic_path
     from .progress import progress_bar
     from .tables import print_scores
 
@@ -118,9 +119,10 @@ def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
         if args.id is not None or args.layer is not None:
             raise OptionError("Expected --by together with --id or --layer, but got it alone.")
         return None
-    from ..layers import read_polygons
-    from ..predict import Regions, find_level_maps
-    from ..raster import open_class_map
+    from ..accuracy.evaluation import find_level_maps
+    from ..maps.classmap import open_class_map
+    from ..polygons.moved_polygons import read_polygons
+    from ..predict import Regions
 
     with open_class_map(find_level_maps(args.prediction, taxonomy.num_levels)[0]) as level_map:
         crs = level_map.grid.crs
@@ -137,7 +139,7 @@ def _assess(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
     import pandas as pd
 
     from ..accuracy import assess_maps
-    from ..raster import as_output_error, atomic_path
+    from ..output.output import as_output_error, atomic_path
     from .progress import progress_bar
 
     if args.region is not None:

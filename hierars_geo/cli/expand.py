@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..nn import InitReport
+    from ..models.init_report import InitReport
 
 _EXAMPLES = """examples:
   hierars-geo expand crops.ckpt --taxonomy crops_with_wheat.yaml -o wheat_start.ckpt
@@ -33,14 +33,15 @@ def parser() -> CommandParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
-    from ..raster import check_writable_folder, refuse_existing
+    from ..output.output import check_writable_folder, refuse_existing
     from ..taxonomy import Taxonomy
 
     out = Path(args.out)
     tree = Taxonomy.from_yaml(args.taxonomy)
     refuse_existing([out], args.overwrite, [args.checkpoint, args.taxonomy])
 
-    from ..nn import expand_checkpoint, read_checkpoint
+    from ..models.checkpoint_file import read_checkpoint
+    from ..models.expansion import expand_checkpoint
     from ..tasks import write_checkpoint
 
     content, report = expand_checkpoint(read_checkpoint(args.checkpoint), tree, args.checkpoint)

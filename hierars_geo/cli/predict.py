@@ -139,8 +139,8 @@ def _predict_all(predictor: "Predictor", scenes: Sequence["ScenePath"], args: Na
     Returns:
         1 where a scene failed.
     """
+    from ..output.output import check_writable_folder
     from ..predict import SceneList
-    from ..raster import check_writable_folder
 
     states = SceneList(check_writable_folder(args.out_dir), scenes)
     _check_scenes(predictor, scenes, states)
@@ -200,7 +200,7 @@ def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
     Raises:
         MissingFileError: Nothing fits a pattern.
     """
-    from ..raster import is_stac, item_addresses
+    from ..scenes.stac_items import is_stac, item_addresses
 
     paths: list[str] = []
     for raster in rasters:
@@ -221,7 +221,7 @@ def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
 
 def _tiles(path: str) -> list[str]:
     """Return the rasters of a folder of tiles; a product or another raster is a tile itself."""
-    from ..raster import list_rasters
+    from ..scenes.band_files import list_rasters
 
     folder = Path(path)
     if not folder.is_dir() or folder.suffix.upper() == ".SAFE":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..data.synthetic import SceneFiles
+    from ..synthetic.spec import SceneFiles
 
 _SENSORS = ("sentinel2", "gaofen2", "google_earth")
 
@@ -55,14 +55,10 @@ def parser() -> CommandParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
-    from ..data.synthetic import (
-        check_free,
-        crop_series,
-        scene_series,
-        write_crop_scene,
-        write_land_cover_scene,
-    )
-    from ..raster import check_writable_folder
+    from ..output.output import check_writable_folder
+    from ..synthetic.crops import write_crop_scene
+    from ..synthetic.scene import write_land_cover_scene
+    from ..synthetic.series import check_free, crop_series, scene_series
     from .progress import progress_bar
 
     out_dir = Path(args.out_dir)

@@ -65,8 +65,8 @@ def _parser() -> CommandParser:
 def _list() -> int:
     from rich.table import Table
 
-    from ..catalog_files import catalog_names
     from ..taxonomy import Taxonomy
+    from ..taxonomy.catalog_files import catalog_names
 
     table = Table(box=None, header_style="bold")
     for column in ("name", "levels", "classes", "paths"):
@@ -109,9 +109,9 @@ def _validate(files: list[str]) -> int:
 
 def _check_anchors(tree: "Taxonomy", file: str) -> None:
     """Look anchors up in their source tree where the catalog has it."""
-    from ..catalog_files import catalog_names
     from ..errors import TaxonomyError
     from ..taxonomy import Taxonomy
+    from ..taxonomy.catalog_files import catalog_names
 
     known = catalog_names("taxonomies")
     for anchor in tree.anchors:

@@ -14,9 +14,9 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from .. import __version__
 from .. import tasks as tasks  # known to the parser by class name alone
-from ..data import SceneDataModule
+from ..datamodules.datamodule import SceneDataModule
 from ..errors import CheckpointError, OptionError
-from ..predict import read_checkpoint
+from ..models.checkpoint_file import read_checkpoint
 from .options import OneLineErrors
 from .run_folder import FailedStart, HowToGoOn, WholeConfig, default_loggers, share_version
 from .verbosity import EVERYWHERE, is_quiet

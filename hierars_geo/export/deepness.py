@@ -2,7 +2,7 @@
 
 import json
 
-from ..nn import ModelRecord
+from ..models.record import ModelRecord
 
 #: Side of a tile where the checkpoint does not say how large the training chips were.
 DEFAULT_TILE_PX = 512

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..nn import MapModel, ModelRecord, padded_size
+from ..models.features import padded_size
+from ..models.map_model import MapModel
+from ..models.record import ModelRecord
 from .pooling import replace_adaptive_pools
 
 #: Name of the only input.
@@ -81,7 +83,7 @@ class MapGraph(nn.Module):
     def confidences(self, logits: Tensor, best: Tensor, valid: Tensor) -> list[Tensor]:
         """Sum P(t) over the paths that agree with the best one, level by level: N of (B, H, W).
 
-        The same as :func:`~hierars_geo.nn.level_confidence`, in operations that every exporter knows.
+        The same as :func:`~hierars_geo.models.level_confidence`, in operations that every exporter knows.
         """
         probability = logits.softmax(dim=1)
         found: list[Tensor] = []

@@ -9,8 +9,8 @@ from pystac.asset import Asset
 from pystac.item import Item
 
 from .. import __version__
+from ..maps.styles.stac import classification_classes
 from ..predict import LoadedModel
-from ..styles import classification_classes
 from ..taxonomy import Taxonomy
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
 

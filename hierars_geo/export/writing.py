@@ -9,8 +9,9 @@ from typing import Literal, get_args
 import torch
 
 from ..errors import OptionError
+from ..output.output import as_output_error, check_writable_folder, move_into_place, refuse_existing
+from ..output.staging import staging_folder
 from ..predict import load_checkpoint
-from ..raster import as_output_error, check_writable_folder, move_into_place, refuse_existing, staging_folder
 from .deepness import DEFAULT_TILE_PX, deepness_metadata
 from .graph import DeepnessGraph, MapGraph
 from .model_item import model_item

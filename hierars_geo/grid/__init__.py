@@ -2,11 +2,13 @@
 
 from .blend import Blend, blend_weights
 from .geogrid import GeoGrid, same_grid
+from .lattice import Lattice
 from .windows import Window, cover, overlap_to_stride, spread_starts, window_starts
 
 __all__ = (
     "Blend",
     "GeoGrid",
+    "Lattice",
     "Window",
     "blend_weights",
     "cover",

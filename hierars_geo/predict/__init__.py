@@ -1,14 +1,11 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
-from ..nn import read_checkpoint
 from .accumulator import Accumulator, Block
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
 from .chunks import Chunk, ChunkPlan, predict_chunk
 from .engine import ChunkLayers, Engine, SceneJob
 from .engine_dask import DaskEngine
-from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions, find_level_maps
-from .label_source import LabelReader, LabelSource, RasterLabels
 from .options import PredictOptions
 from .predictor import Predictor, ScenePath
 from .regions import Regions
@@ -26,28 +23,20 @@ __all__ = (
     "ChunkPlan",
     "DaskEngine",
     "Engine",
-    "LabelReader",
-    "LabelSource",
     "LoadedModel",
     "PredictOptions",
     "Prediction",
     "Predictor",
-    "RasterLabels",
     "Regions",
     "SceneJob",
     "SceneList",
     "ScenePath",
     "SceneState",
     "WindowPlan",
-    "evaluate_classifier",
-    "evaluate_maps",
-    "evaluate_regions",
-    "find_level_maps",
     "iter_windows",
     "load_checkpoint",
     "predict_array",
     "predict_chunk",
-    "read_checkpoint",
     "resolve_device",
     "stream_blocks",
 )

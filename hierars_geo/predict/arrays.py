@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import OptionError
 from ..grid import Blend, GeoGrid, Window
-from ..nn import jsps, path_logits
+from ..models.decode import jsps, path_logits
 from ..types import IGNORE_INDEX
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback

@@ -7,15 +7,10 @@ from pathlib import Path
 import torch
 
 from ..errors import OptionError
-from ..nn import (
-    MODEL_PREFIX,
-    RECORD_KEY,
-    MapModel,
-    ModelRecord,
-    build_trained,
-    read_checkpoint,
-    weights_below,
-)
+from ..models.checkpoint_file import MODEL_PREFIX, read_checkpoint, weights_below
+from ..models.map_model import MapModel
+from ..models.record import RECORD_KEY, ModelRecord
+from ..models.trained_model import build_trained
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from ..raster import bounded_block_cache
+from ..scenes.dataset import bounded_block_cache
 from .engine import ChunkLayers, SceneJob
 from .options import PredictOptions
 from .predictor import Predictor

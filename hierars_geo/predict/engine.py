@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import document_of
+from ..scenes.stac_items import document_of
 from .chunks import Chunk, ChunkPlan
 from .options import PredictOptions
 from .row_store import RowStore

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HieraRSWarning, OptionError
-from ..nn import MapModel
+from ..models.map_model import MapModel
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback
 from .replicas import Replicas, replicate

@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn import adaptive_depth, confidence_of
-from ..nn.decode import best_path
-from ..raster import CONFIDENCE_NODATA, class_dtype
+from ..maps.cog import CONFIDENCE_NODATA, class_dtype
+from ..models.decode import adaptive_depth, best_path, confidence_of
 from ..taxonomy import Taxonomy
 from .accumulator import Block
 from .options import PredictOptions

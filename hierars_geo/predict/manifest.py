@@ -12,7 +12,7 @@ import torch
 
 from .. import __version__
 from ..errors import OutputError
-from ..raster import SceneReader
+from ..scenes.scene import SceneReader
 from .checkpoint import LoadedModel
 from .chunks import ChunkPlan
 from .options import PredictOptions

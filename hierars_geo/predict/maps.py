@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from ..grid import GeoGrid
-from ..raster import (
+from ..maps.cog import (
     CONFIDENCE_NODATA,
-    StripWriter,
     class_dtype,
     finalise_bands_cog,
     finalise_class_cog,
     finalise_confidence_cog,
 )
+from ..maps.writer import StripWriter
 from ..taxonomy import Taxonomy
 from .layers import DEPTH_NODATA, Layer, adaptive_nodata, adaptive_taxonomy, depth_taxonomy
 from .row_store import RowStore, StoredLayer

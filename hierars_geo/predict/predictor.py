@@ -11,15 +11,12 @@ from typing import Any, TypeAlias
 import torch
 
 from ..errors import HieraRSWarning, RasterError
-from ..raster import (
-    SceneReader,
-    bounded_block_cache,
-    check_writable_folder,
-    document_of,
-    open_mosaic,
-    open_scene,
-    refuse_existing,
-)
+from ..output.output import check_writable_folder, refuse_existing
+from ..scenes.dataset import bounded_block_cache
+from ..scenes.mosaic import open_mosaic
+from ..scenes.scene import SceneReader
+from ..scenes.scene_opening import open_scene
+from ..scenes.stac_items import document_of
 from .batching import resolved_batch_size
 from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import Chunk, ChunkPlan, predict_chunk

@@ -16,8 +16,8 @@ from shapely.geometry import Polygon
 
 from .. import __version__
 from ..grid import GeoGrid
-from ..raster import SceneReader
-from ..styles import classification_classes
+from ..maps.styles.stac import classification_classes
+from ..scenes.scene import SceneReader
 from ..taxonomy import Taxonomy
 from .checkpoint import LoadedModel
 from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy

@@ -13,8 +13,8 @@ from pyproj.exceptions import ProjError
 
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
-from ..layers import read_polygons
-from ..raster import SceneReader
+from ..polygons.moved_polygons import read_polygons
+from ..scenes.scene import SceneReader
 from .accumulator import Block
 from .regions import Regions
 

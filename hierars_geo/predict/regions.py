@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
-from ..raster import pixels_inside
+from ..scenes.drawing import pixels_inside
 
 
 class Regions:

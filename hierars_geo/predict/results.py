@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..raster import SceneReader, as_output_error, move_into_place, place_raster
+from ..maps.cog import place_raster
+from ..output.output import as_output_error, move_into_place
+from ..scenes.scene import SceneReader
 from .checkpoint import LoadedModel
 from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .manifest import manifest_digest

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import as_output_error
+from ..output.output import as_output_error
 from .chunks import Chunk, ChunkPlan
 
 #: Of a record: marker, first row, rows, compressed bytes, checksum of what follows.

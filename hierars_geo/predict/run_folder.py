@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..raster import as_output_error, atomic_path, is_still_at, lock_file
+from ..output.locking import is_still_at, lock_file
+from ..output.output import as_output_error, atomic_path
 from .manifest import refuse_changes
 
 ROWS_PATTERN = "chunk-*.rows"

@@ -11,7 +11,7 @@ from typing import Literal
 
 from .. import __version__
 from ..errors import OptionError
-from ..raster import as_output_error, atomic_path
+from ..output.output import as_output_error, atomic_path
 from .engine import named_everywhere
 from .results import Prediction
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Collection
 
 from ..grid import GeoGrid
-from ..nn import ModelRecord
-from ..raster import has_offset
+from ..models.record import ModelRecord
+from ..scenes.baseline import has_offset
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import open_class_map
+from ..maps.classmap import open_class_map
 from ..types import IGNORE_INDEX
 from .scenes import PredictedScene
 from .survey import MISSING, ValueSurvey, checked_values

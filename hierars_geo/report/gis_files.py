@@ -10,17 +10,11 @@ import pyogrio
 from pyogrio.errors import DataSourceError
 from pyproj import CRS
 
-from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
-from ..styles import (
-    ProjectGroup,
-    ProjectLayer,
-    confidence_qml,
-    maplibre_style,
-    qgis_project,
-    raster_qml,
-    raster_sld,
-    vector_qml,
-)
+from ..maps.styles.maplibre import maplibre_style
+from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
+from ..maps.styles.qml import confidence_qml, raster_qml, vector_qml
+from ..maps.styles.sld import raster_sld
+from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from .collection import COLLECTION_FILE, collect_items
 from .scenes import PredictedScene, find_scenes
 

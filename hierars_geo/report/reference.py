@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import open_class_map, open_label_map
+from ..maps.classmap import open_class_map
+from ..maps.label_map import open_label_map
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from ..vector.ground import row_pixel_areas_m2

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, same_grid
-from ..raster import open_class_map
+from ..maps.classmap import open_class_map
 from ..taxonomy import Taxonomy
 from ..vector.map_files import note_missing_levels
 

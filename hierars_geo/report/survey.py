@@ -12,7 +12,7 @@ from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
 from ..grid import Window
-from ..raster import ClassMapReader, open_class_map
+from ..maps.classmap import ClassMapReader, open_class_map
 from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
 from ..vector.ground import row_pixel_areas_m2

@@ -14,7 +14,9 @@ from rasterio.vrt import WarpedVRT
 
 from ..errors import RasterError
 from ..grid import GeoGrid
-from ..raster import match_bands, open_scene, same_grid
+from ..grid.geogrid import same_grid
+from ..scenes.bands import match_bands
+from ..scenes.scene_opening import open_scene
 
 #: Bands shown as red, green, blue, by name; the first set that a file has is taken.
 _BAND_SETS = (("red", "green", "blue"), ("B04", "B03", "B02"))

@@ -7,14 +7,9 @@ from typing import Any
 
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
-from ..raster import (
-    as_output_error,
-    atomic_path,
-    check_writable_folder,
-    open_class_map,
-    open_scene,
-    refuse_existing,
-)
+from ..maps.classmap import open_class_map
+from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..scenes.scene_opening import open_scene
 from .accuracy_section import AccuracySection, build_accuracy_section
 from .estimates import read_estimates
 from .estimates_section import EstimatesSection, build_estimates_section

@@ -15,8 +15,10 @@ from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..errors import OptionError
+from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..metrics import HierarchicalMetrics
-from ..nn import RECORD_KEY, HCCLoss, HSCLoss, ModelRecord, is_legal, jsps, path_logits
+from ..models.decode import is_legal, jsps, path_logits
+from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import Batch
 from .averaging import AveragedWeights

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..errors import DataError
-from ..nn import GaussianClassifier
+from ..models.gaussian import GaussianClassifier
 from ..types import Batch
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import CheckpointError, list_some
-from ..nn import RECORD_KEY, ModelRecord, Transfer
+from ..models.record import RECORD_KEY, ModelRecord, Transfer
 from ..taxonomy import Taxonomy
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..errors import OptionError
-from ..nn import layer_groups
+from ..models.layer_groups import layer_groups
 
 #: In the names of parameters that keep their size whatever their shape: positions, and tokens added to them.
 _NO_DECAY: Final = ("position", "pos_embed", "cls_token", "dist_token", "reg_token")
@@ -28,7 +28,7 @@ class Recipe:
         warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps.
         power: Of the polynomial decay to 0.
         layer_decay: Factor on the learning rate from each group of backbone layers to the one before it,
-            0 < factor <= 1; None for one rate everywhere. See :func:`hierars_geo.nn.layer_groups`.
+            0 < factor <= 1; None for one rate everywhere. See :func:`hierars_geo.models.layer_groups`.
 
     Raises:
         OptionError: A number is out of range.

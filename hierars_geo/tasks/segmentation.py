@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from ..errors import OptionError
-from ..nn import RECORD_KEY, BandAdaptation, HCCLoss, HSCLoss, ModelConfig, ModelRecord, Parts, SceneModel
+from ..losses.hierarchical import HCCLoss, HSCLoss
+from ..models.band_adaptation import BandAdaptation
+from ..models.factory import ModelConfig
+from ..models.record import RECORD_KEY, ModelRecord
+from ..models.scene_model import SceneModel
+from ..models.transplant import Parts
 from ..taxonomy import Taxonomy
 from .base import SegmentationTask
 from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
@@ -31,20 +36,20 @@ class BHCCMTask(SegmentationTask):
         bands: Canonical band names in channel order.
         mean: Normalisation per band, in stored values.
         std: Normalisation per band, in stored values.
-        architecture: Decoder, see :func:`hierars_geo.nn.architectures`.
+        architecture: Decoder, see :func:`hierars_geo.models.architectures`.
         encoder: Backbone, a name of segmentation-models-pytorch or ``tu-<timm name>``.
         mode: ``flat`` (leaves alone, coarser levels by lifting) or how the levels talk, see
-            :class:`hierars_geo.nn.BHCCM`.
+            :class:`hierars_geo.models.BHCCM`.
         dropout: Before the classifiers, 0..1.
         model_options: Further options of the architecture, for example ``{"decoder_channels": 128}``, and of
             a timm backbone, for example ``{"drop_path_rate": 0.3}``.
         encoder_weights: Pretrained weights by name, or None; fetched only when training starts from them.
         band_adaptation: How the first layer of pretrained weights meets the bands: ``auto``, ``by_name``,
-            ``repeat`` or ``average``, see :func:`hierars_geo.nn.adapt_bands`.
+            ``repeat`` or ``average``, see :func:`hierars_geo.models.adapt_bands`.
         start_checkpoint: Trained model to start from, of this tree or another, these bands or others; read
             when training starts, not when it is resumed. None for ``encoder_weights``.
         start_parts: What of it: ``backbone``, ``decoder`` (and backbone) or ``all``, class by class by name,
-            see :func:`hierars_geo.nn.transplant`.
+            see :func:`hierars_geo.models.transplant`.
         loss: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
         alpha: Weight of the path term.
         level_weights: Weight of every level in HCE, default 1.

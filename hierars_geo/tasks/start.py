@@ -5,17 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..nn import (
-    RECORD_KEY,
-    BandAdaptation,
-    InitReport,
-    ModelRecord,
-    Parts,
-    SceneModel,
-    read_checkpoint,
-    scene_weights,
-    transplant,
-)
+from ..models.band_adaptation import BandAdaptation
+from ..models.checkpoint_file import read_checkpoint, scene_weights
+from ..models.init_report import InitReport
+from ..models.record import RECORD_KEY, ModelRecord
+from ..models.scene_model import SceneModel
+from ..models.transplant import Parts, transplant
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +21,7 @@ class StartCheckpoint:
 
     Attributes:
         path: Checkpoint written by a task of this package.
-        parts: What to take over, see :func:`hierars_geo.nn.transplant`.
+        parts: What to take over, see :func:`hierars_geo.models.transplant`.
         band_adaptation: How its first layer meets other bands.
     """
 

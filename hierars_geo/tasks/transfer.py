@@ -10,24 +10,17 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, OptionError
-from ..nn import (
-    RECORD_KEY,
-    CDKSOptions,
-    HSCLoss,
-    InitReport,
-    MapModel,
-    ModelConfig,
-    ModelRecord,
-    SceneModel,
-    Transfer,
-    TransLU,
-    check_weights,
-    load_weights,
-    read_checkpoint,
-    scene_weights,
-    transplant,
-    weights_below,
-)
+from ..losses.hierarchical import HSCLoss
+from ..models.checkpoint_file import load_weights, read_checkpoint, scene_weights, weights_below
+from ..models.factory import ModelConfig
+from ..models.init_report import InitReport
+from ..models.map_model import MapModel
+from ..models.record import RECORD_KEY, ModelRecord, Transfer
+from ..models.scene_model import SceneModel
+from ..models.trained_model import check_weights
+from ..models.transfer.cdks import CDKSOptions
+from ..models.transfer.translu import TransLU
+from ..models.transplant import transplant
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
@@ -66,7 +59,7 @@ class TransLUTask(SegmentationTask):
             published, or only on what the target leaves ``unlabelled``: better where labels are many.
         architecture: Decoder of the target (default: the source's).
         encoder: Backbone of the target (default: the source's).
-        mode: How the levels talk, see :class:`hierars_geo.nn.BHCCM`.
+        mode: How the levels talk, see :class:`hierars_geo.models.BHCCM`.
         dropout: Before the classifiers, 0..1.
         model_options: Further options of the architecture (default: the source's, where it is the same
             architecture and encoder).

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
-from ..raster import as_output_error, atomic_path, check_writable_folder
+from ..output.output import as_output_error, atomic_path, check_writable_folder
 
 
 class WholeCheckpoints(TorchCheckpointIO):

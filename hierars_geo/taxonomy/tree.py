@@ -11,10 +11,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ..catalog_files import resolve_catalog_file
 from ..errors import TaxonomyError
 from ..types import IGNORE_INDEX
 from .anchors import Anchor, parse_anchors
+from .catalog_files import resolve_catalog_file
 from .links import Parents, check_levels, complete_levels, enumerate_paths, link_parents
 from .remap import IndexTable, ValueMap
 from .schema import RGB, LevelSpec, TaxonomySpec, parse_taxonomy_spec, read_taxonomy_spec

@@ -11,8 +11,8 @@ from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..layers import read_polygons
-from ..raster import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..polygons.moved_polygons import read_polygons
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
 from .geopackage import forget_times

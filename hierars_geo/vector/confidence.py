@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import CONFIDENCE_NODATA
+from ..maps.cog import CONFIDENCE_NODATA
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pyarrow.lib as pa
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
-from ..raster import bounded_block_cache, check_writable_folder, refuse_existing
+from ..output.output import check_writable_folder, refuse_existing
+from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
 from .attributes import LevelTable
 from .confidence import ConfidenceSums

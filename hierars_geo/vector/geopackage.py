@@ -4,7 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from ..styles import vector_qml, vector_sld
+from ..maps.styles.qml import vector_qml
+from ..maps.styles.sld import vector_sld
 from ..taxonomy import Taxonomy
 
 #: Name of the column of polygons that QGIS and GDAL give it.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError
-from ..raster import open_class_map
+from ..maps.classmap import open_class_map
 from ..taxonomy import Taxonomy
 
 _LEVEL_FILE = re.compile(

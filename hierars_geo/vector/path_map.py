@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, RasterError
 from ..grid import GeoGrid, Window, same_grid
-from ..raster import CONFIDENCE_NODATA, ClassMapReader, open_class_map
+from ..maps.classmap import ClassMapReader, open_class_map
+from ..maps.cog import CONFIDENCE_NODATA
 from ..taxonomy import Taxonomy
 from .decoding import PathDecoder
 from .map_files import LEAF, MapFiles

@@ -13,7 +13,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from pyproj import CRS
 
 from ..errors import HieraRSError, OptionError, OutputError
-from ..raster import atomic_path
+from ..output.output import atomic_path
 from ..taxonomy import Taxonomy
 from .attributes import GEOMETRY, SCHEMA
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, RasterError
 from ..grid import GeoGrid, Window
-from ..raster import CONFIDENCE_NODATA
+from ..maps.cog import CONFIDENCE_NODATA
 from .ground import row_pixel_areas_m2
 from .path_map import PathMap
 

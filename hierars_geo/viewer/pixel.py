@@ -7,7 +7,7 @@ from pathlib import Path
 from pyproj import Transformer
 
 from ..grid import Window
-from ..raster import open_class_map
+from ..maps.classmap import open_class_map
 from ..types import IGNORE_INDEX
 from .views import View
 

@@ -14,7 +14,7 @@ from rio_tiler.io import Reader
 
 from ..errors import RasterError
 from ..grid import GeoGrid
-from ..raster import bounded_block_cache
+from ..scenes.dataset import bounded_block_cache
 
 #: Side of a tile.
 TILE_PX = 512

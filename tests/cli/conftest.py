@@ -44,7 +44,7 @@ class Workplace:
                 },
             },
             "data": {
-                "class_path": "hierars_geo.data.SceneDataModule",
+                "class_path": "hierars_geo.datamodules.SceneDataModule",
                 "init_args": {
                     "sensor": "sentinel2",
                     "images": [self.image(self.train)],

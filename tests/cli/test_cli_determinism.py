@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hierars_geo.cli import main
-from hierars_geo.predict import read_checkpoint
+from hierars_geo.models import read_checkpoint
 
 #: All that draws random numbers at once.
 RANDOM = {

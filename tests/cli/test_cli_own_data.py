@@ -36,7 +36,7 @@ model:
   init_args:
     {architecture: unet, encoder: tu-test_resnet, model_options: {decoder_channels: [16, 16, 8, 8, 8]}}
 data:
-  class_path: hierars_geo.data.SceneDataModule
+  class_path: hierars_geo.datamodules.SceneDataModule
   init_args:
     images: ["images/*.tif"]
     labels: [labels]

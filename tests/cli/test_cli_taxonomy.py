@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from hierars_geo.catalog_files import catalog_names
 from hierars_geo.cli.taxonomy import main
 from hierars_geo.errors import MissingFileError, OptionError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy.catalog_files import catalog_names
 
 BRACKETS = """\
 name: brackets

@@ -13,8 +13,7 @@ import yaml
 from PIL import Image
 
 from hierars_geo.cli import main
-from hierars_geo.nn import RECORD_KEY
-from hierars_geo.predict import read_checkpoint
+from hierars_geo.models import RECORD_KEY, read_checkpoint
 
 ALL_AT_ONCE = {
     "data__augment": True,

@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from hierars_geo.cli import main
-from hierars_geo.nn import RECORD_KEY
-from hierars_geo.predict import load_checkpoint, read_checkpoint
+from hierars_geo.models import RECORD_KEY, read_checkpoint
+from hierars_geo.predict import load_checkpoint
 from hierars_geo.taxonomy import Taxonomy
 
 

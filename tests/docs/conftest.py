@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-DRILL = Path(__file__).parents[2] / "experiments" / "drill"
+DRILL = Path(__file__).parents[1] / "drill"
 
 sys.path.insert(0, str(DRILL))
 

@@ -55,7 +55,7 @@ def _config_file(name, folder):
         return str(path)
     if name == "mm5b_like/fit_sentinel2.yaml":  # written by the command before
         path = folder / "data.yaml"
-        path.write_text("data: {class_path: hierars_geo.data.SceneDataModule}\n", encoding="utf-8")
+        path.write_text("data: {class_path: hierars_geo.datamodules.SceneDataModule}\n", encoding="utf-8")
         return str(path)
     return str(ROOT / name if name.startswith("experiments/") else QUICKSTART)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-DRILL = Path(__file__).parents[2] / "experiments" / "drill"
+DRILL = Path(__file__).parents[1] / "drill"
 sys.path.insert(0, str(DRILL))
 
 from survival.contents import differences, half_written, leftovers, results  # noqa: E402  # on the path above

@@ -8,7 +8,7 @@ from make_matrix import main as make_matrix
 from run import main
 from runner import plan_jobs, run_job
 
-from hierars_geo.data.synthetic import scene_series, write_land_cover_scene
+from hierars_geo.synthetic import scene_series, write_land_cover_scene
 
 #: Lightning's advice about workers and lengths, and its own deprecated calls.
 pytestmark = pytest.mark.filterwarnings(
@@ -40,7 +40,7 @@ def configuration(scenes, tmp_path):
                 },
             },
             "data": {
-                "class_path": "hierars_geo.data.SceneDataModule",
+                "class_path": "hierars_geo.datamodules.SceneDataModule",
                 "init_args": {
                     "images": [str(train.images["sentinel2"])],
                     "labels": [str(train.labels)],

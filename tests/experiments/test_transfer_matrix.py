@@ -9,9 +9,8 @@ import yaml
 from matrix.transfer import PER_CENT, SMALL_DOMAINS, VARIANTS, transfer_experiments
 from run import main
 
-from hierars_geo.data import write_label_shares
-from hierars_geo.data.synthetic import CropSpec, write_crop_scene
-from hierars_geo.nn import RECORD_KEY, ModelConfig, ModelRecord, TransLU
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU
+from hierars_geo.synthetic import CropSpec, write_crop_scene, write_label_shares
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 

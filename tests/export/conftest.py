@@ -4,7 +4,7 @@ import pytest
 import torch
 from export_factory import SMALL, make_model
 
-from hierars_geo.nn import RECORD_KEY
+from hierars_geo.models import RECORD_KEY
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from hierars_geo.errors import OptionError, OutputError
 from hierars_geo.export import DeepnessGraph, MapGraph, deepness_metadata, export_model
 from hierars_geo.export import program as program_module
 from hierars_geo.export.pooling import AnySizeAveragePool
-from hierars_geo.nn import ModelConfig, jsps, level_confidence
+from hierars_geo.models import ModelConfig, jsps, level_confidence
 
 #: Sizes and batches that no graph is traced with: aligned, odd, tiny, one image and several.
 SHAPES = ((1, 64, 64), (3, 65, 97), (2, 5, 3), (1, 33, 20))

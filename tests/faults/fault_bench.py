@@ -9,7 +9,7 @@ import yaml
 from affine import Affine
 from fault_case import Bench
 
-from hierars_geo.nn import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS = ("red", "nir")

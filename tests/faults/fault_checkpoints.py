@@ -12,7 +12,7 @@ from fault_bench import TREE, checkpoint_content
 from fault_case import Case
 from safetensors.torch import save_file
 
-from hierars_geo.nn import RECORD_KEY
+from hierars_geo.models import RECORD_KEY
 
 PREDICT = "predict @x.ckpt SCENE -o OUT --device cpu"
 

@@ -12,7 +12,7 @@ from fault_case import Case
 from fault_rasters import LOCAL, control_points, declares, fifo, sparse, text_file
 from rasterio.errors import NotGeoreferencedWarning
 
-from hierars_geo.raster.dataset import dataset_grid
+from hierars_geo.scenes.dataset import dataset_grid
 
 VECTORIZE = "vectorize @x.tif --taxonomy TREE -o OUT/x.gpkg"
 EVALUATE = "evaluate @x.tif LEAVES --taxonomy TREE -o OUT/m.json"

@@ -25,7 +25,7 @@ def config(**changes):
             "init_args": {"architecture": "unet", "encoder": "tu-test_resnet"},
         },
         "data": {
-            "class_path": "hierars_geo.data.SceneDataModule",
+            "class_path": "hierars_geo.datamodules.SceneDataModule",
             "init_args": {"sensor": "sentinel2", "images": ["gone.tif"], "labels": ["gone.tif"], "taxonomy": "mm5b"},
         },
         "trainer": {"max_steps": 1, "accelerator": "cpu", "logger": False},

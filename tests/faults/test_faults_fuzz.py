@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from hierars_geo.errors import HieraRSError
 from hierars_geo.grid import Window
-from hierars_geo.nn import RECORD_KEY, ModelRecord, read_checkpoint
+from hierars_geo.models import RECORD_KEY, ModelRecord, read_checkpoint
 from hierars_geo.predict.options import PredictOptions
-from hierars_geo.raster import open_scene
+from hierars_geo.scenes import open_scene
 from hierars_geo.taxonomy import Taxonomy
 
 #: Each example is new; the file of a test is written anew in each.

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 
 from hierars_geo.cli import main
-from hierars_geo.raster import atomic_path
+from hierars_geo.output import atomic_path
 
 #: Stems of scenes.
 NAMES = (

@@ -10,7 +10,7 @@ from fault_checkpoints import Attack, bomb
 
 import hierars_geo
 from hierars_geo.errors import HieraRSError
-from hierars_geo.nn import ModelConfig, build_segmenter
+from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.tasks import TransLUTask
 from hierars_geo.tasks.start import StartCheckpoint
 from hierars_geo.taxonomy import Taxonomy

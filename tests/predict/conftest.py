@@ -6,7 +6,7 @@ import rasterio
 import torch
 from affine import Affine
 
-from hierars_geo.nn import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS = ("B02", "B03", "B04", "B08")

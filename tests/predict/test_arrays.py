@@ -8,7 +8,7 @@ import torch
 
 from hierars_geo.errors import OptionError
 from hierars_geo.predict import Predictor, accumulator, arrays, augment, iter_windows, predict_array
-from hierars_geo.raster import open_scene
+from hierars_geo.scenes import open_scene
 from hierars_geo.taxonomy import Taxonomy
 
 

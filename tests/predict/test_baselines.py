@@ -7,7 +7,7 @@ import rasterio
 from hierars_geo.errors import HieraRSWarning
 from hierars_geo.grid import Window
 from hierars_geo.predict import Predictor
-from hierars_geo.raster import baseline_of, has_offset, open_mosaic, open_scene
+from hierars_geo.scenes import baseline_of, has_offset, open_mosaic, open_scene
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
-from hierars_geo.nn import ModelConfig, ModelRecord
+from hierars_geo.models import ModelConfig, ModelRecord
 from hierars_geo.predict.augment import View, averaged_over_views, views
 from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolved_batch_size
 from hierars_geo.predict.execution import build_path_model

@@ -13,7 +13,7 @@ from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, RasterError
 from hierars_geo.grid import Window
 from hierars_geo.predict import Predictor
-from hierars_geo.raster import open_mosaic, open_scene
+from hierars_geo.scenes import open_mosaic, open_scene
 
 
 def read(path):

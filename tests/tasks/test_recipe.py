@@ -6,7 +6,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LinearLR, PolynomialLR
 
 from hierars_geo.errors import OptionError
-from hierars_geo.nn import ModelConfig, build_segmenter
+from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.tasks import Recipe, parameter_groups, warmup_polynomial
 
 

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from hierars_geo.errors import CheckpointError, DataError, OptionError
-from hierars_geo.nn import RECORD_KEY
+from hierars_geo.models import RECORD_KEY
 from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import BHCCMTask
 from hierars_geo.tasks.finite import require_finite

@@ -6,8 +6,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
-from hierars_geo.nn import RECORD_KEY
-from hierars_geo.predict import load_checkpoint, read_checkpoint
+from hierars_geo.models import RECORD_KEY, read_checkpoint
+from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import AveragedWeights, BHCCMTask
 
 OPTIONS = {

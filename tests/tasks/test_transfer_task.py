@@ -7,8 +7,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import CheckpointError, OptionError
-from hierars_geo.nn import RECORD_KEY, TransLU, jsps, path_logits
-from hierars_geo.predict import load_checkpoint, read_checkpoint
+from hierars_geo.models import RECORD_KEY, TransLU, jsps, path_logits, read_checkpoint
+from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 

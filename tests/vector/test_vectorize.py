@@ -25,7 +25,7 @@ from hierars_geo.errors import (
     RasterError,
     TaxonomyError,
 )
-from hierars_geo.styles import vector_qml
+from hierars_geo.maps.styles import vector_qml
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
 from hierars_geo.vector.geopackage import forget_times

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from hierars_geo.predict import Predictor, WindowPlan
-from hierars_geo.raster import open_scene
+from hierars_geo.scenes import open_scene
 
 from .models import write_checkpoint
 from .scenes import write_scene

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hierars_geo.nn import RECORD_KEY, ModelConfig, ModelRecord, SceneModel
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, SceneModel
 from hierars_geo.taxonomy import Taxonomy
 
 BANDS = ("B02", "B03", "B04", "B08")

@@ -1,0 +1,20 @@
+"""The catalog: records of published data sets, and STAC collections of the files that one has."""
+
+from ..taxonomy.dataset_records import DatasetRecord, LabelScheme, SourceRecord, read_record
+from .build import BuildOptions, BuildResult, build_catalog
+from .problems import Problem
+from .validate_catalog import validate_catalog
+from .validate_dataset import validate_dataset
+
+__all__ = (
+    "BuildOptions",
+    "BuildResult",
+    "DatasetRecord",
+    "LabelScheme",
+    "Problem",
+    "SourceRecord",
+    "build_catalog",
+    "read_record",
+    "validate_catalog",
+    "validate_dataset",
+)

@@ -1,0 +1,194 @@
+"""Write an extent: one image per source at its own resolution, and its labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from ...grid import Window
+from ...maps.styles.table import palette
+from ...output.output import as_output_error
+from ...scenes.dataset import to_rasterio_crs, to_rasterio_window
+from ...scenes.handles import HandlePool
+from ...taxonomy import Taxonomy
+from ...taxonomy.dataset_records import read_record
+from .extents import Extent, chip_lattice
+from .options import LabelScheme
+from .pairing import Place
+from .sources import SceneWindows, SourceName, SourceScene
+
+#: Rows of pixels that are read and written at once, a multiple of the tiles' side.
+_STRIP_PX = 512
+_TILE_PX = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """A finished extent.
+
+    Attributes:
+        extent: Its ground.
+        place: Its place.
+        images: File of every source, below the data set's folder.
+        labels: File of its labels.
+        valid: Share of valid pixels per source, and of labelled ones as ``labels``.
+        counts: Pixels of every leaf of the tree.
+        pixel_m2: Area of a label pixel.
+    """
+
+    extent: Extent
+    place: Place
+    images: dict[SourceName, Path]
+    labels: Path
+    valid: dict[str, float]
+    counts: NDArray[np.int64]
+    pixel_m2: float
+
+
+class ChipWriter:
+    """Writes the extents of one place.
+
+    Args:
+        place: Its scenes.
+        taxonomy: Tree that the labels are written in.
+        values: Stored label value -> raster value of a leaf, 0 without, -1 unknown.
+        pool: Open files.
+    """
+
+    def __init__(self, place: Place, taxonomy: Taxonomy, values: NDArray[np.int32], pool: HandlePool) -> None:
+        self._place = place
+        self._taxonomy = taxonomy
+        self._readers = {name: SceneWindows(scene, pool) for name, scene in place.scenes.items()}
+        self._labels = SceneWindows(place.labels, pool, values)
+
+    def write(self, extent: Extent, root: Path) -> Chip:
+        """Write an extent below a folder: ``SPLIT/SOURCE/NAME.tif`` and ``SPLIT/labels/NAME.tif``.
+
+        Raises:
+            RasterError: A file is damaged there.
+            OutputError: It cannot be written.
+        """
+        place = self._place
+        valid: dict[str, float] = {}
+        images: dict[SourceName, Path] = {}
+        for name, reader in self._readers.items():
+            images[name] = Path(place.split) / name / f"{extent.name}.tif"
+            valid[name] = self._write_image(reader, extent, root / images[name])
+        labels = Path(place.split) / "labels" / f"{extent.name}.tif"
+        counts, valid["labels"], pixel_m2 = self._write_labels(extent, root / labels)
+        return Chip(extent, place, images, labels, valid, counts, pixel_m2)
+
+    def _write_image(self, reader: SceneWindows, extent: Extent, path: Path) -> float:
+        scene = reader.scene
+        lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
+        profile = self._profile(extent, scene, scene.dtype, len(scene.bands))
+        nodata, kept = _nodata(scene), 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with as_output_error(path), rasterio.open(path, "w", **profile) as target:
+            target.descriptions = scene.bands
+            target.update_tags(**_image_tags(scene, self._place))
+            for window in _strips(whole):
+                patch = reader.read(lattice, window)
+                data = np.where(patch.valid, _as_type(patch.data, scene.dtype, nodata), nodata)
+                target.write(data.astype(scene.dtype), window=to_rasterio_window(window))
+                kept += int(patch.valid.sum())
+        return kept / (whole.height * whole.width)
+
+    def _write_labels(self, extent: Extent, path: Path) -> tuple[NDArray[np.int64], float, float]:
+        scene, tree = self._labels.scene, self._taxonomy
+        lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
+        values = tree.class_values(tree.num_levels)
+        by_value = np.zeros(max(*values, tree.nodata_value) + 1, dtype=np.int64)
+        profile = self._profile(extent, scene, "uint8", 1) | {"nodata": tree.nodata_value}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with as_output_error(path), rasterio.open(path, "w", **profile) as target:
+            target.descriptions = ("class",)
+            target.update_tags(TAXONOMY=tree.name, LEVEL=tree.level_names[-1])
+            target.write_colormap(1, palette(tree, tree.num_levels))
+            for window in _strips(whole):
+                patch = self._labels.read(lattice, window)
+                stored = np.where(patch.valid, patch.data[0], tree.nodata_value).astype(np.uint8)
+                target.write(stored, 1, window=to_rasterio_window(window))
+                by_value += np.bincount(stored[patch.valid], minlength=len(by_value))
+        counts = by_value[list(values)]
+        return counts, float(counts.sum() / (whole.height * whole.width)), lattice.res[0] * lattice.res[1]
+
+    def _profile(self, extent: Extent, scene: SourceScene, dtype: str, count: int) -> dict[str, object]:
+        lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
+        return {
+            "driver": "GTiff",
+            "width": whole.width,
+            "height": whole.height,
+            "count": count,
+            "dtype": dtype,
+            "crs": to_rasterio_crs(self._place.crs),
+            "transform": lattice.grid(whole).transform,
+            "nodata": _nodata(scene),
+            "tiled": True,
+            "blockxsize": _TILE_PX,
+            "blockysize": _TILE_PX,
+            "compress": "deflate",
+            "predictor": 1 if count == 1 and dtype == "uint8" else 2 if np.dtype(dtype).kind in "iu" else 3,
+            "interleave": "pixel",
+            "bigtiff": "IF_SAFER",
+        }
+
+
+def label_values(scheme: LabelScheme, taxonomy: Taxonomy) -> NDArray[np.int32]:
+    """Build the table from stored label values to raster values of leaves.
+
+    Args:
+        scheme: ``mm5b`` for the leaves' own values, else the name of a record with a label scheme.
+        taxonomy: The tree.
+
+    Returns:
+        (65536,) int32: 0 where a value has no class, -1 where it is none of the scheme.
+    """
+    finest = taxonomy.num_levels
+    same = {value: value for value in taxonomy.class_values(finest)} | {taxonomy.nodata_value: 0}
+    listed = None if scheme == "mm5b" else read_record(scheme).label_scheme
+    mapping: Mapping[int, int] = same if listed is None else listed.to_taxonomy
+    table = np.full(65_536, -1, dtype=np.int32)
+    for stored, value in mapping.items():
+        table[stored] = value
+    return table
+
+
+def _strips(whole: Window) -> list[Window]:
+    return [
+        Window(row, 0, min(_STRIP_PX, whole.height - row), whole.width)
+        for row in range(0, whole.height, _STRIP_PX)
+    ]
+
+
+def _nodata(scene: SourceScene) -> float:
+    """Return the value without data: the declared one, else 0, NaN or the least of a signed type."""
+    declared = [value for value in scene.scene.layers[0].file.nodata if value is not None]
+    kind = np.dtype(scene.dtype).kind
+    return declared[0] if declared else {"u": 0.0, "f": np.nan}.get(kind, float(np.iinfo("int16").min))
+
+
+def _as_type(data: NDArray[np.float32], dtype: str, nodata: float) -> NDArray[np.generic]:
+    """Round to integers within the type's range; where 0 means no data, a valid pixel is at least 1."""
+    kind = np.dtype(dtype).kind
+    if kind == "f":
+        return data.astype(dtype)
+    info = np.iinfo(dtype)
+    low = 1 if kind == "u" and nodata == 0 else info.min
+    return np.clip(np.rint(data), low, info.max).astype(dtype)
+
+
+def _image_tags(scene: SourceScene, place: Place) -> dict[str, str]:
+    tags = {"SOURCE": scene.source, "SOURCE_FILE": Path(scene.path).name, "PLACE": place.name}
+    if scene.acquired is not None:
+        tags |= {
+            "ACQUISITION_DATE": f"{scene.acquired:%Y-%m-%d}",
+            "TIFFTAG_DATETIME": f"{scene.acquired:%Y:%m:%d %H:%M:%S}",
+        }
+    return tags
+
+
+__all__ = ("Chip", "ChipWriter", "label_values")

@@ -1,0 +1,179 @@
+"""The scenes of each source: where and when they are, and how their pixels are read on any lattice."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from ...datasets.imagery import GaoFen2, GoogleEarth, SceneRaster, Sentinel2
+from ...errors import MissingFileError, RasterError
+from ...grid import GeoGrid, Window
+from ...grid.lattice import Lattice
+from ...grid.reprojection import same_crs
+from ...scenes.handles import HandlePool
+from ...scenes.layer_reader import LayerReader
+from ...scenes.patch import Patch, Pixels, stack_channels
+from ...scenes.raster_file import RasterFile, probe_all
+from ...scenes.raster_paths import Paths, find_rasters
+from ...scenes.scene_index import Layer, Scene
+from ..footprints import footprint
+from ..headers import Header, split_usable
+
+SourceName = Literal["gaofen2", "sentinel2", "google_earth"]
+#: In the order in which one of them becomes the reference that others are paired with.
+SOURCE_CLASSES: dict[SourceName, type[SceneRaster]] = {
+    "gaofen2": GaoFen2,
+    "sentinel2": Sentinel2,
+    "google_earth": GoogleEarth,
+}
+_RED = ("red", "B04")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceScene:
+    """A scene of a source.
+
+    Attributes:
+        source: Name of the source, or ``labels``.
+        scene: Its files.
+        bands: Names of its channels.
+        footprint: Where it holds data, longitude and latitude.
+        acquired: When it was taken, None where nothing says it.
+        dtype: NumPy name of its pixels' type.
+    """
+
+    source: str
+    scene: Scene
+    bands: tuple[str, ...]
+    footprint: BaseGeometry
+    acquired: datetime | None
+    dtype: str
+
+    @property
+    def path(self) -> str:
+        """Its file, or the first of several."""
+        return self.scene.path
+
+    @property
+    def red(self) -> int:
+        """Channel that pictures are compared by: red, else the first."""
+        return next((i for i, band in enumerate(self.bands) if band in _RED), 0)
+
+    def moved(self, dx: float, dy: float) -> "SourceScene":
+        """Return the scene with its georeferencing moved by (dx, dy) in units of its CRS."""
+        layers = tuple(
+            replace(layer, file=replace(layer.file, grid=_moved(layer.file.grid, dx, dy)))
+            for layer in self.scene.layers
+        )
+        return replace(self, scene=Scene(layers))
+
+    def res_in(self, crs: CRS) -> float:
+        """Pixel size in metres, on a projected CRS in metres."""
+        grid = self.scene.grid
+        return grid.res[0] if same_crs(grid.crs, crs) else grid.gsd_m()
+
+
+def _moved(grid: GeoGrid, dx: float, dy: float) -> GeoGrid:
+    return GeoGrid(grid.crs, Affine.translation(dx, dy) @ grid.transform, grid.shape)
+
+
+class SceneWindows:
+    """Reads windows of one scene on any lattice; closed by its pool.
+
+    Args:
+        scene: What to read.
+        pool: Open files.
+        values: For labels: stored value -> value that it becomes; others are refused.
+    """
+
+    def __init__(self, scene: SourceScene, pool: HandlePool, values: NDArray[np.int32] | None = None) -> None:
+        self.scene = scene
+        self._values = values
+        self._reader = LayerReader(pool, "image" if values is None else "labels", self._decode)
+
+    def read(self, lattice: Lattice, window: Window) -> Patch:
+        """Read a window; what lies beyond the scene is not valid.
+
+        Raises:
+            RasterError: A file is damaged there, or holds a label value that is no class.
+        """
+        return stack_channels(
+            self._reader.read(layer.file, layer.indexes, lattice, window) for layer in self.scene.scene.layers
+        )
+
+    def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
+        if self._values is None:
+            return Patch(data.astype(np.float32, copy=False), valid)
+        high = len(self._values)
+        inside = (data >= 0) & (data < high)
+        mapped = np.where(inside, self._values.take(np.where(inside, data, 0)), -1).astype(np.int32)
+        wrong = (mapped[0] < 0) & valid
+        if wrong.any():
+            found = ", ".join(str(int(value)) for value in np.unique(data[0][wrong])[:10])
+            raise RasterError(
+                f"Expected label values of the scheme, but got {found} (in {file.path}). "
+                "Choose another --label-scheme."
+            )
+        mapped = np.where(valid, mapped, 0)
+        return Patch(mapped, valid & (mapped[0] > 0))
+
+
+def open_sources(paths: Mapping[SourceName, Paths]) -> dict[SourceName, list[SourceScene]]:
+    """Find the scenes of every source.
+
+    Raises:
+        MissingFileError: No source was given, or something named does not exist.
+        RasterError: Files cannot be used; all of a source are named.
+    """
+    if not paths:
+        raise MissingFileError("Expected scenes of a source, but got none. Give --gf2, --s2 or --google.")
+    found: dict[SourceName, list[SourceScene]] = {}
+    for name, cls in SOURCE_CLASSES.items():
+        if name in paths:
+            with closing(cls(paths[name])) as dataset:
+                found[name] = _placed(name, dataset.scenes, tuple(dataset.bands))
+    return found
+
+
+def open_labels(paths: Paths) -> list[SourceScene]:
+    """Find label rasters.
+
+    Raises:
+        MissingFileError: Something named does not exist.
+        RasterError: Files cannot be used or hold several bands; all of them are named.
+    """
+    files = probe_all(find_rasters(paths)[0])
+    wrong = [file.path for file in files if len(file.indexes) != 1]
+    if wrong:
+        raise RasterError(
+            f"Expected label rasters with one band, but got several (in {', '.join(wrong[:10])})."
+        )
+    return _placed("labels", [Scene((Layer(file, file.indexes),)) for file in files], ("class",))
+
+
+def _placed(name: str, scenes: Sequence[Scene], bands: tuple[str, ...]) -> list[SourceScene]:
+    headers, failures = split_usable([Path(scene.path) for scene in scenes])
+    if failures:
+        raise RasterError(
+            f"Expected usable {name} scenes, but got: {' | '.join(list(failures.values())[:10])}"
+        )
+    return [_scene(name, scene, bands, header) for scene, header in zip(scenes, headers, strict=True)]
+
+
+def _scene(name: str, scene: Scene, bands: tuple[str, ...], header: Header) -> SourceScene:
+    outline = footprint(header)
+    if outline is None:  # split_usable asked for a place on the ground
+        raise RasterError(f"Expected a georeferenced raster, but got none (in {header.path}).")
+    dtype = str(np.result_type(*(layer.file.dtype for layer in scene.layers)))
+    return SourceScene(name, scene, bands, outline, header.acquired, dtype)
+
+
+__all__ = ("SOURCE_CLASSES", "SceneWindows", "SourceName", "SourceScene", "open_labels", "open_sources")

@@ -1,0 +1,185 @@
+"""Header: what the catalog says of one raster file, read without its pixels."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from rasterio.io import DatasetReader
+
+from ..errors import RasterError
+from ..grid import GeoGrid
+from ..scenes.acquisition import acquired
+from ..scenes.band_files import band_of_file
+from ..scenes.bands import canonical_band, is_placeholder
+from ..scenes.dataset import dataset_grid, image_bands, open_dataset
+from ..scenes.handles import opening_env
+
+#: Words in the name of a file, or of its folder, that mark labels.
+_LABEL_WORDS = frozenset(
+    {"label", "labels", "gt", "mask", "masks", "annotation", "lulc", "landuse", "landcover"}
+)
+_LABEL_WORD = re.compile(r"\d*(label|labels|gt|mask|masks)", re.IGNORECASE)
+#: Names of single-band files that are parts of a scene: Sentinel-2 bands, polarisations of a radar.
+BAND_FILE = re.compile(r"B(0\d|1[0-2]|8A)|[VH][VH]")
+_SEPARATORS = re.compile(r"[_\-. ]+")
+
+
+@dataclass(frozen=True)
+class BandHeader:
+    """One band.
+
+    Attributes:
+        name: Canonical name, ``band_1`` ... where the file gives none.
+        dtype: NumPy name of its data type.
+        nodata: Declared nodata value.
+        scale: Declared factor to physical values.
+        offset: Declared addend to physical values.
+    """
+
+    name: str
+    dtype: str
+    nodata: float | None
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Header:
+    """A raster file as found on disk; a value, never an open file.
+
+    Attributes:
+        path: The file.
+        grid: Where its pixels lie; None for a chip without a place on the ground.
+        shape: (height, width).
+        bands: Its bands, alpha left out.
+        acquired: When the image was taken, None where nothing says it.
+        taxonomy: Name of the class tree in its tags, empty where there is none.
+        is_labels: Whether it is taken for labels.
+        size_bytes: Its length.
+    """
+
+    path: Path
+    grid: GeoGrid | None
+    shape: tuple[int, int]
+    bands: tuple[BandHeader, ...]
+    acquired: datetime | None
+    taxonomy: str
+    is_labels: bool
+    size_bytes: int
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Data types that occur, each once."""
+        return tuple(dict.fromkeys(band.dtype for band in self.bands))
+
+
+def read_header(path: Path, georeferenced: bool = True) -> Header:
+    """Open a file, look at its header and close it.
+
+    Args:
+        path: The file.
+        georeferenced: Whether it must have a place on the ground.
+
+    Raises:
+        MissingFileError: It does not exist.
+        RasterError: It cannot be read, has a date that is none, or lacks CRS or geotransform where it must
+            have them.
+    """
+    with opening_env(), open_dataset(str(path)) as dataset:
+        bands = _named(tuple(_band(dataset, index) for index in image_bands(dataset)), path)
+        if not bands:
+            raise RasterError(f"Expected a raster with data bands, but got alpha bands only (in {path}).")
+        tags = dataset.tags()
+        return Header(
+            path=path,
+            grid=_grid(dataset, path, georeferenced),
+            shape=(dataset.height, dataset.width),
+            bands=bands,
+            acquired=acquired(path, tags),
+            taxonomy=tags.get("TAXONOMY", ""),
+            is_labels=len(bands) == 1 and _looks_like_labels(dataset, path, bands[0]),
+            size_bytes=path.stat().st_size,
+        )
+
+
+def _grid(dataset: DatasetReader, path: Path, needed: bool) -> GeoGrid | None:
+    try:
+        return dataset_grid(dataset, str(path))
+    except RasterError:
+        if needed:
+            raise
+        return None
+
+
+def _band(dataset: DatasetReader, index: int) -> BandHeader:
+    described = dataset.descriptions[index - 1]
+    return BandHeader(
+        name=f"band_{index}" if is_placeholder(described) else canonical_band(str(described)),
+        dtype=dataset.dtypes[index - 1],
+        nodata=dataset.nodatavals[index - 1],
+        scale=dataset.scales[index - 1],
+        offset=dataset.offsets[index - 1],
+    )
+
+
+def _named(bands: tuple[BandHeader, ...], path: Path) -> tuple[BandHeader, ...]:
+    """Let the name of a file with one band stand in for a band name that it does not give."""
+    if len(bands) != 1 or not bands[0].name.startswith("band_"):
+        return bands
+    name = band_of_file(path)
+    return (replace(bands[0], name=name),) if BAND_FILE.fullmatch(name) else bands
+
+
+def _looks_like_labels(dataset: DatasetReader, path: Path, band: BandHeader) -> bool:
+    if np.dtype(band.dtype).kind not in "iu":
+        return False
+    if "TAXONOMY" in dataset.tags() or str(dataset.colorinterp[0].name) == "palette":
+        return True
+    return has_label_word(path.stem) or has_label_word(path.parent.name)
+
+
+def has_label_word(name: str) -> bool:
+    """Tell whether a name holds a word that marks labels: ``train_labels``, ``lulcGewata``."""
+    tokens = [token.lower() for token in _SEPARATORS.split(name) if token]
+    return any(token in _LABEL_WORDS or _LABEL_WORD.fullmatch(token) for token in tokens) or any(
+        token.startswith("lulc") for token in tokens
+    )
+
+
+def without_label_word(stem: str) -> str:
+    """Take the word that marks labels off the end or the front of a name.
+
+    Examples:
+        >>> without_label_word("GF2_PMS1__20150212_MSS1_24label"), without_label_word("train_0_labels")
+        ('GF2_PMS1__20150212_MSS1', 'train_0')
+    """
+    if (tail := re.fullmatch(r"(.+?)[_\-. ]+([^_\-. ]+)", stem)) and has_label_word(tail[2]):
+        return tail[1]
+    if (head := re.fullmatch(r"([^_\-. ]+)[_\-. ]+(.+)", stem)) and has_label_word(head[1]):
+        return head[2]
+    return stem
+
+
+def split_usable(paths: Iterable[Path], georeferenced: bool = True) -> tuple[list[Header], dict[Path, str]]:
+    """Read the header of every file, and keep the reason for every one that cannot be used."""
+    headers, failures = [], {}
+    for path in paths:
+        try:
+            headers.append(read_header(path, georeferenced))
+        except (RasterError, OSError) as error:
+            failures[path] = str(error)
+    return headers, failures
+
+
+__all__ = (
+    "BAND_FILE",
+    "BandHeader",
+    "Header",
+    "has_label_word",
+    "read_header",
+    "split_usable",
+    "without_label_word",
+)

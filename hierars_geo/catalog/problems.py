@@ -1,0 +1,120 @@
+"""Problem: one thing that is wrong with a file of a catalog, and checks of a file by itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rasterio.errors import RasterioIOError
+
+from ..errors import RasterError
+from ..grid import Window
+from ..output import gdal_env
+from ..scenes.dataset import image_bands, open_dataset, read_bands, to_rasterio_window, unreadable
+from .checksum import sha256_of
+from .headers import Header
+
+#: Rows read at once: of a very wide raster still less than 100 MB.
+_STRIP_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something that is wrong.
+
+    Attributes:
+        file: The file, or the item where there is none.
+        kind: What was compared: missing, unreadable, crs, grid, bands, dtype, values, checksum, size, time,
+            duplicate, hole.
+        message: What was expected and what was found.
+    """
+
+    file: str
+    kind: str
+    message: str
+
+
+def count_values(header: Header) -> dict[int, int]:
+    """Count the values of a label raster, strip by strip; the whole file is read.
+
+    Raises:
+        RasterError: The file is damaged.
+    """
+    counts: dict[int, int] = defaultdict(int)
+    height, width = header.shape
+    rows = max(1, _STRIP_BYTES // max(1, width * np.dtype(header.bands[0].dtype).itemsize))
+    with gdal_env(), open_dataset(str(header.path)) as dataset:
+        band = image_bands(dataset)[0]
+        for row in range(0, height, rows):
+            window = Window(row, 0, min(rows, height - row), width)
+            try:
+                values = dataset.read(band, window=to_rasterio_window(window))
+            except RasterioIOError as error:
+                raise unreadable(str(header.path), window, error) from error
+            for value, count in zip(*np.unique(values, return_counts=True), strict=True):
+                counts[int(value)] += int(count)
+    return dict(counts)
+
+
+def read_through(header: Header) -> None:
+    """Read every pixel of a file and keep none: what is truncated or damaged comes to light.
+
+    Raises:
+        RasterError: The file is damaged.
+    """
+    height, width = header.shape
+    size = sum(np.dtype(band.dtype).itemsize for band in header.bands)
+    with gdal_env(), open_dataset(str(header.path)) as dataset:
+        tile = max(dataset.block_shapes[0][0], 1)
+        rows = max(tile, _STRIP_BYTES // max(1, width * size) // tile * tile)
+        for row in range(0, height, rows):
+            window = Window(row, 0, min(rows, height - row), width)
+            try:
+                read_bands(dataset, dataset.indexes, window)
+            except RasterioIOError as error:
+                raise unreadable(str(header.path), window, error) from error
+
+
+def damage(header: Header) -> list[Problem]:
+    """Say where a file cannot be read."""
+    try:
+        read_through(header)
+    except RasterError as error:
+        return [Problem(str(header.path), "unreadable", str(error))]
+    return []
+
+
+def unknown_values(header: Header, known: Iterable[int], where: str) -> list[Problem]:
+    """List label values that are no class, each with its number of pixels."""
+    try:
+        counts = count_values(header)
+    except RasterError as error:
+        return [Problem(str(header.path), "unreadable", str(error))]
+    allowed = set(known)
+    if header.bands[0].nodata is not None:
+        allowed.add(int(header.bands[0].nodata))
+    wrong = {value: count for value, count in sorted(counts.items()) if value not in allowed}
+    if not wrong:
+        return []
+    found = ", ".join(f"{value} ({count} px)" for value, count in list(wrong.items())[:10])
+    return [Problem(str(header.path), "values", f"expected values of {where}, but got {found}")]
+
+
+def twins(paths: Sequence[Path]) -> list[Problem]:
+    """Find files of the same content: only files of equal length are read."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_size[path.stat().st_size].append(path)
+    by_content: dict[str, list[Path]] = defaultdict(list)
+    for candidates in by_size.values():
+        for path in candidates if len(candidates) > 1 else []:
+            by_content[sha256_of(path)].append(path)
+    return [
+        Problem(str(path), "duplicate", f"expected other content than {same[0]}, but got the same bytes")
+        for same in by_content.values()
+        for path in same[1:]
+    ]
+
+
+__all__ = ("Problem", "count_values", "damage", "read_through", "twins", "unknown_values")

@@ -1,0 +1,134 @@
+"""Which files make an item of the catalog: an image (stacked, or one file per band) and its labels."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ..scenes.band_files import band_of_file
+from .headers import BAND_FILE, Header, has_label_word, without_label_word
+
+_UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class ItemPlan:
+    """What becomes one STAC item.
+
+    Attributes:
+        id: Its name, unique in the collection.
+        images: (asset key, file) of every image file; several are bands of one scene, or sources of one
+            ground.
+        labels: (asset key, file) of its labels.
+    """
+
+    id: str
+    images: tuple[tuple[str, Header], ...]
+    labels: tuple[tuple[str, Header], ...]
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """Every file, images first."""
+        return tuple(header for _, header in (*self.images, *self.labels))
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        """When its images (or, without any, its labels) were taken, sorted."""
+        files = [header for _, header in self.images or self.labels]
+        return tuple(sorted({header.acquired for header in files if header.acquired is not None}))
+
+
+def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
+    """Group files into items.
+
+    Band files of a product (``B02.tif``, ``T48QUE_..._B02_10m.jp2``, folders ``*.SAFE``) are one item; any
+    other image is one by itself. Labels belong to the images that bear their name up to the word that marks
+    labels: in their own folder, or in one beside theirs. Labels without an image are items, too.
+
+    Args:
+        headers: The files.
+        root: Folder that names are made relative to.
+
+    Returns:
+        Items sorted by id.
+    """
+    images: dict[Path, list[Header]] = {}
+    for header in headers:
+        if not header.is_labels:
+            images.setdefault(_scene_of(header), []).append(header)
+    labels = [header for header in headers if header.is_labels]
+    owned: dict[Path, list[Header]] = {scene: [] for scene in images}
+    orphans = []
+    for label in labels:
+        owners = [scene for scene in images if _belongs(label.path, scene)]
+        for scene in owners:
+            owned[scene].append(label)
+        orphans += [] if owners else [label]
+    ids = _ids([*images, *(label.path.with_suffix("") for label in orphans)], root)
+    plans = [
+        ItemPlan(ids[scene], _keys(files, "image"), _keys(owned[scene], "labels"))
+        for scene, files in images.items()
+    ]
+    plans += [ItemPlan(ids[label.path.with_suffix("")], (), _keys([label], "labels")) for label in orphans]
+    return sorted(plans, key=lambda plan: plan.id)
+
+
+def _scene_of(header: Header) -> Path:
+    """Path, without band and suffix, that all files of a scene share."""
+    path = header.path
+    for folder in path.parents:
+        if folder.suffix.upper() == ".SAFE":
+            return folder.with_suffix("")
+    if len(header.bands) == 1 and BAND_FILE.fullmatch(band_of_file(path)):
+        stem = re.sub(r"(?:^|[_\-. ])(?:[Bb]\d{1,2}[Aa]?|[VH][VH])(?:[_\-. ]\d+m)?$", "", path.stem)
+        return path.parent / stem if stem else path.parent
+    return path.with_suffix("")
+
+
+def _belongs(label: Path, scene: Path) -> bool:
+    key = without_label_word(label.stem)
+    named = scene.name == key or (scene.name.startswith((f"{key}_", f"{key}-")) and len(key) > 0)
+    if not named:
+        return False
+    if label.parent == scene.parent:
+        return True
+    above = next((folder.parent for folder in label.parents if has_label_word(folder.name)), None)
+    return above is not None and above in scene.parents
+
+
+def _keys(files: Iterable[Header], single: str) -> tuple[tuple[str, Header], ...]:
+    """Name the assets: ``image`` where there is one file, else by band and resolution, or by file name."""
+    listed = sorted(files, key=lambda header: header.path)
+    if len(listed) == 1:
+        return ((single, listed[0]),)
+    by_band = [_asset_key(header) for header in listed]
+    counts = Counter(by_band)
+    return tuple(
+        (key if counts[key] == 1 else header.path.stem, header)
+        for key, header in zip(by_band, listed, strict=True)
+    )
+
+
+def _asset_key(header: Header) -> str:
+    band = band_of_file(header.path)
+    if len(header.bands) != 1 or not BAND_FILE.fullmatch(band):
+        return header.path.stem
+    resolution = re.search(r"[_\-](\d+m)$", header.path.stem)
+    return f"{band}_{resolution[1]}" if resolution else band
+
+
+def _ids(scenes: Iterable[Path], root: Path) -> dict[Path, str]:
+    """Name scenes by their file where that is unique, else by their way from the root."""
+    listed = list(scenes)
+    counts = Counter(scene.name for scene in listed)
+    found = {}
+    for scene in listed:
+        way = scene.relative_to(root).parts if scene.is_relative_to(root) else scene.parts[-2:]
+        name = scene.name if counts[scene.name] == 1 else "_".join(way)
+        found[scene] = _UNFIT_FOR_ID.sub("_", name) or "scene"
+    return found
+
+
+__all__ = ("ItemPlan", "plan_items")

@@ -1,0 +1,242 @@
+"""Items and collections of STAC 1.1: projection, raster, eo, classification and file extensions."""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from ..grid import GeoGrid
+from ..maps.styles.stac import classification_classes
+from ..scenes.bands import canonical_band
+from ..scenes.sensors import find_sensor
+from ..taxonomy import Taxonomy
+from .checksum import multihash
+from .footprints import footprint
+from .headers import BandHeader, Header
+from .scenes import ItemPlan
+
+_SCHEMAS = "https://stac-extensions.github.io"
+PROJECTION = f"{_SCHEMAS}/projection/v2.0.0/schema.json"
+RASTER = f"{_SCHEMAS}/raster/v2.0.0/schema.json"
+EO = f"{_SCHEMAS}/eo/v2.0.0/schema.json"
+CLASSIFICATION = f"{_SCHEMAS}/classification/v2.0.0/schema.json"
+FILE = f"{_SCHEMAS}/file/v2.1.0/schema.json"
+
+_COLOURS = frozenset({"blue", "green", "red", "nir"})
+_MEDIA = {".jp2": "image/jp2", ".png": "image/png", ".tif": "image/tiff; application=geotiff"}
+_WORLD = (-180.0, -90.0, 180.0, 90.0)
+
+
+def make_item(
+    plan: ItemPlan,
+    fallback: tuple[datetime, datetime] | None,
+    taxonomy: Taxonomy | None = None,
+    checksums: bool = False,
+) -> pystac.Item:
+    """Describe a scene.
+
+    Args:
+        plan: Its files.
+        fallback: First and last moment of a scene that says no time of its own.
+        taxonomy: Tree of the labels; their classes are listed in the item.
+        checksums: Whether every file is read through for its SHA-256.
+
+    Returns:
+        The item, with absolute paths as hrefs.
+
+    Raises:
+        RasterError: A file is damaged.
+    """
+    files = [header for _, header in plan.images or plan.labels]
+    outlines = [outline for header in files[:1] if (outline := footprint(header)) is not None]
+    if len({header.shape for header in files}) > 1 or len(files) > 1:
+        outlines = _different_outlines(files, outlines)
+    geometry = shapely.union_all(outlines) if outlines else None
+    start, end = _interval(plan, fallback)
+    item = pystac.Item(
+        id=plan.id,
+        geometry=None if geometry is None else _geojson(geometry),
+        bbox=None if geometry is None else [round(value, 7) for value in geometry.bounds],
+        datetime=start if start == end else None,
+        properties={} if start == end else {"start_datetime": _text(start), "end_datetime": _text(end)},
+        stac_extensions=[PROJECTION, RASTER, EO, FILE],
+    )
+    resolutions = [header.grid.gsd_m() for header in files if header.grid is not None]
+    if resolutions:
+        item.properties["gsd"] = round(min(resolutions), 6)
+    for key, header in plan.images:
+        item.add_asset(key, _asset(header, "data", None, checksums))
+    for key, header in plan.labels:
+        item.add_asset(key, _asset(header, "labels", taxonomy, checksums))
+    if plan.labels and taxonomy is not None:
+        item.stac_extensions.append(CLASSIFICATION)
+        item.properties["hierars:taxonomy"] = taxonomy.name
+    return item
+
+
+def _different_outlines(files: Sequence[Header], first: list[BaseGeometry]) -> list[BaseGeometry]:
+    """Outline further files only where their grid is another: bands of one scene share their footprint."""
+    bounds = {header.grid.bounds for header in files if header.grid is not None}
+    if len(bounds) <= 1:
+        return first
+    return [found for header in files if (found := footprint(header)) is not None]
+
+
+def _interval(plan: ItemPlan, fallback: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
+    if plan.times:
+        return plan.times[0], plan.times[-1]
+    if fallback is None:
+        raise ValueError(f"item {plan.id} has no time")  # the builder asks for one before
+    return fallback
+
+
+def _asset(header: Header, role: str, taxonomy: Taxonomy | None, checksums: bool) -> pystac.Asset:
+    extra: dict[str, Any] = {"file:size": header.size_bytes, "proj:shape": list(header.shape)}
+    if header.grid is not None:
+        extra |= _projection(header.grid)
+    if checksums:
+        extra["file:checksum"] = multihash(header.path)
+    if role == "labels" and taxonomy is not None:
+        extra["classification:classes"] = classification_classes(taxonomy, taxonomy.num_levels)
+    if header.acquired is not None and role == "data":
+        extra["datetime"] = _text(header.acquired)
+    asset = pystac.Asset(
+        href=header.path.resolve().as_posix(),
+        media_type=_MEDIA.get(header.path.suffix.lower().replace("tiff", "tif")),
+        roles=[role],
+        extra_fields=extra,
+    )
+    asset.extra_fields["bands"] = [_band(band, header.grid) for band in header.bands]
+    return asset
+
+
+def _projection(grid: GeoGrid) -> dict[str, Any]:
+    authority = grid.crs.to_authority(min_confidence=100)
+    named: dict[str, Any] = (
+        {"proj:code": ":".join(authority)}
+        if authority
+        else {"proj:code": None, "proj:wkt2": grid.crs.to_wkt()}
+    )
+    return {
+        **named,
+        "proj:transform": [*list(grid.transform)[:6]],
+        "proj:bbox": list(grid.bounds),
+    }
+
+
+def _band(band: BandHeader, grid: GeoGrid | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"name": band.name, "data_type": band.dtype}
+    if band.nodata is not None:
+        content["nodata"] = _number(band.nodata)
+    if (band.scale, band.offset) != (1.0, 0.0):
+        content |= {"raster:scale": band.scale, "raster:offset": band.offset}
+    if grid is not None:
+        content["raster:spatial_resolution"] = round(grid.gsd_m(), 6)
+    return content | optics(band.name)
+
+
+def optics(band: str) -> dict[str, Any]:
+    """Return what the eo extension says of a band by its name; empty where the name is none it knows."""
+    name = canonical_band(band)
+    if name in _COLOURS:
+        return {"eo:common_name": name}
+    known = next((known for known in find_sensor("sentinel2").bands if known.name == name), None)
+    if known is None:
+        return {}
+    named = {
+        "eo:common_name": known.common,
+        "eo:center_wavelength": None if known.center_nm is None else round(known.center_nm / 1000, 6),
+        "eo:full_width_half_max": None if known.width_nm is None else round(known.width_nm / 1000, 6),
+    }
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def _number(value: float) -> float | int | str:
+    """Write a nodata value as JSON can: NaN and infinity as words."""
+    if math.isfinite(value):
+        return int(value) if float(value).is_integer() else value
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def make_collection(
+    name: str,
+    description: str,
+    items: Sequence[pystac.Item],
+    licence: str = "other",
+    title: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> pystac.Collection:
+    """Gather items.
+
+    Args:
+        name: Id of the collection.
+        description: For people.
+        items: At least one.
+        licence: SPDX id, or ``other``.
+        title: For people.
+        extra: Further fields.
+
+    Returns:
+        The collection with its extent in space and time.
+    """
+    boxes = [item.bbox for item in items if item.bbox is not None]
+    west, south, east, north = zip(*boxes, strict=True) if boxes else ((edge,) for edge in _WORLD)
+    times = [time for item in items for time in _times(item)]
+    extent = pystac.Extent(
+        pystac.SpatialExtent([[min(west), min(south), max(east), max(north)]]),
+        pystac.TemporalExtent([[min(times), max(times)]]),
+    )
+    collection = pystac.Collection(
+        name, description, extent, title=title, license=licence, extra_fields=extra
+    )
+    collection.add_items(items)
+    return collection
+
+
+def _times(item: pystac.Item) -> tuple[datetime, ...]:
+    if item.datetime is not None:
+        return (item.datetime,)
+    moments = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
+    return tuple(moment for moment in moments if moment is not None)
+
+
+def save_collection(collection: pystac.Collection, final: Path, staging: Path) -> None:
+    """Write a collection with relative hrefs.
+
+    Args:
+        collection: Its assets are absolute paths.
+        final: Folder that it will lie in: what hrefs are relative to.
+        staging: Folder that it is written to now.
+    """
+    collection.normalize_hrefs(final.resolve().as_posix())
+    for item in collection.get_items():
+        item.make_asset_hrefs_relative()
+    collection.save(pystac.CatalogType.SELF_CONTAINED, dest_href=staging.resolve().as_posix())
+
+
+def _geojson(geometry: BaseGeometry) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(shapely.to_geojson(geometry))
+    return content
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+__all__ = (
+    "CLASSIFICATION",
+    "EO",
+    "FILE",
+    "PROJECTION",
+    "RASTER",
+    "make_collection",
+    "make_item",
+    "optics",
+    "save_collection",
+)

@@ -1,0 +1,194 @@
+"""Compare the files of a STAC collection with what it says of them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import pystac
+from affine import Affine
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from pystac.errors import STACError, STACTypeError
+
+from ..errors import DataError, MissingFileError, RasterError
+from ..grid.reprojection import same_crs
+from ..taxonomy import Taxonomy
+from .checksum import sha256_in, sha256_of
+from .headers import Header, read_header
+from .problems import Problem, damage, twins, unknown_values
+
+#: Of a pixel: how far a corner may lie off the recorded one.
+_TOLERANCE_PX = 1e-3
+
+
+def validate_catalog(folder: Path, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
+    """Compare files with their collection.
+
+    Args:
+        folder: Holds ``collection.json``.
+        progress: Called with (items done, items in all).
+
+    Returns:
+        Everything that is wrong, sorted by file; empty where files and record agree.
+
+    Raises:
+        MissingFileError: There is no collection.
+        DataError: It is no valid JSON or no STAC.
+    """
+    items = read_items(folder)
+    problems: list[Problem] = []
+    paths: set[Path] = set()
+    places: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for done, item in enumerate(items, start=1):
+        for asset in item.assets.values():
+            path = asset_path(asset)
+            if path in paths:  # labels that several images share
+                continue
+            problems += _check_asset(item, asset, path)
+            if path.is_file():
+                paths.add(path)
+        key = (json.dumps(item.geometry), item.datetime, tuple(sorted(_bands_of(item))))
+        if item.geometry is not None and item.datetime is not None:
+            places[key].append(item.id)
+        if progress is not None:
+            progress(done, len(items))
+    problems += twins(sorted(paths))
+    problems += [
+        Problem(name, "duplicate", f"expected another place or time than {names[0]}, but got the same")
+        for names in places.values()
+        for name in names[1:]
+    ]
+    return sorted(problems)
+
+
+def read_items(folder: Path) -> list[pystac.Item]:
+    """Read the items of a collection, sorted by id, with absolute hrefs.
+
+    Raises:
+        MissingFileError: There is no collection.
+        DataError: It is no valid JSON or no STAC.
+    """
+    path = folder / "collection.json"
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {folder} to hold a collection.json, but it does not. "
+            "Build it: hierars-geo catalog build DIR -o CATALOG_DIR."
+        )
+    try:
+        collection = pystac.Collection.from_file(path.resolve().as_posix())
+        items = sorted(collection.get_items(recursive=True), key=lambda item: item.id)
+    except (STACError, STACTypeError, ValueError, KeyError, OSError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"Expected {path} to be a STAC collection, but got: {reason}. Build it again."
+        ) from error
+    return items
+
+
+def asset_path(asset: pystac.Asset) -> Path:
+    """Return the file that an asset stands for."""
+    href = asset.get_absolute_href() or asset.href
+    return Path(unquote(urlparse(href).path)) if href.startswith("file:") else Path(href)
+
+
+def _bands_of(item: pystac.Item) -> list[str]:
+    images = [asset for asset in item.assets.values() if "labels" not in (asset.roles or [])]
+    return [band["name"] for asset in images for band in asset.extra_fields.get("bands", [])]
+
+
+def _check_asset(item: pystac.Item, asset: pystac.Asset, path: Path) -> list[Problem]:
+    if not path.is_file():
+        return [Problem(str(path), "missing", f"expected the file of item {item.id}, but there is none")]
+    recorded = asset.extra_fields
+    try:
+        header = read_header(path, georeferenced="proj:transform" in recorded)
+    except RasterError as error:
+        return [Problem(str(path), "unreadable", str(error))]
+    problems = _check_header(header, recorded)
+    problems += _check_bytes(header, recorded)
+    if "labels" not in (asset.roles or []):
+        return problems + damage(header) + _check_time(header, item, recorded)
+    classes = recorded.get("classification:classes")
+    if not classes:
+        return problems + damage(header)
+    name = item.properties.get("hierars:taxonomy", "")
+    return problems + unknown_values(header, _values(classes, name), name or "the recorded classes")
+
+
+def _values(classes: list[dict[str, Any]], taxonomy: str) -> set[int]:
+    values = {int(entry["value"]) for entry in classes}
+    try:
+        tree = Taxonomy.from_yaml(taxonomy)
+    except (MissingFileError, ValueError):  # a tree that this machine lacks: the listed classes must do
+        return values | {0}
+    return values | {tree.nodata_value, *tree.ignore_values}
+
+
+def _check_header(header: Header, recorded: dict[str, Any]) -> list[Problem]:
+    file = str(header.path)
+    problems = []
+    if header.grid is not None and "proj:transform" in recorded:
+        if not _same_crs(header.grid.crs, recorded):
+            wanted = recorded.get("proj:code") or "the recorded WKT"
+            problems.append(Problem(file, "crs", f"expected {wanted}, but got {header.grid.crs.name}"))
+        there = Affine(*recorded["proj:transform"])
+        corners = [(0, 0), (header.shape[1], header.shape[0])]
+        off = max(abs(v) for c in corners for v in np.subtract(~there @ (header.grid.transform @ c), c))
+        if off > _TOLERANCE_PX:
+            problems.append(Problem(file, "grid", f"expected the recorded corners, but got {off:.3g} px off"))
+    if list(header.shape) != recorded.get("proj:shape", list(header.shape)):
+        problems.append(
+            Problem(
+                file,
+                "grid",
+                f"expected {recorded['proj:shape']} rows and columns, but got {list(header.shape)}",
+            )
+        )
+    bands = recorded.get("bands", [])
+    names = [band["name"] for band in bands]
+    if names != [band.name for band in header.bands]:
+        found = ", ".join(band.name for band in header.bands)
+        problems.append(Problem(file, "bands", f"expected {', '.join(names)}, but got {found}"))
+    types = sorted({band["data_type"] for band in bands})
+    if types != sorted(header.dtypes):
+        problems.append(
+            Problem(file, "dtype", f"expected {', '.join(types)}, but got {', '.join(sorted(header.dtypes))}")
+        )
+    return problems
+
+
+def _same_crs(found: CRS, recorded: dict[str, Any]) -> bool:
+    try:
+        return same_crs(found, CRS.from_user_input(recorded.get("proj:code") or recorded.get("proj:wkt2")))
+    except CRSError:
+        return False
+
+
+def _check_bytes(header: Header, recorded: dict[str, Any]) -> list[Problem]:
+    file, size = str(header.path), recorded.get("file:size")
+    if size is not None and size != header.size_bytes:
+        return [Problem(file, "size", f"expected {size} bytes, but got {header.size_bytes}")]
+    wanted = sha256_in(recorded.get("file:checksum", ""))
+    if wanted is not None and sha256_of(header.path) != wanted:
+        return [Problem(file, "checksum", f"expected SHA-256 {wanted[:12]}..., but got another")]
+    return []
+
+
+def _check_time(header: Header, item: pystac.Item, recorded: dict[str, Any]) -> list[Problem]:
+    if header.acquired is None:
+        return []
+    text = recorded.get("datetime")
+    wanted = datetime.fromisoformat(text) if text else item.datetime
+    if wanted is None or wanted == header.acquired:
+        return []
+    return [
+        Problem(str(header.path), "time", f"expected {wanted:%Y-%m-%d}, but got {header.acquired:%Y-%m-%d}")
+    ]
+
+
+__all__ = ("asset_path", "read_items", "validate_catalog")

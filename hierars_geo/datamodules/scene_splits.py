@@ -1,0 +1,310 @@
+"""SceneSplits: the data sets of train, val and test that a set of options describes, without Lightning."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from inspect import signature
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+from torch.utils.data import Dataset, Sampler, SequentialSampler
+
+from ..datasets.imagery import IMAGE_CLASSES, SceneRaster
+from ..datasets.intersection import Operand, SceneIntersection
+from ..datasets.label_index import LabelIndex
+from ..datasets.label_opening import open_labels
+from ..datasets.result_cache import ResultCache, data_key
+from ..datasets.statistics import BandStatistics
+from ..datasets.survey import Survey, survey
+from ..errors import DataError, OptionError
+from ..grid.reprojection import move
+from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
+from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
+from ..samplers.chosen_chips import CandidateSampler, ChosenChips
+from ..samplers.counted_once import CountedOnce
+from ..samplers.scene_split import SceneSplit
+from ..samplers.splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, check_no_leak
+from ..scenes.notices import notice
+from ..taxonomy import Taxonomy
+from ..types import Bounds
+from .data_options import DataOptions, Region, SeparateScenes, SourceOptions
+
+#: What label_options, image_options and pairing of the data may hold.
+_OPTIONS = {
+    "label_options": frozenset(signature(open_labels).parameters) - {"paths", "taxonomy"},
+    "image_options": frozenset({"crs", "harmonize", "max_open_files", "on_error", "res", "resampling"}),
+    "pairing": frozenset({"days", "grid", "min_valid", "time"}),
+}
+
+
+class SceneSplits:
+    """Opens what options describe, each thing when it is first asked for.
+
+    Args:
+        options: Checked options.
+    """
+
+    def __init__(self, options: DataOptions) -> None:
+        self.options = options
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """Class tree of the labels."""
+        return Taxonomy.from_yaml(self.options.taxonomy)
+
+    @cached_property
+    def dataset(self) -> SceneIntersection:
+        """Scenes of training, and of the splits taken from them, with their labels."""
+        return self._open([source.images for source in self.options.sources], self.options.labels)
+
+    def _open(self, images: Sequence[Sequence[str]], labels: Sequence[str]) -> SceneIntersection:
+        o = self.options
+        _check("label_options", o.label_options)
+        _check("pairing", o.pairing)
+        scenes = [_open_images(source, paths) for source, paths in zip(o.sources, images, strict=True)]
+        truth = open_labels(labels, self.taxonomy, **o.label_options)
+        pairing = dict(o.pairing)
+        if isinstance(pairing.get("grid"), list):
+            pairing["grid"] = tuple(pairing["grid"])
+        together: Operand = scenes[0]
+        for others in scenes[1:]:
+            together = SceneIntersection(together, others)
+        return SceneIntersection(together, truth, **pairing)
+
+    @cached_property
+    def gsd_m(self) -> float:
+        """Ground sampling distance in metres at the centre of the training scenes."""
+        return centre_gsd_m(self.dataset)
+
+    @cached_property
+    def ground(self) -> Splits:
+        """Ground of each split within :attr:`dataset`."""
+        split = self.options.split
+        if split.file is not None:
+            return RegionSplit(buffer_m=split.buffer_m, file=split.file).split(self.dataset)
+        if any(region is not None for region in split.regions):
+            train, val, test = (
+                None if region is None else _as_region(region, name)
+                for region, name in zip(split.regions, ("train", "val", "test"), strict=True)
+            )
+            return RegionSplit(train, val, test, split.buffer_m).split(self.dataset)
+        if split.fractions[0] == 1:
+            return Splits(shapely.union_all(list(self.dataset.index.geometry)), None, None)
+        if split.by == "scenes":
+            return SceneSplit(split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
+        block_m = split.block_m or 2 * self.options.chip_size * self.gsd_m
+        return BlockSplit(block_m, split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
+
+    @cached_property
+    def parts(self) -> dict[SplitName, SceneIntersection]:
+        """The data set of each split, confined to its ground.
+
+        Raises:
+            DataError: Two splits share ground, or separate scenes have other bands.
+        """
+        parts = {name: self.dataset.within(region) for name, region in self.ground.items()}
+        samplers = {name: self._plain_sampler(part, name) for name, part in parts.items()}
+        self._check_size(samplers["train"])
+        seen: dict[str, BaseGeometry] = {
+            name: shapely.intersection(samplers[name].reach(), region) for name, region in self.ground.items()
+        }
+        separate: dict[SplitName, SeparateScenes | None] = {
+            "val": self.options.split.val_scenes,
+            "test": self.options.split.test_scenes,
+        }
+        for name, scenes in separate.items():
+            if scenes is None:
+                continue
+            part = self._open(scenes.images, scenes.labels)
+            if part.bands != self.dataset.bands:
+                raise DataError(
+                    f"Expected {name} scenes with bands {', '.join(self.dataset.bands)}, "
+                    f"but got {', '.join(part.bands)}. Give scenes of one sensor."
+                )
+            parts[name] = part
+            outline = shapely.union_all(list(part.index.geometry))
+            seen[name] = move(outline, part.crs, self.dataset.crs)
+        if self.options.split.leak_check:
+            check_no_leak(seen)
+        return parts
+
+    def _check_size(self, train: ChipSampler) -> None:
+        side = self.options.chip_size
+        largest = max(min(part.pixels.extent.height, part.pixels.extent.width) for part in train.ground)
+        if largest < side:
+            notice(
+                f"No piece of training ground is as large as a chip of {side} px (the largest is {largest} "
+                "px wide): every chip is padded, which trains slowly. Choose a smaller chip_size or larger "
+                "blocks."
+            )
+
+    def _plain_sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
+        o = self.options
+        if name == "train":
+            return RandomChipSampler(part, o.read_px, o.chips_per_epoch, o.seed)
+        return GridChipSampler(part, o.chip_size)
+
+    def sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
+        """Return the sampler of a split: random chips to train on, a covering grid otherwise."""
+        o = self.options
+        if name != "train" or o.chips.sampler == "random":
+            return self._plain_sampler(part, name)
+        rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
+        return BalancedChipSampler(part, o.read_px, o.chips_per_epoch, self.label_index, rates, o.seed)
+
+    def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
+        """Return what a loader reads chips from, and its sampler."""
+        part = self.parts[name]
+        sampler = self.sampler(part, name)
+        if isinstance(sampler, GridChipSampler):
+            grid = CountedOnce(part, sampler)
+            return grid, SequentialSampler(grid)
+        rules = self.options.chips.rules
+        if rules.any and isinstance(sampler, RandomChipSampler):
+            return ChosenChips(part, rules), CandidateSampler(sampler)
+        return part, sampler
+
+    @cached_property
+    def cache(self) -> ResultCache:
+        """Where results are kept."""
+        return ResultCache(self.options.cache_dir)
+
+    @cached_property
+    def label_index(self) -> LabelIndex:
+        """Where the classes lie in the training ground."""
+        part = self.parts["train"]
+        block_px = max(1, min(64, self.options.chip_size // 4))
+
+        def build() -> dict[str, Any]:
+            return LabelIndex.build(part, self.taxonomy, block_px, description="index the labels").to_arrays()
+
+        key = self._key(part, block_px=block_px)
+        return LabelIndex.from_arrays(self.cache.arrays("label-index", key, build))
+
+    def survey(self, name: SplitName) -> Survey:
+        """Return what a split holds; statistics of the bands of the training ground alone."""
+        if name not in self._surveys:
+            self._surveys[name] = self._survey(name)
+        return self._surveys[name]
+
+    @cached_property
+    def _surveys(self) -> dict[SplitName, Survey]:
+        return {}
+
+    def _survey(self, name: SplitName) -> Survey:
+        part, o = self.parts[name], self.options
+        settings = {"with_bands": name == "train", "max_windows": o.statistics_windows}
+
+        def read() -> dict[str, Any]:
+            return survey(
+                part,
+                self.taxonomy,
+                with_bands=name == "train",
+                max_windows=o.statistics_windows,
+                description=f"statistics of {name}",
+            ).to_dict()
+
+        found = Survey.from_dict(self.cache.json("survey", self._key(part, **settings), read))
+        if name == "train" and o.chips.sampler == "balanced":  # counted in full for the sampler anyway
+            return dataclasses.replace(found, classes=self.label_index.totals)
+        return found
+
+    def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
+        o = self.options
+        own = {
+            "sources": [[s.name, s.sensor, s.nodata, dict(s.image_options)] for s in o.sources],
+            "label_options": dict(o.label_options),
+            "pairing": dict(o.pairing),
+        }
+        return data_key(part, **own, **settings)
+
+    @property
+    def statistics(self) -> BandStatistics:
+        """Statistics of the training ground.
+
+        Raises:
+            DataError: There is no valid pixel.
+        """
+        bands = self.survey("train").bands
+        if bands is None:
+            raise DataError("Expected statistics of the training bands, but got none.")
+        return bands
+
+    @cached_property
+    def mean(self) -> tuple[float, ...]:
+        """What the model subtracts, per band, in stored values."""
+        o = self.options
+        if o.mean is not None:
+            return self._per_band(o.mean, "mean")
+        if o.normalization == "statistics":
+            return tuple(float(value) for value in self.statistics.mean)
+        if o.normalization == "percentile":
+            low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
+            return tuple(float(value) for value in (low + high) / 2)
+        return (0.0,) * len(self.dataset.bands)
+
+    @cached_property
+    def std(self) -> tuple[float, ...]:
+        """What the model divides by, per band, in stored values; 1 for a constant band."""
+        o = self.options
+        if o.std is not None:
+            return self._per_band(o.std, "std")
+        if o.normalization == "statistics":
+            return tuple(float(value) or 1.0 for value in self.statistics.std)
+        if o.normalization == "percentile":
+            low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
+            return tuple(float(value) or 1.0 for value in (high - low) / 2)
+        return tuple(
+            1.0 if o.normalization == "none" else float(o.scale or image.sensor.scale)
+            for image in self.dataset.images
+            if isinstance(image, SceneRaster)
+            for _ in image.bands
+        )
+
+    def _per_band(self, values: Sequence[float], name: str) -> tuple[float, ...]:
+        bands = self.dataset.bands
+        if len(values) != len(bands) or (name == "std" and min(values) <= 0):
+            raise OptionError(
+                f"Expected {name} to hold {len(bands)} numbers (std > 0), one per band {', '.join(bands)}, "
+                f"but got {list(values)}."
+            )
+        return tuple(float(value) for value in values)
+
+    def close(self) -> None:
+        """Close the files that this process holds open."""
+        for part in self.__dict__.get("parts", {}).values():
+            part.close()
+
+
+def _check(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that there are not."""
+    unknown = sorted(set(options) - _OPTIONS[name])
+    if unknown:
+        raise OptionError(
+            f"Expected {name} to be of {', '.join(sorted(_OPTIONS[name]))}, but got {', '.join(unknown)}."
+        )
+
+
+def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster:
+    _check("image_options", source.image_options)
+    scenes = IMAGE_CLASSES[source.sensor](
+        list(paths), bands=source.bands, nodata=source.nodata, **source.image_options
+    )
+    scenes.name = source.name or scenes.name
+    return scenes
+
+
+def _as_region(region: Region, name: str) -> Bounds | str:
+    if isinstance(region, str):
+        return region
+    if len(region) != 4:
+        raise OptionError(
+            f"Expected {name}_region to be [left, bottom, right, top] or a file of polygons, but got "
+            f"{list(region)}."
+        )
+    left, bottom, right, top = (float(edge) for edge in region)
+    return left, bottom, right, top
+
+
+__all__ = ("SceneSplits",)

@@ -1,0 +1,55 @@
+"""TorchGeo datasets over scenes and labels, their intersections and unions."""
+
+from .geo_raster import GeoRaster
+from .imagery import (
+    NAIP,
+    GaoFen2,
+    GoogleEarth,
+    Landsat5,
+    Landsat7,
+    Landsat8,
+    Landsat9,
+    RGBPicture,
+    SceneRaster,
+    Sentinel1,
+    Sentinel2,
+    Sentinel2L1C,
+    Sentinel2L2A,
+)
+from .intersection import SceneIntersection
+from .label_index import LabelIndex
+from .label_opening import open_labels
+from .labels import HierarchicalLabels
+from .polygon_labels import PolygonLabels
+from .queries import QueryError
+from .stacked_raster import write_stack
+from .statistics import BandStatistics, band_statistics, class_frequencies
+from .union import SceneUnion
+
+__all__ = (
+    "NAIP",
+    "BandStatistics",
+    "GaoFen2",
+    "GeoRaster",
+    "GoogleEarth",
+    "HierarchicalLabels",
+    "LabelIndex",
+    "Landsat5",
+    "Landsat7",
+    "Landsat8",
+    "Landsat9",
+    "PolygonLabels",
+    "QueryError",
+    "RGBPicture",
+    "SceneIntersection",
+    "SceneRaster",
+    "SceneUnion",
+    "Sentinel1",
+    "Sentinel2",
+    "Sentinel2L1C",
+    "Sentinel2L2A",
+    "band_statistics",
+    "class_frequencies",
+    "open_labels",
+    "write_stack",
+)

@@ -1,0 +1,110 @@
+"""HierarchicalLabels: class rasters as leaf indices of a tree, or as classes of a coarser level."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from ..grid import Window
+from ..grid.lattice import Lattice
+from ..polygons.vector_file import is_vector
+from ..scenes.patch import Patch, Pixels
+from ..scenes.raster_file import RasterFile, map_all, probe_all
+from ..scenes.raster_paths import Paths, find_rasters
+from ..scenes.resampling import Kind
+from ..scenes.scene_index import Layer, Scene
+from ..taxonomy import Taxonomy
+from ..types import IGNORE_INDEX
+from .geo_raster import GeoRaster
+from .label_colors import ColorDecoder
+from .label_values import ValueDecoder
+from .level_labels import spread_levels
+from .polygon_labels import PolygonLabels
+
+
+class HierarchicalLabels(GeoRaster):
+    """Label rasters whose values, or colours, are classes of a tree.
+
+    A sample holds ``mask`` (H, W) int64: the leaf index, -100 where the pixel is unlabelled (the tree's
+    nodata or the file's), and beyond the files. With ``level`` above the leaves it also holds ``level_masks``
+    (N, H, W) int64: the class per level, -100 at levels that the given class leaves open (the finer ones,
+    unless it has one leaf only). Labels are resampled by the nearest pixel, or by vote when coarsened.
+
+    Where a path is a file of polygons, the call returns :class:`PolygonLabels` and takes its arguments;
+    :func:`open_labels` also takes one raster per level, and rasters and polygons together.
+
+    Args:
+        paths: Files, folders, patterns, or a list of them.
+        taxonomy: The tree, its name in the catalog, or the path of its YAML file.
+        crs: CRS of queries and samples (default: that of the first file).
+        res: Pixel size in units of the CRS (default: that of the first file).
+        transforms: Applied to every sample.
+        max_open_files: Handles kept open per process.
+        level: Level 1..N that the values are classes of (default: N, the leaves).
+        rgb: True for pictures in the colours of the tree: three bands of bytes, or one with a palette. Black
+            means "no label" unless a class is black.
+
+    Attributes:
+        taxonomy: The tree.
+
+    Raises:
+        MissingFileError: Something named does not exist.
+        RasterError: Files cannot be read, have no CRS, several bands, or a class as nodata value; all are
+            named.
+        TaxonomyError: The tree has no such level. When read: a value or colour that the tree lacks; file and
+            value are named.
+    """
+
+    kind: Kind = "labels"
+
+    def __new__(cls, paths: Paths = (), *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Choose by the files: polygons are a class of their own (a pickle makes an object without any)."""
+        listed = list(paths) if isinstance(paths, (list, tuple)) else [paths]
+        if listed and all(isinstance(path, (str, os.PathLike)) and is_vector(path) for path in listed):
+            return PolygonLabels(paths, *args, **options)
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        paths: Paths,
+        taxonomy: Taxonomy | str | Path,
+        crs: CRS | str | int | None = None,
+        res: float | tuple[float, float] | None = None,
+        transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        max_open_files: int = 64,
+        level: int | None = None,
+        rgb: bool = False,
+    ) -> None:
+        self.taxonomy = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
+        self.level = self.taxonomy.num_levels if level is None else level
+        self._levels = self.taxonomy.known_levels(self.level)
+        self.has_levels = self.level < self.taxonomy.num_levels
+        self._decoder = (ColorDecoder if rgb else ValueDecoder)(self.taxonomy, self.level)
+        files = probe_all(find_rasters(paths)[0])
+        scenes = map_all(self._scene, files)
+        super().__init__(scenes, (), crs, res, transforms, max_open_files)
+
+    @property
+    def num_classes(self) -> tuple[int, ...]:
+        """Classes per level, coarsest first."""
+        return self.taxonomy.num_classes
+
+    def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
+        """Read a window of any lattice; where files overlap, the first labelled pixel counts."""
+        patch = super().read(lattice, window, interval)
+        return spread_levels(patch, self._levels) if patch and self.has_levels else patch
+
+    def _scene(self, file: RasterFile) -> Scene:
+        file = self._decoder.accept(file)
+        return Scene((Layer(file, file.indexes),))
+
+    def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
+        index = self._decoder.decode(data, valid, file)
+        return Patch(index, valid & (index[0] != IGNORE_INDEX))
+
+
+__all__ = ("HierarchicalLabels",)

@@ -1,0 +1,131 @@
+"""Lattice: an endless pixel grid, to which every query is snapped."""
+
+import math
+from dataclasses import dataclass, field
+
+from affine import Affine
+from pyproj import CRS
+
+from ..errors import OptionError
+from ..types import Bounds
+from .geogrid import GeoGrid
+from .reprojection import outline, same_crs
+from .windows import Window
+
+#: Pixel corners that agree to this share of a pixel are one.
+SAME_PX = 0.01
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Where pixel corners lie: a CRS, a pixel size and one corner; north-up and without end.
+
+    Rows count southwards and columns eastwards from the origin; both may be negative.
+
+    Attributes:
+        crs: Coordinate reference system.
+        res: (x, y) pixel size in units of the CRS, > 0.
+        origin: (x, y) of the upper-left corner of pixel (0, 0).
+        wkt: The CRS as text, by which lattices are compared; made from the CRS where it is not given.
+    """
+
+    crs: CRS = field(compare=False)
+    res: tuple[float, float]
+    origin: tuple[float, float]
+    wkt: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not all(size > 0 and math.isfinite(size) for size in self.res):
+            raise OptionError(f"Expected a resolution > 0, but got {self.res}.")
+        if not self.wkt:
+            object.__setattr__(self, "wkt", self.crs.to_wkt())
+
+    @classmethod
+    def of_grid(cls, grid: GeoGrid, crs: CRS) -> "Lattice":
+        """Return the lattice that a raster lies on, or the one nearest to it in another CRS.
+
+        Args:
+            grid: Grid of a raster; where it is rotated or south-up, the north-up lattice at its upper-left
+                corner.
+            crs: CRS of the lattice; where it is another than the raster's, pixels are
+                square and as many as in the raster.
+        """
+        left, _, _, top = grid.bounds
+        if same_crs(crs, grid.crs):
+            return cls(crs, grid.res, (left, top))
+        moved = outline(grid, crs)
+        side = math.sqrt(moved.area / (grid.height * grid.width))
+        return cls(crs, (side, side), (moved.bounds[0], moved.bounds[3]))
+
+    def at_res(self, res: tuple[float, float]) -> "Lattice":
+        """Return the lattice of another pixel size with the same origin."""
+        return self if res == self.res else Lattice(self.crs, res, self.origin, self.wkt)
+
+    def fitted(self, bounds: Bounds) -> tuple["Lattice", Window]:
+        """Return a lattice, and its window, whose edges are exactly these bounds.
+
+        Args:
+            bounds: (left, bottom, right, top) with an area.
+
+        Returns:
+            This lattice where the bounds lie on its pixel corners; otherwise one that begins at their
+            upper-left corner and whose pixels are stretched or squeezed to divide them evenly.
+
+        Examples:
+            1000 m on 16 m pixels are 62 pixels of 16.13 m.
+        """
+        window = self.window(bounds)
+        met = self.bounds(window)
+        off = max(abs(a - b) / self.res[i % 2] for i, (a, b) in enumerate(zip(met, bounds, strict=True)))
+        if off < SAME_PX:
+            return self, window
+        left, bottom, right, top = bounds
+        res = ((right - left) / window.width, (top - bottom) / window.height)
+        return Lattice(self.crs, res, (left, top), self.wkt), Window(0, 0, window.height, window.width)
+
+    def window(self, bounds: Bounds) -> Window:
+        """Snap bounds to whole pixels.
+
+        The size is the extent divided by the pixel size, rounded, so equal extents give equal sizes wherever
+        they lie; the upper-left corner goes to the nearest pixel corner.
+
+        Args:
+            bounds: (left, bottom, right, top) with an area.
+
+        Returns:
+            A window of at least one pixel.
+
+        Examples:
+            With 10 m pixels and origin (0, 100), the bounds (12, 58, 32, 88) give row 1, column 1, 3 x 2
+            pixels.
+        """
+        left, bottom, right, top = bounds
+        height = max(1, _nearest((top - bottom) / self.res[1]))
+        width = max(1, _nearest((right - left) / self.res[0]))
+        row = _nearest((self.origin[1] - top) / self.res[1])
+        col = _nearest((left - self.origin[0]) / self.res[0])
+        return Window(row, col, height, width)
+
+    def bounds(self, window: Window) -> Bounds:
+        """Return (left, bottom, right, top) of a window."""
+        (x, y), (x_res, y_res) = self.origin, self.res
+        return (
+            x + window.col * x_res,
+            y - window.row_stop * y_res,
+            x + window.col_stop * x_res,
+            y - window.row * y_res,
+        )
+
+    def grid(self, window: Window) -> GeoGrid:
+        """Return the grid of a window."""
+        left, _, _, top = self.bounds(window)
+        transform = Affine(self.res[0], 0.0, left, 0.0, -self.res[1], top)
+        return GeoGrid(self.crs, transform, (window.height, window.width))
+
+
+def _nearest(value: float) -> int:
+    """Round half up, so that equal fractions go the same way (Python's round goes to the even neighbour)."""
+    return math.floor(value + 0.5)
+
+
+__all__ = ("SAME_PX", "Lattice")

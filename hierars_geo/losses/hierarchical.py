@@ -1,0 +1,202 @@
+"""Hierarchical losses: HCE, HPC, their sum HSC, and the legacy HCC (Ai et al. 2026, section III-C)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import OptionError
+from ..models.decode import path_logits
+from ..types import IGNORE_INDEX
+from .path_targets import PathTargets
+
+
+def partial_path_loss(scores: Tensor, paths: Tensor, levels: Sequence[Tensor]) -> Tensor:
+    """Mean of -log of the probability of all paths that agree with what is known of a pixel.
+
+    For a pixel that is known at every level this is the path term of the paper; one known at level 1 alone
+    asks for any path below that class. What is not known at all, or is no legal path, is left out.
+
+    Args:
+        scores: (B, T, H, W) float path scores.
+        paths: (T, N) int64.
+        levels: N maps (B, H, W) int64, ``IGNORE_INDEX`` where not known.
+
+    Returns:
+        Scalar, 0 and still differentiable where no pixel counts.
+    """
+    agree = torch.ones_like(scores, dtype=torch.bool)
+    known = torch.zeros_like(levels[0], dtype=torch.bool)
+    for column, y in zip(paths.unbind(dim=1), levels, strict=True):
+        told = y != IGNORE_INDEX
+        agree &= (y.unsqueeze(1) == column[:, None, None]) | ~told.unsqueeze(1)
+        known |= told
+    counts = known & agree.any(dim=1)
+    agreeing = scores.masked_fill(~agree & counts.unsqueeze(1), -torch.inf)
+    surprise = scores.logsumexp(dim=1) - agreeing.logsumexp(dim=1)
+    return torch.where(counts, surprise, 0).sum() / counts.sum().clamp(min=1)
+
+
+def mean_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Cross entropy averaged over the pixels that have a label; 0, and still differentiable, where none has.
+
+    Args:
+        logits: (B, C, H, W) float.
+        target: (B, H, W) int64, ``IGNORE_INDEX`` to leave out.
+        weight: (C,) class weights, or None.
+
+    Returns:
+        Scalar.
+    """
+    total = F.cross_entropy(logits, target, weight=weight, ignore_index=IGNORE_INDEX, reduction="sum")
+    labelled = target != IGNORE_INDEX
+    count = labelled.sum() if weight is None else weight[target[labelled]].sum()
+    return total / count.clamp(min=torch.finfo(total.dtype).tiny if weight is not None else 1)
+
+
+class _HierarchicalLoss(nn.Module):
+    """What both losses share: the tree, the weights of its levels, and HCE."""
+
+    level_weights: Tensor
+
+    def __init__(
+        self,
+        paths: NDArray[np.int64] | Tensor,
+        num_classes: Sequence[int],
+        alpha: float = 2.0,
+        level_weights: Sequence[float] | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        class_weights: Sequence[Sequence[float]] | None = None,
+    ) -> None:
+        super().__init__()
+        table = torch.tensor(np.asarray(paths), dtype=torch.int64)
+        levels = len(num_classes)
+        if table.ndim != 2 or table.shape[1] != levels:
+            raise OptionError(
+                f"Expected paths to be (T, {levels}) for {levels} levels, but got shape {tuple(table.shape)}."
+            )
+        too_large = (table.amax(dim=0) >= torch.tensor(tuple(num_classes))).any()
+        if too_large or (table < 0).any():
+            raise OptionError(
+                f"Expected paths to hold class indices below {tuple(num_classes)}, but they do not."
+            )
+        weights = [1.0] * levels if level_weights is None else [float(w) for w in level_weights]
+        if len(weights) != levels:
+            raise OptionError(f"Expected {levels} level weights, one per level, but got {len(weights)}.")
+        self.num_classes = tuple(num_classes)
+        self.alpha = alpha
+        self.targets = PathTargets(table, ignore_index)
+        self.register_buffer("level_weights", torch.tensor(weights), persistent=False)
+        self.weighted = class_weights is not None
+        for level, values in enumerate(class_weights or ()):
+            self.register_buffer(
+                f"class_weight_{level}", torch.tensor(values, dtype=torch.float32), persistent=False
+            )
+
+    def hce(self, logits: Sequence[Tensor], levels: Sequence[Tensor]) -> Tensor:
+        """Hierarchical cross entropy: sum over levels of w_l CE(Z_l, y_l)."""
+        terms = [
+            weight
+            * mean_cross_entropy(z, y, getattr(self, f"class_weight_{level}") if self.weighted else None)
+            for level, (weight, z, y) in enumerate(zip(self.level_weights, logits, levels, strict=True))
+        ]
+        return torch.stack(terms).sum()
+
+    def _check(self, logits: Sequence[Tensor]) -> list[Tensor]:
+        channels = tuple(z.shape[1] for z in logits)
+        if channels != self.num_classes:
+            raise OptionError(
+                f"Expected logits with {self.num_classes} channels per level, but got {channels}."
+            )
+        return [z.float() for z in logits]  # sums of exponentials want float32 under mixed precision
+
+
+class HSCLoss(_HierarchicalLoss):
+    """Hierarchical semantic consistency: ``L_HSC = L_HCE + alpha L_HPC``.
+
+    ``L_HPC`` is the mean of ``-log P(t*)`` over the pixels whose labels form a legal path, with P the
+    softmax of the path scores over all legal paths.
+
+    Args:
+        paths: (T, N) class index of every legal path at every level.
+        num_classes: (C_1, ..., C_N).
+        alpha: Weight of HPC; 2 for land cover, 1 for the crop transfer, 0 for HCE alone.
+        level_weights: w_l, default 1 each.
+        ignore_index: Label of a pixel to leave out.
+        class_weights: Optional weights of the classes per level, for HCE.
+        partial_paths: True to let pixels that are known at coarse levels only count in HPC too, by the
+            probability of all paths that agree with them; False, as in the paper, leaves them out.
+
+    Raises:
+        OptionError: The arguments do not fit each other.
+    """
+
+    def __init__(
+        self,
+        paths: NDArray[np.int64] | Tensor,
+        num_classes: Sequence[int],
+        alpha: float = 2.0,
+        level_weights: Sequence[float] | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        class_weights: Sequence[Sequence[float]] | None = None,
+        partial_paths: bool = False,
+    ) -> None:
+        super().__init__(paths, num_classes, alpha, level_weights, ignore_index, class_weights)
+        self.partial_paths = partial_paths
+
+    def forward(self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+        """Compare logits with labels.
+
+        Args:
+            logits: One (B, C_l, H, W) per level, coarsest first.
+            target: Leaf indices (B, H, W) int64, or one (B, H, W) per level.
+
+        Returns:
+            Scalars ``loss``, ``hce`` and ``hpc``.
+        """
+        logits = self._check(logits)
+        levels, path = self.targets(target)
+        hce = self.hce(logits, levels)
+        if self.alpha == 0:
+            return {"loss": hce, "hce": hce, "hpc": torch.zeros_like(hce)}
+        scores = path_logits(logits, self.targets.paths)
+        if self.partial_paths:
+            hpc = partial_path_loss(scores, self.targets.paths, levels)
+        else:
+            hpc = mean_cross_entropy(scores, path)
+        return {"loss": hce + self.alpha * hpc, "hce": hce, "hpc": hpc}
+
+
+class HCCLoss(_HierarchicalLoss):
+    """Legacy loss of arXiv v1: ``L_HCC = L_HCE + alpha KL(one-hot labels || softmax)``.
+
+    The one-hot labels of all levels are concatenated, as are the logits before one common softmax; entries
+    of the labels are 0 or 1, so the divergence is ``-sum_l log q[y_l]``, averaged over pixels that have a
+    label at every level. Arguments as in :class:`HSCLoss`.
+    """
+
+    def forward(self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+        """Compare logits with labels; see :meth:`HSCLoss.forward`.
+
+        Returns:
+            Scalars ``loss``, ``hce`` and ``hcc`` (the divergence).
+        """
+        logits = self._check(logits)
+        levels, _ = self.targets(target)
+        hce = self.hce(logits, levels)
+        log_q = torch.cat(list(logits), dim=1).log_softmax(dim=1)
+        labelled = torch.stack([y != IGNORE_INDEX for y in levels]).all(dim=0)
+        divergence = torch.zeros_like(log_q[:, 0])
+        offset = 0
+        for y, count in zip(levels, self.num_classes, strict=True):
+            column = y.clamp(min=0).unsqueeze(1) + offset
+            divergence = divergence - log_q.gather(1, column).squeeze(1)
+            offset += count
+        hcc = torch.where(labelled, divergence, 0).sum() / labelled.sum().clamp(min=1)
+        return {"loss": hce + self.alpha * hcc, "hce": hce, "hcc": hcc}
+
+
+__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "partial_path_loss")

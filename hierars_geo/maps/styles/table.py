@@ -1,0 +1,54 @@
+"""Raster value -> colour and name, the two tables that every format of a class map carries."""
+
+from ...taxonomy import Taxonomy
+
+RGBA = tuple[int, int, int, int]
+
+_OPAQUE = 255
+_TRANSPARENT: RGBA = (0, 0, 0, 0)
+
+
+def palette(taxonomy: Taxonomy, level: int) -> dict[int, RGBA]:
+    """Colour table of a level's raster, as ``rasterio``'s ``write_colormap`` takes it.
+
+    Args:
+        taxonomy: The class tree.
+        level: 1..N.
+
+    Returns:
+        Raster value -> (red, green, blue, alpha), each 0..255, sorted by value; nodata is transparent. A
+        GeoTIFF holds a palette for byte and uint16 bands only, and drops the alpha: declare nodata besides.
+
+    Raises:
+        TaxonomyError: There is no such level.
+    """
+    table = {
+        value: (*color, _OPAQUE)
+        for value, color in zip(taxonomy.class_values(level), taxonomy.colors(level), strict=True)
+    }
+    table[taxonomy.nodata_value] = _TRANSPARENT
+    return dict(sorted(table.items()))
+
+
+def category_names(taxonomy: Taxonomy, level: int) -> list[str]:
+    """Class names by raster value, as GDAL's category names want them.
+
+    Args:
+        taxonomy: The class tree.
+        level: 1..N.
+
+    Returns:
+        A list whose index is the raster value, ``""`` where there is no class; it ends at the largest class
+        value. For values 11 and 12 it has 13 entries, the first eleven empty.
+
+    Raises:
+        TaxonomyError: There is no such level.
+    """
+    values = taxonomy.class_values(level)
+    names = [""] * (max(values) + 1)
+    for value, name in zip(values, taxonomy.class_names(level), strict=True):
+        names[value] = name
+    return names
+
+
+__all__ = ("RGBA", "category_names", "palette")

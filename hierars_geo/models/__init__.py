@@ -1,0 +1,89 @@
+"""Hierarchical models: BHCCM on any flat model, encoders, decoding, TransLU, checkpoints."""
+
+from .backbones import encoders
+from .band_adaptation import BandAdaptation, adapt_bands
+from .bhccm import BHCCM, MODES, MergeBlock, Mode
+from .checkpoint_file import (
+    MODEL_PREFIX,
+    load_weights,
+    read_checkpoint,
+    scene_prefix,
+    scene_weights,
+    weights_below,
+)
+from .decode import (
+    adaptive_depth,
+    confidence_of,
+    is_legal,
+    jsps,
+    level_confidence,
+    path_classes,
+    path_index,
+    path_logits,
+)
+from .expansion import expand_checkpoint
+from .factory import ModelConfig, architectures, build_segmenter
+from .features import FeatureExtractor, extract_features, padded_size
+from .gaussian import GaussianClassifier
+from .init_report import InitReport
+from .layer_groups import LayerGroups, layer_groups
+from .map_model import MapModel
+from .pretrained import load_encoder_weights
+from .record import RECORD_KEY, ModelRecord, Transfer
+from .scene_model import SceneModel
+from .segmenter import HierarchicalSegmenter
+from .trained_model import build_trained, check_weights
+from .transfer.cdks import CDKS, CDKSOptions
+from .transfer.cdsa import CDSA
+from .transfer.translu import TransLU
+from .transplant import Parts, transplant
+
+__all__ = (
+    "BHCCM",
+    "CDKS",
+    "CDSA",
+    "MODEL_PREFIX",
+    "MODES",
+    "RECORD_KEY",
+    "BandAdaptation",
+    "CDKSOptions",
+    "FeatureExtractor",
+    "GaussianClassifier",
+    "HierarchicalSegmenter",
+    "InitReport",
+    "LayerGroups",
+    "MapModel",
+    "MergeBlock",
+    "Mode",
+    "ModelConfig",
+    "ModelRecord",
+    "Parts",
+    "SceneModel",
+    "TransLU",
+    "Transfer",
+    "adapt_bands",
+    "adaptive_depth",
+    "architectures",
+    "build_segmenter",
+    "build_trained",
+    "check_weights",
+    "confidence_of",
+    "encoders",
+    "expand_checkpoint",
+    "extract_features",
+    "is_legal",
+    "jsps",
+    "layer_groups",
+    "level_confidence",
+    "load_encoder_weights",
+    "load_weights",
+    "padded_size",
+    "path_classes",
+    "path_index",
+    "path_logits",
+    "read_checkpoint",
+    "scene_prefix",
+    "scene_weights",
+    "transplant",
+    "weights_below",
+)

@@ -1,0 +1,100 @@
+"""Dynamic category expansion: the same model for another class tree (Ai et al. 2026, section III-D)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from .. import __version__
+from ..errors import OptionError, TaxonomyError
+from ..taxonomy import Taxonomy
+from .checkpoint_file import MODEL_PREFIX, scene_prefix, scene_weights, weights_below
+from .init_report import InitReport
+from .record import RECORD_KEY, ModelRecord
+from .trained_model import build_trained
+from .transplant import transplant
+
+#: What Lightning wants of a checkpoint besides weights.
+_LIGHTNING = "pytorch-lightning_version"
+
+
+def expand_checkpoint(
+    content: Mapping[str, Any], tree: Taxonomy, origin: str
+) -> tuple[dict[str, Any], InitReport]:
+    """Turn a checkpoint into one of another tree, without training.
+
+    Classes that both trees have by name keep their weights, new ones start from their relatives, see
+    :func:`~hierars_geo.models.transplant`. A source branch stays as it is. Optimiser and averages are left
+    out: a training starts from the result, it does not resume.
+
+    Args:
+        content: What :func:`~hierars_geo.models.read_checkpoint` returns.
+        tree: The new class tree.
+        origin: Name of the checkpoint, for messages.
+
+    Returns:
+        Content of the new checkpoint, and where its weights come from.
+
+    Raises:
+        OptionError: The trees are the same.
+        TaxonomyError: They have no class in common, or the new one lacks anchors that the source branch
+            needs.
+        CheckpointError: The weights do not fit their own record.
+    """
+    old = ModelRecord.from_dict(content[RECORD_KEY], origin)
+    if old.taxonomy == tree:
+        raise OptionError(
+            f"Expected another tree than the checkpoint's, but got {tree.name} itself (in {origin}). "
+            "There is nothing to do."
+        )
+    _require_anchors(old, tree)
+    new = replace(old, taxonomy=tree)
+    state: Mapping[str, Tensor] = content["state_dict"]
+    prefix = scene_prefix(state)
+    scene = new.build_scene_model()
+    report = transplant(scene, scene_weights(state), old, new, "all")
+    if report.classes_copied == 0:
+        raise TaxonomyError(
+            f"Expected a tree with classes of {old.taxonomy.name}, but {tree.name} has none of them by name "
+            f"at its levels (in {origin}). Train for it, with start_checkpoint and start_parts decoder."
+        )
+    carried = {name: value for name, value in state.items() if not name.startswith(prefix)}
+    weights = {**carried, **{prefix + name: value for name, value in scene.state_dict().items()}}
+    build_trained(new, weights_below(weights, MODEL_PREFIX), origin)  # refuses what predicting could not load
+    training = dict(content[RECORD_KEY].get("training") or {})
+    training.pop("class_weights", None)
+    training |= {
+        "release": __version__,
+        "expanded": {"from": old.taxonomy.name, "report": report.to_dict()},
+    }
+    expanded = {
+        "state_dict": weights,
+        RECORD_KEY: new.to_dict() | {"training": training},
+        "epoch": 0,
+        "global_step": 0,
+        **{key: content[key] for key in (_LIGHTNING,) if key in content},
+    }
+    return expanded, report
+
+
+def _require_anchors(old: ModelRecord, tree: Taxonomy) -> None:
+    """Refuse a tree that would cut a source branch off.
+
+    Raises:
+        TaxonomyError: Anchors are missing.
+    """
+    if old.transfer is None or not old.transfer.cdsa:
+        return
+    before, now = (
+        {f"{anchor.key(each.levels)}: {anchor.target}" for anchor in each.anchors}
+        for each in (old.taxonomy, tree)
+    )
+    if missing := sorted(before - now):
+        raise TaxonomyError(
+            f"Expected taxonomy {tree.name} to keep the anchors to the source model, but got none for "
+            f"{', '.join(missing)}. Add them below anchors."
+        )
+
+
+__all__ = ("expand_checkpoint",)

@@ -1,0 +1,215 @@
+"""Build a model from names: architecture (decoder) and encoder, any number of bands, any tree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from inspect import signature
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from segmentation_models_pytorch.base import initialization
+from torch import nn
+
+from ..errors import OptionError
+from .backbones import Backbone, find_backbone
+from .band_adaptation import BandAdaptation
+from .bhccm import MODES, Mode
+from .features import EncoderDecoder, FeatureExtractor, extract_features
+from .hamburger import LightHamburger
+from .near_names import unknown_name
+from .pretrained import load_encoder_weights
+from .segmenter import HierarchicalSegmenter
+
+#: Our own decoder beside those of segmentation-models-pytorch.
+SEGNEXT = "segnext"
+
+#: Channels of SegNeXt's decoder by encoder; others take the first.
+_HAMBURGER_CHANNELS = {"mscan_tiny": 256, "mscan_small": 256, "mscan_base": 512, "mscan_large": 1024}
+
+#: What timm would open or fetch; options come with every checkpoint, also with a stranger's.
+_FILE_OPTIONS = frozenset(
+    {
+        "cache_dir",
+        "checkpoint_path",
+        "encoder_weights",
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+    }
+)
+
+#: Decoders that want the last stages dilated.
+_DILATING = ("deeplabv3", "deeplabv3plus", "pan")
+
+#: Width of UPerNet's decoder in the papers; its pool scales are 1, 2, 3 and 6.
+_UPERNET_CHANNELS = 512
+
+#: Width of UPerNet where a record says nothing of it: the library's default when it was written.
+_UNSAID_UPERNET_CHANNELS = 256
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is built from; plain values, carried by every checkpoint.
+
+    Attributes:
+        architecture: Decoder, one of :func:`architectures`.
+        encoder: Backbone, one of :func:`encoders`, a name of segmentation-models-pytorch, or
+            ``tu-<timm name>``.
+        mode: How the levels talk; ``flat`` predicts the leaves alone.
+        dropout: Dropout before the classifiers, 0..1.
+        options: Further options of the architecture, for example ``decoder_channels``, and
+            ``drop_path_rate`` of encoders that have one. A UPerNet without ``decoder_channels`` gets 512.
+    """
+
+    architecture: str = "upernet"
+    encoder: str = "resnet18"
+    mode: str = "residual"
+    dropout: float = 0.1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write the width down where a default stands, so that a checkpoint says what it was built with."""
+        if self.architecture.lower() == "upernet" and "decoder_channels" not in self.options:
+            object.__setattr__(self, "options", {**self.options, "decoder_channels": _UPERNET_CHANNELS})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
+        """Read what :meth:`to_dict` wrote, also before the width of a UPerNet was written down.
+
+        Raises:
+            TypeError: A key is unknown.
+        """
+        config = dict(content)
+        options = dict(config.get("options") or {})
+        if str(config.get("architecture", "")).lower() == "upernet":
+            options.setdefault("decoder_channels", _UNSAID_UPERNET_CHANNELS)
+        return cls(**{**config, "options": options})
+
+
+def architectures() -> tuple[str, ...]:
+    """Names of the decoders, sorted."""
+    return tuple(sorted((*smp.MODEL_ARCHITECTURES_MAPPING, SEGNEXT)))
+
+
+def build_segmenter(
+    config: ModelConfig,
+    in_channels: int,
+    num_classes: Sequence[int],
+    encoder_weights: str | None = None,
+    bands: Sequence[str] | None = None,
+    band_adaptation: BandAdaptation = "auto",
+) -> HierarchicalSegmenter:
+    """Build a flat or hierarchical model.
+
+    Args:
+        config: Names and options.
+        in_channels: Number of bands, >= 1.
+        num_classes: (C_1, ..., C_N) of the tree; a flat model takes the last.
+        encoder_weights: Pretrained weights, see :func:`hierars_geo.models.load_encoder_weights`; None for
+            random ones.
+        bands: Names of the bands, for weights that know theirs.
+        band_adaptation: How the first layer meets other bands than it was trained on.
+
+    Returns:
+        The model in training mode.
+
+    Raises:
+        OptionError: A name does not exist (near ones are listed), decoder and encoder do not fit, or the
+            weights cannot be had.
+    """
+    if config.mode not in ("flat", *MODES):
+        raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
+    flat = config.mode == "flat"
+    backbone = find_backbone(config.encoder)
+    extractor = _build_flat_model(config, backbone, in_channels)
+    if encoder_weights is not None:
+        encoder: nn.Module = extractor.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
+        load_encoder_weights(encoder, backbone, encoder_weights, bands, band_adaptation)
+    mode: Mode = "independent" if flat else config.mode  # type: ignore[assignment]  # checked above
+    counts = (num_classes[-1],) if flat else tuple(num_classes)
+    return HierarchicalSegmenter(extractor, counts, mode=mode, dropout=config.dropout)
+
+
+def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int) -> FeatureExtractor:
+    architecture = config.architecture.lower()
+    if architecture not in architectures():
+        raise OptionError(unknown_name("architecture", config.architecture, architectures()))
+    if architecture in _DILATING and backbone.why_undilated:
+        raise OptionError(
+            f"Expected an encoder that can be dilated for architecture '{architecture}', but got "
+            f"'{config.encoder}': {backbone.why_undilated}. Take a ResNet or a ConvNeXt, or architecture "
+            "upernet."
+        )
+    _check_options(config, backbone)
+    options = dict(config.options)
+    rate = options.pop("drop_path_rate", backbone.drop_path_rate)
+    if backbone.timm_name is not None:
+        options = {**dict(backbone.options), **options}
+        if rate is not None:
+            options["drop_path_rate"] = rate
+    try:
+        if architecture == SEGNEXT:
+            extractor = _segnext(config.encoder, backbone, in_channels, options)
+        else:
+            extractor = extract_features(
+                smp.create_model(
+                    architecture,
+                    encoder_name=backbone.name,
+                    encoder_weights=None,
+                    in_channels=in_channels,
+                    classes=1,
+                    **options,
+                )
+            )
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        raise OptionError(
+            f"Expected encoder '{config.encoder}' to fit architecture '{config.architecture}' with options "
+            f"{dict(config.options)}, but: {' '.join(str(error).split())}"
+        ) from error
+    if rate is not None and backbone.timm_name is None:
+        extractor.body.encoder.set_drop_path(rate)  # type: ignore[operator, union-attr]  # only ours have a rate
+    return extractor
+
+
+def _segnext(encoder: str, backbone: Backbone, in_channels: int, options: dict[str, Any]) -> FeatureExtractor:
+    """SegNeXt: any pyramid with maps at 1/8, 1/16 and 1/32 under the light Hamburger."""
+    channels = int(options.pop("decoder_channels", _HAMBURGER_CHANNELS.get(encoder, 256)))
+    rank = int(options.pop("rank", 16))
+    body: Any = smp.encoders.get_encoder(  # type: ignore[no-untyped-call]
+        backbone.name, in_channels=in_channels, weights=None, **options
+    )
+    decoder = LightHamburger(body.out_channels, channels, rank)
+    initialization.initialize_decoder(decoder)  # type: ignore[no-untyped-call]
+    return FeatureExtractor(EncoderDecoder(body, decoder), channels, multiple=32)
+
+
+def _check_options(config: ModelConfig, backbone: Backbone) -> None:
+    """Refuse options that the architecture would swallow; those of a timm encoder are timm's to check."""
+    rate = config.options.get("drop_path_rate")
+    if rate is not None and not (isinstance(rate, int | float) and 0 <= rate < 1):
+        raise OptionError(f"Expected drop_path_rate to be in 0..1 (1 excluded), but got {rate!r}.")
+    for name in config.options:
+        if name in _FILE_OPTIONS:
+            raise OptionError(
+                f"Expected options that name no file and fetch nothing, but got '{name}'. "
+                "Give pretrained weights by encoder_weights."
+            )
+    if backbone.timm_name is not None:
+        return
+    architecture = config.architecture.lower()
+    known: tuple[str, ...] = ("decoder_channels", "rank")
+    if architecture != SEGNEXT:
+        builder = smp.MODEL_ARCHITECTURES_MAPPING[architecture]
+        known = tuple(name for name in signature(builder).parameters if name not in ("self", "kwargs"))
+    if backbone.drop_path_rate is not None:
+        known = (*known, "drop_path_rate")
+    for name in config.options:
+        if name not in known:
+            raise OptionError(unknown_name(f"option of architecture '{config.architecture}'", name, known))
+
+
+__all__ = ("ModelConfig", "architectures", "build_segmenter")

@@ -1,0 +1,204 @@
+"""Pretrained weights of an encoder: from a library, a torchvision-style enumeration, or a file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import MissingFileError, OptionError
+from .backbones import VIT_NAMES, Backbone
+from .band_adaptation import BandAdaptation, adapt_bands
+from .near_names import unknown_name
+from .plain_file import NO_PICKLE, refuse_growing_archive
+
+_FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+
+#: What libraries and frameworks put before the names of an encoder's layers.
+_WRAPPERS = ("module.", "model.", "vit.", "backbone.", "encoder.", "segmenter.", "features.", "body.")
+
+#: Published ImageNet-1k weights of MSCAN, as MMSegmentation's SegNeXt configurations name them.
+_MSCAN_URL = "https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segnext/"
+_MSCAN_FILES = {
+    "mscan_tiny": "mscan_t_20230227-119e8c9f.pth",
+    "mscan_small": "mscan_s_20230227-f33ccdf2.pth",
+    "mscan_base": "mscan_b_20230227-3ab7d230.pth",
+    "mscan_large": "mscan_l_20230227-cef260d4.pth",
+}
+
+#: Names that ask for whatever weights the library ships first.
+_DEFAULTS = ("imagenet", "default")
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """Weights as they were found.
+
+    Attributes:
+        state: Tensors by name.
+        bands: Names of the bands they were trained on, where they are known.
+    """
+
+    state: Mapping[str, Tensor]
+    bands: tuple[str, ...] | None = None
+
+
+def load_encoder_weights(
+    encoder: nn.Module,
+    backbone: Backbone,
+    source: str,
+    bands: Sequence[str] | None = None,
+    adaptation: BandAdaptation = "auto",
+) -> None:
+    """Start an encoder from pretrained weights.
+
+    Args:
+        encoder: Takes the weights, in place.
+        backbone: What it is.
+        source: ``imagenet`` (or ``default``); another name of the library's for this encoder (a tag of
+            timm's, ``fb_in22k``); the import path of a member of a torchvision-style enumeration,
+            ``torchgeo.models.ResNet18_Weights.SENTINEL2_ALL_MOCO``; or a file (safetensors, or a state dict
+            that loads without running code).
+        bands: Names of the encoder's bands, in channel order.
+        adaptation: How the first layer meets other bands, see
+            :func:`~hierars_geo.models.adapt_bands`; ``auto`` goes by name where both sides have names, else
+            repeats.
+
+    Raises:
+        MissingFileError: There is no such file.
+        OptionError: There are no such weights, no way to them, or they are another encoder's.
+    """
+    weights = _find(backbone, source)
+    own = encoder.state_dict()
+    names = {_plain(name): name for name in own}
+    found = {names[p]: tensor for key, tensor in weights.state.items() if (p := _plain(key)) in names}
+    first = first_layer(encoder)
+    if first in found and found[first].ndim == own[first].ndim:
+        found[first] = adapt_bands(found[first], own[first].shape[1], weights.bands, bands, adaptation)
+    needed = [name for name, _ in encoder.named_parameters() if not name.startswith("pyramid.")]
+    missing = [name for name in needed if name not in found or found[name].shape != own[name].shape]
+    if missing:
+        raise OptionError(
+            f"Expected weights '{source}' to be those of encoder '{backbone.name}', but {len(missing)} of "
+            f"its {len(needed)} parameters are missing or of another shape ('{missing[0]}' is the first). "
+            "Take the weights of this encoder."
+        )
+    encoder.load_state_dict(
+        {name: value for name, value in found.items() if value.shape == own[name].shape}, strict=False
+    )
+
+
+def _find(backbone: Backbone, source: str) -> PretrainedWeights:
+    if source.endswith(_FILE_SUFFIXES):
+        return PretrainedWeights(_read_file(Path(source)))
+    try:
+        return _from_enumeration(source) if "_Weights." in source else _from_library(backbone, source)
+    except OSError as error:  # URLError, HTTPError and the hub's errors are OSErrors
+        reason = " ".join(str(error).split())[:120]
+        raise OptionError(
+            f"Expected to fetch weights '{source}' of encoder '{backbone.name}', but there is no way to them "
+            f"({reason}). Go online once, or set encoder_weights to null or to a file."
+        ) from error
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} to be a file of weights, but it does not exist. Check the path."
+        )
+    refuse_growing_archive(path)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *NO_PICKLE, RuntimeError, OSError, ValueError) as error:
+        raise OptionError(
+            f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not "
+            "loaded for safety. Save the encoder's state dict."
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    tensors = content.items() if isinstance(content, dict) else ()
+    return {str(name): value for name, value in tensors if isinstance(value, Tensor)}
+
+
+def _from_enumeration(path: str) -> PretrainedWeights:
+    """Weights by the import path of an enumeration's member: ``package.module.Name_Weights.MEMBER``."""
+    module, _, member = path.rpartition(".")
+    module, _, enumeration = module.rpartition(".")
+    try:
+        members = getattr(import_module(module), enumeration).__members__
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(
+            f"Expected weights '{path}' to be package.module.Name_Weights.MEMBER, but: {error}. "
+            "TorchGeo's are torchgeo.models.ResNet18_Weights.SENTINEL2_ALL_MOCO and the like."
+        ) from error
+    if member not in members:
+        raise OptionError(unknown_name(f"member of {enumeration}", member, tuple(members)))
+    weights = members[member]
+    state = weights.get_state_dict(progress=False, map_location="cpu", weights_only=True)
+    bands = weights.meta.get("bands") or (
+        ("red", "green", "blue") if weights.meta.get("in_chans", 3) == 3 else None
+    )
+    return PretrainedWeights(state, tuple(bands) if bands else None)
+
+
+def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:
+    """Weights by the name that segmentation-models-pytorch, timm or SegNeXt's authors give them."""
+    rgb = ("red", "green", "blue")
+    if backbone.name in _MSCAN_FILES:
+        if name not in _DEFAULTS:
+            raise OptionError(unknown_name(f"name of weights of {backbone.name}", name, _DEFAULTS))
+        state = torch.hub.load_state_dict_from_url(
+            _MSCAN_URL + _MSCAN_FILES[backbone.name], progress=False, map_location="cpu", weights_only=True
+        )
+        return PretrainedWeights(state.get("state_dict", state), rgb)
+    timm_name = VIT_NAMES.get(backbone.name, backbone.timm_name)
+    if timm_name is None:
+        return PretrainedWeights(_from_smp(backbone.name, name), rgb)
+    wanted = timm_name if name in _DEFAULTS or "." in timm_name else f"{timm_name}.{name}"
+    try:
+        model = timm.create_model(wanted, pretrained=True, num_classes=0)
+    except RuntimeError as error:  # an unknown tag, or a model without weights
+        tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{timm_name.split('.')[0]}.*")]
+        raise OptionError(unknown_name(f"name of weights of {timm_name}", name, tags)) from error
+    return PretrainedWeights(model.state_dict(), rgb)
+
+
+def _from_smp(encoder: str, name: str) -> dict[str, Tensor]:
+    settings: Any = smp.encoders.encoders[encoder]["pretrained_settings"]
+    wanted = "imagenet" if name == "default" else name
+    if wanted not in settings:
+        raise OptionError(unknown_name(f"name of weights of {encoder}", name, tuple(settings)))
+    model: nn.Module = smp.encoders.get_encoder(encoder, weights=wanted)  # type: ignore[no-untyped-call]
+    return dict(model.state_dict())
+
+
+def _plain(name: str) -> str:
+    """Name of a layer without what libraries wrap around it, and with one spelling: ``stages_0_blocks_1``."""
+    stripped = True
+    while stripped:
+        stripped = False
+        for wrapper in _WRAPPERS:
+            if name.startswith(wrapper):
+                name, stripped = name.removeprefix(wrapper), True
+    return name.replace(".", "_").replace("dwconv_dwconv", "dwconv")
+
+
+def first_layer(encoder: nn.Module) -> str:
+    """Name of the weight of the first convolution, the one that sees the bands."""
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return f"{name}.weight"
+    return ""
+
+
+__all__ = ("PretrainedWeights", "first_layer", "load_encoder_weights")

@@ -1,0 +1,246 @@
+"""ModelRecord: all that predicting needs beside the weights, as plain values inside a checkpoint."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..errors import CheckpointError, HieraRSError, OptionError
+from ..taxonomy import Taxonomy
+from .band_adaptation import BandAdaptation
+from .factory import ModelConfig, build_segmenter
+from .map_model import MapModel
+from .near_names import unknown_name
+from .scene_model import SceneModel
+from .transfer.cdks import CDKSOptions
+from .transfer.translu import TransLU
+
+#: Key of the record in a checkpoint, and the version of its form: 2 with a source branch, else 1.
+RECORD_KEY = "hierars_geo"
+RECORD_VERSION = 1
+_TRANSFER_VERSION = 2
+
+#: Largest side of a training chip that is believed.
+_MAX_CHIP_PX = 65_536
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The source branch of a TransLU model.
+
+    Attributes:
+        source: What the source's own checkpoint said of it.
+        cdks: Whether the backbones share what they see.
+        cdsa: Whether the trees are aligned.
+        options: Of the interactions.
+    """
+
+    source: "ModelRecord"
+    cdks: bool = True
+    cdsa: bool = True
+    options: CDKSOptions = field(default_factory=CDKSOptions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "source": self.source.to_dict(),
+            "cdks": self.cdks,
+            "cdsa": self.cdsa,
+            "options": self.options.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Transfer":
+        """Read what :meth:`to_dict` wrote."""
+        return cls(
+            source=ModelRecord.from_dict(content["source"], origin),
+            cdks=bool(content["cdks"]),
+            cdsa=bool(content["cdsa"]),
+            options=CDKSOptions(**content["options"]),
+        )
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a checkpoint says about its model.
+
+    Attributes:
+        taxonomy: The whole class tree.
+        bands: Canonical band names in channel order.
+        mean: Normalisation per band, in stored values.
+        std: Normalisation per band, in stored values.
+        model: What the model is built from.
+        chip_size: Side of a training chip in pixels, or None.
+        gsd_m: Ground sampling distance of the training scenes in metres, or None.
+        transfer: The source branch beside the model, or None.
+        harmonize: True where Sentinel-2 values of new processing baselines were read as those of old ones,
+            None where nobody says.
+    """
+
+    taxonomy: Taxonomy
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    model: ModelConfig
+    chip_size: int | None = None
+    gsd_m: float | None = None
+    transfer: Transfer | None = None
+    harmonize: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values (no class of ours, no tensor), so that a safe loader reads them."""
+        branch = {} if self.transfer is None else {"transfer": self.transfer.to_dict()}
+        return {
+            "version": _TRANSFER_VERSION if branch else RECORD_VERSION,
+            "taxonomy": self.taxonomy.to_dict(),
+            "bands": list(self.bands),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "model": asdict(self.model),
+            "chip_size": self.chip_size,
+            "gsd_m": self.gsd_m,
+            **branch,
+            **({} if self.harmonize is None else {"harmonize": self.harmonize}),
+        }
+
+    def describe_model(self) -> dict[str, Any]:
+        """Say in plain values what the model is, with the source branch in short: for provenance."""
+        description = self.model.to_dict()
+        if self.transfer is not None:
+            source = {"taxonomy": self.transfer.source.taxonomy.name, **self.transfer.source.model.to_dict()}
+            description["transfer"] = self.transfer.to_dict() | {"source": source}
+        return description
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], origin: str) -> "ModelRecord":
+        """Read what :meth:`to_dict` wrote.
+
+        Args:
+            content: The mapping.
+            origin: Name of the checkpoint, for messages.
+
+        Raises:
+            CheckpointError: Another version, a missing key or a value of another kind.
+        """
+        version = content.get("version")
+        if version not in (RECORD_VERSION, _TRANSFER_VERSION):
+            raise CheckpointError(
+                f"Expected a model record of version {RECORD_VERSION} or {_TRANSFER_VERSION}, but got "
+                f"{version} (in {origin}). Use the release that wrote it."
+            )
+        try:
+            record = cls(
+                taxonomy=Taxonomy.from_dict(content["taxonomy"], origin),
+                bands=tuple(str(band) for band in content["bands"]),
+                mean=tuple(float(value) for value in content["mean"]),
+                std=tuple(float(value) for value in content["std"]),
+                model=ModelConfig.from_dict(content["model"]),
+                chip_size=None if content["chip_size"] is None else int(content["chip_size"]),
+                gsd_m=None if content["gsd_m"] is None else float(content["gsd_m"]),
+                transfer=None
+                if version == RECORD_VERSION
+                else Transfer.from_dict(content["transfer"], origin),
+                harmonize=None if content.get("harmonize") is None else bool(content["harmonize"]),
+            )
+        except HieraRSError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise CheckpointError(
+                f"Expected a complete model record, but got {error!r} (in {origin})."
+            ) from error
+        record._check_values(origin)
+        return record
+
+    def _check_values(self, origin: str) -> None:
+        """Refuse numbers with which every map would be wrong.
+
+        Raises:
+            CheckpointError: Bands, normalisation, chip size or ground sampling distance are none.
+        """
+        count = len(self.bands)
+        numbers = (*self.mean, *self.std)
+        fits = {
+            "bands to be distinct": len(set(self.bands)) == count > 0,
+            "a finite mean and std > 0 for each of the bands": len(self.mean) == len(self.std) == count
+            and all(map(math.isfinite, numbers))
+            and min(self.std, default=0) > 0,
+            f"chip_size to be 1..{_MAX_CHIP_PX} px": self.chip_size is None
+            or 1 <= self.chip_size <= _MAX_CHIP_PX,
+            "gsd_m to be > 0": self.gsd_m is None or 0 < self.gsd_m < math.inf,
+        }
+        wrong = [what for what, holds in fits.items() if not holds]
+        if wrong:
+            raise CheckpointError(
+                f"Expected {wrong[0]}, but the model record says otherwise (in {origin}). The file is broken "
+                "or was changed: get it again."
+            )
+
+    def build(self) -> MapModel:
+        """Build the whole model, with the source branch where there is one; its weights are random.
+
+        Raises:
+            CheckpointError: The record's parts do not fit each other.
+            OptionError: The scene's bands lack one that the source branch needs.
+        """
+        model = self.build_scene_model()
+        if self.transfer is None:
+            return model
+        source = self.transfer.source
+        return TransLU(
+            source.build_scene_model(),
+            self.taxonomy,
+            source_taxonomy=source.taxonomy,
+            target=model,
+            source_bands=self._source_bands(source),
+            cdks=self.transfer.cdks,
+            cdsa=self.transfer.cdsa,
+            options=self.transfer.options,
+        )
+
+    def _source_bands(self, source: "ModelRecord") -> list[int]:
+        """Where the bands of the source branch are among the record's."""
+        missing = [band for band in source.bands if band not in self.bands]
+        if missing:
+            raise OptionError(
+                f"{unknown_name('band', missing[0], self.bands)} The source model was trained on the bands "
+                f"{', '.join(source.bands)}: give scenes that have them all, under these names."
+            )
+        return [self.bands.index(band) for band in source.bands]
+
+    def build_scene_model(
+        self, encoder_weights: str | None = None, band_adaptation: BandAdaptation = "auto"
+    ) -> SceneModel:
+        """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
+
+        Args:
+            encoder_weights: See :func:`~hierars_geo.models.load_encoder_weights`.
+            band_adaptation: How their first layer meets the record's bands, see
+                :func:`~hierars_geo.models.adapt_bands`.
+
+        Raises:
+            CheckpointError: The record's parts do not fit each other.
+        """
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise CheckpointError(
+                f"Expected a mean and a std for each of the bands {', '.join(self.bands)}, but got "
+                f"{len(self.mean)} and {len(self.std)} of them."
+            )
+        try:
+            segmenter = build_segmenter(
+                self.model,
+                len(self.bands),
+                self.taxonomy.num_classes,
+                encoder_weights,
+                self.bands,
+                band_adaptation,
+            )
+            return SceneModel(segmenter, self.mean, self.std)
+        except HieraRSError:
+            raise
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"Expected a model that can be built from {self.model}, but: {error}"
+            ) from error
+
+
+__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord", "Transfer")

@@ -1,0 +1,31 @@
+"""Vector files of users, read and checked, and the classes that their columns stand for."""
+
+from .attribute_classes import AttributeClasses, ColumnClasses, features
+from .moved_polygons import read_polygons
+from .polygon_table import PolygonTable, polygonal, read_polygon_table
+from .vector_file import (
+    VECTOR_SUFFIXES,
+    check_vector_file,
+    is_parquet,
+    is_vector,
+    read_table,
+    split_layer,
+    vector_layers,
+)
+
+__all__ = (
+    "VECTOR_SUFFIXES",
+    "AttributeClasses",
+    "ColumnClasses",
+    "PolygonTable",
+    "check_vector_file",
+    "features",
+    "is_parquet",
+    "is_vector",
+    "polygonal",
+    "read_polygon_table",
+    "read_polygons",
+    "read_table",
+    "split_layer",
+    "vector_layers",
+)

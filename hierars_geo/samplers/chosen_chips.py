@@ -1,0 +1,127 @@
+"""Chips by what they show: of several places the first one that keeps the rules."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset, Sampler
+from torchgeo.datasets import GeoDataset
+
+from ..errors import OptionError
+from .chip_samplers import RandomChipSampler, Slices
+
+#: Places that are tried for a chip.
+TRIES = 10
+
+
+@dataclass(frozen=True)
+class ChipRules:
+    """What a training chip has to show.
+
+    Attributes:
+        max_class_share: Largest share of one class among the labelled pixels (Ai et al. 2026 use 0.75); None
+            for any. Counts at the finest level that has labels.
+        min_valid_share: Smallest share of pixels with data.
+
+    Raises:
+        OptionError: A share is not 0..1.
+    """
+
+    max_class_share: float | None = None
+    min_valid_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.max_class_share is not None and not 0 < self.max_class_share <= 1:
+            raise OptionError(
+                f"Expected max_class_share to be 0 < share <= 1 or null, but got {self.max_class_share}."
+            )
+        if not 0 <= self.min_valid_share <= 1:
+            raise OptionError(f"Expected min_valid_share to be 0..1, but got {self.min_valid_share}.")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a rule at all."""
+        return self.max_class_share is not None or self.min_valid_share > 0
+
+    def fault(self, sample: dict[str, Any]) -> tuple[float, float]:
+        """Say how far a chip is from keeping the rules: (0, 0) where it does, else the smaller the better.
+
+        Missing data weigh more than a dominant class.
+        """
+        valid = float(sample["valid"].float().mean())
+        lacking = self.min_valid_share - valid if valid < self.min_valid_share else 0.0
+        if self.max_class_share is None:
+            return lacking, 0.0
+        share = dominant_share(sample)
+        return lacking, share if share > self.max_class_share else 0.0
+
+
+class ChosenChips(Dataset[dict[str, Any]]):
+    """Reads chips at the first of several places that keeps the rules.
+
+    Where none does, the best of them counts: the one with most data, among equals the least dominated.
+
+    Args:
+        dataset: Samples with ``mask`` and ``valid``.
+        rules: What chips have to show.
+    """
+
+    def __init__(self, dataset: GeoDataset, rules: ChipRules) -> None:
+        self.dataset = dataset
+        self.rules = rules
+
+    def __getitem__(self, places: Sequence[Slices]) -> dict[str, Any]:
+        """Read a chip; ``places`` are TorchGeo's slices, see :meth:`RandomChipSampler.candidates`."""
+        best: tuple[tuple[float, float], dict[str, Any]] | None = None
+        for place in places:
+            sample = self.dataset[place]
+            fault = self.rules.fault(sample)
+            if best is None or fault < best[0]:
+                best = (fault, sample)
+            if fault == (0.0, 0.0):
+                break
+        if best is None:
+            raise OptionError("Expected at least one place for a chip, but got none.")
+        return best[1]
+
+
+class CandidateSampler(Sampler[tuple[Slices, ...]]):
+    """Several places for every chip of a sampler, for :class:`ChosenChips`.
+
+    Args:
+        sampler: Seeded random chips.
+        tries: Places per chip.
+    """
+
+    def __init__(self, sampler: RandomChipSampler, tries: int = TRIES) -> None:
+        self.sampler = sampler
+        self.tries = tries
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose chips the next iteration gives."""
+        self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[tuple[Slices, ...]]:
+        """Yield the places of every chip."""
+        return self.sampler.candidates(self.tries)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+def dominant_share(sample: dict[str, Any]) -> float:
+    """Return the share of the most frequent class among the labelled pixels, 2 where there is no label.
+
+    Args:
+        sample: ``mask`` (H, W); with ``level_masks`` (N, H, W) the finest level that has labels counts.
+    """
+    for labels in (sample["mask"], *reversed(sample.get("level_masks", ()))):
+        index = np.asarray(labels)
+        index = index[index >= 0]
+        if index.size:
+            return float(np.bincount(index).max() / index.size)
+    return 2.0
+
+
+__all__ = ("TRIES", "CandidateSampler", "ChipRules", "ChosenChips", "dominant_share")

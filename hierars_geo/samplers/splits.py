@@ -1,0 +1,291 @@
+"""Splits of the ground into train, val and test that do not leak."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+from torchgeo.datasets import GeoDataset
+
+from ..datasets.ground import Regions, as_geometry, lattice_of
+from ..errors import DataError, OptionError
+from ..grid import Window
+from ..grid.lattice import Lattice
+from ..scenes.region_files import read_region, read_split_file
+from ..types import Bounds
+
+SplitName = Literal["train", "val", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+#: Overlaps below this share of the smaller split are rounding.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Ground of each split in the CRS of the data set; None where there is none.
+
+    Attributes:
+        train: Polygons.
+        val: Polygons.
+        test: Polygons.
+    """
+
+    train: BaseGeometry | None
+    val: BaseGeometry | None
+    test: BaseGeometry | None
+
+    def __getitem__(self, name: SplitName) -> BaseGeometry | None:
+        return {"train": self.train, "val": self.val, "test": self.test}[name]
+
+    def items(self) -> Iterator[tuple[SplitName, BaseGeometry]]:
+        """Yield the splits that there are."""
+        for name in SPLIT_NAMES:
+            polygons = self[name]
+            if polygons is not None:
+                yield name, polygons
+
+
+@dataclass(frozen=True)
+class BlockSplit:
+    """Deal blocks of ground to the splits at random, by area.
+
+    Neighbouring pixels look alike, so splitting by pixels or by chips would test on what was trained on;
+    whole blocks do not. Blocks lie on whole pixels; the extent is divided into blocks of at least
+    ``block_m``.
+
+    Attributes:
+        block_m: Side of a block in metres.
+        fractions: Shares of train, val and test; 0 leaves a split out.
+        seed: Same seed, same blocks.
+        buffer_m: Ground left out around val and test, in metres.
+    """
+
+    block_m: float
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    seed: int = 0
+    buffer_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.block_m) and self.block_m > 0 and self.buffer_m >= 0):
+            raise OptionError(
+                f"Expected block_m > 0 and buffer_m >= 0, but got {self.block_m} and {self.buffer_m}."
+            )
+        check_fractions(self.fractions)
+
+    def split(self, dataset: GeoDataset) -> Splits:
+        """Divide the ground of a data set.
+
+        Raises:
+            DataError: There are fewer blocks than splits.
+        """
+        lattice = lattice_of(dataset)
+        gsd_m = centre_gsd_m(dataset)
+        ground = shapely.union_all(list(dataset.index.geometry))
+        boxes = _blocks(ground, lattice, max(1, round(self.block_m / gsd_m)))
+        areas = shapely.area(shapely.intersection(boxes, ground))
+        pixel_area = lattice.res[0] * lattice.res[1]
+        boxes, areas = boxes[areas > pixel_area / 2], areas[areas > pixel_area / 2]
+        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
+        if len(boxes) < len(wanted):
+            raise DataError(
+                f"Expected at least {len(wanted)} blocks to deal to the splits, but got {len(boxes)} of "
+                f"{self.block_m:g} m. "
+                "Make the blocks smaller, or name regions or scenes for val and test."
+            )
+        owner = deal(areas, self.fractions, self.seed)
+        parts = [shapely.union_all(boxes[owner == i]) if i in wanted else None for i in range(3)]
+        return with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
+
+
+@dataclass(frozen=True)
+class RegionSplit:
+    """Splits by named ground.
+
+    Each region is (left, bottom, right, top) in the CRS of the data set, or a file of polygons in any CRS.
+
+    Attributes:
+        train: None for all ground that is neither val nor test.
+        val: None for no val split.
+        test: None for no test split.
+        buffer_m: Ground left out of train around val and test, in metres.
+        file: In place of the three: one file of polygons in any CRS whose column ``split`` says train, val or
+            test.
+    """
+
+    train: Bounds | str | os.PathLike[str] | None = None
+    val: Bounds | str | os.PathLike[str] | None = None
+    test: Bounds | str | os.PathLike[str] | None = None
+    buffer_m: float = 0.0
+    file: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and any(r is not None for r in (self.train, self.val, self.test)):
+            raise OptionError("Expected either a split file or regions of train, val and test, but got both.")
+
+    def split(self, dataset: GeoDataset) -> Splits:
+        """Find the ground of each split.
+
+        Raises:
+            MissingFileError: A file does not exist.
+            DataError: A file has no polygon or no CRS, or splits overlap.
+        """
+        lattice = lattice_of(dataset)
+        regions: tuple[Bounds | str | os.PathLike[str] | BaseGeometry | None, ...]
+        regions = (self.train, self.val, self.test)
+        if self.file is not None:
+            named = read_split_file(self.file, lattice.crs)
+            regions = (named.get("train"), named.get("val"), named.get("test"))
+        parts = [None if region is None else _as_ground(region, lattice) for region in regions]
+        if parts[0] is None:
+            parts[0] = shapely.union_all(list(dataset.index.geometry))
+            for other in parts[1:]:
+                parts[0] = parts[0] if other is None else shapely.difference(parts[0], other)
+        splits = with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        check_no_leak(dict(splits.items()))
+        return splits
+
+
+def check_no_leak(splits: Mapping[str, Regions | None], distance: float = 0.0) -> None:
+    """Make sure that no ground of one split is ground of another.
+
+    Args:
+        splits: By name, polygons or boxes in one CRS: regions, or the windows that samplers give.
+        distance: Least distance between splits, in units of the CRS.
+
+    Raises:
+        DataError: Two splits share ground, or are too close; splits, size and place are named.
+    """
+    known = {name: as_geometry(regions) for name, regions in splits.items() if regions is not None}
+    for (name_a, a), (name_b, b) in combinations(known.items(), 2):
+        common = shapely.intersection(a, b)
+        if common.area > _ROUNDING * min(a.area, b.area):
+            place = tuple(float(f"{edge:.9g}") for edge in common.bounds)
+            raise DataError(
+                f"Expected {name_a} and {name_b} to share no ground, but got {common.area:.6g} square units "
+                "of the CRS "
+                f"within {place}. Choose other regions or scenes."
+            )
+        if distance > 0 and shapely.distance(a, b) < distance * (1 - _ROUNDING):
+            raise DataError(
+                f"Expected {name_a} and {name_b} to be {distance:g} apart, but got "
+                f"{shapely.distance(a, b):g}. "
+                "Choose a wider buffer."
+            )
+
+
+def centre_gsd_m(dataset: GeoDataset) -> float:
+    """Return the ground sampling distance in metres at the centre of a data set."""
+    x, y, _ = dataset.bounds
+    lattice = lattice_of(dataset)
+    centre = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
+    pixel = Window(centre.row + centre.height // 2, centre.col + centre.width // 2, 1, 1)
+    return lattice.grid(pixel).gsd_m()
+
+
+def _blocks(ground: BaseGeometry, lattice: Lattice, side_px: int) -> NDArray[Any]:
+    """Boxes of about ``side_px`` pixels, at least that where the ground is large enough."""
+    left, bottom, right, top = ground.bounds
+    (x, y), (x_res, y_res) = lattice.origin, lattice.res
+    rows = _cuts(math.floor((y - top) / y_res + 1e-6), math.ceil((y - bottom) / y_res - 1e-6), side_px)
+    cols = _cuts(math.floor((left - x) / x_res + 1e-6), math.ceil((right - x) / x_res - 1e-6), side_px)
+    ys, xs = y - rows * y_res, x + cols * x_res
+    boxes: NDArray[Any] = shapely.box(xs[None, :-1], ys[1:, None], xs[None, 1:], ys[:-1, None])
+    return boxes.ravel()
+
+
+def _cuts(first: int, stop: int, side: int) -> NDArray[Any]:
+    count = max(1, (stop - first) // side)
+    return np.round(np.linspace(first, stop, count + 1)).astype(np.int64)
+
+
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    """Refuse shares of train, val and test that do not add up.
+
+    Raises:
+        OptionError: They do not, or train gets nothing.
+    """
+    if min(fractions) < 0 or fractions[0] == 0 or not math.isclose(sum(fractions), 1):
+        raise OptionError(
+            f"Expected fractions of train, val and test that add up to 1, train > 0, but got {fractions}."
+        )
+
+
+def deal(areas: NDArray[Any], fractions: tuple[float, float, float], seed: int) -> NDArray[np.int64]:
+    """Deal pieces of ground at random: one for every split first, then always to the split that lacks most.
+
+    Args:
+        areas: (P,) of the pieces, no fewer than splits.
+        fractions: Shares of train, val and test.
+        seed: Same seed, same owners.
+
+    Returns:
+        (P,) 0, 1 or 2: train, val or test.
+    """
+    wanted = [i for i in (1, 2, 0) if fractions[i] > 0]
+    order = np.random.default_rng(seed).permutation(len(areas))
+    owner = np.zeros(len(areas), dtype=np.int64)
+    lacking = np.array(fractions) * areas.sum()
+    for turn, piece in enumerate(order):
+        split = wanted[turn] if turn < len(wanted) else int(np.argmax(lacking))
+        owner[piece] = split
+        lacking[split] -= areas[piece]
+    return owner
+
+
+def with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: Lattice) -> Splits:
+    """Take the ground around val and test away from train.
+
+    Raises:
+        DataError: Nothing is left to train on.
+    """
+    train = parts[0]
+    for other in parts[1:]:
+        if other is None or buffer_px == 0:
+            continue
+        boxes = [_grown(part, buffer_px, lattice) for part in shapely.get_parts(other)]
+        train = shapely.difference(train, shapely.union_all(boxes))
+    if train is None or train.area == 0:
+        raise DataError(
+            "Expected ground to train on, but got none beside val and test. Make the buffer or the fractions "
+            "smaller."
+        )
+    return Splits(train, parts[1], parts[2])
+
+
+def _grown(part: BaseGeometry, buffer_px: int, lattice: Lattice) -> BaseGeometry:
+    """Widen a polygon by whole pixels along both axes, corners kept square."""
+    (x_res, y_res) = lattice.res
+    in_px = shapely.transform(part, lambda xy: xy / (x_res, y_res))
+    grown = shapely.buffer(in_px, buffer_px, join_style="mitre")
+    return shapely.transform(grown, lambda xy: xy * (x_res, y_res))
+
+
+def _as_ground(region: Bounds | str | os.PathLike[str] | BaseGeometry, lattice: Lattice) -> BaseGeometry:
+    if isinstance(region, BaseGeometry):
+        return region
+    if isinstance(region, (str, os.PathLike)):
+        return read_region(region, lattice.crs)
+    bounds = tuple(float(edge) for edge in region)
+    if len(bounds) != 4 or not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
+        raise OptionError(f"Expected a region (left, bottom, right, top), but got {bounds}.")
+    return shapely.box(*bounds)
+
+
+__all__ = (
+    "SPLIT_NAMES",
+    "BlockSplit",
+    "RegionSplit",
+    "SplitName",
+    "Splits",
+    "centre_gsd_m",
+    "check_fractions",
+    "check_no_leak",
+    "deal",
+    "with_buffer",
+)

@@ -1,0 +1,229 @@
+"""Open a raster with clear errors, and say where its pixels lie."""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio.enums import ColorInterp, Interleaving
+from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetReader
+
+from ..errors import MissingFileError, RasterError
+from ..grid import GeoGrid, Window
+from .georeference_warnings import no_georeference_warnings
+
+#: Enough for a row of tiles of every input band and of every output of a wide scene.
+_BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where GDAL's own option has MB
+
+
+#: A block larger than this is refused: a gigapixel of uint16 in a single strip still passes.
+_MAX_BLOCK_BYTES = 2 * 2**30
+
+
+def bounded_block_cache() -> AbstractContextManager[object]:
+    """Return a GDAL environment whose block cache stays small.
+
+    GDAL keeps decoded blocks up to a twentieth of the machine's memory, which looks like a leak in a process
+    that passes over a large raster once.
+    """
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_BYTES)  # type: ignore[no-untyped-call]
+    return env
+
+
+def open_dataset(path: str) -> DatasetReader:
+    """Open a raster for reading; the caller closes it.
+
+    Args:
+        path: A file, or anything else that GDAL opens (``/vsizip/...``, ``s3://...``, ``NETCDF:a.nc:b``).
+
+    Returns:
+        The open dataset, with at least one band.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RasterError: GDAL cannot read it, or it is a container of several rasters.
+    """
+    if not _is_gdal_name(path) and not Path(path).exists():
+        raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
+    if Path(path).is_fifo() or Path(path).is_char_device():  # GDAL would wait for ever
+        raise RasterError(
+            f"Expected {path} to be a raster, but it is a pipe or a device. Copy it into a file first."
+        )
+    try:
+        with no_georeference_warnings():  # said as an error with a remedy by dataset_grid
+            dataset: DatasetReader = rasterio.open(path)
+    except (RasterioIOError, UnicodeDecodeError) as error:  # GDAL's words may hold bytes of the file
+        raise RasterError(
+            f"Expected {path} to be a raster that GDAL can read, but got: {_one_line(error)}. "
+            "Check that the file is complete and its format is supported."
+        ) from error
+    if dataset.count == 0:
+        inner = ", ".join(dataset.subdatasets[:4]) or "none"
+        dataset.close()
+        raise RasterError(
+            f"Expected {path} to be one raster with bands, but got a container (subdatasets: {inner}). "
+            "Name one of them instead."
+        )
+    try:
+        _refuse_huge_blocks(dataset, path)
+        _refuse_other_encodings(dataset, path)
+    except RasterError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def _refuse_other_encodings(dataset: DatasetReader, path: str) -> None:
+    """Refuse what rasterio cannot read later on, each time it is asked."""
+    try:
+        _ = dataset.descriptions, dataset.tags()
+    except UnicodeDecodeError as error:
+        raise RasterError(
+            f"Expected band names and tags in UTF-8, but got {error.object!r:.60} (in {path}). "
+            "Copy it without them: gdal_translate -co PROFILE=GeoTIFF IN OUT."
+        ) from error
+
+
+def _refuse_huge_blocks(dataset: DatasetReader, path: str) -> None:
+    """Refuse blocks that no memory holds: GDAL decodes a whole one for the first of its pixels.
+
+    A compressed file of a few kilobytes can declare blocks of terabytes.
+    """
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    for index, (rows, cols) in enumerate(dataset.block_shapes):
+        size = rows * cols * together * _itemsize(dataset.dtypes[index])
+        if size > _MAX_BLOCK_BYTES:
+            raise RasterError(
+                f"Expected blocks of at most {_MAX_BLOCK_BYTES >> 20} MiB, but got {rows} x {cols} px, "
+                f"{size >> 20} MiB (in {path}). Write it in tiles: gdal_translate -co TILED=YES IN OUT."
+            )
+
+
+def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
+    """Return the grid of an open raster.
+
+    Raises:
+        RasterError: It has no CRS, no geotransform, or a CRS that PROJ does not know.
+    """
+    if not dataset.crs:
+        if dataset.gcps[0]:
+            raise RasterError(
+                f"Expected a raster on a regular grid, but got ground control points only (in {path}). "
+                "Warp it first: gdalwarp -t_srs EPSG:... IN OUT."
+            )
+        raise RasterError(
+            f"Expected a raster with a CRS, but got none (in {path}). "
+            f"Assign it: gdal_edit.py -a_srs EPSG:... {path} (or rio edit-info --crs EPSG:... {path})."
+        )
+    transform = dataset.transform
+    if not all(map(math.isfinite, transform)):
+        raise RasterError(
+            f"Expected a finite geotransform, but got {tuple(transform)[:6]} (in {path}). "
+            f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
+        )
+    if transform == Affine.identity() or transform.is_degenerate:
+        raise RasterError(
+            f"Expected a georeferenced raster, but got no geotransform (in {path}). "
+            f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
+        )
+    try:
+        crs = _known_crs(dataset.crs.to_wkt(version="WKT2_2019"))
+    except CRSError as error:
+        raise RasterError(
+            f"Expected a CRS that PROJ knows, but got {_one_line(error)} (in {path}). "
+            "Assign one by EPSG code."
+        ) from error
+    return GeoGrid(crs, transform, (dataset.height, dataset.width))
+
+
+def _itemsize(dtype: str) -> int:
+    """Bytes of a pixel; rasterio alone knows complex_int16."""
+    return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
+
+
+@lru_cache(maxsize=64)
+def _known_crs(wkt: str) -> CRS:
+    """Parse a CRS once: thousands of files share one object, which is large and slow to make."""
+    return CRS.from_wkt(wkt)
+
+
+def image_bands(dataset: DatasetReader) -> list[int]:
+    """1-based indexes of the bands that are not alpha."""
+    return [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+
+
+def alpha_band(dataset: DatasetReader) -> int | None:
+    """1-based index of the first alpha band, None where there is none."""
+    kinds = list(dataset.colorinterp)
+    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+
+
+def read_bands(
+    dataset: DatasetReader, indexes: Sequence[int], window: Window, dtype: str | None = None
+) -> NDArray[np.generic]:
+    """Read bands whose data types may differ, as those of a VRT over several files; rasterio refuses these.
+
+    Args:
+        dataset: An open raster.
+        indexes: 1-based bands.
+        window: Rows and columns inside the raster.
+        dtype: Of the result; None for one that all bands fit into.
+
+    Returns:
+        (C, h, w).
+    """
+    at = to_rasterio_window(window)
+    if len({dataset.dtypes[index - 1] for index in indexes}) == 1:
+        together: NDArray[np.generic] = dataset.read(list(indexes), window=at, out_dtype=dtype)
+        return together
+    return np.stack([dataset.read(index, window=at, out_dtype=dtype) for index in indexes])
+
+
+def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
+    """Turn a pyproj CRS into rasterio's."""
+    return rasterio.crs.CRS.from_wkt(crs.to_wkt())
+
+
+def to_rasterio_window(window: Window) -> rasterio.windows.Window:
+    """Turn a window into rasterio's (column first)."""
+    return rasterio.windows.Window(window.col, window.row, window.width, window.height)
+
+
+def unreadable(path: str, window: Window, error: Exception) -> RasterError:
+    """Return the error for a block that cannot be read."""
+    cause = error.__cause__ or error
+    return RasterError(
+        f"Expected {path} to be readable at rows {window.row}..{window.row_stop - 1}, columns "
+        f"{window.col}..{window.col_stop - 1}, but got: {_one_line(cause)}. "
+        "The file is damaged or incomplete: get it again."
+    )
+
+
+def _is_gdal_name(path: str) -> bool:
+    """Tell names that only GDAL understands from paths of the file system."""
+    return path.startswith("/vsi") or "://" in path or (":" in path and not Path(path).exists())
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+__all__ = (
+    "alpha_band",
+    "bounded_block_cache",
+    "dataset_grid",
+    "image_bands",
+    "open_dataset",
+    "read_bands",
+    "to_rasterio_crs",
+    "to_rasterio_window",
+    "unreadable",
+)

@@ -1,0 +1,227 @@
+"""Resample arrays from the pixels of a file to those of a lattice.
+
+Within one CRS both axes are independent, so image resampling is two products with thin sparse matrices: exact
+for any pixel-size ratio and shift, the same for a pixel whatever window it is read in, and several times
+faster than a warp. Everything else goes through GDAL's warper.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import rasterio.crs
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+from scipy import sparse
+
+from ..grid.placement import AxisMap
+from ..types import IGNORE_INDEX
+from .patch import Patch, Pixels
+
+#: Images are averaged from this many file pixels per lattice pixel on, below it interpolated.
+AVERAGE_FROM = 2.0
+#: Labels are voted on (mode) from this many on, below it the nearest counts.
+MODE_FROM = 1.5
+#: A pixel is valid where at least this share of the weight lies on valid pixels.
+_VALID_SHARE = 0.5
+#: Largest error of GDAL's approximate transformation in file pixels; 0 is not accepted by rasterio's VRT.
+_WARP_TOLERANCE_PX = 0.05
+
+Kind = Literal["image", "labels"]
+Interpolation = Literal["bilinear", "cubic"]
+#: Sharpness of cubic convolution, as in GDAL (Keys 1981: third-order accurate).
+_CUBIC_A = -0.5
+
+
+def linear_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
+    """Weights of linear interpolation along one axis.
+
+    Args:
+        axis: How lattice pixels lie on file pixels.
+        start: First lattice pixel.
+        count: Lattice pixels.
+        span: File pixels [first, stop) at hand.
+
+    Returns:
+        (count, stop - first) float32; a row sums to 1 where the pixel's centre lies on the file, to 0
+        elsewhere. At the file's rim the outermost pixel is continued.
+    """
+    return _tap_weights(axis, start, count, span, first=0, weigh=lambda x: np.stack([1 - x, x], axis=1))
+
+
+def cubic_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
+    """Weights of cubic convolution along one axis: sharper than linear ones, and may overshoot at edges.
+
+    Args and returns as :func:`linear_weights`.
+    """
+    return _tap_weights(axis, start, count, span, first=-1, weigh=_cubic)
+
+
+def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (n, 4) of the file pixels -1..2 around a place 0 <= x < 1 between pixels 0 and 1."""
+    a = _CUBIC_A
+    near, far = np.stack([x, 1 - x], axis=1), np.stack([1 + x, 2 - x], axis=1)
+    inner = (a + 2) * near**3 - (a + 3) * near**2 + 1
+    outer = a * far**3 - 5 * a * far**2 + 8 * a * far - 4 * a
+    return np.stack([outer[:, 0], inner[:, 0], inner[:, 1], outer[:, 1]], axis=1)
+
+
+def _tap_weights(
+    axis: AxisMap,
+    start: int,
+    count: int,
+    span: tuple[int, int],
+    first: int,
+    weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> sparse.csr_array:
+    """Weights of an interpolation whose taps begin ``first`` pixels from the one before the centre."""
+    centre = axis.scale * (np.arange(start, start + count) + 0.5) + axis.offset - 0.5
+    inside = (centre >= -0.5 - 1e-6) & (centre <= axis.length - 0.5 + 1e-6)
+    low = np.floor(centre).astype(np.int64)
+    weights = weigh(centre - low) * inside[:, None]
+    taps = np.clip(low[:, None] + first + np.arange(weights.shape[1]), 0, axis.length - 1) - span[0]
+    rows = np.repeat(np.arange(count), weights.shape[1])
+    keep = weights.ravel() != 0
+    return _matrix(weights.ravel()[keep], rows[keep], taps.ravel()[keep], (count, span[1] - span[0]))
+
+
+def image_weights(
+    axis: AxisMap, start: int, count: int, span: tuple[int, int], interpolation: Interpolation
+) -> sparse.csr_array:
+    """Weights of an image: the area average where pixels become much larger, an interpolation otherwise."""
+    if axis.scale >= AVERAGE_FROM:
+        return area_weights(axis, start, count, span)
+    return (cubic_weights if interpolation == "cubic" else linear_weights)(axis, start, count, span)
+
+
+def area_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
+    """Weights of the area average along one axis: the share of the lattice pixel that each file pixel covers.
+
+    Args and returns as :func:`linear_weights`; a row sums to the share of the pixel that lies on the file.
+    """
+    low = axis.scale * np.arange(start, start + count) + axis.offset
+    most = math.ceil(axis.scale) + 1
+    taps = np.floor(low).astype(np.int64)[:, None] + np.arange(most)
+    overlap = np.minimum(taps + 1, (low + axis.scale)[:, None]) - np.maximum(taps, low[:, None])
+    weights = np.where((taps >= 0) & (taps < axis.length), overlap, 0.0) / axis.scale
+    rows = np.repeat(np.arange(count), most)
+    keep = weights.ravel() > 1e-9
+    return _matrix(
+        weights.ravel()[keep], rows[keep], taps.ravel()[keep] - span[0], (count, span[1] - span[0])
+    )
+
+
+def _matrix(
+    weights: NDArray[np.float64], rows: NDArray[np.int64], cols: NDArray[np.int64], shape: tuple[int, int]
+) -> sparse.csr_array:
+    return sparse.csr_array(  # type: ignore[no-untyped-call]
+        (weights.astype(np.float32), (rows, cols)), shape=shape
+    )
+
+
+def separable(patch: Patch, rows: sparse.csr_array, cols: sparse.csr_array) -> Patch:
+    """Apply the weights of both axes to the valid pixels.
+
+    Args:
+        patch: (C, H, W) float32 image.
+        rows: (h, H) weights.
+        cols: (w, W) weights.
+
+    Returns:
+        (C, h, w) float32; weights of invalid pixels are given to the valid ones, and a pixel is valid where
+        at least half of its weight was on valid pixels.
+    """
+    if patch.valid.all():
+        share = np.outer(*(axis @ np.ones(axis.shape[1], dtype=np.float32) for axis in (rows, cols)))
+        total = _apply(patch.data, rows, cols)
+    else:
+        weight = patch.valid.astype(np.float32)
+        share = _apply(weight[None], rows, cols)[0]
+        total = _apply(np.where(patch.valid, patch.data, np.float32(0)), rows, cols)
+    valid: NDArray[np.bool_] = share >= _VALID_SHARE - 1e-5
+    if bool((np.abs(share - 1)[valid] > 1e-6).any()):
+        total /= np.where(valid, share, np.float32(1))
+    return Patch(total, valid)
+
+
+def _apply(data: Pixels, rows: sparse.csr_array, cols: sparse.csr_array) -> NDArray[np.float32]:
+    """Columns first, so that the large last product is laid out row by row."""
+    channels, height, width = data.shape
+    by_col = cols @ data.reshape(channels * height, width).T
+    upright = by_col.reshape(-1, channels, height).transpose(2, 1, 0).reshape(height, -1)
+    done: NDArray[np.float32] = rows @ upright
+    return np.ascontiguousarray(done.reshape(rows.shape[0], channels, -1).transpose(1, 0, 2))
+
+
+def nearest_taps(axis: AxisMap, start: int, count: int) -> NDArray[np.int64]:
+    """File pixel that the centre of each lattice pixel lies in; outside 0..length-1 beyond the file."""
+    centre = axis.scale * (np.arange(start, start + count) + 0.5) + axis.offset
+    taps: NDArray[np.int64] = np.floor(centre + 1e-9).astype(np.int64)
+    return taps
+
+
+def warp(
+    patch: Patch,
+    source: tuple[Affine, rasterio.crs.CRS],
+    target: tuple[Affine, rasterio.crs.CRS],
+    shape: tuple[int, int],
+    kind: Kind,
+    coarsening: float,
+    interpolation: Interpolation = "bilinear",
+) -> Patch:
+    """Reproject a patch with GDAL.
+
+    Args:
+        patch: (C, H, W) pixels around the target window.
+        source: Transform and CRS of the patch.
+        target: Transform and CRS of the result.
+        shape: (height, width) of the result.
+        kind: Images are float32, labels int32 leaf indices.
+        coarsening: File pixels per target pixel, about.
+        interpolation: Of images that are not coarsened.
+
+    Returns:
+        The resampled patch; what lies beyond the source is not valid.
+    """
+    nodata: float = math.nan if kind == "image" else IGNORE_INDEX
+    done = np.full((len(patch.data), *shape), nodata, dtype=patch.data.dtype)
+    reproject(
+        patch.filled(nodata),
+        done,
+        src_transform=source[0],
+        src_crs=source[1],
+        src_nodata=nodata,
+        dst_transform=target[0],
+        dst_crs=target[1],
+        dst_nodata=nodata,
+        resampling=warp_method(kind, coarsening, interpolation),
+        tolerance=_WARP_TOLERANCE_PX,
+    )
+    missing = np.isnan(done) if kind == "image" else np.equal(done, IGNORE_INDEX)
+    return Patch(done, np.asarray(~missing.any(axis=0)))
+
+
+def warp_method(kind: Kind, coarsening: float, interpolation: Interpolation = "bilinear") -> Resampling:
+    """Choose GDAL's method: the interpolation or average for images, nearest or mode for labels."""
+    if kind == "image":
+        return Resampling.average if coarsening >= AVERAGE_FROM else Resampling[interpolation]
+    return Resampling.mode if coarsening >= MODE_FROM else Resampling.nearest
+
+
+__all__ = (
+    "AVERAGE_FROM",
+    "MODE_FROM",
+    "Interpolation",
+    "Kind",
+    "area_weights",
+    "cubic_weights",
+    "image_weights",
+    "linear_weights",
+    "nearest_taps",
+    "separable",
+    "warp",
+    "warp_method",
+)

@@ -1,0 +1,32 @@
+"""Synthetic georeferenced scenes: one place seen by several sensors, with labels."""
+
+from .crops import write_crop_scene, write_sentinel2_scene
+from .label_shares import LabelShare, write_label_shares
+from .painting import Paint, paint_classes
+from .product import scene_paths
+from .scene import write_land_cover_scene
+from .sensors import SENSOR_NAMES, SENSORS, SensorModel, SensorName
+from .series import check_free, crop_series, scene_series
+from .spec import CropSpec, PlaceSpec, SceneFiles, SceneSpec
+
+__all__ = (
+    "SENSORS",
+    "SENSOR_NAMES",
+    "CropSpec",
+    "LabelShare",
+    "Paint",
+    "PlaceSpec",
+    "SceneFiles",
+    "SceneSpec",
+    "SensorModel",
+    "SensorName",
+    "check_free",
+    "crop_series",
+    "paint_classes",
+    "scene_paths",
+    "scene_series",
+    "write_crop_scene",
+    "write_label_shares",
+    "write_land_cover_scene",
+    "write_sentinel2_scene",
+)

@@ -1,0 +1,131 @@
+"""Maps against labels: same grid, finer labels, a region, a leaf map alone, and what does not fit."""
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from hierars_geo.accuracy import evaluate_maps
+from hierars_geo.errors import DataError, HieraRSError, MissingFileError, TaxonomyError
+from hierars_geo.taxonomy import Taxonomy
+
+TREE = Taxonomy.from_yaml("mm5b")
+
+
+def write(path, values, res=10.0, origin=(500000.0, 4000000.0), nodata=0):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=values.shape[0],
+        width=values.shape[1],
+        count=1,
+        dtype="uint8",
+        crs="EPSG:32650",
+        transform=Affine(res, 0, origin[0], 0, -res, origin[1]),
+        nodata=nodata,
+    ) as dataset:
+        dataset.write(values.astype(np.uint8), 1)
+    return path
+
+
+@pytest.fixture
+def case(tmp_path):
+    rng = np.random.default_rng(0)
+    reference = rng.integers(0, 18, size=(40, 30))
+    leaf = np.where(rng.random(reference.shape) < 0.7, reference, rng.integers(0, 18, size=reference.shape))
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for level in (1, 2, 3):
+        write(folder / f"s_L{level}.tif", TREE.index_to_value(TREE.lift(leaf, level), level))
+    return folder, leaf, reference, tmp_path
+
+
+def test_scores_of_a_folder_and_of_its_leaves_agree_with_numpy(case):
+    folder, leaf, reference, tmp_path = case
+    values = TREE.index_to_value(reference, 3)
+    values[:5] = 0  # no label
+    labels = write(tmp_path / "labels.tif", values)
+    whole = evaluate_maps(folder, labels, TREE)
+    leaves = write(tmp_path / "leaves.tif", TREE.index_to_value(leaf, 3))
+    alone = evaluate_maps(leaves, labels, TREE)
+    for level in (1, 2, 3):
+        same = TREE.lift(leaf[5:], level) == TREE.lift(reference[5:], level)
+        assert whole.levels[level - 1].oa == pytest.approx(same.mean())
+    assert whole.to_dict(TREE) == alone.to_dict(TREE)
+    assert whole.ignored == 5 * 30
+
+
+def test_finer_labels_are_reduced_by_mode(case):
+    folder, _, reference, tmp_path = case
+    fine = np.repeat(np.repeat(TREE.index_to_value(reference, 3), 5, axis=0), 5, axis=1)
+    fine[::5, ::5] = 18  # a minority in every pixel
+    same = evaluate_maps(folder, write(tmp_path / "fine.tif", fine, res=2.0), TREE)
+    plain = evaluate_maps(folder, write(tmp_path / "plain.tif", TREE.index_to_value(reference, 3)), TREE)
+    np.testing.assert_array_equal(same.levels[2].confusion, plain.levels[2].confusion)
+
+
+def test_a_region_counts_pixel_centres_inside(case):
+    folder, leaf, reference, tmp_path = case
+    labels = write(tmp_path / "labels.tif", TREE.index_to_value(reference, 3))
+    right = (500000.0 + 10 * 15, 0.0, 500000.0 + 300, 5e6)
+    scores = evaluate_maps(folder, labels, TREE, region=right)
+    assert scores.levels[2].oa == pytest.approx((leaf == reference)[:, 15:].mean())
+    assert scores.levels[2].confusion.sum() == 40 * 15
+
+
+def test_shifted_labels_count_where_both_are(case):
+    folder, leaf, reference, tmp_path = case
+    values = TREE.index_to_value(reference[:, 10:], 3)
+    labels = write(tmp_path / "part.tif", values, origin=(500100.0, 4000000.0))
+    scores = evaluate_maps(folder, labels, TREE)
+    assert scores.levels[2].confusion.sum() == 40 * 20
+    assert scores.levels[2].oa == pytest.approx((leaf == reference)[:, 10:].mean())
+
+
+def test_pixels_without_a_label_are_counted_wherever_they_lie(tmp_path):
+    # two blocks of comparison, one of them without any label
+    values = np.ones((1024 + 100, 20))
+    path = write(tmp_path / "map.tif", values)
+    values[:1024] = 0
+    scores = evaluate_maps(path, write(tmp_path / "labels.tif", values), TREE)
+    assert (scores.ignored, scores.levels[2].confusion.sum()) == (1024 * 20, 100 * 20)
+
+
+def test_a_pixel_counts_where_every_level_of_the_map_has_a_class(case):
+    folder, leaf, reference, tmp_path = case
+    coarse = TREE.index_to_value(TREE.lift(leaf, 1), 1)
+    coarse[:10] = 0
+    write(folder / "s_L1.tif", coarse)
+    scores = evaluate_maps(folder, write(tmp_path / "l.tif", TREE.index_to_value(reference, 3)), TREE)
+    assert [level.confusion.sum() for level in scores.levels] == [30 * 30] * 3
+    assert scores.ignored == 10 * 30
+
+
+def test_labels_that_declare_a_class_as_nodata_are_refused(tmp_path):
+    tree = Taxonomy.from_yaml("crop10m")  # 0 is a class
+    values = np.arange(12).reshape(3, 4) % 4
+    path = write(tmp_path / "map.tif", values, nodata=255)
+    labels = write(tmp_path / "labels.tif", values, nodata=0)
+    with pytest.raises(DataError, match=r"got 0, which is 'other' \(in .*labels\.tif\)"):
+        evaluate_maps(path, labels, tree)
+
+
+def test_what_does_not_fit_is_named(case):
+    folder, _, reference, tmp_path = case
+    values = TREE.index_to_value(reference, 3)
+    far = write(tmp_path / "far.tif", values, origin=(900000.0, 4000000.0))
+    odd = write(tmp_path / "odd.tif", np.full_like(values, 77))
+    (tmp_path / "empty").mkdir()
+    cases: list[tuple[object, object, type[HieraRSError], str]] = [
+        (folder, far, DataError, "share labelled pixels"),
+        (folder, odd, TaxonomyError, r"77.*odd\.tif"),
+        (tmp_path / "empty", far, DataError, "but got none"),
+        (tmp_path / "gone", far, MissingFileError, "gone"),
+    ]
+    for prediction, labels, error, message in cases:
+        with pytest.raises(error, match=message):
+            evaluate_maps(prediction, labels, TREE)
+    write(folder / "t_L3.tif", values)
+    with pytest.raises(DataError, match=r"s_L3\.tif, t_L3\.tif"):
+        evaluate_maps(folder, far, TREE)

@@ -1,0 +1,168 @@
+"""Images of several sensors as one set of chips, from the command line to the map."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import torch
+import yaml
+from scene_files import X0, Y0, coordinates, tree, write
+
+from hierars_geo.cli import main
+from hierars_geo.datamodules import SceneDataModule
+from hierars_geo.datasets import SceneIntersection, SceneRaster, write_stack
+from hierars_geo.errors import HieraRSError
+from hierars_geo.synthetic import SceneSpec, write_land_cover_scene
+
+SIDE_M = 640.0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """One place seen by GaoFen-2, Sentinel-2 and Google Earth."""
+    folder = tmp_path_factory.mktemp("scenes")
+    spec = SceneSpec("place", SIDE_M, seed=3, google_size_m=SIDE_M)
+    write_land_cover_scene(spec, folder)
+    return sorted(folder.rglob("place_labels.tif"))[0].parent
+
+
+def test_one_step_on_three_sensors_and_a_map_of_their_stack(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {
+        "sources": [
+            {"sensor": "sentinel2", "images": [str(place / "place_S2.tif")], "bands": ["B04", "B8A"]},
+            {"sensor": "gaofen2", "images": [str(place / "place_GF2.tif")]},
+            {"sensor": "google_earth", "images": [str(place / "place_GE.tif")], "name": "ge"},
+        ],
+        "labels": [str(place / "place_labels.tif")],
+        "taxonomy": "mm5b",
+        "pairing": {"grid": "gaofen2"},
+        "chip_size": 32,
+        "batch_size": 2,
+        "chips_per_epoch": 2,
+        "val_fraction": 0.0,
+        "test_fraction": 0.0,
+    }
+    model = {"architecture": "unet", "encoder": "tu-test_resnet"}
+    model["model_options"] = {"decoder_channels": [16, 16, 8, 8, 8]}
+    trainer = {"max_steps": 1, "accelerator": "cpu", "devices": 1, "enable_progress_bar": False}
+    trainer |= {"enable_model_summary": False}
+    config = {
+        "trainer": trainer,
+        "model": {"class_path": "hierars_geo.tasks.BHCCMTask", "init_args": model},
+        "data": {"class_path": "hierars_geo.datamodules.SceneDataModule", "init_args": data},
+    }
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "fit.yaml"]) == 0
+    checkpoint = capsys.readouterr().out.strip().splitlines()[-1]
+    images = SceneDataModule(**data).scenes.dataset.images
+    stack = write_stack(SceneIntersection(images[0] & images[1], images[2], grid="gaofen2"), "stack.tif")
+    with rasterio.open(stack) as written, rasterio.open(place / "place_GF2.tif") as gf2:
+        names = written.descriptions
+        red = written.read(names.index("gaofen2:red") + 1)
+        held = np.isfinite(red)  # the scene has a border without data
+        np.testing.assert_array_equal(red[held], gf2.read(3)[held])
+        assert 0.5 < held.mean() < 1
+        grid = written.crs, written.transform, written.shape
+    assert names == (
+        *("ge:red", "ge:green", "ge:blue"),
+        *("gaofen2:blue", "gaofen2:green", "gaofen2:red", "gaofen2:nir"),
+        *("sentinel2:B04", "sentinel2:B8A"),
+    )
+    assert torch.load(checkpoint, weights_only=True)["hierars_geo"]["bands"] == list(names)
+    assert main(["predict", checkpoint, str(stack), "-o", "maps", "--device", "cpu"]) == 0
+    with rasterio.open("maps/stack_L1.tif") as dataset:
+        assert (dataset.crs, dataset.transform, dataset.shape) == grid
+    assert main(["predict", checkpoint, str(place / "place_S2.tif"), "-o", "other", "--device", "cpu"]) == 1
+    assert "ge:red" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dated(tmp_path):
+    """Fine images of two days and coarse ones of two others, pixel values the day; as options."""
+
+    def day(folder, number, res, size):
+        date = pd.Timestamp(2020, 1, 1) + pd.Timedelta(days=number)
+        return write(tmp_path / folder / f"s_{date:%Y%m%d}.tif", np.full((1, size, size), number), res=res)
+
+    (tmp_path / "tree.yaml").write_text(tree().to_yaml())
+    return {
+        "sources": [
+            {"sensor": "generic", "name": "fine", "images": [day("a", 10, 5, 80), day("a", 50, 5, 80)]},
+            {"sensor": "generic", "name": "coarse", "images": [day("b", 47, 10, 40), day("b", 120, 10, 40)]},
+        ],
+        "labels": [write(tmp_path / "l.tif", np.ones((40, 40), dtype=np.uint8))],
+        "taxonomy": str(tmp_path / "tree.yaml"),
+        "chip_size": 16,
+        "batch_size": 2,
+        "chips_per_epoch": 16,
+        "val_fraction": 0.0,
+        "test_fraction": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("pairing", "expected"),
+    [
+        ({"time": "within", "days": 5}, {(50, 47)}),
+        ({"time": "nearest"}, {(10, 47), (50, 47)}),
+        ({"time": "nearest", "grid": "coarse"}, {(50, 47), (50, 120)}),
+    ],
+)
+def test_dates_meet_as_the_policy_says(dated, pairing, expected):
+    data = SceneDataModule(**dated, pairing=pairing)
+    assert data.bands == ["fine:band_1", "coarse:band_1"]
+    found = {tuple(chip[:, 0, 0].tolist()) for batch in data.train_dataloader() for chip in batch["image"]}
+    assert found == expected
+
+
+def test_every_source_has_its_divisor_and_its_scenes_of_a_split(dated, tmp_path):
+    far = {"left": X0 + 9000}
+    other = [
+        write(tmp_path / f"far{res}.tif", np.full((1, 400 // res, 400 // res), res), res=res, **far)
+        for res in (5, 10)
+    ]
+    sources = [entry | {"test_images": [path]} for entry, path in zip(dated["sources"], other, strict=True)]
+    sources[1]["image_options"] = {"resampling": "cubic"}
+    labels = [write(tmp_path / "far_l.tif", np.ones((40, 40), dtype=np.uint8), **far)]
+    data = SceneDataModule(**dated | {"sources": sources}, test_labels=labels, normalization="scale")
+    assert data.std == [1.0, 1.0]
+    (first, *_) = data.test_dataloader()
+    assert first["image"].amax(dim=(0, 2, 3)).tolist() == [5, 10]
+
+
+def test_a_batch_names_its_files(dated, tmp_path):
+    data = SceneDataModule(**dated, pairing={"time": "within", "days": 5})
+    batch = next(iter(data.train_dataloader()))
+    assert batch["files"] == [f"{tmp_path}/a/s_20200220.tif, {tmp_path}/b/s_20200217.tif"] * 2
+    moved = data.transfer_batch_to_device(batch, torch.device("cpu"), 0)
+    assert moved["files"] == batch["files"]
+    left, right = (
+        write(tmp_path / f"{side}.tif", coordinates(20, 20), left=X0 + 200 * i) for i, side in enumerate("lr")
+    )
+    both = SceneRaster([left, right])[X0 + 100 : X0 + 300, Y0 - 100 : Y0]
+    assert both["files"] == f"{left}, {right}"
+    apart = SceneIntersection(SceneRaster(left), SceneRaster(left, res=20.0), stack=False)
+    assert apart[X0 : X0 + 100, Y0 - 100 : Y0]["files"] == f"{left}, {left}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"bands": ["red"]}, "sources or bands, but got both"),
+        ({"images": ["a.tif"]}, "sources or images, but got both"),
+        ({"sources": None}, "images or sources to read, but got neither"),
+        ({"sources": [{"sensor": "generic"}]}, "sources with images, sensor and any of name, bands"),
+        (
+            {"sources": [{"sensor": "generic", "images": ["a"], "colour": 1}]},
+            "one with sensor, images, colour",
+        ),
+        ({"sources": [{"sensor": "generic", "images": ["a"]}] * 2}, "name each, but got generic, generic"),
+        ({"sources": [{"sensor": "landsat", "images": ["a"]}]}, "sensor to be one of gaofen2"),
+        ({"test_labels": ["l.tif"]}, "test_images of every source and test_labels together"),
+        ({"pairing": {"grid": "sentinel2"}}, "grid to be one of fine, coarse"),
+    ],
+)
+def test_wrong_sources_are_said_plainly(dated, wrong, match):
+    with pytest.raises(HieraRSError, match=match):
+        SceneDataModule(**dated | wrong).setup("fit")

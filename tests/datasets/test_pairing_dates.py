@@ -1,0 +1,114 @@
+"""Which dates of two sensors meet: any, those within some days, or the nearest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from scene_files import X0, query, tree, write
+from torchgeo.samplers import GridGeoSampler
+
+from hierars_geo.datasets import HierarchicalLabels, SceneIntersection, SceneRaster
+from hierars_geo.datasets.overlay import TimePolicy, gap_days
+from hierars_geo.errors import DataError, OptionError
+from hierars_geo.samplers import GridChipSampler
+
+SIZE = 20
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Fine images of three dates and coarse ones of three others; a pixel's value is its day in 2020."""
+    fine = [write_day(tmp_path / "fine", day, 5, 2 * SIZE) for day in (10, 50, 200)]
+    coarse = [write_day(tmp_path / "coarse", day, 10, SIZE) for day in (12, 47, 120)]
+    return SceneRaster(fine), SceneRaster(coarse)
+
+
+def write_day(folder, day, res, size, **place):
+    date = pd.Timestamp(2020, 1, 1) + pd.Timedelta(days=day)
+    return write(
+        folder / f"s_{date:%Y%m%d}.tif", np.full((1, size, size), day, dtype=np.uint8), res=res, **place
+    )
+
+
+def pairs(dataset):
+    """Days that stand in the chips of the whole ground."""
+    found = []
+    for chip in GridChipSampler(dataset, round(200 / dataset.res[0])):
+        days = [np.unique(band) for band in dataset[chip]["image"].numpy()]
+        assert all(len(day) == 1 for day in days)
+        found.append(tuple(int(day[0]) for day in days))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"time": "within", "days": 5}, [(10, 12), (50, 47)]),
+        ({"time": "within", "days": 80}, [(10, 12), (10, 47), (50, 12), (50, 47), (50, 120), (200, 120)]),
+        ({"time": "nearest"}, [(10, 12), (50, 47), (200, 120)]),
+        ({"time": "nearest", "days": 30}, [(10, 12), (50, 47)]),
+        ({}, [(10, 12), (50, 12), (200, 12)]),
+    ],
+)
+def test_rows_and_samples_follow_the_policy_in_either_order(sources, options, expected):
+    fine, coarse = sources
+    for both in (SceneIntersection(fine, coarse, **options), SceneIntersection(coarse, fine, **options)):
+        assert pairs(both) == expected
+        assert len(both.index) == len(expected)
+        assert both.index.index.is_unique
+
+
+def test_the_named_grid_leads_and_the_policy_is_kept(tmp_path, sources):
+    fine, coarse = sources
+    led = SceneIntersection(fine, coarse, grid=coarse, time="nearest")
+    assert pairs(led) == [(10, 12), (50, 47), (50, 120)]
+    labels = write(tmp_path / "l.tif", np.ones((SIZE, SIZE), dtype=np.uint8))
+    with_labels = HierarchicalLabels(labels, tree()) & led
+    assert pairs(with_labels) == pairs(led)
+    assert (with_labels[query(0, 0, 4, 4)]["mask"] == 0).all()
+
+
+def test_combinations_of_one_span_are_told_apart(tmp_path):
+    fine = SceneRaster([write_day(tmp_path / "fine", day, 5, 2 * SIZE) for day in (3, 9)])
+    coarse = SceneRaster([write_day(tmp_path / "coarse", day, 10, SIZE) for day in (3, 9)])
+    both = SceneIntersection(fine, coarse, time="within", days=7)
+    assert pairs(both) == [(3, 3), (3, 9), (9, 3), (9, 9)]
+    seen = [tuple(both[chip]["image"][:, 0, 0].int().tolist()) for chip in GridGeoSampler(both, 2 * SIZE)]
+    assert sorted(seen) == pairs(both)
+
+
+def test_ground_that_the_nearest_date_lacks_gets_the_next(tmp_path):
+    fine = SceneRaster(write_day(tmp_path / "fine", 10, 5, 2 * SIZE))
+    near = write_day(tmp_path / "coarse", 11, 10, SIZE, left=X0 - 100)  # the western half
+    far = write_day(tmp_path / "coarse", 40, 10, SIZE)
+    both = SceneIntersection(fine, SceneRaster([near, far]), time="nearest")
+    assert len(both.index) == 2
+    assert sum(both.index.geometry.area) == pytest.approx(200 * 200)
+    for column, day in ((2, 11), (25, 40)):
+        chip = query(5, column, 10, 10, res=5)
+        time = both.index.index[[shape.contains(_centre(chip)) for shape in both.index.geometry]][0]
+        sample = both[(*chip, slice(time.left, time.right))]
+        assert (sample["image"][1] == day).all()
+
+
+def _centre(chip):
+    x, y = chip
+    return shapely.Point((x.start + x.stop) / 2, (y.start + y.stop) / 2)
+
+
+def test_without_a_pair_the_dates_are_said(sources):
+    with pytest.raises(DataError, match=r"dates within 1 days.*2020-01-11\.\.2020-07-19.*allow more days"):
+        SceneIntersection(*sources, time="within", days=1)
+    with pytest.raises(OptionError, match="days >= 0 with time within, but got None"):
+        SceneIntersection(*sources, time="within")
+    with pytest.raises(OptionError, match="time to be one of ignore, within, nearest, but got 'soon'"):
+        SceneIntersection(*sources, time="soon")
+    with pytest.raises(OptionError, match="days=3 without"):
+        TimePolicy("ignore", 3)
+
+
+def test_gaps_are_counted_in_days():
+    day = 86_400 * 10**9
+    assert gap_days((0, day - 1), (day, 2 * day - 1)) == 1
+    assert gap_days((5 * day, 6 * day - 1), (0, day - 1)) == 5
+    assert gap_days((0, day - 1), (0, day - 1)) == 0
