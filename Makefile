@@ -7,7 +7,7 @@ OUT ?= demo_out
 # Two test processes fit two cores; each keeps to one thread.
 WORKERS ?= 2
 # Extras that the tests need.
-TESTED := test,log,onnx,dask,view
+TESTED := test,log,onnx,openvino,dask,view
 DEVELOPED := $(TESTED),lint,docs
 PYTEST_ARGS ?=
 

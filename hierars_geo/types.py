@@ -1,6 +1,7 @@
 """Types that cross package borders: the batch, and the one ignore index."""
 
-from typing import TYPE_CHECKING, Final, NotRequired, TypeAlias, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -10,6 +11,32 @@ IGNORE_INDEX: Final = -100
 
 #: (left, bottom, right, top) in units of the CRS.
 Bounds: TypeAlias = tuple[float, float, float, float]
+
+
+#: When a numeric nodata value makes a pixel empty: where all bands hold it, or where any does.
+NodataRule: TypeAlias = Literal["all", "any"]
+
+
+@dataclass(frozen=True)
+class ReadRecipe:
+    """How the scenes of a training were read; a checkpoint carries it, so that a prediction reads alike.
+
+    Attributes:
+        bands: Names of the bands, in the order of the model's channels.
+        sensor: Entry of the sensor catalog; None where the scenes' own names were taken.
+        nodata: Value without data that the training was told; None for what files and catalog say.
+        nodata_rule: ``"all"``: a pixel is empty where every band holds the value; ``"any"``: where one does.
+            Masks, alpha and NaN count in any band under both.
+        harmonize: Whether the offset of Sentinel-2 baselines from 04.00 on is taken off.
+        resampling: How bands and tiles on another grid are resampled.
+    """
+
+    bands: tuple[str, ...]
+    sensor: str | None = None
+    nodata: float | None = None
+    nodata_rule: NodataRule = "all"
+    harmonize: bool = False
+    resampling: str = "bilinear"
 
 
 class Batch(TypedDict):
@@ -35,4 +62,4 @@ class Batch(TypedDict):
     files: NotRequired[list[str]]
 
 
-__all__ = ("IGNORE_INDEX", "Batch", "Bounds")
+__all__ = ("IGNORE_INDEX", "Batch", "Bounds", "NodataRule", "ReadRecipe")
