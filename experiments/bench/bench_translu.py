@@ -29,6 +29,7 @@ from measuring import (
 from hierars_geo.losses import HSCLoss
 from hierars_geo.models import MapModel, ModelConfig, ModelRecord, Transfer, TransLU
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = tuple(f"B{number}" for number in range(10))
 BATCH, SIZE_PX, TURNS = (8, 512, 20) if ON_GPU else (2, 256, 5)
@@ -46,7 +47,7 @@ VARIANTS = {
 def record(tree: Taxonomy, transfer: Transfer | None = None) -> ModelRecord:
     """A model of the same backbone for a tree."""
     config = ModelConfig("upernet", "convnext_tiny")
-    return ModelRecord(tree, BANDS, (0.0,) * 10, (1.0,) * 10, config, transfer=transfer)
+    return ModelRecord(tree, ReadRecipe(BANDS), (0.0,) * 10, (1.0,) * 10, config, transfer=transfer)
 
 
 class Work:

@@ -82,8 +82,9 @@ class TrainingCLI(LightningCLI):
         parser.epilog = EXAMPLES + EVERYWHERE
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
-        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size", "harmonize"):
+        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("data.read_recipe", "model.init_args.read", apply_on="instantiate")
         parser.link_arguments(
             "data", "model.init_args.class_frequencies", compute_fn=_counter, apply_on="instantiate"
         )

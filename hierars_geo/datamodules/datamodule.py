@@ -18,7 +18,7 @@ from ..samplers.splits import SplitName
 from ..taxonomy import Taxonomy
 from ..transforms.augmentation import ChipAugmentation
 from ..transforms.radiometry import Radiometry
-from ..types import Batch
+from ..types import Batch, ReadRecipe
 from .data_options import (
     AugmentOptions,
     ChipOptions,
@@ -261,9 +261,9 @@ class SceneDataModule(LightningDataModule):
         return self.scenes.gsd_m
 
     @property
-    def harmonize(self) -> bool | None:
-        """True where images of any source are read as those of old processing baselines, None otherwise."""
-        return any(source.image_options.get("harmonize") for source in self.options.sources) or None
+    def read_recipe(self) -> ReadRecipe:
+        """How the scenes are read, so that a prediction reads alike; of several sources what they share."""
+        return self.scenes.read_recipe
 
     @property
     def chip_size(self) -> int:

@@ -27,7 +27,7 @@ from ..samplers.scene_split import SceneSplit
 from ..samplers.splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, check_no_leak
 from ..scenes.notices import notice
 from ..taxonomy import Taxonomy
-from ..types import Bounds
+from ..types import Bounds, ReadRecipe
 from .data_options import DataOptions, Region, SeparateScenes, SourceOptions
 
 #: What label_options, image_options and pairing of the data may hold.
@@ -76,6 +76,20 @@ class SceneSplits:
     def gsd_m(self) -> float:
         """Ground sampling distance in metres at the centre of the training scenes."""
         return centre_gsd_m(self.dataset)
+
+    @cached_property
+    def read_recipe(self) -> ReadRecipe:
+        """How the scenes are read; sensor, nodata and resampling of several sources where they agree."""
+        sources = self.options.sources
+        sensors, nodata = {s.sensor for s in sources}, {s.nodata for s in sources}
+        resampling = {s.image_options.get("resampling", "bilinear") for s in sources}
+        return ReadRecipe(
+            bands=tuple(self.dataset.bands),
+            sensor=sensors.pop() if len(sources) == 1 else None,
+            nodata=nodata.pop() if len(nodata) == 1 else None,
+            harmonize=any(s.image_options.get("harmonize", False) for s in sources),
+            resampling=resampling.pop() if len(resampling) == 1 else "bilinear",
+        )
 
     @cached_property
     def ground(self) -> Splits:

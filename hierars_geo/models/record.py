@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import CheckpointError, HieraRSError, OptionError
 from ..taxonomy import Taxonomy
+from ..types import NodataRule, ReadRecipe
 from .band_adaptation import BandAdaptation
 from .factory import ModelConfig, build_segmenter
 from .map_model import MapModel
@@ -15,10 +16,12 @@ from .scene_model import SceneModel
 from .transfer.cdks import CDKSOptions
 from .transfer.translu import TransLU
 
-#: Key of the record in a checkpoint, and the version of its form: 2 with a source branch, else 1.
+#: Key of the record in a checkpoint, and the version of its form.
 RECORD_KEY = "hierars_geo"
-RECORD_VERSION = 1
-_TRANSFER_VERSION = 2
+RECORD_VERSION = 3
+
+#: Versions of release 0.1, whose records say little of how scenes were read; 2 had a source branch.
+_BEFORE_RECIPES = (1, 2)
 
 #: Largest side of a training chip that is believed.
 _MAX_CHIP_PX = 65_536
@@ -66,41 +69,41 @@ class ModelRecord:
 
     Attributes:
         taxonomy: The whole class tree.
-        bands: Canonical band names in channel order.
+        read: How the scenes of the training were read; its bands are the model's channels.
         mean: Normalisation per band, in stored values.
         std: Normalisation per band, in stored values.
         model: What the model is built from.
         chip_size: Side of a training chip in pixels, or None.
         gsd_m: Ground sampling distance of the training scenes in metres, or None.
         transfer: The source branch beside the model, or None.
-        harmonize: True where Sentinel-2 values of new processing baselines were read as those of old ones,
-            None where nobody says.
     """
 
     taxonomy: Taxonomy
-    bands: tuple[str, ...]
+    read: ReadRecipe
     mean: tuple[float, ...]
     std: tuple[float, ...]
     model: ModelConfig
     chip_size: int | None = None
     gsd_m: float | None = None
     transfer: Transfer | None = None
-    harmonize: bool | None = None
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Canonical band names in channel order."""
+        return self.read.bands
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values (no class of ours, no tensor), so that a safe loader reads them."""
-        branch = {} if self.transfer is None else {"transfer": self.transfer.to_dict()}
         return {
-            "version": _TRANSFER_VERSION if branch else RECORD_VERSION,
+            "version": RECORD_VERSION,
             "taxonomy": self.taxonomy.to_dict(),
-            "bands": list(self.bands),
+            "read": asdict(self.read) | {"bands": list(self.bands)},
             "mean": list(self.mean),
             "std": list(self.std),
             "model": asdict(self.model),
             "chip_size": self.chip_size,
             "gsd_m": self.gsd_m,
-            **branch,
-            **({} if self.harmonize is None else {"harmonize": self.harmonize}),
+            **({} if self.transfer is None else {"transfer": self.transfer.to_dict()}),
         }
 
     def describe_model(self) -> dict[str, Any]:
@@ -113,7 +116,7 @@ class ModelRecord:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "ModelRecord":
-        """Read what :meth:`to_dict` wrote.
+        """Read what :meth:`to_dict` wrote, in this release or in 0.1.
 
         Args:
             content: The mapping.
@@ -123,24 +126,21 @@ class ModelRecord:
             CheckpointError: Another version, a missing key or a value of another kind.
         """
         version = content.get("version")
-        if version not in (RECORD_VERSION, _TRANSFER_VERSION):
+        if version not in (*_BEFORE_RECIPES, RECORD_VERSION):
             raise CheckpointError(
-                f"Expected a model record of version {RECORD_VERSION} or {_TRANSFER_VERSION}, but got "
-                f"{version} (in {origin}). Use the release that wrote it."
+                f"Expected a model record of version 1 to {RECORD_VERSION}, but got {version} (in {origin}). "
+                "Use the release that wrote it."
             )
         try:
             record = cls(
                 taxonomy=Taxonomy.from_dict(content["taxonomy"], origin),
-                bands=tuple(str(band) for band in content["bands"]),
+                read=_recipe(content),
                 mean=tuple(float(value) for value in content["mean"]),
                 std=tuple(float(value) for value in content["std"]),
                 model=ModelConfig.from_dict(content["model"]),
                 chip_size=None if content["chip_size"] is None else int(content["chip_size"]),
                 gsd_m=None if content["gsd_m"] is None else float(content["gsd_m"]),
-                transfer=None
-                if version == RECORD_VERSION
-                else Transfer.from_dict(content["transfer"], origin),
-                harmonize=None if content.get("harmonize") is None else bool(content["harmonize"]),
+                transfer=Transfer.from_dict(content["transfer"], origin) if "transfer" in content else None,
             )
         except HieraRSError:
             raise
@@ -166,6 +166,8 @@ class ModelRecord:
             and min(self.std, default=0) > 0,
             f"chip_size to be 1..{_MAX_CHIP_PX} px": self.chip_size is None
             or 1 <= self.chip_size <= _MAX_CHIP_PX,
+            f"nodata_rule to be one of {', '.join(get_args(NodataRule))}": self.read.nodata_rule
+            in get_args(NodataRule),
             "gsd_m to be > 0": self.gsd_m is None or 0 < self.gsd_m < math.inf,
         }
         wrong = [what for what, holds in fits.items() if not holds]
@@ -243,4 +245,26 @@ class ModelRecord:
             ) from error
 
 
-__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord", "Transfer")
+def knows_reading(content: Mapping[str, Any]) -> bool:
+    """Tell whether a record says how scenes were read; those of release 0.1 know little of it."""
+    return content.get("version") not in _BEFORE_RECIPES
+
+
+def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
+    """Return how scenes were read; of a record of release 0.1 what it holds, and what was the rule then."""
+    if not knows_reading(content):
+        return ReadRecipe(
+            tuple(str(band) for band in content["bands"]), harmonize=bool(content.get("harmonize"))
+        )
+    read = content["read"]
+    return ReadRecipe(
+        bands=tuple(str(band) for band in read["bands"]),
+        sensor=None if read["sensor"] is None else str(read["sensor"]),
+        nodata=None if read["nodata"] is None else float(read["nodata"]),
+        nodata_rule=read["nodata_rule"],
+        harmonize=bool(read["harmonize"]),
+        resampling=str(read["resampling"]),
+    )
+
+
+__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord", "Transfer", "knows_reading")

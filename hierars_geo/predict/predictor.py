@@ -104,7 +104,8 @@ class Predictor:
             scene = open_mosaic(tiles, bands)
         else:
             scene = open_scene(raster_path, bands)
-        harmonize = self.loaded.record.harmonize if options.harmonize is None else options.harmonize
+        trained_so = self.loaded.record.read.harmonize or None
+        harmonize = trained_so if options.harmonize is None else options.harmonize
         scene.notes += baseline_notes(scene.baselines, harmonize)
         if harmonize:
             scene.harmonize()

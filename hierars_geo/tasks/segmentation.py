@@ -1,6 +1,7 @@
 """BHCCMTask: train and score a flat or hierarchical segmentation model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplant import Parts
 from ..taxonomy import Taxonomy
+from ..types import ReadRecipe
 from .base import SegmentationTask
 from .class_weights import Frequencies, Weighting, check_class_weights, check_rule, class_weights
 from .recipe import Recipe
@@ -71,7 +73,7 @@ class BHCCMTask(SegmentationTask):
         compile: Whether to compile the model for training, or with which backend of torch.compile.
         chip_size: Side of a training chip in pixels, for the record.
         gsd_m: Ground sampling distance in metres, for the record.
-        harmonize: Whether the data harmonise Sentinel-2 baselines, for the record; None for unknown.
+        read: How scenes are read, for the record; None for by the names of the bands alone.
 
     Raises:
         HieraRSError: The taxonomy or the model cannot be built from the arguments.
@@ -110,7 +112,7 @@ class BHCCMTask(SegmentationTask):
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
         chip_size: int | None = None,
         gsd_m: float | None = None,
-        harmonize: bool | None = None,
+        read: ReadRecipe | None = None,
     ) -> None:
         if alpha < 0:
             raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
@@ -129,13 +131,12 @@ class BHCCMTask(SegmentationTask):
         tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
         record = ModelRecord(
             taxonomy=tree,
-            bands=tuple(bands),
+            read=replace(read or ReadRecipe(()), bands=tuple(bands)),
             mean=tuple(float(value) for value in mean),
             std=tuple(float(value) for value in std),
             model=ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {})),
             chip_size=chip_size,
             gsd_m=gsd_m,
-            harmonize=harmonize,
         )
         recipe = Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay)
         super().__init__(record, recipe, ema_decay, compile)

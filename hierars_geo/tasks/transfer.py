@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,7 +22,7 @@ from ..models.transfer.cdks import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplant import transplant
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX, Batch
+from ..types import IGNORE_INDEX, Batch, ReadRecipe
 from .base import SegmentationTask
 from .recipe import Recipe
 from .start import log_report
@@ -80,7 +80,7 @@ class TransLUTask(SegmentationTask):
         ema_decay: Of a moving average of the weights that validates and predicts; None for none.
         chip_size: Side of a training chip in pixels, for the record.
         gsd_m: Ground sampling distance in metres, for the record.
-        harmonize: Whether the data harmonise Sentinel-2 baselines, for the record; None for unknown.
+        read: How scenes are read, for the record; None for by the names of the bands alone.
 
     Raises:
         HieraRSError: A tree, the source or the model cannot be used as the arguments say.
@@ -124,7 +124,7 @@ class TransLUTask(SegmentationTask):
         ema_decay: float | None = None,
         chip_size: int | None = None,
         gsd_m: float | None = None,
-        harmonize: bool | None = None,
+        read: ReadRecipe | None = None,
     ) -> None:
         _check_options(alpha, mode, pseudo_labels)
         begun = None if start_checkpoint is None else _Begun.read(start_checkpoint)
@@ -143,13 +143,12 @@ class TransLUTask(SegmentationTask):
             transfer = Transfer(trained.record, cdks, cdsa, options)
         record = ModelRecord(
             taxonomy=tree,
-            bands=tuple(bands),
+            read=replace(read or ReadRecipe(()), bands=tuple(bands)),
             mean=tuple(float(value) for value in mean),
             std=tuple(float(value) for value in std),
             model=_target_config(trained, architecture, encoder, mode, dropout, model_options),
             chip_size=chip_size,
             gsd_m=gsd_m,
-            harmonize=harmonize,
             transfer=transfer,
         )
         super().__init__(record, Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay), ema_decay)
@@ -217,8 +216,8 @@ class TransLUTask(SegmentationTask):
         logits, scores = self.model.with_source(batch["image"], batch["valid"])
         with self._full_precision():
             levels, _ = self.loss.targets(self.target(batch))
-            replace = self._pseudo_labels == "everywhere"
-            target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"], replace)
+            everywhere = self._pseudo_labels == "everywhere"
+            target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"], everywhere)
             if self.training:
                 self._count_contradictions(target, self.model.cdsa.contradictions(target))
         return logits, target

@@ -69,7 +69,7 @@ def test_one_step_on_three_sensors_and_a_map_of_their_stack(place, tmp_path, cap
         *("gaofen2:blue", "gaofen2:green", "gaofen2:red", "gaofen2:nir"),
         *("sentinel2:B04", "sentinel2:B8A"),
     )
-    assert torch.load(checkpoint, weights_only=True)["hierars_geo"]["bands"] == list(names)
+    assert torch.load(checkpoint, weights_only=True)["hierars_geo"]["read"]["bands"] == list(names)
     assert main(["predict", checkpoint, str(stack), "-o", "maps", "--device", "cpu"]) == 0
     with rasterio.open("maps/stack_L1.tif") as dataset:
         assert (dataset.crs, dataset.transform, dataset.shape) == grid

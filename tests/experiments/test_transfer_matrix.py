@@ -13,6 +13,7 @@ from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU
 from hierars_geo.synthetic import CropSpec, write_crop_scene, write_label_shares
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 #: Backbone of the configurations -> a small sibling and its decoder.
@@ -37,7 +38,9 @@ def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     paths = {}
     for encoder, config in SIBLINGS.items():
-        record = ModelRecord(Taxonomy.from_yaml("mm5b"), BANDS, (900.0,) * 10, (400.0,) * 10, config)
+        record = ModelRecord(
+            Taxonomy.from_yaml("mm5b"), ReadRecipe(BANDS), (900.0,) * 10, (400.0,) * 10, config
+        )
         state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
         training = {"weights": "current"}
         paths[encoder] = folder / f"{encoder}.ckpt"

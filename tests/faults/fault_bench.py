@@ -11,6 +11,7 @@ from fault_case import Bench
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = ("red", "nir")
 SIDE_PX = 40
@@ -43,7 +44,9 @@ def checkpoint_content():
     """What a training would have written, with random weights that make maps of several classes."""
     torch.manual_seed(0)
     model = ModelConfig("unet", "tu-test_resnet", options={"decoder_channels": [16, 8, 8, 8, 8]})
-    record = ModelRecord(Taxonomy.from_dict(TREE), BANDS, (1000.0,) * 2, (500.0,) * 2, model, 32, 10.0)
+    record = ModelRecord(
+        Taxonomy.from_dict(TREE), ReadRecipe(BANDS), (1000.0,) * 2, (500.0,) * 2, model, 32, 10.0
+    )
     built = record.build()
     for classifier in built.segmenter.head.classifiers:
         torch.nn.init.normal_(classifier.weight, std=2.0)

@@ -75,8 +75,10 @@ def check_options(options, path):
 
 def check_record(change, path):
     record = {
-        "version": 1, "taxonomy": TREE, "bands": ["red"], "mean": [0.0], "std": [1.0], "chip_size": 32, "gsd_m": 10.0,
+        "version": 3, "taxonomy": TREE, "bands": ["red"], "mean": [0.0], "std": [1.0], "chip_size": 32, "gsd_m": 10.0,
         "model": {"architecture": "unet", "encoder": "resnet18", "mode": "residual", "dropout": 0.1, "options": {}},
+        "read": {"bands": ["red"], "sensor": None, "nodata": None, "nodata_rule": "all", "harmonize": False,
+                 "resampling": "bilinear"},
     }  # fmt: skip
     with suppress(HieraRSError):
         ModelRecord.from_dict(record | change, "x.ckpt")
@@ -118,7 +120,7 @@ option_values = st.fixed_dictionaries(
     },
 )  # fmt: skip
 record_changes = st.dictionaries(
-    st.sampled_from(["version", "taxonomy", "bands", "mean", "std", "chip_size", "gsd_m", "model", "transfer"]),
+    st.sampled_from(["version", "taxonomy", "bands", "mean", "std", "chip_size", "gsd_m", "model", "transfer", "read"]),
     plain, min_size=1, max_size=2,
 )  # fmt: skip
 

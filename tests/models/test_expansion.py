@@ -8,6 +8,7 @@ import torch
 from hierars_geo.errors import OptionError, TaxonomyError
 from hierars_geo.models import RECORD_KEY, CDKSOptions, ModelConfig, ModelRecord, Transfer, expand_checkpoint
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 CONFIG = ModelConfig("unet", "tu-test_resnet", options={"decoder_channels": [16, 16, 8, 8, 8]})
 BANDS = ("B02", "B03", "B04")
@@ -16,7 +17,7 @@ BANDS = ("B02", "B03", "B04")
 @pytest.fixture(scope="module")
 def checkpoint():
     """Of a model with two branches, as a training leaves it."""
-    source = ModelRecord(Taxonomy.from_yaml("mm5b"), BANDS, (0.0,) * 3, (1.0,) * 3, CONFIG)
+    source = ModelRecord(Taxonomy.from_yaml("mm5b"), ReadRecipe(BANDS), (0.0,) * 3, (1.0,) * 3, CONFIG)
     transfer = Transfer(source, cdks=True, cdsa=True, options=CDKSOptions(heads=2))
     record = replace(source, taxonomy=Taxonomy.from_yaml("crop10m"), transfer=transfer)
     state = {f"model.{name}": value for name, value in record.build().state_dict().items()}

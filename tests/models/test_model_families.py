@@ -16,6 +16,7 @@ from hierars_geo.models import (
     path_logits,
 )
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 NARROW = {"decoder_channels": 32}
 
@@ -61,7 +62,7 @@ class ModelContract:
 
     def test_its_checkpoint_rebuilds_it(self):
         tree = Taxonomy.from_yaml("crop10m")
-        record = ModelRecord(tree, ("B02", "B03"), (1.0, 2.0), (3.0, 4.0), self.config)
+        record = ModelRecord(tree, ReadRecipe(("B02", "B03")), (1.0, 2.0), (3.0, 4.0), self.config)
         twin = ModelRecord.from_dict(record.to_dict(), "x.ckpt")
         assert twin == record
         model, other = record.build().eval(), twin.build().eval()

@@ -15,6 +15,7 @@ from hierars_geo.models import (
     encoders,
 )
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 
 def test_normalisation_is_inside_and_silences_what_is_not_valid():
@@ -56,19 +57,31 @@ def test_unknown_names_list_the_near_ones():
 
 
 def test_records_travel_as_plain_values():
-    record = ModelRecord(
-        Taxonomy.from_yaml("crop10m"), ("B02", "B03"), (1.0, 2.0), (3.0, 4.0), ModelConfig("unet", "resnet18")
-    )
+    tree = Taxonomy.from_yaml("crop10m")
+    read = ReadRecipe(("B02", "B03"), "sentinel2", -9999.0, "any", True, "cubic")
+    record = ModelRecord(tree, read, (1.0, 2.0), (3.0, 4.0), ModelConfig("unet", "resnet18"))
     content = record.to_dict()
     assert ModelRecord.from_dict(content, "x.ckpt") == record
     with pytest.raises(CheckpointError, match=r"complete model record.*x\.ckpt"):
-        ModelRecord.from_dict({key: value for key, value in content.items() if key != "bands"}, "x.ckpt")
+        ModelRecord.from_dict({key: value for key, value in content.items() if key != "read"}, "x.ckpt")
+
+
+def test_a_record_of_release_0_1_becomes_a_recipe_of_what_it_holds():
+    tree = Taxonomy.from_yaml("crop10m")
+    now = ModelRecord(tree, ReadRecipe(("B02", "B03"), harmonize=True), (1.0, 2.0), (3.0, 4.0), ModelConfig())
+    before = now.to_dict() | {"version": 1, "bands": ["B02", "B03"], "harmonize": True}
+    del before["read"]
+    assert ModelRecord.from_dict(before, "old.ckpt") == now
+    del before["harmonize"]
+    assert not ModelRecord.from_dict(before, "old.ckpt").read.harmonize
+    with pytest.raises(CheckpointError, match="nodata_rule to be one of all, any"):
+        ModelRecord.from_dict(now.to_dict() | {"read": now.to_dict()["read"] | {"nodata_rule": "some"}}, "x")
 
 
 def test_a_record_needs_a_mean_and_a_std_for_every_band():
     tree, config = Taxonomy.from_yaml("crop10m"), ModelConfig("unet", "tu-test_resnet")
     with pytest.raises(CheckpointError, match="each of the bands B02, B03, but got 1 and 1"):
-        ModelRecord(tree, ("B02", "B03"), (1.0,), (3.0,), config).build()
+        ModelRecord(tree, ReadRecipe(("B02", "B03")), (1.0,), (3.0,), config).build()
 
 
 def test_an_encoder_may_return_tokens_beside_its_features():

@@ -13,6 +13,7 @@ from hierars_geo.losses import HSCLoss
 from hierars_geo.models import ModelConfig, ModelRecord, transplant
 from hierars_geo.models.head_transplant import NEW_CLASS_MARGIN
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = ("B02", "B03", "B04", "B08")
 HEAD = "segmenter.head."
@@ -49,7 +50,7 @@ def scene(seed, side=32):
 def trained(tree_name):
     """A tiny model that was trained a little to find the leaves."""
     tree = Taxonomy.from_yaml(tree_name)
-    record = ModelRecord(tree, BANDS, (0.0,) * 4, (1.0,) * 4, CONFIG)
+    record = ModelRecord(tree, ReadRecipe(BANDS), (0.0,) * 4, (1.0,) * 4, CONFIG)
     torch.manual_seed(0)
     model = record.build_scene_model()
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
@@ -192,7 +193,7 @@ def test_a_removed_class_is_reported_and_the_others_stay(models):
 def test_bands_in_another_order_are_the_same_model(models):
     record, model = models["mm5b"]
     order = [2, 0, 3, 1]
-    new = replace(record, bands=tuple(BANDS[i] for i in order))
+    new = replace(record, read=ReadRecipe(tuple(BANDS[i] for i in order)))
     other = new.build_scene_model().eval()
     report = transplant(other, model.state_dict(), record, new)
     image, _ = scene(2)
@@ -204,7 +205,7 @@ def test_bands_in_another_order_are_the_same_model(models):
 
 def test_a_band_the_weights_do_not_know_takes_the_mean(models):
     record, model = models["mm5b"]
-    new = replace(record, bands=("B11", "B03"), mean=(0.0, 0.0), std=(1.0, 1.0))
+    new = replace(record, read=ReadRecipe(("B11", "B03")), mean=(0.0, 0.0), std=(1.0, 1.0))
     other = new.build_scene_model()
     report = transplant(other, model.state_dict(), record, new, "backbone")
     name = f"segmenter.features.body.encoder.{report.encoder.adapted[0]}"

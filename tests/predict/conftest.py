@@ -8,6 +8,7 @@ from affine import Affine
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -16,11 +17,11 @@ BANDS = ("B02", "B03", "B04", "B08")
 def save_checkpoint(tmp_path):
     """Write a checkpoint with random weights; options change the record."""
 
-    def save(taxonomy="mm5b", mode="residual", bands=BANDS, name="model.ckpt", **changes):
+    def save(taxonomy="mm5b", mode="residual", bands=BANDS, name="model.ckpt", harmonize=False, **changes):
         torch.manual_seed(0)
         record = ModelRecord(
             taxonomy=Taxonomy.from_yaml(taxonomy),
-            bands=bands,
+            read=ReadRecipe(bands, harmonize=harmonize),
             mean=(1000.0,) * len(bands),
             std=(500.0,) * len(bands),
             model=ModelConfig(

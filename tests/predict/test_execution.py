@@ -13,6 +13,7 @@ from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolv
 from hierars_geo.predict.execution import build_path_model
 from hierars_geo.predict.replicas import Replicas, resolve_devices
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 CPU = torch.device("cpu")
 
@@ -31,7 +32,7 @@ def scene_model():
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=Taxonomy.from_yaml("mm5b"),
-        bands=("B02", "B03"),
+        read=ReadRecipe(("B02", "B03")),
         mean=(1000.0,) * 2,
         std=(500.0,) * 2,
         model=ModelConfig(

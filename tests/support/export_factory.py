@@ -6,6 +6,7 @@ import torch
 
 from hierars_geo.models import CDKSOptions, ModelConfig, ModelRecord, Transfer, TransLU
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 SMALL = ModelConfig("unet", "tu-test_resnet", options={"decoder_channels": [32, 16, 16, 8, 8]})
 
@@ -18,7 +19,9 @@ def make_model(config=SMALL, taxonomy="crop10m", source=None):
     torch.manual_seed(0)
     tree = Taxonomy.from_yaml(taxonomy)
     bands = ("B02", "B03", "B08")
-    record = ModelRecord(tree, bands, (1000.0,) * 3, (500.0,) * 3, config, chip_size=64, gsd_m=10.0)
+    record = ModelRecord(
+        tree, ReadRecipe(bands), (1000.0,) * 3, (500.0,) * 3, config, chip_size=64, gsd_m=10.0
+    )
     if source is not None:
         record = replace(record, transfer=Transfer(source, options=CDKSOptions(heads=4)))
     model = record.build().eval()

@@ -138,7 +138,7 @@ def test_checkpoints_without_a_record_or_of_another_version_are_refused():
     with pytest.raises(CheckpointError, match="no model record"):
         task.on_load_checkpoint({})
     content = {RECORD_KEY: task.record.to_dict() | {"version": 9}}
-    with pytest.raises(CheckpointError, match="record of version 1 or 2, but got 9"):
+    with pytest.raises(CheckpointError, match="record of version 1 to 3, but got 9"):
         task.on_load_checkpoint(content)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, SceneModel
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 BANDS = ("B02", "B03", "B04", "B08")
 TREE = Taxonomy.from_yaml("mm5b")
@@ -33,7 +34,7 @@ def write_checkpoint(path: Path, name: str, window_px: int) -> SceneModel:
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=TREE,
-        bands=BANDS,
+        read=ReadRecipe(BANDS),
         mean=(1000.0,) * len(BANDS),
         std=(500.0,) * len(BANDS),
         model=CONFIGS[name],

@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 from .commands import CHECKPOINT, SCENE
 from .contents import leftovers
@@ -128,7 +129,7 @@ def _write_model(path: Path) -> None:
     torch.manual_seed(0)
     network = ModelConfig("unet", "tu-test_resnet", options={"decoder_channels": [16, 8, 8, 8, 8]})
     tree, bands = Taxonomy.from_yaml("crop10m"), ("B04", "B08")
-    record = ModelRecord(tree, bands, (1000.0,) * 2, (500.0,) * 2, network, 512, 10.0)
+    record = ModelRecord(tree, ReadRecipe(bands), (1000.0,) * 2, (500.0,) * 2, network, 512, 10.0)
     model = record.build()
     for classifier in model.segmenter.head.classifiers:
         torch.nn.init.normal_(classifier.weight, std=2.0)

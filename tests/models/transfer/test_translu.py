@@ -19,6 +19,7 @@ from hierars_geo.models import (
     path_logits,
 )
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 MM5B = Taxonomy.from_yaml("mm5b")
 CROPS = Taxonomy.from_yaml("crop10m")
@@ -30,14 +31,14 @@ def record(
     tree: Taxonomy, bands: tuple[str, ...], encoder: str = "resnet18", mode: str = "residual"
 ) -> ModelRecord:
     config = ModelConfig("unet", encoder, mode, options=SMALL)
-    return ModelRecord(tree, bands, (100.0,) * len(bands), (50.0,) * len(bands), config)
+    return ModelRecord(tree, ReadRecipe(bands), (100.0,) * len(bands), (50.0,) * len(bands), config)
 
 
 def transferred(cdks: bool = True, cdsa: bool = True, mode: str = "residual") -> ModelRecord:
     """A target with a band that the source does not know, in another order."""
     own = record(CROPS, ("b8", "b4", "b3", "b12"))
     source = record(MM5B, ("b3", "b4", "b8"), mode=mode)
-    fields = {name: getattr(own, name) for name in ("taxonomy", "bands", "mean", "std", "model")}
+    fields = {name: getattr(own, name) for name in ("taxonomy", "read", "mean", "std", "model")}
     return ModelRecord(**fields, transfer=Transfer(source, cdks, cdsa, CDKSOptions(heads=4, drop_path=0.0)))
 
 
@@ -147,9 +148,9 @@ def test_a_record_builds_the_same_model_again() -> None:
             other.path_logits(image, valid, PATHS), model.path_logits(image, valid, PATHS)
         )
     plain = record(CROPS, ("b3",))
-    assert plain.to_dict()["version"] == 1
-    with pytest.raises(CheckpointError, match="version 1 or 2, but got 3"):
-        ModelRecord.from_dict(plain.to_dict() | {"version": 3}, "a file")
+    assert "transfer" not in plain.to_dict()
+    with pytest.raises(CheckpointError, match="version 1 to 3, but got 4"):
+        ModelRecord.from_dict(plain.to_dict() | {"version": 4}, "a file")
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -164,7 +165,12 @@ def test_what_does_not_fit_is_refused() -> None:
         TransLU(source, MM5B, MM5B)
     own = transferred()
     missing = ModelRecord(
-        own.taxonomy, ("b3", "b4", "b7", "b12"), own.mean, own.std, own.model, transfer=own.transfer
+        own.taxonomy,
+        ReadRecipe(("b3", "b4", "b7", "b12")),
+        own.mean,
+        own.std,
+        own.model,
+        transfer=own.transfer,
     )
     with pytest.raises(OptionError, match=r"Expected a known band, but got 'b8'. Near ones: .* trained on"):
         missing.build()
