@@ -1,6 +1,5 @@
 """Files that are written whole or not at all, and locks on folders."""
 
-from .locking import is_still_at, lock_file
 from .output import (
     as_output_error,
     atomic_path,
@@ -9,15 +8,15 @@ from .output import (
     move_into_place,
     refuse_existing,
 )
-from .staging import remove_abandoned, staging_folder
+from .staging import LOCK, lock_in, remove_abandoned, staging_folder
 
 __all__ = (
+    "LOCK",
     "as_output_error",
     "atomic_path",
     "check_writable_folder",
     "gdal_env",
-    "is_still_at",
-    "lock_file",
+    "lock_in",
     "move_into_place",
     "refuse_existing",
     "remove_abandoned",

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from ..errors import OutputError
-from .locking import is_still_at, lock_file
 
 _SUFFIX = ".part"
 #: Held by the process that writes; what is not locked was left by one that was killed.
-_LOCK = ".lock"
+LOCK = ".lock"
 
 
 @contextmanager
@@ -36,8 +37,8 @@ def staging_folder(final: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 def remove_abandoned(parent: Path, name: str | None = None) -> None:
@@ -55,36 +56,39 @@ def remove_abandoned(parent: Path, name: str | None = None) -> None:
     with os.scandir(parent) as entries:
         found = [Path(entry.path) for entry in entries if ours.fullmatch(entry.name)]
     for folder in found:
-        with suppress(OSError):  # somebody else was quicker, or may not
-            lock = _open_lock(folder)
-            try:
-                if lock_file(lock):
-                    shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+        # at work, or somebody else was quicker, or may not
+        with suppress(OSError, Timeout):
+            lock = lock_in(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
 
 
-def _locked_folder(final: Path) -> tuple[Path, int]:
+def lock_in(folder: Path) -> BaseFileLock:
+    """Take the lock of a folder for this process alone, without waiting; it ends with the process.
+
+    Returns:
+        The lock, to be released.
+
+    Raises:
+        Timeout: Another process holds it.
+        OSError: There is no such folder, or it cannot be written.
+    """
+    lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    lock.acquire()
+    return lock
+
+
+def _locked_folder(final: Path) -> tuple[Path, BaseFileLock]:
     """Make a folder and lock it; try another one where it was taken for abandoned in between."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_SUFFIX, dir=final.parent))
         try:
-            lock = _open_lock(folder)
-        except FileNotFoundError:
+            return folder, lock_in(folder)
+        except (FileNotFoundError, Timeout):
             continue
         except OSError:
             folder.rmdir()
             raise
-        try:
-            if lock_file(lock) and is_still_at(lock, folder / _LOCK):
-                return folder, lock
-        except OSError:  # a file system without locks: nobody takes anything away there
-            return folder, lock
-        os.close(lock)
 
 
-def _open_lock(folder: Path) -> int:
-    return os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
-
-__all__ = ("remove_abandoned", "staging_folder")
+__all__ = ("LOCK", "lock_in", "remove_abandoned", "staging_folder")

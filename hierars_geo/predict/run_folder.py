@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, Timeout
+
 from ..errors import OutputError
-from ..output.locking import is_still_at, lock_file
-from ..output.output import as_output_error, atomic_path
+from ..output import LOCK, as_output_error, atomic_path, lock_in
 from .manifest import refuse_changes
 
 ROWS_PATTERN = "chunk-*.rows"
 _MANIFEST = "manifest.json"
-_LOCK = "lock"
 _PLACING = "placing"
 
 
@@ -101,25 +101,23 @@ def run_folder(
 @contextmanager
 def _locked(path: Path, result: Path) -> Iterator[None]:
     """Make the folder and hold its lock."""
-    while True:
+    lock: BaseFileLock | None = None
+    while lock is None:
         with as_output_error(path):
             path.mkdir(exist_ok=True)
             try:
-                descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+                lock = lock_in(path)
             except FileNotFoundError:  # the run before has just removed its folder
                 continue
-        try:
-            if not lock_file(descriptor):
+            except Timeout as error:
                 raise OutputError(
                     f"Expected no other run to write {result}, but one is at work (in {path}). "
                     "Wait for it, or choose another output folder."
-                )
-            if not is_still_at(descriptor, path / _LOCK):
-                continue
-            yield
-            return
-        finally:
-            os.close(descriptor)
+                ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read_manifest(path: Path) -> dict[str, Any] | None:
@@ -145,7 +143,7 @@ def _clear(path: Path) -> None:
     """Remove all but the lock: the manifest first, so that rows never outlive what they are rows of."""
     (path / _MANIFEST).unlink(missing_ok=True)
     for item in path.iterdir():
-        if item.name == _LOCK:
+        if item.name == LOCK:
             continue
         if item.is_dir():
             shutil.rmtree(item)

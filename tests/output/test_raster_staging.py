@@ -1,11 +1,10 @@
 """Hidden folders that results are made in: those of killed processes go, those at work stay."""
 
-import os
-
 import pytest
+from filelock import Timeout
 
 from hierars_geo.errors import OutputError
-from hierars_geo.output import atomic_path, lock_file, staging_folder
+from hierars_geo.output import atomic_path, lock_in, staging_folder
 
 
 def abandoned(final, word="abcdefg1"):
@@ -48,14 +47,12 @@ def test_what_is_of_another_name_stays(tmp_path):
     assert names(tmp_path) == sorted(path.name for path in (*others, strange))
 
 
-def test_a_lock_is_of_one_holder_until_it_is_closed(tmp_path):
-    path = tmp_path / "lock"
-    first, second = (os.open(path, os.O_RDWR | os.O_CREAT) for _ in range(2))
-    assert lock_file(first)
-    assert not lock_file(second)
-    os.close(first)
-    assert lock_file(second)
-    os.close(second)
+def test_a_lock_is_of_one_holder_until_it_is_released(tmp_path):
+    first = lock_in(tmp_path)
+    with pytest.raises(Timeout):
+        lock_in(tmp_path)
+    first.release()
+    lock_in(tmp_path).release()
 
 
 def test_no_folder_to_write_in_is_said(tmp_path):
