@@ -1,4 +1,4 @@
-"""``hierars-geo taxonomy``: list, draw and validate class trees."""
+"""``hierars-geo taxonomy``: list, draw and validate class trees, and the crosswalks between them."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
-    from ..taxonomy import Taxonomy
+    from ..taxonomy import Crosswalk, Taxonomy
 
 _EXAMPLES = """examples:
   hierars-geo taxonomy list
   hierars-geo taxonomy show mm5b
   hierars-geo taxonomy show my_classes.yaml
-  hierars-geo taxonomy validate my_classes.yaml data_catalog/taxonomies/*.yaml
+  hierars-geo taxonomy validate my_classes.yaml data_catalog/taxonomies/*.yaml my_crosswalk.yaml
+  hierars-geo taxonomy crosswalk corine mm5b    # or my_crosswalk.yaml; alone it lists the catalog
 """
 
 
@@ -40,13 +41,15 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     if options.subcommand == "show":
         return _show(options.show.taxonomy)
+    if options.subcommand == "crosswalk":
+        return _crosswalk(options.crosswalk.legend, options.crosswalk.taxonomy)
     if options.subcommand == "validate":
         return _validate(options.validate.files)
     return _list()
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("taxonomy", "List, draw and validate class trees.", _EXAMPLES)
+    parser = CommandParser("taxonomy", "List, draw and validate class trees and crosswalks.", _EXAMPLES)
     commands = parser.add_subcommands()
     for name, description, argument, many in (
         ("list", "list the trees of the catalog", "", False),
@@ -59,6 +62,14 @@ def _parser() -> CommandParser:
         elif argument:
             command.add_argument(argument, help="name in the catalog or path of a .yaml file")
         commands.add_subcommand(name, command, help=description)
+    command = CommandParser(
+        description="Show what one legend says in the classes of a tree, and what is lost."
+    )
+    command.add_argument(
+        "legend", nargs="?", help="legend of the catalog, or path of a crosswalk's .yaml file"
+    )
+    command.add_argument("taxonomy", nargs="?", help="tree that it is turned into")
+    commands.add_subcommand("crosswalk", command, help="show what one legend says in the classes of a tree")
     return parser
 
 
@@ -87,13 +98,65 @@ def _show(name_or_file: str) -> int:
     return 0
 
 
+def _crosswalk(legend: str | None, taxonomy: str | None) -> int:
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..taxonomy import Crosswalk
+    from ..taxonomy.catalog_files import catalog_names
+    from ..taxonomy.class_names import describe_paths
+
+    if legend is None:
+        for name in catalog_names("crosswalks"):
+            crosswalk = Crosswalk.from_yaml(name)
+            sys.stdout.write(f"{name}: {crosswalk.name}\n")
+        return 0
+    crosswalk = Crosswalk.from_yaml(legend) if taxonomy is None else Crosswalk.between(legend, taxonomy)
+    tree = crosswalk.target
+    table = Table(box=None, header_style="bold")
+    for column in ("code", crosswalk.origin.name, tree.name, "decides"):
+        table.add_column(column, no_wrap=column == "code")
+    for one in crosswalk.meanings():
+        known = tree.shared_levels(one.paths) >= 0
+        decided = [name for name, told in zip(tree.level_names, known, strict=True) if told]
+        says = "-" if one.paths.all() else ", ".join(describe_paths(tree, one.paths))
+        indent = "  " * (one.depth - 1)
+        table.add_row(one.code, Text(indent + one.name), Text(says), " ".join(decided) or "-")
+    _console().print(table)
+    for line in _losses(crosswalk):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _losses(crosswalk: "Crosswalk") -> list[str]:
+    """Say in words what a crosswalk loses, and what both legends tell apart."""
+    tree, finest = crosswalk.target, crosswalk.finest
+    silent = [one.name or one.code for one in crosswalk.silent()]
+    lines = [f"{crosswalk.origin.name}: {len(silent)} of {len(finest)} finest classes say nothing"]
+    lines[0] += f" ({', '.join(silent)})" if silent else ""
+    for level, name in enumerate(tree.level_names, start=1):
+        count = sum(bool(tree.shared_levels(one.paths)[level - 1] >= 0) for one in finest)
+        never = crosswalk.undecided(level)
+        never_words = f"; never {', '.join(never)}" if never else ""
+        lines.append(f"{tree.name} {name}: decided by {count} of {len(finest)}{never_words}")
+    _, names = crosswalk.common_classes()
+    return [*lines, f"told apart by both ({len(names)}): {' | '.join(names)}", f"source: {crosswalk.source}"]
+
+
 def _validate(files: list[str]) -> int:
     from ..errors import HieraRSError
-    from ..taxonomy import Taxonomy
+    from ..taxonomy import Crosswalk, Taxonomy
+    from ..taxonomy.crosswalk import is_crosswalk
 
     failed = 0
     for file in files:
         try:
+            if is_crosswalk(file):
+                crosswalk = Crosswalk.from_yaml(file)
+                sys.stdout.write(
+                    f"OK {file}: {crosswalk.name}, {_plural(len(crosswalk.meanings()), 'class', 'classes')}\n"
+                )
+                continue
             tree = Taxonomy.from_yaml(file)
             _check_anchors(tree, file)
         except HieraRSError as error:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
+from ..taxonomy.class_names import classes_named, find_class, paths_through
 from ..types import IGNORE_INDEX
 
 #: What a column value stands for: level (from 1) and class index; None for "no label".
@@ -116,7 +117,7 @@ class AttributeClasses:
         for number, row in enumerate(combinations):
             hit = (which.ravel() == number) & ~faulty
             chosen = [meaning for code in row if (meaning := meanings[code]) is not None]
-            legal = self._agreeing(chosen)
+            legal = paths_through(self.taxonomy, *chosen)
             if not chosen or not hit.any():
                 continue
             if legal.any():
@@ -125,14 +126,6 @@ class AttributeClasses:
             names = " with ".join(self.taxonomy.class_names(at)[index] for at, index in chosen)
             faults.append(f"no path of {names} ({hit.sum()} {kind}, {features(ids[hit])})")
         return ColumnClasses(levels, tuple(faults))
-
-    def _agreeing(self, meanings: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-        """(T,) bool: the legal paths through all of these classes."""
-        paths = self.taxonomy.paths
-        legal = np.ones(len(paths), dtype=np.bool_)
-        for level, index in meanings:
-            legal &= paths[:, level - 1] == index
-        return legal
 
     def _mapping(self, level: int | None, classes: Mapping[str, object] | None) -> dict[str, Meaning] | None:
         """Resolve the classes that values are mapped to; None where values say them themselves."""
@@ -160,7 +153,7 @@ class AttributeClasses:
                 raise OptionError(f"Expected a value of the mapping, but got '{text}'.")
             return mapping[text]
         at = level or self.taxonomy.num_levels
-        if text.lstrip("-").isdecimal() and not self._matches(text, level):
+        if text.lstrip("-").isdecimal() and not classes_named(self.taxonomy, text, level):
             values = (*self.taxonomy.class_values(at), None)
             number = int(text)
             if number in (self.taxonomy.nodata_value, *self.taxonomy.ignore_values):
@@ -170,31 +163,15 @@ class AttributeClasses:
         return self._named(text, level)
 
     def _named(self, name: str, level: int | None) -> tuple[int, int]:
-        """Find a class by its name, or by ``level/class``.
+        """Find a class; an unknown one is a wrong option here.
 
         Raises:
             OptionError: There is none, or several that mean different ground.
         """
-        matches = self._matches(name, level)
-        told = {self.taxonomy.shared_levels(self._agreeing([match])).tobytes() for match in matches}
-        if len(told) != 1:
-            where = "the tree" if level is None else f"level {self.taxonomy.level_names[level - 1]}"
-            found = "no class" if not told else "classes of several levels"
-            raise OptionError(
-                f"Expected a class of {where} of {self.taxonomy.name}, but '{name}' names {found}. Write a "
-                "class name, or level/class."
-            )
-        return matches[0]
-
-    def _matches(self, name: str, level: int | None) -> list[tuple[int, int]]:
-        tree = self.taxonomy
-        return [
-            (at, index)
-            for at, level_name in enumerate(tree.level_names, start=1)
-            if level in (None, at)
-            for index, known in enumerate(tree.class_names(at))
-            if name in (known, f"{level_name}/{known}")
-        ]
+        try:
+            return find_class(self.taxonomy, name, level)
+        except TaxonomyError as error:
+            raise OptionError(str(error)) from error
 
 
 def features(ids: NDArray[np.int64], most: int = 5) -> str:

@@ -1,7 +1,9 @@
-"""Class trees: schema, legal paths, lifting, raster values and colours."""
+"""Class trees: legal paths, lifting, raster values, colours, label sets, and crosswalks between trees."""
 
 from .anchors import Anchor
+from .crosswalk import Crosswalk
+from .label_sets import LabelSets
 from .schema import RGB
 from .tree import Taxonomy
 
-__all__ = ("RGB", "Anchor", "Taxonomy")
+__all__ = ("RGB", "Anchor", "Crosswalk", "LabelSets", "Taxonomy")

@@ -120,3 +120,25 @@ def test_the_tree_of_an_invalid_file_is_not_drawn(tmp_path):
     file.write_text(BRACKETS.replace("value: 3", "valeu: 3"), encoding="utf-8")
     with pytest.raises(TaxonomyError, match=r"\.value: the key is missing \(and 1 more\)"):
         main(["show", str(file)])
+
+
+def test_crosswalk_shows_what_each_class_says_and_what_is_lost(capsys):
+    assert main(["crosswalk", "esa_worldcover", "mm5b"]) == 0
+    out = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert "40 Cropland Cropland L1 L2" in rows
+    assert "70 Snow and ice - -" in rows
+    assert "esa_worldcover: 1 of 11 finest classes say nothing (Snow and ice)" in rows
+    assert any(row.startswith("mm5b L2: decided by") and "never" in row for row in rows)
+    assert any(row.startswith("told apart by both (6): Cropland | Forest") for row in rows)
+
+
+def test_crosswalk_alone_lists_the_catalog_and_validate_takes_crosswalks(capsys, tmp_path):
+    assert main(["crosswalk"]) == 0
+    assert "corine_to_mm5b: corine -> mm5b" in capsys.readouterr().out
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("from: corine\nto: mm5b\nsource: a test\nclasses: {Forests: Forest}\n")
+    assert main(["validate", "corine_to_mm5b", str(wrong)]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("OK corine_to_mm5b: corine -> mm5b, 64 classes")
+    assert "Expected an entry for every class of corine, but got none for 41" in err
