@@ -12,9 +12,11 @@ from documents import ROOT, documents, read_fences
 
 import hierars_geo
 from hierars_geo.cli.training_cli import parse_training_config
-from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy import Crosswalk, Taxonomy
 
 FENCES = [fence for document in documents() for fence in read_fences(document)]
+#: The tree that the how-to writes down and that its crosswalk leads to.
+TREE = "my_tree"
 QUICKSTART = ROOT / "experiments" / "quickstart" / "bhccm_s2.yaml"
 
 
@@ -39,12 +41,18 @@ def test_python_compiles_and_imports_names_that_exist(fence):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # jsonargparse deprecates what Lightning calls
 @_of("yaml")
-def test_class_trees_and_configurations_are_accepted(fence, tmp_path, lightning_parser):
+def test_class_trees_crosswalks_and_configurations_are_accepted(fence, tmp_path, lightning_parser):
     content = yaml.safe_load(fence.text)
     path = tmp_path / "shown.yaml"
     if "levels" in content:
         path.write_text(fence.text, encoding="utf-8")
         assert Taxonomy.from_yaml(path).name == content["name"]
+        return
+    if "from" in content:
+        shown = [one.text for one in FENCES if one.language == "yaml" and f"name: {TREE}\n" in one.text]
+        (tmp_path / content["to"]).write_text(shown[0], encoding="utf-8")
+        path.write_text(fence.text, encoding="utf-8")
+        assert Crosswalk.from_yaml(path).target.name == TREE
         return
     rest = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
     path.write_text(
