@@ -40,21 +40,67 @@ def partial_path_loss(scores: Tensor, paths: Tensor, levels: Sequence[Tensor]) -
     return torch.where(counts, surprise, 0).sum() / counts.sum().clamp(min=1)
 
 
-def mean_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+def path_set_loss(
+    scores: Tensor, path: Tensor, sets: Tensor, members: Tensor, trust: Tensor | None = None
+) -> Tensor:
+    """Mean of -log of the summed probability of the paths that the label of a pixel allows for.
+
+    Where every label is one path, this is the cross entropy of the paths, as in the paper; several paths cost
+    one more logsumexp.
+
+    Args:
+        scores: (B, T, H, W) float path scores.
+        path: (B, H, W) int64 path index, ``IGNORE_INDEX`` where the label says several paths or nothing.
+        sets: (B, H, W) int64 row of ``members``, negative where there is no label.
+        members: (S, T) bool paths of each set.
+        trust: (B, H, W) float weights of the labels, or None.
+
+    Returns:
+        Scalar, 0 and still differentiable where no pixel has a label.
+    """
+    labelled = sets >= 0
+    if not bool((labelled & (path == IGNORE_INDEX)).any()):
+        return mean_cross_entropy(scores, path, trust=trust)
+    row = sets.clamp(min=0)
+    shut = torch.zeros(members.shape, device=scores.device).masked_fill(~members, -torch.inf)
+    allowed = torch.stack([of_path.take(row) for of_path in shut.unbind(dim=1)], dim=1) + scores
+    surprise = torch.where(labelled, scores.logsumexp(dim=1) - allowed.logsumexp(dim=1), 0)
+    if trust is None:
+        return surprise.sum() / labelled.sum().clamp(min=1)
+    total = (trust * labelled).sum().clamp(min=torch.finfo(surprise.dtype).tiny)
+    return (surprise * trust).sum() / total
+
+
+def mean_cross_entropy(
+    logits: Tensor, target: Tensor, weight: Tensor | None = None, trust: Tensor | None = None
+) -> Tensor:
     """Cross entropy averaged over the pixels that have a label; 0, and still differentiable, where none has.
 
     Args:
         logits: (B, C, H, W) float.
         target: (B, H, W) int64, ``IGNORE_INDEX`` to leave out.
         weight: (C,) class weights, or None.
+        trust: (B, H, W) float weights of the labels, or None.
 
     Returns:
         Scalar.
     """
-    total = F.cross_entropy(logits, target, weight=weight, ignore_index=IGNORE_INDEX, reduction="sum")
+    total = _sum_over_pixels(logits, target, weight, trust)
     labelled = target != IGNORE_INDEX
-    count = labelled.sum() if weight is None else weight[target[labelled]].sum()
-    return total / count.clamp(min=torch.finfo(total.dtype).tiny if weight is not None else 1)
+    if weight is None and trust is None:
+        return total / labelled.sum().clamp(min=1)
+    parts = [one[labelled] for one in (trust,) if one is not None]
+    parts += [one[target[labelled]] for one in (weight,) if one is not None]
+    count = parts[0].sum() if len(parts) == 1 else (parts[0] * parts[1]).sum()
+    return total / count.clamp(min=torch.finfo(total.dtype).tiny)
+
+
+def _sum_over_pixels(logits: Tensor, target: Tensor, weight: Tensor | None, trust: Tensor | None) -> Tensor:
+    """Cross entropy summed over the pixels that have a label, each times the trust in it."""
+    if trust is None:
+        return F.cross_entropy(logits, target, weight=weight, ignore_index=IGNORE_INDEX, reduction="sum")
+    each = F.cross_entropy(logits, target, weight=weight, ignore_index=IGNORE_INDEX, reduction="none")
+    return (each * trust).sum()
 
 
 class _HierarchicalLoss(nn.Module):
@@ -96,11 +142,13 @@ class _HierarchicalLoss(nn.Module):
                 f"class_weight_{level}", torch.tensor(values, dtype=torch.float32), persistent=False
             )
 
-    def hce(self, logits: Sequence[Tensor], levels: Sequence[Tensor]) -> Tensor:
+    def hce(self, logits: Sequence[Tensor], levels: Sequence[Tensor], trust: Tensor | None = None) -> Tensor:
         """Hierarchical cross entropy: sum over levels of w_l CE(Z_l, y_l)."""
         terms = [
             weight
-            * mean_cross_entropy(z, y, getattr(self, f"class_weight_{level}") if self.weighted else None)
+            * mean_cross_entropy(
+                z, y, getattr(self, f"class_weight_{level}") if self.weighted else None, trust
+            )
             for level, (weight, z, y) in enumerate(zip(self.level_weights, logits, levels, strict=True))
         ]
         return torch.stack(terms).sum()
@@ -118,7 +166,9 @@ class HSCLoss(_HierarchicalLoss):
     """Hierarchical semantic consistency: ``L_HSC = L_HCE + alpha L_HPC``.
 
     ``L_HPC`` is the mean of ``-log P(t*)`` over the pixels whose labels form a legal path, with P the
-    softmax of the path scores over all legal paths.
+    softmax of the path scores over all legal paths. Where labels allow for several paths (a coarser class, or
+    one of another legend), it is that of the sum of P over them, and ``L_HCE`` counts a pixel at the levels
+    where all of them share a class.
 
     Args:
         paths: (T, N) class index of every legal path at every level.
@@ -146,27 +196,47 @@ class HSCLoss(_HierarchicalLoss):
     ) -> None:
         super().__init__(paths, num_classes, alpha, level_weights, ignore_index, class_weights)
         self.partial_paths = partial_paths
+        self.sets = False
 
-    def forward(self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+    def allow(self, members: NDArray[np.bool_] | Tensor) -> None:
+        """Take targets for the numbers of sets of legal paths; see :meth:`PathTargets.allow`.
+
+        Args:
+            members: (S, T) bool, as :attr:`hierars_geo.taxonomy.LabelSets.table`.
+        """
+        self.targets.allow(torch.tensor(np.asarray(members), dtype=torch.bool))
+        self.sets = True
+
+    def forward(
+        self,
+        logits: Sequence[Tensor],
+        target: Tensor | Sequence[Tensor],
+        trust: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Compare logits with labels.
 
         Args:
             logits: One (B, C_l, H, W) per level, coarsest first.
-            target: Leaf indices (B, H, W) int64, or one (B, H, W) per level.
+            target: Leaf indices (B, H, W) int64 (after ``allow`` numbers of sets), or one (B, H, W) per
+                level.
+            trust: (B, H, W) float, weight of the label of each pixel; None for 1.
 
         Returns:
             Scalars ``loss``, ``hce`` and ``hpc``.
         """
         logits = self._check(logits)
         levels, path = self.targets(target)
-        hce = self.hce(logits, levels)
+        hce = self.hce(logits, levels, trust)
         if self.alpha == 0:
             return {"loss": hce, "hce": hce, "hpc": torch.zeros_like(hce)}
         scores = path_logits(logits, self.targets.paths)
-        if self.partial_paths:
+        if isinstance(target, Tensor) and not self.targets.exact and (self.sets or self.partial_paths):
+            sets = target.masked_fill(target == self.targets.ignore_index, IGNORE_INDEX)
+            hpc = path_set_loss(scores, path, sets, self.targets.members, trust)
+        elif self.partial_paths:
             hpc = partial_path_loss(scores, self.targets.paths, levels)
         else:
-            hpc = mean_cross_entropy(scores, path)
+            hpc = mean_cross_entropy(scores, path, trust=trust)
         return {"loss": hce + self.alpha * hpc, "hce": hce, "hpc": hpc}
 
 
@@ -199,4 +269,4 @@ class HCCLoss(_HierarchicalLoss):
         return {"loss": hce + self.alpha * hcc, "hce": hce, "hcc": hcc}
 
 
-__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "partial_path_loss")
+__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "partial_path_loss", "path_set_loss")
