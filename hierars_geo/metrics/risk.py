@@ -1,0 +1,102 @@
+"""Thresholds that keep a promise: of all pixels shown, at most a share is wrong.
+
+Pixels beside each other are wrong together, so blocks of ground count, not pixels. For one threshold, block i
+shows the share S_i of the largest block's pixels and W_i of them are wrong. The risk E[W] / E[S] is at most
+``risk`` where E[W - risk * S] <= 0, the mean of a number within [-risk, 1 - risk]: its test is that of a
+bounded mean by betting (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86:1, to one side). Which threshold
+is taken is a choice among many tests: fixed sequences that start at several thresholds, each with its part of
+``delta``, keep the probability of any wrong promise below it (learn then test, Angelopoulos et al. 2021,
+arXiv 2110.01052). It holds for blocks drawn as those it was found on were.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, OptionError
+
+#: Thresholds that sequences start at, in the order of the confidence that they ask for.
+STARTS = (0.99, 0.95, 0.9, 0.8, 0.6)
+
+#: Part of its capital that a bet may risk at most.
+_BOLDEST = 0.75
+
+
+def mean_p_value(values: NDArray[np.float64], bound: float) -> float:
+    """Test whether a bounded mean reaches a bound, by betting against it.
+
+    Args:
+        values: (n,) draws within 0..1, independent and of one distribution.
+        bound: Mean under the hypothesis that is tested, 0 < bound < 1: the mean is at least that.
+
+    Returns:
+        Probability of such draws, or of ones that speak against the hypothesis more, where it holds: at most
+        this, 0..1. It is valid for every n.
+    """
+    count = np.arange(1, len(values) + 1)
+    mean = (0.5 + np.cumsum(values)) / (count + 1)
+    variance = (0.25 + np.cumsum((values - mean) ** 2)) / (count + 1)
+    before = np.concatenate([[0.25], variance[:-1]])  # a bet knows only what came before
+    bet = np.sqrt(2 * math.log(20) / (before * len(values)))
+    bet = np.minimum(bet, _BOLDEST / (1 - bound))
+    capital = np.cumsum(np.log1p(-bet * (values - bound)))
+    return float(min(1.0, math.exp(-max(0.0, capital.max(initial=0.0)))))
+
+
+def blocks_needed(risk: float, delta: float) -> int:
+    """Fewest blocks that a promise can be found on: all of them shown whole, and all of it right."""
+    needed = 1
+    while mean_p_value(np.zeros(needed), risk) > delta / len(STARTS):
+        needed += 1
+    return needed
+
+
+def promised_threshold(
+    wrong: NDArray[np.integer],
+    shown: NDArray[np.integer],
+    thresholds: Sequence[float],
+    risk: float,
+    delta: float = 0.1,
+    seed: int = 0,
+) -> float | None:
+    """Find the lowest threshold at which, of all pixels shown, at most a share of ``risk`` is wrong.
+
+    Args:
+        wrong: (n, K) pixels of each block that are shown and wrong, by threshold.
+        shown: (n, K) pixels of each block that are shown.
+        thresholds: (K,) least confidence of what is shown, falling.
+        risk: Share of the shown pixels that may be wrong, 0 < risk < 1.
+        delta: Probability with which the promise may fail for the draw of the blocks, 0 < delta < 1.
+        seed: Order in which the blocks are looked at.
+
+    Returns:
+        The threshold, None where none keeps the promise.
+
+    Raises:
+        OptionError: ``risk`` or ``delta`` is out of range.
+        DataError: There are fewer blocks than any promise needs; how many it takes is said.
+    """
+    if not (0 < risk < 1 and 0 < delta < 1):
+        raise OptionError(f"Expected risk and delta within 0..1, but got {risk} and {delta}.")
+    needed = blocks_needed(risk, delta)
+    if len(shown) < needed:
+        raise DataError(
+            f"Expected at least {needed} blocks of labelled ground for a risk of {risk:g}, but got "
+            f"{len(shown)}. Keep more ground apart, take smaller blocks, or promise less."
+        )
+    order = np.random.default_rng(seed).permutation(len(shown))
+    largest = max(int(np.max(shown)), 1)
+    loss = (np.asarray(wrong, dtype=np.float64) - risk * np.asarray(shown)) / largest + risk
+    found = None
+    for start in STARTS:
+        for column in np.flatnonzero(np.asarray(thresholds) <= start):
+            if mean_p_value(loss[order, column], risk) > delta / len(STARTS):
+                break
+            here = thresholds[int(column)]
+            found = here if found is None else min(found, here)
+    return found
+
+
+__all__ = ("STARTS", "blocks_needed", "mean_p_value", "promised_threshold")
