@@ -95,10 +95,10 @@ def test_is_accepted_and_opens_with_what_is_known_of_it(config):
 
 def test_a_misspelled_option_is_refused(tmp_path):
     content = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
-    content["data"]["init_args"]["chip_sizes"] = 64
+    content["data"]["init_args"]["chips"]["sizes"] = 64
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(OptionError, match="chip_sizes"):
+    with pytest.raises(OptionError, match="sizes"):
         parse_training_config(wrong)
 
 
@@ -111,7 +111,7 @@ def test_whdld_is_read_with_the_groups_of_its_own_tree(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(tmp_path / folder / f"wh{number:04d}.png")
     config = yaml.safe_load((EXPERIMENTS / "whdld" / "segnext_b_bhccm.yaml").read_text(encoding="utf-8"))
     monkeypatch.chdir(ROOT)  # as the head of the file says
-    options = config["data"]["init_args"] | {"root": str(tmp_path), "num_workers": 0, "chip_size": 32}
+    options = config["data"]["init_args"] | {"root": str(tmp_path), "loader": {}, "chips": {"size": 32}}
     data = PublishedDataModule(**options)
     batch = next(iter(data.train_dataloader()))
     assert data.taxonomy.num_classes == (4, 6)
@@ -148,16 +148,19 @@ def _train_a_step(config, scenes, tmp_path, shrink):
     files = {
         "images": [f"{scenes}/train_0/train_0_{suffix}.tif"],
         "labels": [f"{scenes}/train_0/train_0_labels.tif"],
-        "test_images": [f"{scenes}/test_0/test_0_{suffix}.tif"],
-        "test_labels": [f"{scenes}/test_0/test_0_labels.tif"],
+        "splits": {
+            "val_fraction": 0.0,
+            "test_images": [f"{scenes}/test_0/test_0_{suffix}.tif"],
+            "test_labels": [f"{scenes}/test_0/test_0_labels.tif"],
+        },
     }
-    kept = {"mean", "std", "normalization", "augment", "scale_range", "gain", "max_class_share"}
+    kept = {"normalization", "augmentation"}
     content["data"] = {
         "class_path": "hierars_geo.datamodules.SceneDataModule",
         "init_args": {key: value for key, value in data.items() if key in kept}
         | files
-        | {"sensor": sensor if sensor in IMAGES else "sentinel2", "taxonomy": "mm5b", "val_fraction": 0.0}
-        | {"chip_size": 64, "batch_size": 2, "chips_per_epoch": 2},
+        | {"sensor": sensor if sensor in IMAGES else "sentinel2", "taxonomy": "mm5b"}
+        | {"chips": data["chips"] | {"size": 64, "per_epoch": 2}, "loader": {"batch_size": 2}},
     }
     model["encoder_weights"] = None
     if shrink:

@@ -82,9 +82,11 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         4,
         {
             "source": "gaofen2",
-            "chip_size": 640,
-            "mean": [412.63, 317.67, 243.75, 292.61],
-            "std": [42.80, 45.59, 54.94, 69.32],
+            "chips": {"size": 640},
+            "normalization": {
+                "mean": [412.63, 317.67, 243.75, 292.61],
+                "std": [42.80, 45.59, 54.94, 69.32],
+            },
         },
     ),
     "s2": Source(
@@ -92,8 +94,8 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         10,
         {
             "source": "sentinel2",
-            "chip_size": 512,
-            "normalization": "scale",
+            "chips": {"size": 512},
+            "normalization": {"method": "scale"},
         },
     ),
     "google": Source(
@@ -101,9 +103,8 @@ MM5B_SOURCES: Final[dict[str, Source]] = {
         3,
         {
             "source": "google_earth",
-            "chip_size": 896,
-            "mean": [123.675, 116.28, 103.53],
-            "std": [58.395, 57.12, 57.375],
+            "chips": {"size": 896},
+            "normalization": {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
         },
     ),
 }
@@ -152,9 +153,8 @@ def _whdld() -> list[Experiment]:
         "init_args": {
             "dataset": "experiments/whdld/record.yaml",
             "root": "data/WHDLD",
-            "chip_size": 256,
-            "mean": [123.675, 116.28, 103.53],
-            "std": [58.395, 57.12, 57.375],
+            "chips": {"size": 256},
+            "normalization": {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
         },
     }
     return [
@@ -218,12 +218,9 @@ def _experiment(
             "class_path": data["class_path"],
             "init_args": {
                 **data["init_args"],
-                "batch_size": 8,
-                "chips_per_epoch": 8_000,
-                "num_workers": 8,
-                "augment": True,
-                "scale_range": [0.5, 2.0],
-                "max_class_share": 0.75,
+                "chips": data["init_args"]["chips"] | {"per_epoch": 8_000, "max_class_share": 0.75},
+                "augmentation": {"flips": True, "scale_range": [0.5, 2.0]},
+                "loader": {"batch_size": 8, "num_workers": 8},
             },
         },
     }

@@ -29,18 +29,23 @@ _GEWATA_DATA: Final[dict[str, Any]] = {
     "images": [f"{_GEWATA}/GewataB1-5_7.tif"],
     "labels": [f"{_GEWATA}/lulcGewata.tif"],
     "taxonomy": "gewata",
-    "train_region": [808755, 817635, 831975, 852945],
-    "test_region": [831975, 817635, 855195, 852945],
-    "gain": 0.15,
+    "splits": {
+        "train_region": [808755, 817635, 831975, 852945],
+        "test_region": [831975, 817635, 855195, 852945],
+    },
+    "augmentation": {"flips": True, "gain": 0.15},
 }
 _SYNTHETIC_DATA: Final[dict[str, Any]] = {
     "sensor": "sentinel2",
     "images": [f"scenes/train_{n}/train_{n}_S2.tif" for n in (0, 1)],
     "labels": [f"scenes/train_{n}/train_{n}_labels.tif" for n in (0, 1)],
-    "test_images": ["scenes/test_0/test_0_S2.tif"],
-    "test_labels": ["scenes/test_0/test_0_labels.tif"],
     "taxonomy": "mm5b",
-    "val_fraction": 0.0,
+    "splits": {
+        "val_fraction": 0.0,
+        "test_images": ["scenes/test_0/test_0_S2.tif"],
+        "test_labels": ["scenes/test_0/test_0_labels.tif"],
+    },
+    "augmentation": {"flips": True},
 }
 
 
@@ -96,10 +101,8 @@ def _experiment(
             "class_path": "hierars_geo.datamodules.SceneDataModule",
             "init_args": {
                 **data,
-                "chip_size": 64,
-                "batch_size": 8,
-                "chips_per_epoch": 3200,
-                "augment": True,
+                "chips": {"size": 64, "per_epoch": 3200},
+                "loader": {"batch_size": 8},
             },
         },
     }

@@ -12,7 +12,13 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
 from ..accuracy.evaluation import evaluate_classifier, evaluate_maps
-from ..datamodules.datamodule import SceneDataModule
+from ..datamodules import (
+    AugmentationOptions,
+    ChipOptions,
+    LoaderOptions,
+    SceneDataModule,
+    SplitOptions,
+)
 from ..errors import OptionError
 from ..metrics import HierarchicalScores
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
@@ -125,15 +131,14 @@ def _data_module(options: DemoOptions, train: list[SceneFiles], test: SceneFiles
     return SceneDataModule(
         images=[str(files.images[_SENSOR]) for files in train],
         labels=[str(files.labels) for files in train],
-        test_images=[str(test.images[_SENSOR])],
-        test_labels=[str(test.labels)],
         taxonomy="mm5b",
         sensor=_SENSOR,
-        chip_size=options.chip_size,
-        batch_size=8,
-        chips_per_epoch=8 * options.steps,
-        val_fraction=0.0,
-        augment=True,
+        splits=SplitOptions(
+            val_fraction=0.0, test_images=[str(test.images[_SENSOR])], test_labels=[str(test.labels)]
+        ),
+        chips=ChipOptions(size=options.chip_size, per_epoch=8 * options.steps),
+        augmentation=AugmentationOptions(flips=True),
+        loader=LoaderOptions(batch_size=8),
         seed=options.seed,
     )
 

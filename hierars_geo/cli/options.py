@@ -40,7 +40,7 @@ def _in_our_words(message: str) -> str:
         r"Expected \1 to be a \2, but got \3",
         text,
     )
-    return text.rstrip(" .")
+    return re.sub(r'Parser key "([^"]+)": ', r"\1: ", text).rstrip(" .")
 
 
 class CommandParser(OneLineErrors, ArgumentParser):

@@ -136,8 +136,8 @@ class TrainingCLI(LightningCLI):
         self.before_fit()
         if "val" not in self.datamodule.parts:
             raise OptionError(
-                "Expected ground to validate on, but got none. Give val_images and val_labels, val_region or "
-                "val_fraction."
+                "Expected ground to validate on, but got none. Give splits a val_fraction, a val_region, or "
+                "val_images and val_labels."
             )
 
     def before_test(self) -> None:

@@ -1,18 +1,30 @@
 """Data modules of published data sets: name the folder, and the catalog knows the rest."""
 
-from collections.abc import Iterable
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
+from affine import Affine
+from rasterio.io import DatasetReader
+
 from ..errors import OptionError, RasterError
 from ..samplers.splits import SplitName
+from ..scenes.bad_files import map_all
+from ..scenes.dataset import open_dataset
+from ..scenes.handles import opening_env
+from ..scenes.notices import notice
 from ..taxonomy.dataset_records import RECORD_FILE, read_record
-from .chip_plane import place_pairs
-from .data_options import SensorName
 from .datamodule import SceneDataModule
-from .layouts import deal, find_pairs, source_of
+from .layouts import ScenePair, deal, find_pairs, source_of
+from .options import SplitOptions
+from .source_options import ReadingOptions, SensorName, SourceOptions, as_group
 
 MM5BSource: TypeAlias = Literal["gaofen2", "sentinel2", "google_earth"]
+#: An engineering CRS: metres, but of no place on the Earth.
+_PLANE = 'LOCAL_CS["chips without a place on the ground",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
 #: Where the images of a split stand among the options.
 _KEYS: dict[SplitName, str] = {"train": "images", "val": "val_images", "test": "test_images"}
 
@@ -21,14 +33,17 @@ class PublishedDataModule(SceneDataModule):
     """One source of a data set of the catalog, or of a record of one's own; or several, stacked.
 
     Where the folders or lists of the data set make no split of a name, it is dealt from the other pairs by
-    ``val_fraction``, ``test_fraction`` and ``seed``, image by image. Images without a CRS are read as chips:
-    :func:`~hierars_geo.datamodules.chip_plane.place_pairs`. Of several sources, the first gives labels and
-    splits; the images of the others are read wherever they show that ground.
+    ``splits.val_fraction``, ``splits.test_fraction`` and ``seed``, image by image. Images without a CRS are
+    read as chips: :func:`~hierars_geo.datamodules.published.place_pairs`. Of several sources, the first gives
+    labels and splits; the images of the others are read wherever they show that ground.
 
     Args:
         dataset: Name in ``data_catalog/datasets``, or the path of such a YAML file.
         root: Folder of the data set.
         source: Source of the record, or a list of them (default: the only one).
+        reading: How images are read.
+        splits: How the pairs without a split are dealt.
+        seed: Decides splits, chips and augmentation.
         **kwargs: As :class:`SceneDataModule`.
 
     Raises:
@@ -43,6 +58,9 @@ class PublishedDataModule(SceneDataModule):
         dataset: str,
         root: str,
         source: str | list[str] | None = None,
+        reading: ReadingOptions = ReadingOptions(),
+        splits: SplitOptions = SplitOptions(),
+        seed: int = 0,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         sources = source if isinstance(source, list) else [source]
@@ -59,39 +77,46 @@ class PublishedDataModule(SceneDataModule):
                 f"Expected images of several sources to have a CRS, but those of {first} have none (in "
                 f"{root}). Name one source, or assign the CRS."
             )
-        parts = deal(
-            pairs, kwargs.get("val_fraction", 0.2), kwargs.get("test_fraction", 0.2), kwargs.get("seed", 0)
-        )
+        splits = as_group(SplitOptions, splits)
+        parts = deal(pairs, splits.val_fraction, splits.test_fraction, seed)
         own = {_KEYS[name]: [pair.image for pair in chosen] for name, chosen in parts.items() if chosen}
+        labels = {name: [pair.label for pair in chosen] for name, chosen in parts.items()}
+        sensor = cast(SensorName, found.sensor)
         stacked = None
         if others:
-            options = kwargs.pop("image_options", None) or {}
             stacked = [
-                {"name": first, "sensor": found.sensor, "image_options": options, **own},
-                *(_elsewhere(dataset, root, name, own) | {"image_options": options} for name in others),
+                SourceOptions(sensor=sensor, name=first, reading=reading, **own),
+                *(_elsewhere(dataset, root, name, own, reading) for name in others),
             ]
-            own = {}
+            own, reading = {}, ReadingOptions()
         super().__init__(
             images=own.get("images"),
-            sensor=cast(SensorName, found.sensor),
-            sources=stacked,
-            val_images=own.get("val_images"),
-            test_images=own.get("test_images"),
-            labels=[pair.label for pair in parts["train"]],
+            labels=labels["train"],
             taxonomy=record.taxonomy,
-            val_labels=[pair.label for pair in parts["val"]] or None,
-            test_labels=[pair.label for pair in parts["test"]] or None,
+            sensor=sensor,
+            sources=stacked,
+            reading=reading,
+            splits=replace(
+                splits,
+                val_images=own.get("val_images"),
+                val_labels=labels["val"] or None,
+                test_images=own.get("test_images"),
+                test_labels=labels["test"] or None,
+            ),
+            seed=seed,
             **kwargs,
         )
         if are_chips:
             self.scenes.gsd_m = found.gsd_m  # nothing else can tell it
 
 
-def _elsewhere(dataset: str, root: str, source: str, keys: Iterable[str]) -> dict[str, Any]:
+def _elsewhere(
+    dataset: str, root: str, source: str, keys: Iterable[str], reading: ReadingOptions
+) -> SourceOptions:
     """Return the images of a further source: all of them for each split, since labels confine the ground."""
     images = [pair.image for pair in find_pairs(dataset, root, source)]
-    sensor = source_of(dataset, source).sensor
-    return {"name": source, "sensor": sensor, **dict.fromkeys(keys, images)}
+    sensor = cast(SensorName, source_of(dataset, source).sensor)
+    return SourceOptions(sensor=sensor, name=source, reading=reading, **dict.fromkeys(keys, images))
 
 
 class MM5BDataModule(PublishedDataModule):
@@ -147,4 +172,93 @@ class WHDLDDataModule(PublishedDataModule):
         super().__init__(dataset="whdld", root=root, **kwargs)
 
 
-__all__ = ("Crop10mDataModule", "MM5BDataModule", "PublishedDataModule", "WHDLDDataModule")
+@dataclass(frozen=True)
+class _Frame:
+    """Where an image and its label say they lie."""
+
+    shape: tuple[int, int]
+    srs: str | None
+    transform: Affine
+    label_placed: bool
+
+
+def place_pairs(pairs: Sequence[ScenePair], gsd_m: float) -> tuple[list[ScenePair], bool]:
+    """Give every image and label a place.
+
+    A label without a CRS takes that of its image. Images without one are chips: they are laid on a plane, in
+    rows and columns, with at least a chip's side between any two, so that no window shows two of them. Their
+    coordinates tell them apart and mean nothing else.
+
+    Args:
+        pairs: All pairs of a data set; the place of a chip depends on all of them, in their order.
+        gsd_m: Pixel size of chips in metres.
+
+    Returns:
+        The pairs, and whether they are chips.
+
+    Raises:
+        RasterError: A file cannot be read, a label has another size than its image, or only some of the
+            images have a CRS; all such files are named.
+    """
+    with opening_env():
+        frames = map_all(_frame, pairs)
+    loose = [frame.srs is None for frame in frames]
+    if any(loose) and not all(loose):
+        raise RasterError(
+            f"Expected all images with a CRS or none, but {sum(loose)} of {len(pairs)} have none (first: "
+            f"{pairs[loose.index(True)].image}). Assign it, or move them away."
+        )
+    if not any(loose):
+        return [_placed_label(pair, frame) for pair, frame in zip(pairs, frames, strict=True)], False
+    notice(
+        f"{pairs[0].image} and {len(pairs) - 1} more have no CRS: they are read as chips of {gsd_m:g} m "
+        "pixels without a place on the ground."
+    )
+    step_m = 2 * gsd_m * max(max(frame.shape) for frame in frames)
+    columns = math.ceil(math.sqrt(len(pairs)))
+    placed = []
+    for i, pair in enumerate(pairs):
+        row, column = divmod(i, columns)
+        transform = Affine(gsd_m, 0, column * step_m, 0, -gsd_m, -row * step_m)
+        image, label = (_at(path, _PLANE, transform) for path in (pair.image, pair.label))
+        placed.append(replace(pair, image=image, label=label))
+    return placed, True
+
+
+def _frame(pair: ScenePair) -> _Frame:
+    with open_dataset(pair.image) as image, open_dataset(pair.label) as label:
+        placed = _srs(image) is not None and _srs(label) is not None  # then each has pixels of its own
+        if not placed and image.shape != label.shape:
+            raise RasterError(
+                f"Expected a label of its image's size {image.shape}, but "
+                f"got {label.shape} (in {pair.label}). "
+                "Take the label of this image, uncut and not resampled."
+            )
+        return _Frame(image.shape, _srs(image), image.transform, placed)
+
+
+def _srs(dataset: DatasetReader) -> str | None:
+    if not dataset.crs or dataset.transform == Affine.identity():
+        return None
+    code = dataset.crs.to_epsg()
+    return f"EPSG:{code}" if code else str(dataset.crs.to_wkt())
+
+
+def _placed_label(pair: ScenePair, frame: _Frame) -> ScenePair:
+    if frame.label_placed or frame.srs is None:
+        return pair
+    return replace(pair, label=_at(pair.label, frame.srs, frame.transform))
+
+
+def _at(path: str, srs: str, transform: Affine) -> str:
+    numbers = ",".join(repr(float(number)) for number in transform.to_gdal())
+    return f"vrt://{os.path.abspath(path)}?a_srs={srs}&a_gt={numbers}"
+
+
+__all__ = (
+    "Crop10mDataModule",
+    "MM5BDataModule",
+    "PublishedDataModule",
+    "WHDLDDataModule",
+    "place_pairs",
+)

@@ -1,9 +1,12 @@
 """SceneSplits: the data sets of train, val and test that a set of options describes, without Lightning."""
 
+import csv
 import dataclasses
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import shapely
@@ -17,25 +20,28 @@ from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
 from ..datasets.statistics import BandStatistics
 from ..datasets.survey import Survey, survey
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, list_some
 from ..grid.reprojection import move
+from ..output.output import as_output_error, atomic_path, check_writable_folder
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
-from ..samplers.chosen_chips import CandidateSampler, ChosenChips
-from ..samplers.counted_once import CountedOnce
-from ..samplers.scene_split import SceneSplit
-from ..samplers.splits import BlockSplit, RegionSplit, SplitName, Splits, centre_gsd_m, check_no_leak
+from ..samplers.chips import CandidateSampler, ChosenChips, CoveringChips
+from ..samplers.splits import (
+    BlockSplit,
+    RegionSplit,
+    SceneSplit,
+    SplitName,
+    Splits,
+    centre_gsd_m,
+    check_no_leak,
+)
 from ..scenes.notices import notice
 from ..taxonomy import Taxonomy
 from ..types import Bounds, ReadRecipe
-from .data_options import DataOptions, Region, SeparateScenes, SourceOptions
+from .options import DataOptions, Region
+from .source_options import SourceOptions
 
-#: What label_options, image_options and pairing of the data may hold.
-_OPTIONS = {
-    "label_options": frozenset(signature(open_labels).parameters) - {"paths", "taxonomy"},
-    "image_options": frozenset({"crs", "harmonize", "max_open_files", "on_error", "res", "resampling"}),
-    "pairing": frozenset({"days", "grid", "min_valid", "time"}),
-}
+_LOG = logging.getLogger(__name__)
 
 
 class SceneSplits:
@@ -60,17 +66,12 @@ class SceneSplits:
 
     def _open(self, images: Sequence[Sequence[str]], labels: Sequence[str]) -> SceneIntersection:
         o = self.options
-        _check("label_options", o.label_options)
-        _check("pairing", o.pairing)
         scenes = [_open_images(source, paths) for source, paths in zip(o.sources, images, strict=True)]
-        truth = open_labels(labels, self.taxonomy, **o.label_options)
-        pairing = dict(o.pairing)
-        if isinstance(pairing.get("grid"), list):
-            pairing["grid"] = tuple(pairing["grid"])
+        truth = open_labels(labels, self.taxonomy, **vars(o.label_options))
         together: Operand = scenes[0]
         for others in scenes[1:]:
             together = SceneIntersection(together, others)
-        return SceneIntersection(together, truth, **pairing)
+        return SceneIntersection(together, truth, **vars(o.pairing))
 
     @cached_property
     def gsd_m(self) -> float:
@@ -81,20 +82,20 @@ class SceneSplits:
     def read_recipe(self) -> ReadRecipe:
         """How the scenes are read; sensor, nodata and resampling of several sources where they agree."""
         sources = self.options.sources
-        sensors, nodata = {s.sensor for s in sources}, {s.nodata for s in sources}
-        resampling = {s.image_options.get("resampling", "bilinear") for s in sources}
+        nodata = {source.reading.nodata for source in sources}
+        resampling = {source.reading.resampling for source in sources}
         return ReadRecipe(
             bands=tuple(self.dataset.bands),
-            sensor=sensors.pop() if len(sources) == 1 else None,
+            sensor=sources[0].sensor if len(sources) == 1 else None,
             nodata=nodata.pop() if len(nodata) == 1 else None,
-            harmonize=any(s.image_options.get("harmonize", False) for s in sources),
+            harmonize=any(source.reading.harmonize for source in sources),
             resampling=resampling.pop() if len(resampling) == 1 else "bilinear",
         )
 
     @cached_property
     def ground(self) -> Splits:
         """Ground of each split within :attr:`dataset`."""
-        split = self.options.split
+        split = self.options.splits
         if split.file is not None:
             return RegionSplit(buffer_m=split.buffer_m, file=split.file).split(self.dataset)
         if any(region is not None for region in split.regions):
@@ -107,7 +108,7 @@ class SceneSplits:
             return Splits(shapely.union_all(list(self.dataset.index.geometry)), None, None)
         if split.by == "scenes":
             return SceneSplit(split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
-        block_m = split.block_m or 2 * self.options.chip_size * self.gsd_m
+        block_m = split.block_m or 2 * self.options.chips.size * self.gsd_m
         return BlockSplit(block_m, split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
 
     @cached_property
@@ -123,14 +124,15 @@ class SceneSplits:
         seen: dict[str, BaseGeometry] = {
             name: shapely.intersection(samplers[name].reach(), region) for name, region in self.ground.items()
         }
-        separate: dict[SplitName, SeparateScenes | None] = {
-            "val": self.options.split.val_scenes,
-            "test": self.options.split.test_scenes,
+        splits, sources = self.options.splits, self.options.sources
+        separate: dict[SplitName, tuple[list[list[str] | None], list[str] | None]] = {
+            "val": ([source.val_images for source in sources], splits.val_labels),
+            "test": ([source.test_images for source in sources], splits.test_labels),
         }
-        for name, scenes in separate.items():
-            if scenes is None:
+        for name, (images, labels) in separate.items():
+            if not labels:
                 continue
-            part = self._open(scenes.images, scenes.labels)
+            part = self._open([paths or [] for paths in images], labels)
             if part.bands != self.dataset.bands:
                 raise DataError(
                     f"Expected {name} scenes with bands {', '.join(self.dataset.bands)}, "
@@ -139,25 +141,25 @@ class SceneSplits:
             parts[name] = part
             outline = shapely.union_all(list(part.index.geometry))
             seen[name] = move(outline, part.crs, self.dataset.crs)
-        if self.options.split.leak_check:
+        if splits.leak_check:
             check_no_leak(seen)
         return parts
 
     def _check_size(self, train: ChipSampler) -> None:
-        side = self.options.chip_size
+        side = self.options.chips.size
         largest = max(min(part.pixels.extent.height, part.pixels.extent.width) for part in train.ground)
         if largest < side:
             notice(
                 f"No piece of training ground is as large as a chip of {side} px (the largest is {largest} "
-                "px wide): every chip is padded, which trains slowly. Choose a smaller chip_size or larger "
+                "px wide): every chip is padded, which trains slowly. Choose smaller chips or larger "
                 "blocks."
             )
 
     def _plain_sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
         o = self.options
         if name == "train":
-            return RandomChipSampler(part, o.read_px, o.chips_per_epoch, o.seed)
-        return GridChipSampler(part, o.chip_size)
+            return RandomChipSampler(part, o.read_px, o.chips.per_epoch, o.seed)
+        return GridChipSampler(part, o.chips.size)
 
     def sampler(self, part: SceneIntersection, name: SplitName) -> ChipSampler:
         """Return the sampler of a split: random chips to train on, a covering grid otherwise."""
@@ -165,14 +167,14 @@ class SceneSplits:
         if name != "train" or o.chips.sampler == "random":
             return self._plain_sampler(part, name)
         rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
-        return BalancedChipSampler(part, o.read_px, o.chips_per_epoch, self.label_index, rates, o.seed)
+        return BalancedChipSampler(part, o.read_px, o.chips.per_epoch, self.label_index, rates, o.seed)
 
     def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
         """Return what a loader reads chips from, and its sampler."""
         part = self.parts[name]
         sampler = self.sampler(part, name)
         if isinstance(sampler, GridChipSampler):
-            grid = CountedOnce(part, sampler)
+            grid = CoveringChips(part, sampler)
             return grid, SequentialSampler(grid)
         rules = self.options.chips.rules
         if rules.any and isinstance(sampler, RandomChipSampler):
@@ -182,13 +184,13 @@ class SceneSplits:
     @cached_property
     def cache(self) -> ResultCache:
         """Where results are kept."""
-        return ResultCache(self.options.cache_dir)
+        return ResultCache(self.options.loader.cache_dir)
 
     @cached_property
     def label_index(self) -> LabelIndex:
         """Where the classes lie in the training ground."""
         part = self.parts["train"]
-        block_px = max(1, min(64, self.options.chip_size // 4))
+        block_px = max(1, min(64, self.options.chips.size // 4))
 
         def build() -> dict[str, Any]:
             return LabelIndex.build(part, self.taxonomy, block_px, description="index the labels").to_arrays()
@@ -208,14 +210,14 @@ class SceneSplits:
 
     def _survey(self, name: SplitName) -> Survey:
         part, o = self.parts[name], self.options
-        settings = {"with_bands": name == "train", "max_windows": o.statistics_windows}
+        settings = {"with_bands": name == "train", "max_windows": o.normalization.max_windows}
 
         def read() -> dict[str, Any]:
             return survey(
                 part,
                 self.taxonomy,
                 with_bands=name == "train",
-                max_windows=o.statistics_windows,
+                max_windows=o.normalization.max_windows,
                 description=f"statistics of {name}",
             ).to_dict()
 
@@ -227,9 +229,9 @@ class SceneSplits:
     def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
         o = self.options
         own = {
-            "sources": [[s.name, s.sensor, s.nodata, dict(s.image_options)] for s in o.sources],
-            "label_options": dict(o.label_options),
-            "pairing": dict(o.pairing),
+            "sources": [[s.name, s.sensor, vars(s.reading)] for s in o.sources],
+            "label_options": vars(o.label_options),
+            "pairing": vars(o.pairing),
         }
         return data_key(part, **own, **settings)
 
@@ -248,12 +250,12 @@ class SceneSplits:
     @cached_property
     def mean(self) -> tuple[float, ...]:
         """What the model subtracts, per band, in stored values."""
-        o = self.options
+        o = self.options.normalization
         if o.mean is not None:
             return self._per_band(o.mean, "mean")
-        if o.normalization == "statistics":
+        if o.method == "statistics":
             return tuple(float(value) for value in self.statistics.mean)
-        if o.normalization == "percentile":
+        if o.method == "percentile":
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
             return tuple(float(value) for value in (low + high) / 2)
         return (0.0,) * len(self.dataset.bands)
@@ -261,16 +263,16 @@ class SceneSplits:
     @cached_property
     def std(self) -> tuple[float, ...]:
         """What the model divides by, per band, in stored values; 1 for a constant band."""
-        o = self.options
+        o = self.options.normalization
         if o.std is not None:
             return self._per_band(o.std, "std")
-        if o.normalization == "statistics":
+        if o.method == "statistics":
             return tuple(float(value) or 1.0 for value in self.statistics.std)
-        if o.normalization == "percentile":
+        if o.method == "percentile":
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
             return tuple(float(value) or 1.0 for value in (high - low) / 2)
         return tuple(
-            1.0 if o.normalization == "none" else float(o.scale or image.sensor.scale)
+            1.0 if o.method == "none" else float(o.scale or image.sensor.scale)
             for image in self.dataset.images
             if isinstance(image, SceneRaster)
             for _ in image.bands
@@ -291,20 +293,8 @@ class SceneSplits:
             part.close()
 
 
-def _check(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that there are not."""
-    unknown = sorted(set(options) - _OPTIONS[name])
-    if unknown:
-        raise OptionError(
-            f"Expected {name} to be of {', '.join(sorted(_OPTIONS[name]))}, but got {', '.join(unknown)}."
-        )
-
-
 def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster:
-    _check("image_options", source.image_options)
-    scenes = IMAGE_CLASSES[source.sensor](
-        list(paths), bands=source.bands, nodata=source.nodata, **source.image_options
-    )
+    scenes = IMAGE_CLASSES[source.sensor](list(paths), bands=source.bands, **vars(source.reading))
     scenes.name = source.name or scenes.name
     return scenes
 
@@ -321,4 +311,69 @@ def _as_region(region: Region, name: str) -> Bounds | str:
     return left, bottom, right, top
 
 
-__all__ = ("SceneSplits",)
+def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
+    """Write ``class_histograms.csv``, ``class_histograms.json`` and ``statistics.json``, and log a summary.
+
+    Args:
+        folder: Made where it is missing.
+        surveys: By split.
+        taxonomy: Tree of the labels.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    target = check_writable_folder(folder)
+    rows = _rows(surveys, taxonomy)
+    with (
+        atomic_path(target / "class_histograms.csv") as path,
+        as_output_error(target / "class_histograms.csv"),
+        path.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    windows = {
+        name: {"windows_read": found.windows, "windows_in_all": found.windows_in_all}
+        for name, found in surveys.items()
+    }
+    _write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
+    bands = {name: found.bands.to_dict() for name, found in surveys.items() if found.bands is not None}
+    _write_json(target / "statistics.json", bands)
+    if any(sum(found.classes[0]) for found in surveys.values()):  # a training on nothing is refused in a line
+        _log_summary(surveys, taxonomy)
+
+
+def _log_summary(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
+    names = taxonomy.class_names(taxonomy.num_levels)
+    for split, found in surveys.items():
+        leaves = found.classes[-1]
+        missing = [name for name, count in zip(names, leaves, strict=True) if not count]
+        without = f", without {list_some(missing)}" if missing else ""
+        present = len(leaves) - len(missing)
+        labelled = sum(found.classes[0])
+        _LOG.info(
+            "%s: %d labelled pixels, %d of %d classes%s", split, labelled, present, len(leaves), without
+        )
+
+
+def _rows(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """One row per level and class: pixels and share of every split."""
+    rows = []
+    for level, level_name in enumerate(taxonomy.level_names, start=1):
+        names, values = taxonomy.class_names(level), taxonomy.class_values(level)
+        for index, (name, value) in enumerate(zip(names, values, strict=True)):
+            row: dict[str, Any] = {"level": level_name, "value": value, "class": name}
+            for split, found in surveys.items():
+                counts = found.classes[level - 1]
+                row[f"{split}_px"] = counts[index]
+                row[f"{split}_share"] = round(counts[index] / max(1, sum(counts)), 6)
+            rows.append(row)
+    return rows
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with atomic_path(path) as unfinished, as_output_error(path):
+        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+__all__ = ("SceneSplits", "write_split_report")

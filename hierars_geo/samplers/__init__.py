@@ -2,10 +2,8 @@
 
 from .balanced_sampler import BalancedChipSampler, class_rates
 from .chip_samplers import GridChipSampler, RandomChipSampler
-from .chosen_chips import CandidateSampler, ChipRules, ChosenChips
-from .counted_once import CountedOnce
-from .scene_split import SceneSplit
-from .splits import BlockSplit, RegionSplit, Splits, check_no_leak
+from .chips import CandidateSampler, ChipRules, ChosenChips, CoveringChips
+from .splits import BlockSplit, RegionSplit, SceneSplit, Splits, check_no_leak
 
 __all__ = (
     "BalancedChipSampler",
@@ -13,7 +11,7 @@ __all__ = (
     "CandidateSampler",
     "ChipRules",
     "ChosenChips",
-    "CountedOnce",
+    "CoveringChips",
     "GridChipSampler",
     "RandomChipSampler",
     "RegionSplit",

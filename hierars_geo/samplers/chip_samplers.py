@@ -170,7 +170,7 @@ class GridChipSampler(ChipSampler):
 
     Attributes:
         chips: The chips, and which pixels each of them owns, so that scores count no pixel twice (see
-            :class:`CountedOnce`).
+            :class:`CoveringChips`).
 
     Raises:
         OptionError: A size or stride is out of range.

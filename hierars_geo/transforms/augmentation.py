@@ -26,6 +26,7 @@ class ChipAugmentation:
             not. It stands for another sun, haze and season.
         size_px: Side of the chips to return, which are cropped at random; None for that of the chips given.
         radiometry: Brightness, contrast, noise and missing bands; None for none.
+        flips: Whether chips are flipped and turned by quarters.
 
     Raises:
         OptionError: The range is not 0 < low <= high, or the gain is not 0 <= gain < 1.
@@ -37,6 +38,7 @@ class ChipAugmentation:
         gain: float = 0.0,
         size_px: int | None = None,
         radiometry: Radiometry | None = None,
+        flips: bool = True,
     ) -> None:
         if not 0 <= gain < 1:
             raise OptionError(f"Expected gain to be 0 <= gain < 1, but got {gain}.")
@@ -46,6 +48,7 @@ class ChipAugmentation:
         self.gain = gain
         self.size_px = size_px
         self.radiometry = radiometry
+        self.flips = flips
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """Augment a batch.
@@ -67,10 +70,10 @@ class ChipAugmentation:
         if self.scale_range is not None or tuple(size) != tuple(image.shape[-2:]):
             scales = self.scale_range or (1.0, 1.0)
             image, mask, valid = _scaled(image, mask, valid, scales, (size[0], size[1]), generator)
-        if image.shape[-1] == image.shape[-2]:
+        if self.flips and image.shape[-1] == image.shape[-2]:
             turns = torch.randint(4, (len(image),), generator=generator).to(image.device)
             image, mask, valid = (_quarter_turns(layer, turns) for layer in (image, mask, valid))
-        for flip in (hflip, vflip):
+        for flip in (hflip, vflip) if self.flips else ():
             chosen = (torch.rand(len(image), generator=generator) < 0.5).to(image.device)
             image, mask, valid = (_flipped(layer, chosen, flip) for layer in (image, mask, valid))
         if self.gain:

@@ -194,10 +194,11 @@ def test_training_opens_what_was_written(assembled, source):
     assert data["class_path"] == "hierars_geo.datamodules.SceneDataModule"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = SceneDataModule(**data["init_args"], batch_size=2, chips_per_epoch=4)
+        chips = {**data["init_args"].pop("chips"), "per_epoch": 4}
+        module = SceneDataModule(**data["init_args"], chips=chips, loader={"batch_size": 2})
         module.setup("fit")
         batch = next(iter(module.train_dataloader()))
-    assert batch["image"].shape[-1] == data["init_args"]["chip_size"]
+    assert batch["image"].shape[-1] == chips["size"]
     assert (batch["mask"] >= 0).any()
 
 
@@ -237,7 +238,7 @@ def test_bad_input_is_said_in_one_line_and_leaves_nothing(scenes, tmp_path):
 
 @pytest.mark.parametrize("source", ["gaofen2", "google_earth", ["sentinel2", "gaofen2"]])
 def test_the_module_of_mm5b_reads_what_was_written(assembled, source):
-    options = {"chip_size": 32, "batch_size": 2, "chips_per_epoch": 4}
+    options = {"chips": {"size": 32, "per_epoch": 4}, "loader": {"batch_size": 2}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = MM5BDataModule(str(assembled), source=source, **options)

@@ -31,7 +31,7 @@ class Workplace:
         return f"{scene}_labels.tif"
 
     def config(self, folder: Path, **changes: Any) -> str:
-        """Write a configuration; ``data__chip_size=16`` changes an option, ``trainer__max_steps`` too."""
+        """Write a configuration; ``data__chips__size=16`` changes an option, ``trainer__max_steps`` too."""
         content = {
             "model": {
                 "class_path": "hierars_geo.tasks.BHCCMTask",
@@ -50,9 +50,8 @@ class Workplace:
                     "images": [self.image(self.train)],
                     "labels": [self.labels(self.train)],
                     "taxonomy": "mm5b",
-                    "chip_size": 32,
-                    "batch_size": 2,
-                    "chips_per_epoch": 20,
+                    "chips": {"size": 32, "per_epoch": 20},
+                    "loader": {"batch_size": 2},
                 },
             },
             "trainer": {
@@ -70,8 +69,10 @@ class Workplace:
             },
         }
         for key, value in changes.items():
-            section, option = key.split("__", 1)
+            section, *groups, option = key.split("__")
             options = content[section] if section == "trainer" else content[section]["init_args"]
+            for group in groups:
+                options = options.setdefault(group, {})
             options[option] = value
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "config.yaml"

@@ -6,7 +6,9 @@ import pickle
 import re
 import signal
 import threading
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ import rasterio
 import torch
 
 from hierars_geo.cli import main
+from hierars_geo.cli.training import MOVED_KEYS
+from hierars_geo.datamodules import SceneDataModule
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -226,10 +230,10 @@ FIT_CASES = [
     ({"data__sensor": "nope"}, 2, "sensor .*'sentinel2', .*but got nope"),
     ({"data__taxonomy": "nope"}, 1, "but got 'nope'. Did you mean"),
     ({"data__bands": ["B99"]}, 2, "but got B99"),
-    ({"data__chip_size": -1}, 2, "Expected chip_size to be >= 1, but got -1"),
-    ({"data__val_fraction": 1.5}, 2, "add up to 1"),
-    ({"data__train_region": [0, 0, 1]}, 2, "train_region to be .left, bottom, right, top."),
-    ({"data__train_region": [0, 0, 1, 1]}, 1, "common ground.*region"),
+    ({"data__chips__size": -1}, 2, "Expected chips.size to be >= 1, but got -1"),
+    ({"data__splits__val_fraction": 1.5}, 2, "add up to 1"),
+    ({"data__splits__train_region": [0, 0, 1]}, 2, "train_region to be .left, bottom, right, top."),
+    ({"data__splits__train_region": [0, 0, 1, 1]}, 1, "common ground.*region"),
     ({"data__images": ["@nope.tif"]}, 1, "nope.tif to exist"),
     ({"data__images": ["@three.tif"]}, 1, "but got 3 without names .in .*three.tif"),
     ({"data__images": ["@no_crs.tif"]}, 1, "with a CRS, but got none .in .*no_crs.tif"),
@@ -237,10 +241,31 @@ FIT_CASES = [
     ({"data__images": ["@nan.tif"]}, 1, "valid pixels"),
     ({"data__labels": ["@elsewhere.tif"]}, 1, "common ground.*train_0_S2.tif.*elsewhere.tif"),
     ({"data__labels": ["@strange.tif"]}, 1, "but got 200 .in .*strange.tif"),
+    ({"data__chips__sizes": 3}, 2, "Group 'chips' does not accept option 'sizes'"),
+    (
+        {"data__chip_size": 32, "data__augment": True},
+        2,
+        "config.yaml.*flips, data: chip_size -> chips.size",
+    ),
+    ({"data__normalization": "scale"}, 2, "normalization -> normalization.method"),
+    ({"data__sources": [{"image_options": {}}]}, 2, "image_options -> reading"),
     ({"data__labels": ["@unlabelled.tif"]}, 1, "Expected training chips with labels, but got none"),
     ({"trainer__nope": 1}, 2, "trainer.nope"),
     ({"trainer__accelerator": "nope"}, 1, "nope"),
 ]
+
+
+def test_names_of_version_0_1_say_what_they_are_called_now(workplace, tmp_path, capsys):
+    config = workplace.config(tmp_path)
+    for option in (["--data.init_args.batch_size", "4"], ["--data.batch_size=4"]):
+        outcome = run(["fit", "--config", config, *option], capsys)
+        check(outcome, 2, r"the command line.*data: batch_size -> loader\.batch_size")
+    groups = {
+        name: kind for name, kind in get_type_hints(SceneDataModule.__init__).items() if is_dataclass(kind)
+    }
+    for old, new in MOVED_KEYS["data"].items():
+        group, *key = new.format(old).split(".")
+        assert set(key) <= {entry.name for entry in fields(groups[group])}
 
 
 @pytest.mark.parametrize(
@@ -275,8 +300,14 @@ ANOTHER_TREE = "taxonomy mm5b in the checkpoint, mine here .*without Stadium and
         ("fit", {}, "@nope.ckpt", 1, "nope.ckpt to be a checkpoint, but it does not exist"),
         ("fit", {}, "@half.ckpt", 1, "half.ckpt to be a PyTorch checkpoint"),
         ("validate", {}, "", 2, "Expected --ckpt_path, the model to validate"),
-        ("validate", {"data__val_fraction": 0.0}, "CKPT", 2, "Expected ground to validate on, but got none"),
-        ("test", {"data__test_fraction": 0.0}, "CKPT", 2, "Expected ground to test on, but got none"),
+        (
+            "validate",
+            {"data__splits__val_fraction": 0.0},
+            "CKPT",
+            2,
+            "Expected ground to validate on, but got none",
+        ),
+        ("test", {"data__splits__test_fraction": 0.0}, "CKPT", 2, "Expected ground to test on, but got none"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_starts_no_run(
@@ -347,7 +378,7 @@ def test_an_interrupted_prediction_keeps_its_rows_out_of_sight(inputs, tmp_path,
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as above
 def test_an_interrupted_training_leaves_no_checkpoint(workplace, tmp_path, capsys, interrupt_when):
-    config = workplace.config(tmp_path, trainer__max_steps=100000, data__chips_per_epoch=100000)
+    config = workplace.config(tmp_path, trainer__max_steps=100000, data__chips__per_epoch=100000)
     interrupt_when(lambda: any(tmp_path.rglob("metrics.csv")))
     status, lines = run(["fit", "--config", config], capsys)
     none = "No checkpoint was written yet: run it again."

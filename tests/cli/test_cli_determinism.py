@@ -14,11 +14,11 @@ from hierars_geo.models import read_checkpoint
 
 #: All that draws random numbers at once.
 RANDOM = {
-    "data__augment": True,
-    "data__scale_range": [0.5, 2.0],
-    "data__gain": 0.2,
-    "data__noise": 0.05,
-    "data__sampler": "balanced",
+    "data__augmentation__flips": True,
+    "data__augmentation__scale_range": [0.5, 2.0],
+    "data__augmentation__gain": 0.2,
+    "data__augmentation__noise": 0.05,
+    "data__chips__sampler": "balanced",
     "data__seed": 3,
     "model__dropout": 0.3,
     "model__ema_decay": 0.9,
@@ -62,7 +62,11 @@ def test_weights_do_not_depend_on_the_number_of_loader_workers(workplace, tmp_pa
     starts = {"none": (0, []), "two": (2, []), "resumed": (2, start)}
     for name, (workers, more) in starts.items():
         config = workplace.config(
-            tmp_path, data__num_workers=workers, data__chips_per_epoch=8, trainer__max_steps=6, **RANDOM
+            tmp_path,
+            data__loader__num_workers=workers,
+            data__chips__per_epoch=8,
+            trainer__max_steps=6,
+            **RANDOM,
         )
         options = [*kept, "{step}", "--checkpoint.dirpath", str(tmp_path / name), *more]
         assert main(["fit", "--config", config, *options]) == 0

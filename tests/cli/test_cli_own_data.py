@@ -42,14 +42,9 @@ data:
     labels: [labels]
     taxonomy: mine.yaml
     sensor: generic
-    chip_size: 32
-    batch_size: 2
-    chips_per_epoch: 8
-    sampler: balanced
-    max_class_share: 0.9
-    augment: true
-    brightness: 0.1
-    cache_dir: cache
+    chips: {size: 32, per_epoch: 8, sampler: balanced, max_class_share: 0.9}
+    augmentation: {flips: true, brightness: 0.1}
+    loader: {batch_size: 2, cache_dir: cache}
 """
 
 

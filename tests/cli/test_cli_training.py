@@ -16,9 +16,9 @@ from hierars_geo.cli import main
 from hierars_geo.models import RECORD_KEY, read_checkpoint
 
 ALL_AT_ONCE = {
-    "data__augment": True,
-    "data__scale_range": [0.5, 2.0],
-    "data__gain": 0.2,
+    "data__augmentation__flips": True,
+    "data__augmentation__scale_range": [0.5, 2.0],
+    "data__augmentation__gain": 0.2,
     "data__seed": 3,
     "model__ema_decay": 0.9,
     "model__layer_decay": 0.8,

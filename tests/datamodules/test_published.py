@@ -10,12 +10,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from scene_files import X0, Y0, write
 
 from hierars_geo.datamodules import Crop10mDataModule, MM5BDataModule, PublishedDataModule, WHDLDDataModule
-from hierars_geo.datamodules.chip_plane import place_pairs
 from hierars_geo.datamodules.layouts import deal, find_pairs
+from hierars_geo.datamodules.published import place_pairs
 from hierars_geo.errors import DataError, MissingFileError, OptionError, RasterError
 from hierars_geo.scenes import DataNotice
 
-SMALL = {"chip_size": 16, "batch_size": 2, "chips_per_epoch": 4, "cache_dir": None}
+SMALL = {"chips": {"size": 16, "per_epoch": 4}, "loader": {"batch_size": 2}}
 
 
 def plain(path, array, driver, **options):
@@ -52,9 +52,9 @@ def chips_of(batches):
 
 
 def test_chips_without_a_place_are_split_and_read_as_such(whdld):
-    many = {**SMALL, "chips_per_epoch": 100}
+    many = {**SMALL, "chips": {"size": 16, "per_epoch": 100}}
     with pytest.warns(DataNotice, match=r"wh0000\.jpg and 9 more have no CRS: .* chips of 2 m"):
-        data = WHDLDDataModule(str(whdld), val_fraction=0.2, test_fraction=0.3, seed=1, **many)
+        data = WHDLDDataModule(str(whdld), splits={"val_fraction": 0.2, "test_fraction": 0.3}, seed=1, **many)
     data.setup("fit")
     assert (data.bands, data.gsd_m, data.taxonomy.name) == (["red", "green", "blue"], 2, "whdld")
     val, test = chips_of(data.val_dataloader()), chips_of(data.test_dataloader())
@@ -89,7 +89,11 @@ def test_a_trainer_fits_on_chips(whdld):
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     with warnings.catch_warnings():  # the notice is tested above; Lightning's advice on workers is none here
         warnings.simplefilter("ignore")
-        data = WHDLDDataModule(str(whdld), augment=True, scale_range=[0.5, 2.0], num_workers=1, **SMALL)
+        data = WHDLDDataModule(
+            str(whdld),
+            augmentation={"flips": True, "scale_range": [0.5, 2.0]},
+            **SMALL | {"loader": {"batch_size": 2, "num_workers": 1}},
+        )
         Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet).fit(
             model, datamodule=data
         )
@@ -132,7 +136,7 @@ def test_crop10m_has_more_paths_than_leaves_and_lists_of_names(tmp_path):
     (tmp_path / "splits").mkdir()
     for name, chosen in {"train": "c0\nc1\n", "val": "c2.tif\n", "test": "c3"}.items():
         (tmp_path / f"splits/{name}.txt").write_text(chosen)
-    data = Crop10mDataModule(str(tmp_path), normalization="scale", **SMALL)
+    data = Crop10mDataModule(str(tmp_path), normalization={"method": "scale"}, **SMALL)
     with pytest.warns(DataNotice, match="name no bands"):
         data.setup("fit")
     assert (len(data.taxonomy.paths), data.std) == (5, [10_000] * 10)
@@ -187,10 +191,10 @@ def test_the_command_line_knows_them(tmp_path):
     path.write_text(
         "model: {class_path: hierars_geo.tasks.BHCCMTask}\n"
         "data: {class_path: hierars_geo.datamodules.MM5BDataModule, init_args: {root: x, source: sentinel2, "
-        "chip_size: 512, augment: true, scale_range: [0.5, 2.0]}}\n"
+        "chips: {size: 512}, augmentation: {flips: true, scale_range: [0.5, 2.0]}}}\n"
     )
     with warnings.catch_warnings():  # jsonargparse warns of names that Lightning still uses
         warnings.simplefilter("ignore")
         args = parse_training_config(path).data.init_args
-    assert (args.source, args.chip_size, args.batch_size) == ("sentinel2", 512, 8)
+    assert (args.source, args.chips.size, args.loader.batch_size) == ("sentinel2", 512, 8)
     assert "images" not in args

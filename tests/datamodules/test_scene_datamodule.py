@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from scene_files import X0, Y0, coordinates, tree, write
 
-from hierars_geo.datamodules import SceneDataModule
+from hierars_geo.datamodules import SceneDataModule, SplitOptions
 from hierars_geo.errors import DataError, HieraRSError, OptionError
 from hierars_geo.scenes import DataNotice
 from hierars_geo.taxonomy import Taxonomy
@@ -28,10 +28,13 @@ def files(tmp_path):
         "labels": [write(tmp_path / "l.tif", labels)],
         "taxonomy": str(tmp_path / "tree.yaml"),
         "sensor": "generic",
-        "chip_size": 32,
-        "batch_size": 4,
-        "chips_per_epoch": 10,
+        "chips": {"size": 32, "per_epoch": 10},
+        "loader": {"batch_size": 4},
     }
+
+
+def regions(**named):
+    return {"splits": SplitOptions(**named)}
 
 
 def test_batches_have_the_agreed_keys_types_and_shapes(files):
@@ -70,16 +73,16 @@ def test_what_a_model_needs_to_know_is_offered(files):
     )
     assert data.mean == pytest.approx([rows[inside].mean() + 1, cols[inside].mean() + 1], rel=1e-9)
     assert data.std == pytest.approx([rows[inside].std(), cols[inside].std()], rel=1e-9)
-    scaled = SceneDataModule(**files, normalization="scale", scale=10_000)
+    scaled = SceneDataModule(**files, normalization={"method": "scale", "scale": 10_000})
     assert (scaled.mean, scaled.std) == ([0, 0], [10_000, 10_000])
-    given = SceneDataModule(**files, mean=[1, 2], std=[3, 4])
+    given = SceneDataModule(**files, normalization={"mean": [1, 2], "std": [3, 4]})
     assert (given.mean, given.std) == ([1, 2], [3, 4])
     with pytest.raises(OptionError, match="std to hold 2 numbers"):
-        _ = SceneDataModule(**files, mean=[1, 2], std=[3, 0]).std
+        _ = SceneDataModule(**files, normalization={"mean": [1, 2], "std": [3, 0]}).std
 
 
 def test_splits_share_no_ground_and_no_label(files):
-    data = SceneDataModule(**files, val_fraction=0.3, test_fraction=0.2, block_m=400, seed=3)
+    data = SceneDataModule(**files, **regions(val_fraction=0.3, test_fraction=0.2, block_m=400), seed=3)
     seen = {}
     for name, loader in (
         ("train", data.train_dataloader()),
@@ -98,50 +101,52 @@ def test_splits_share_no_ground_and_no_label(files):
 
 def test_regions_and_separate_scenes(files, tmp_path):
     east = [X0 + 1000, Y0 - 1600, X0 + 2000, Y0]
-    data = SceneDataModule(**files, test_region=east)
+    data = SceneDataModule(**files, **regions(test_region=east))
     assert set(data.parts) == {"train", "test"}
     assert data.val_dataloader() == []
     assert data.parts["train"].bounds[0].stop == X0 + 1000
     with pytest.raises(OptionError, match="Expected ground to test on"):
-        SceneDataModule(**files, val_region=east).test_dataloader()
+        SceneDataModule(**files, **regions(val_region=east)).test_dataloader()
 
     far = {
         "test_images": [write(tmp_path / "far/i.tif", coordinates(40, 40), left=X0 + 9000)],
         "test_labels": [write(tmp_path / "far/l.tif", np.full((40, 40), 2, dtype=np.uint8), left=X0 + 9000)],
     }
-    data = SceneDataModule(**files, **far, val_fraction=0.25)
+    data = SceneDataModule(**files, **regions(**far, val_fraction=0.25))
     assert sum(len(b["mask"]) for b in data.test_dataloader()) == 4
     assert data.parts["train"].region.area + data.parts["val"].region.area == pytest.approx(1600 * 2000)
     again = {"test_images": files["images"], "test_labels": files["labels"]}
     with pytest.raises(DataError, match="train and test to share no ground"):
-        SceneDataModule(**files, **again).setup("fit")
-    SceneDataModule(**files, **again, leak_check=False).setup("fit")
+        SceneDataModule(**files, **regions(**again)).setup("fit")
+    SceneDataModule(**files, **regions(**again, leak_check=False)).setup("fit")
 
 
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
         ({"sensor": "landsat"}, "sensor to be one of gaofen2, generic"),
-        ({"chips_per_epoch": 3}, "fill a batch of 4"),
-        ({"chip_size": 0}, "chip_size to be >= 1"),
-        ({"mean": [1.0]}, "mean and std together"),
-        ({"test_images": ["a"]}, "test_images and test_labels together"),
-        ({"normalization": "wrong"}, "normalization to be"),
-        ({"scale_range": [0.5, 2.0]}, "augment true"),
-        ({"noise": 0.1}, "noise to come with augment true"),
-        ({"scale_range": [0.0, 2.0], "augment": True}, "scale_range to be 0 < low"),
-        ({"sampler": "fair"}, "sampler to be random or balanced"),
-        ({"sampler": "balanced", "balance": 1.5}, "balance to be 0..1"),
-        ({"sampler": "balanced", "balance": {"leaf 9": 0.5}}, "'leaf 9'"),
-        ({"max_class_share": 75}, "max_class_share"),
-        ({"split_by": "tiles"}, "split_by to be blocks or scenes"),
-        ({"split_file": "a.gpkg", "test_region": [0, 0, 1, 1]}, "split_file or regions"),
-        ({"split_file": "nonesuch.gpkg"}, "nonesuch.gpkg to be a file"),
-        ({"label_options": {"colour": True}}, "label_options to be of all_touched"),
-        ({"image_options": {"nodata": 1}}, "image_options to be of crs"),
-        ({"pairing": {"date": 1}}, "pairing to be of days, grid"),
-        ({"val_images": ["a"], "val_labels": ["b"], "val_region": [0, 0, 1, 1]}, "but got both"),
-        ({"test_region": [0, 0, 1]}, r"test_region to be \[left"),
+        ({"chips": {"per_epoch": 3}}, "fill a batch of 4"),
+        ({"chips": {"size": 0}}, "chips.size to be >= 1"),
+        ({"normalization": {"mean": [1.0]}}, "mean and std together"),
+        ({"splits": {"test_images": ["a"]}}, "test_images and test_labels together"),
+        ({"normalization": {"method": "wrong"}}, "normalization.method to be"),
+        ({"augmentation": {"scale_range": [0.5]}}, r"scale_range to be \[low, high\]"),
+        ({"augmentation": {"scale_range": [0.0, 2.0]}}, "scale_range to be 0 < low"),
+        ({"chips": {"sampler": "fair"}}, "sampler to be random or balanced"),
+        ({"chips": {"sampler": "balanced", "balance": 1.5}}, "balance to be 0..1"),
+        ({"chips": {"size": 32, "sampler": "balanced", "balance": {"leaf 9": 0.5}}}, "'leaf 9'"),
+        ({"chips": {"max_class_share": 75}}, "max_class_share"),
+        ({"splits": {"by": "tiles"}}, "splits.by to be blocks or scenes"),
+        ({"splits": {"file": "a.gpkg", "test_region": [0, 0, 1, 1]}}, "splits.file or regions"),
+        ({"splits": {"file": "nonesuch.gpkg"}}, "nonesuch.gpkg to be a file"),
+        ({"label_options": {"colour": True}}, "LabelOptions to be of all_touched, .* but got colour"),
+        ({"reading": {"bands": 1}}, "ReadingOptions to be of crs"),
+        ({"pairing": {"date": 1}}, "PairingOptions to be of days, grid"),
+        ({"chips": 32}, "ChipOptions to be of balance, .* but got 32"),
+        ({"loader": {"num_workers": -1}}, "num_workers >= 0"),
+        ({"seed": -1}, "seed to be >= 0"),
+        ({"splits": {"val_images": ["a"], "val_labels": ["b"], "val_region": [0, 0, 1, 1]}}, "but got both"),
+        ({"splits": {"test_region": [0, 0, 1]}}, r"test_region to be \[left"),
         ({"taxonomy": "nonesuch"}, "nonesuch"),
         ({"images": ["nonesuch.tif"]}, "nonesuch.tif to exist"),
     ],
@@ -192,28 +197,28 @@ def run(files, epochs=2, save=None, resume=None, logger=False, **options):
 
 
 def test_a_trainer_gets_the_same_batches_for_any_number_of_workers(files):
-    runs = [run(files, augment=True, num_workers=workers) for workers in (0, 2)]
+    runs = [
+        run({**files, "loader": {"batch_size": 4, "num_workers": workers}}, augmentation={"flips": True})
+        for workers in (0, 2)
+    ]
     assert len(runs[0]) == len(runs[1]) == 4
     for alone, forked in zip(*runs, strict=True):
         assert torch.equal(alone["image"], forked["image"])
         assert torch.equal(alone["mask"], forked["mask"])
         assert alone["bounds"] == forked["bounds"]
     assert runs[0][0]["bounds"] != runs[0][2]["bounds"]  # the second epoch has chips of its own
-    plain = run(files, augment=False)
+    plain = run(files)
     assert plain[0]["bounds"] == runs[0][0]["bounds"]
     assert not torch.equal(plain[0]["image"], runs[0][0]["image"])
-    assert len(run(files, test_region=[X0, Y0 - 1600, X0 + 1000, Y0])) == 4
+    assert len(run(files, **regions(test_region=[X0, Y0 - 1600, X0 + 1000, Y0]))) == 4
 
 
 def test_a_resumed_run_goes_on_with_the_same_batches(files, tmp_path):
     options = {
-        "augment": True,
-        "noise": 0.1,
-        "scale_range": [0.5, 2.0],
-        "sampler": "balanced",
-        "max_class_share": 0.75,
-        "block_m": 500.0,
+        "augmentation": {"flips": True, "noise": 0.1, "scale_range": [0.5, 2.0]},
+        **regions(block_m=500.0),
     }
+    files["chips"] |= {"sampler": "balanced", "max_class_share": 0.75}
     whole = run(files, epochs=2, **options)
     run(files, epochs=1, save=tmp_path / "half.ckpt", **options)
     rest = run(files, epochs=2, resume=tmp_path / "half.ckpt", **options)
@@ -228,7 +233,7 @@ def test_a_resumed_run_goes_on_with_the_same_batches(files, tmp_path):
 
 
 def test_each_process_augments_in_its_own_way(files):
-    data = SceneDataModule(**files, augment=True, noise=1.0)
+    data = SceneDataModule(**files, augmentation={"flips": True, "noise": 1.0})
     batch = next(iter(data.train_dataloader()))
 
     class Loop:
@@ -251,7 +256,7 @@ def test_each_process_augments_in_its_own_way(files):
 def test_evaluation_counts_every_labelled_pixel_once(files):
     rows, cols = np.mgrid[0:160, 0:200]
     east = [X0 + 550, Y0 - 1550, X0 + 2000, Y0]  # no multiple of a chip
-    data = SceneDataModule(**files, test_region=east)
+    data = SceneDataModule(**files, **regions(test_region=east))
     counted = np.zeros((160, 200), dtype=int)
     for batch in data.test_dataloader():
         image = batch["image"].permute(0, 2, 3, 1)[batch["mask"] != -100].int().numpy() - 1
@@ -262,7 +267,9 @@ def test_evaluation_counts_every_labelled_pixel_once(files):
 
 
 def test_percentiles_become_minus_one_and_one(files):
-    data = SceneDataModule(**files, normalization="percentile", val_fraction=0, test_fraction=0)
+    data = SceneDataModule(
+        **files, normalization={"method": "percentile"}, **regions(val_fraction=0, test_fraction=0)
+    )
     rows, cols = np.mgrid[0:160, 0:200] + 1
     seen = ~((rows <= 20) & (cols <= 20))
     for band, values in enumerate((rows[seen], cols[seen])):
@@ -275,8 +282,8 @@ def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
     from lightning.pytorch.loggers import CSVLogger
 
     logger = CSVLogger(tmp_path / "runs")
-    run(files, epochs=1, logger=logger, block_m=400)
-    data = SceneDataModule(**files, block_m=400)
+    run(files, epochs=1, logger=logger, **regions(block_m=400))
+    data = SceneDataModule(**files, **regions(block_m=400))
     frequencies = data.class_frequencies
     counts = {name: np.zeros(4, dtype=int) for name in data.parts}
     import rasterio
@@ -310,7 +317,11 @@ def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkey
     monkeypatch.setattr(
         ground_walk.GroundWalk, "stops", lambda self, d=None: read.append(d) or stops(self, d)
     )
-    options = {**files, "cache_dir": str(tmp_path / "cache"), "sampler": "balanced"}
+    options = {
+        **files,
+        "loader": {"batch_size": 4, "cache_dir": str(tmp_path / "cache")},
+        "chips": {**files["chips"], "sampler": "balanced"},
+    }
 
     def known(**changes):
         data = SceneDataModule(**{**options, **changes})
@@ -334,15 +345,15 @@ def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkey
     assert known()[0] != first[0]
     (tmp_path / "wall").write_text("")
     with pytest.warns(DataNotice, match="Kept nothing for the next run"):
-        known(cache_dir=str(tmp_path / "wall" / "cache"))
+        known(loader={"batch_size": 4, "cache_dir": str(tmp_path / "wall" / "cache")})
 
 
 def test_the_grid_of_chips_may_be_named(files):
-    files["block_m"] = 400
+    files |= regions(block_m=400)
     data = SceneDataModule(**files, pairing={"grid": ["EPSG:32650", 20]})
     assert data.gsd_m == 20
     assert next(iter(data.train_dataloader()))["image"].shape == (4, 2, 32, 32)
-    coarse = SceneDataModule(**files, image_options={"res": 20.0, "resampling": "cubic"})
+    coarse = SceneDataModule(**files, reading={"res": 20.0, "resampling": "cubic"})
     assert coarse.gsd_m == 20
 
 
@@ -355,21 +366,23 @@ def test_splits_by_scene_and_by_file(files, tmp_path):
         write(tmp_path / f"many/i/{i}.tif", coordinates(64, 64), left=left)
         write(tmp_path / f"many/l/{i}.tif", np.full((64, 64), 1 + i, dtype=np.uint8), left=left)
     many = {**files, "images": [str(tmp_path / "many/i")], "labels": [str(tmp_path / "many/l/*.tif")]}
-    data = SceneDataModule(**many, split_by="scenes", val_fraction=0.25, test_fraction=0.25)
+    data = SceneDataModule(**many, **regions(by="scenes", val_fraction=0.25, test_fraction=0.25))
     assert sorted(len(part.index) for part in data.parts.values()) == [1, 1, 2]
     boxes = [shapely.box(X0 + 1000 * i, Y0 - 1600, X0 + 1000 * (i + 1), Y0) for i in range(2)]
     frame = gpd.GeoDataFrame({"split": ["train", "val"]}, geometry=boxes, crs="EPSG:32650")
     frame.to_file(tmp_path / "splits.gpkg")
-    data = SceneDataModule(**files, split_file=str(tmp_path / "splits.gpkg"))
+    data = SceneDataModule(**files, **regions(file=str(tmp_path / "splits.gpkg")))
     assert {name: part.region.bounds[0] for name, part in data.parts.items()} == {
         "train": X0,
         "val": X0 + 1000,
     }
     frame[1:].to_file(tmp_path / "val.gpkg")
-    data = SceneDataModule(**files, val_region=str(tmp_path / "val.gpkg"))
+    data = SceneDataModule(**files, **regions(val_region=str(tmp_path / "val.gpkg")))
     assert data.parts["train"].region.bounds[2] == X0 + 1000
 
 
 def test_a_chip_larger_than_the_ground_is_said(files):
     with pytest.warns(DataNotice, match="every chip is padded, which trains slowly"):
-        SceneDataModule(**{**files, "chip_size": 256}, val_fraction=0, test_fraction=0).setup("fit")
+        SceneDataModule(
+            **{**files, "chips": {"size": 256}}, **regions(val_fraction=0, test_fraction=0)
+        ).setup("fit")

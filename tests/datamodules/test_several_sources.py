@@ -37,11 +37,9 @@ def test_one_step_on_three_sensors_and_a_map_of_their_stack(place, tmp_path, cap
         "labels": [str(place / "place_labels.tif")],
         "taxonomy": "mm5b",
         "pairing": {"grid": "gaofen2"},
-        "chip_size": 32,
-        "batch_size": 2,
-        "chips_per_epoch": 2,
-        "val_fraction": 0.0,
-        "test_fraction": 0.0,
+        "chips": {"size": 32, "per_epoch": 2},
+        "loader": {"batch_size": 2},
+        "splits": {"val_fraction": 0.0, "test_fraction": 0.0},
     }
     model = {"architecture": "unet", "encoder": "tu-test_resnet"}
     model["model_options"] = {"decoder_channels": [16, 16, 8, 8, 8]}
@@ -93,11 +91,9 @@ def dated(tmp_path):
         ],
         "labels": [write(tmp_path / "l.tif", np.ones((40, 40), dtype=np.uint8))],
         "taxonomy": str(tmp_path / "tree.yaml"),
-        "chip_size": 16,
-        "batch_size": 2,
-        "chips_per_epoch": 16,
-        "val_fraction": 0.0,
-        "test_fraction": 0.0,
+        "chips": {"size": 16, "per_epoch": 16},
+        "loader": {"batch_size": 2},
+        "splits": {"val_fraction": 0.0, "test_fraction": 0.0},
     }
 
 
@@ -123,9 +119,12 @@ def test_every_source_has_its_divisor_and_its_scenes_of_a_split(dated, tmp_path)
         for res in (5, 10)
     ]
     sources = [entry | {"test_images": [path]} for entry, path in zip(dated["sources"], other, strict=True)]
-    sources[1]["image_options"] = {"resampling": "cubic"}
+    sources[1]["reading"] = {"resampling": "cubic"}
     labels = [write(tmp_path / "far_l.tif", np.ones((40, 40), dtype=np.uint8), **far)]
-    data = SceneDataModule(**dated | {"sources": sources}, test_labels=labels, normalization="scale")
+    data = SceneDataModule(
+        **dated | {"sources": sources, "splits": {"val_fraction": 0.0, "test_labels": labels}},
+        normalization={"method": "scale"},
+    )
     assert data.std == [1.0, 1.0]
     (first, *_) = data.test_dataloader()
     assert first["image"].amax(dim=(0, 2, 3)).tolist() == [5, 10]
@@ -152,14 +151,14 @@ def test_a_batch_names_its_files(dated, tmp_path):
         ({"bands": ["red"]}, "sources or bands, but got both"),
         ({"images": ["a.tif"]}, "sources or images, but got both"),
         ({"sources": None}, "images or sources to read, but got neither"),
-        ({"sources": [{"sensor": "generic"}]}, "sources with images, sensor and any of name, bands"),
+        ({"sources": [{"sensor": "generic"}]}, "sources with images and sensor, but got one with sensor"),
         (
             {"sources": [{"sensor": "generic", "images": ["a"], "colour": 1}]},
-            "one with sensor, images, colour",
+            "SourceOptions to be of bands, .* but got colour",
         ),
         ({"sources": [{"sensor": "generic", "images": ["a"]}] * 2}, "name each, but got generic, generic"),
         ({"sources": [{"sensor": "landsat", "images": ["a"]}]}, "sensor to be one of gaofen2"),
-        ({"test_labels": ["l.tif"]}, "test_images of every source and test_labels together"),
+        ({"splits": {"test_labels": ["l.tif"]}}, "test_images of every source and test_labels together"),
         ({"pairing": {"grid": "sentinel2"}}, "grid to be one of fine, coarse"),
     ],
 )

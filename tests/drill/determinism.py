@@ -39,14 +39,8 @@ TASK: Mapping[str, Any] = {
 }
 DATA: Mapping[str, Any] = {
     "taxonomy": "mm5b",
-    "chip_size": 32,
-    "batch_size": 4,
-    "chips_per_epoch": 32,
-    "sampler": "balanced",
-    "augment": True,
-    "scale_range": [0.5, 2.0],
-    "gain": 0.2,
-    "noise": 0.05,
+    "chips": {"size": 32, "per_epoch": 32, "sampler": "balanced"},
+    "augmentation": {"flips": True, "scale_range": [0.5, 2.0], "gain": 0.2, "noise": 0.05},
     "seed": 3,
 }
 STEPS = 16
@@ -225,15 +219,22 @@ def fit(runs: Runs) -> None:
     def train(
         name: str, workers: int = 0, threads: int = 1, more: str = "", data: Mapping[str, Any] = DATA
     ) -> Path:
-        told: dict[str, Any] = {"test_fraction": 0.0}
-        for part, scene in (("", "train_0"), ("val_", "test_0")):
-            base = f"{runs.folder}/scenes/{scene}/{scene}"
-            told |= {f"{part}images": [f"{base}_S2.tif"], f"{part}labels": [f"{base}_labels.tif"]}
+        train, val = (f"{runs.folder}/scenes/{scene}/{scene}" for scene in ("train_0", "test_0"))
+        told: dict[str, Any] = {
+            "images": [f"{train}_S2.tif"],
+            "labels": [f"{train}_labels.tif"],
+            "splits": {
+                "test_fraction": 0.0,
+                "val_images": [f"{val}_S2.tif"],
+                "val_labels": [f"{val}_labels.tif"],
+            },
+            "loader": {"batch_size": 4, "num_workers": workers},
+        }
         content = {
             "model": {"class_path": "hierars_geo.tasks.BHCCMTask", "init_args": dict(TASK)},
             "data": {
                 "class_path": "hierars_geo.datamodules.SceneDataModule",
-                "init_args": {**data, **told, "num_workers": workers},
+                "init_args": {**data, **told},
             },
             "trainer": {
                 "max_steps": STEPS,

@@ -86,11 +86,9 @@ class Work:
             "images": [self.scene("S2")],
             "labels": [self.scene("labels")],
             "taxonomy": "mm5b",
-            "chip_size": 32,
-            "batch_size": BATCH,
-            "chips_per_epoch": chips,
-            "augment": True,
-            "num_workers": workers,
+            "chips": {"size": 32, "per_epoch": chips},
+            "augmentation": {"flips": True},
+            "loader": {"batch_size": BATCH, "num_workers": workers},
         }
 
     def prepare(self) -> None:

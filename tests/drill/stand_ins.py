@@ -222,9 +222,8 @@ def crop_config(
         "images": [str(scene / "crop_train_S2.tif")],
         "labels": [str(scene / "crop_train_labels.tif")],
         "taxonomy": taxonomy,
-        "chip_size": 32,
-        "batch_size": 2,
-        "chips_per_epoch": 4,
+        "chips": {"size": 32, "per_epoch": 4},
+        "loader": {"batch_size": 2},
     }
     model = {"architecture": "unet", "encoder": SMALL_ENCODER, "lr": 0.001, "warmup_steps": 1}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(runs)}}

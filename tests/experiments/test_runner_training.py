@@ -44,13 +44,14 @@ def configuration(scenes, tmp_path):
                 "init_args": {
                     "images": [str(train.images["sentinel2"])],
                     "labels": [str(train.labels)],
-                    "test_images": [str(test.images["sentinel2"])],
-                    "test_labels": [str(test.labels)],
                     "taxonomy": "mm5b",
-                    "val_fraction": 0.0,
-                    "chip_size": 32,
-                    "batch_size": 2,
-                    "chips_per_epoch": 8,
+                    "splits": {
+                        "val_fraction": 0.0,
+                        "test_images": [str(test.images["sentinel2"])],
+                        "test_labels": [str(test.labels)],
+                    },
+                    "chips": {"size": 32, "per_epoch": 8},
+                    "loader": {"batch_size": 2},
                 },
             },
         }

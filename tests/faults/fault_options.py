@@ -163,8 +163,8 @@ OTHERS = [
     Case("a configuration that is a pipe", "fit --config @x.yaml", pipe, 1, r"x\.yaml"),
     Case("a class of Python for a model", "fit --config @x.yaml", text_file("x.yaml", "model: {class_path: os.system, init_args: {command: mkdir owned}}\n"), 2, "model"),
     Case("a class of Python for a logger", "fit --config @x.yaml", config(trainer__logger={"class_path": "subprocess.Popen", "init_args": {"args": ["mkdir", "owned"]}}), 2, "logger"),
-    Case("a batch of nothing", "fit --config @x.yaml", config(data__batch_size=0), 2, "batch_size"),
-    Case("workers below 0", "fit --config @x.yaml", config(data__num_workers=-1), 2, "num_workers"),
+    Case("a batch of nothing", "fit --config @x.yaml", config(data__loader={"batch_size": 0}), 2, "batch_size"),
+    Case("workers below 0", "fit --config @x.yaml", config(data__loader={"num_workers": -1}), 2, "num_workers"),
     Case("images that are not there", "fit --config @x.yaml", config(), 1, r"gone\.tif"),
 ]  # fmt: skip
 

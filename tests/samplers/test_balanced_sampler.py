@@ -14,7 +14,7 @@ from hierars_geo.datasets.label_index import LabelIndex
 from hierars_geo.errors import OptionError
 from hierars_geo.samplers import RandomChipSampler
 from hierars_geo.samplers.balanced_sampler import BalancedChipSampler, class_rates
-from hierars_geo.samplers.chosen_chips import CandidateSampler, ChipRules, ChosenChips, dominant_share
+from hierars_geo.samplers.chips import CandidateSampler, ChipRules, ChosenChips, dominant_share
 
 SIZE = 300
 TREE = tree()

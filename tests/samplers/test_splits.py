@@ -8,8 +8,14 @@ from scene_files import X0, Y0, coordinates, write
 
 from hierars_geo.datasets import SceneRaster
 from hierars_geo.errors import DataError, MissingFileError, OptionError
-from hierars_geo.samplers import BlockSplit, GridChipSampler, RandomChipSampler, RegionSplit, check_no_leak
-from hierars_geo.samplers.scene_split import SceneSplit
+from hierars_geo.samplers import (
+    BlockSplit,
+    GridChipSampler,
+    RandomChipSampler,
+    RegionSplit,
+    SceneSplit,
+    check_no_leak,
+)
 
 
 @pytest.fixture

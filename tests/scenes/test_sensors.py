@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scene_files import UTM, X0, Y0, coordinates, query, write
 
-from hierars_geo.datamodules.data_options import SensorName
+from hierars_geo.datamodules.source_options import SensorName
 from hierars_geo.datasets import GoogleEarth
 from hierars_geo.datasets.imagery import IMAGE_CLASSES
 from hierars_geo.errors import DataError, OptionError

@@ -42,14 +42,17 @@ def _data(
         "images": [(final / "train" / source).as_posix()],
         "labels": [(final / "train" / "labels").as_posix()],
         "taxonomy": taxonomy,
-        "chip_size": max(32, min(_CROP_PX[source], smallest) // 32 * 32),
+        "chips": {"size": max(32, min(_CROP_PX[source], smallest) // 32 * 32)},
     }
+    own: dict[str, object] = {}
     for split in ("val", "test"):
         if split in splits:
-            options[f"{split}_images"] = [(final / split / source).as_posix()]
-            options[f"{split}_labels"] = [(final / split / "labels").as_posix()]
+            own[f"{split}_images"] = [(final / split / source).as_posix()]
+            own[f"{split}_labels"] = [(final / split / "labels").as_posix()]
         elif split == "test":
-            options["test_fraction"] = 0.0
+            own["test_fraction"] = 0.0
+    if own:
+        options["splits"] = own
     return {"class_path": "hierars_geo.datamodules.SceneDataModule", "init_args": options}
 
 

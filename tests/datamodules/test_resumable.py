@@ -2,7 +2,7 @@
 
 import pytest
 
-from hierars_geo.samplers.resumable import ResumableBatches, ResumableLoader
+from hierars_geo.datamodules.datamodule import ResumableBatches, ResumableLoader
 
 
 class Counted:
