@@ -124,7 +124,7 @@ def test_polygons_in_another_crs_are_enough(own, capsys):
 
 def test_what_is_wrong_with_ones_data_is_said_in_a_line(own, capsys):
     content = yaml.safe_load(CONFIG)
-    content["data"]["init_args"]["balance"] = {"meadow": 0.5}
+    content["data"]["init_args"]["chips"]["balance"] = {"meadow": 0.5}
     (own / "config.yaml").write_text(yaml.safe_dump(content))
     assert main(["fit", "--config", "config.yaml"]) == 2
     assert "got 'meadow'" in capsys.readouterr().err.strip().splitlines()[-1]
