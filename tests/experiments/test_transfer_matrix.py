@@ -122,12 +122,14 @@ def test_few_labels_train_and_are_scored_by_the_runner(sources, tmp_path):
     content["data"]["init_args"] |= {
         "images": [str(scenes["crop_train"].images["sentinel2"])],
         "labels": [str(share.path)],
-        "test_images": [str(scenes["crop_test"].images["sentinel2"])],
-        "test_labels": [str(scenes["crop_test"].labels)],
-        "chip_size": 32,
-        "batch_size": 2,
-        "chips_per_epoch": 8,
+        "splits": {
+            "val_fraction": 0.0,
+            "test_images": [str(scenes["crop_test"].images["sentinel2"])],
+            "test_labels": [str(scenes["crop_test"].labels)],
+        },
+        "loader": {"batch_size": 2},
     }
+    content["data"]["init_args"]["chips"] |= {"size": 32, "per_epoch": 8}
     config = tmp_path / "crops" / "cdsa_only_010.yaml"
     config.parent.mkdir()
     config.write_text(yaml.safe_dump(content), encoding="utf-8")
