@@ -44,7 +44,12 @@ MUST_NOT_KNOW = {
     "output": {"torch"},
     "taxonomy": {"torch", "rasterio"},
     "grid": {"torch", "rasterio", "geopandas", "pyogrio"},
-    "polygons": {"rasterio", "torch"},
+    "polygons": {
+        "rasterio.io",
+        "rasterio.features",
+        "rasterio.windows",
+        "torch",
+    },  # rasterio.crs has newer codes
     "scenes": {"torchgeo"},
     "models": {"rasterio", "pyproj", "lightning", "geopandas", "torchgeo", "hierars_geo.scenes"},
     "losses": {"rasterio", "lightning", "torchgeo"},

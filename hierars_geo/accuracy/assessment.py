@@ -109,7 +109,7 @@ def assess_maps(
     files = find_map_files(source)
     tree = find_taxonomy(files, taxonomy)
     with open_path_map(files, tree) as maps:
-        reference = read_reference_points(points, maps.grid.crs, tree, column)
+        reference = read_reference_points(points, maps.grid, tree, column)
         mapped = _mapped_levels(maps, reference)
         counts = count_paths(maps, progress)
         depth, assessed = mapped.shape[1], []

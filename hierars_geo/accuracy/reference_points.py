@@ -8,9 +8,10 @@ import pandas as pd
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
-from pyproj import CRS
 
 from ..errors import DataError, MissingFileError, OptionError
+from ..grid import GeoGrid
+from ..grid.longitudes import on_turn
 from ..polygons.attribute_classes import AttributeClasses
 from ..polygons.vector_file import is_parquet, read_table, vector_layers
 from ..taxonomy import Taxonomy
@@ -25,7 +26,7 @@ class ReferencePoints:
 
     Attributes:
         path: The file.
-        x: (n,) in the CRS asked for.
+        x: (n,) in the CRS of the map.
         y: (n,).
         levels: (n, N) class index per level, -100 where not known.
         stratum: (n,) position in ``strata``, None where the file tells of none.
@@ -41,14 +42,14 @@ class ReferencePoints:
 
 
 def read_reference_points(
-    path: str | Path, crs: CRS, taxonomy: Taxonomy, column: str = REFERENCE_COLUMN
+    path: str | Path, grid: GeoGrid, taxonomy: Taxonomy, column: str = REFERENCE_COLUMN
 ) -> ReferencePoints:
     """Read points with their classes.
 
     Args:
         path: A vector file of points, for example what ``sample`` wrote and people filled in. Its layer
             ``points``, or its only one.
-        crs: CRS to move the points into.
+        grid: Grid of the map to move the points onto.
         taxonomy: The class tree.
         column: Column with the class: its name at any level (``level/name`` where that is not enough), or its
             raster value at the finest level; empty where nobody could tell.
@@ -75,7 +76,7 @@ def read_reference_points(
     if table.empty or not kinds.eq("Point").all():
         found = ", ".join(sorted(set(kinds.dropna()))) or "nothing"
         raise DataError(f"Expected points, but got {found} (in {file}). Give points, or a label raster.")
-    moved = table.to_crs(crs).geometry.to_numpy()
+    moved = table.to_crs(grid.crs).geometry.to_numpy()
     columns = pd.DataFrame({column: table[column]})
     classes = AttributeClasses(taxonomy, attribute=column).read(columns, np.arange(len(table)), "points")
     if classes.faults:
@@ -85,7 +86,7 @@ def read_reference_points(
         )
     stratum = None if strata is None else _stratum_of(table, strata, file)
     return ReferencePoints(
-        str(file), shapely.get_x(moved), shapely.get_y(moved), classes.levels, stratum, strata
+        str(file), on_turn(shapely.get_x(moved), grid), shapely.get_y(moved), classes.levels, stratum, strata
     )
 
 

@@ -125,8 +125,8 @@ def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
     from ..predict import Regions
 
     with open_class_map(find_level_maps(args.prediction, taxonomy.num_levels)[0]) as level_map:
-        crs = level_map.grid.crs
-    table = read_polygons(args.by, crs, args.layer)
+        grid = level_map.grid
+    table = read_polygons(args.by, grid, args.layer)
     if args.id is not None and args.id not in table.columns.drop(table.geometry.name):
         known = ", ".join(map(str, table.columns.drop(table.geometry.name)))
         raise OptionError(f"Expected a column of {args.by} ({known}), but got '{args.id}'.")

@@ -16,7 +16,8 @@ from torchgeo.datasets.utils import GeoSlice
 from ..errors import DataError, OptionError
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..grid.reprojection import same_crs
+from ..grid.longitudes import turn_of
+from ..grid.reprojection import move_polygons, same_crs
 from ..polygons.attribute_classes import AttributeClasses
 from ..polygons.polygon_table import read_polygon_table
 from ..scenes.notices import notice
@@ -29,7 +30,7 @@ from ..types import IGNORE_INDEX
 from .intersection import SceneIntersection
 from .level_labels import spread_levels
 from .plot import figure_of
-from .polygon_shapes import PolygonShapes, connected_parts, move_polygons
+from .polygon_shapes import PolygonShapes, connected_parts
 from .scene_source import SceneSource
 from .union import SceneUnion
 from .vector_paths import find_vectors
@@ -182,7 +183,8 @@ class PolygonLabels(SceneSource, GeoDataset):
 
     def _shapes_in(self, crs: CRS, wkt: str) -> PolygonShapes:
         if wkt not in self._shapes:
-            self._shapes[wkt] = PolygonShapes(move_polygons(self._polygons, self._own_crs, crs), self._codes)
+            moved = move_polygons(self._polygons, self._own_crs, crs)
+            self._shapes[wkt] = PolygonShapes(moved, self._codes, turn_of(crs))
         return self._shapes[wkt]
 
     def outlines(self, crs: CRS) -> Outlines:

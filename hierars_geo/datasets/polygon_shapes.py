@@ -2,22 +2,18 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..grid.reprojection import same_crs
-from ..polygons.polygon_table import polygonal
+from ..grid.longitudes import polygonal
 
-#: Edges are divided before reprojection, so that they follow their curve to a few centimetres.
-_EDGE_M = 1000.0
-_EARTH_RADIUS_M = 6_371_000.0
 #: Polygons with more vertices are cut to the window first; GDAL would walk along all of them.
 _MANY_VERTICES = 256
 #: Pixels around a window that polygons are cut at, so that the cut touches none within.
@@ -30,13 +26,17 @@ class PolygonShapes:
     Args:
         polygons: (P,) valid, in burn order.
         codes: (P,) numbers to burn, >= 0.
+        turn: Width of a turn of the Earth in their CRS, after which places come again; None without.
 
     Attributes:
         parts: (Q,) polygons, those of multipolygons one by one.
         owners: (Q,) position of the polygon that each is of.
     """
 
-    def __init__(self, polygons: NDArray[np.object_], codes: NDArray[np.int32]) -> None:
+    def __init__(
+        self, polygons: NDArray[np.object_], codes: NDArray[np.int32], turn: float | None = None
+    ) -> None:
+        self._turns = (0.0,) if turn is None else (0.0, -turn, turn)
         self.parts, self.owners = shapely.get_parts(polygons, return_index=True)
         self._codes = codes[self.owners]
         self._many = shapely.get_num_coordinates(self.parts) > _MANY_VERTICES
@@ -56,11 +56,14 @@ class PolygonShapes:
         left, bottom, right, top = lattice.bounds(window)
         x_margin, y_margin = (_MARGIN_PX * size for size in lattice.res)
         box = shapely.box(left - x_margin, bottom - y_margin, right + x_margin, top + y_margin)
-        hits = np.sort(self._tree.query(box))
-        if not len(hits):
+        found = [(self._tree.query(_shifted(box, -turn)), turn) for turn in self._turns]
+        if not any(len(hits) for hits, _ in found):
             return None
-        parts, codes = self.parts[hits], self._codes[hits]
-        large = self._many[hits]
+        hits = np.concatenate([hits for hits, _ in found])
+        parts = np.concatenate([_shifted(self.parts[hits], turn) for hits, turn in found])
+        order = np.argsort(hits, kind="stable")
+        hits, parts = hits[order], parts[order]
+        codes, large = self._codes[hits], self._many[hits]
         if large.any():
             parts[large] = [polygonal(part) for part in shapely.intersection(parts[large], box)]
             kept = ~shapely.is_empty(parts)
@@ -74,6 +77,10 @@ class PolygonShapes:
         return burnt
 
 
+def _shifted(geometry: Any, x: float) -> Any:  # noqa: ANN401 (a geometry or an array of them)
+    return geometry if x == 0 else shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
+
+
 def _as_geojson(polygons: NDArray[np.object_]) -> Iterator[dict[str, object]]:
     """Write polygons without parts as rasterio takes them, in a fifth of the time of ``mapping``."""
     _, points, (rings, outlines) = shapely.to_ragged_array(polygons)
@@ -85,32 +92,10 @@ def _as_geojson(polygons: NDArray[np.object_]) -> Iterator[dict[str, object]]:
         }
 
 
-def move_polygons(polygons: NDArray[np.object_], source: CRS, target: CRS) -> NDArray[np.object_]:
-    """Reproject polygons.
-
-    Returns:
-        (P,) valid polygons; empty where the target CRS cannot express them, which is far from all that it
-        is used for.
-    """
-    if same_crs(source, target):
-        return polygons
-    unit = source.axis_info[0].unit_conversion_factor or 1.0  # metres or radians per unit
-    edge = _EDGE_M / (unit * (_EARTH_RADIUS_M if source.is_geographic else 1.0))
-    transformer = Transformer.from_crs(source, target, always_xy=True)
-    moved = shapely.transform(
-        shapely.segmentize(polygons, edge), lambda xy: np.column_stack(transformer.transform(*xy.T))
-    )
-    beyond = ~np.isfinite(shapely.bounds(moved)).all(axis=1)
-    moved[beyond] = shapely.Polygon()
-    broken = ~shapely.is_valid(moved)
-    moved[broken] = [polygonal(whole) for whole in shapely.make_valid(moved[broken])]
-    return moved
-
-
 def connected_parts(polygons: NDArray[np.object_]) -> list[BaseGeometry]:
     """Return the ground of polygons, each connected piece once."""
     parts = shapely.get_parts(shapely.disjoint_subset_union_all(polygons))
     return [part for part in parts if part.geom_type == "Polygon" and part.area > 0]
 
 
-__all__ = ("PolygonShapes", "connected_parts", "move_polygons")
+__all__ = ("PolygonShapes", "connected_parts")

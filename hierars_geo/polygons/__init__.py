@@ -1,8 +1,8 @@
 """Vector files of users, read and checked, and the classes that their columns stand for."""
 
 from .attribute_classes import AttributeClasses, ColumnClasses, features
-from .moved_polygons import read_polygons
-from .polygon_table import PolygonTable, polygonal, read_polygon_table
+from .moved_polygons import onto_map, read_layer, read_polygons
+from .polygon_table import PolygonTable, read_polygon_table
 from .vector_file import (
     VECTOR_SUFFIXES,
     check_vector_file,
@@ -22,7 +22,8 @@ __all__ = (
     "features",
     "is_parquet",
     "is_vector",
-    "polygonal",
+    "onto_map",
+    "read_layer",
     "read_polygon_table",
     "read_polygons",
     "read_table",

@@ -7,33 +7,37 @@ import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.geoseries import GeoSeries
 from pyproj import CRS
-from pyproj.exceptions import ProjError
 
 from ..errors import DataError, OptionError
+from ..grid import GeoGrid
+from ..grid.reprojection import move_polygons
 from .vector_file import check_vector_file, is_parquet, read_table, vector_layers
 
 _WHAT = "polygon layer"
 
-#: Vertices are added to longer edges before a layer is moved into another CRS, as a share of its extent.
-_EDGES_PER_EXTENT = 1000
+#: Most that an edge may leave its curve by when a layer is moved onto a map, in pixels of it.
+_EDGE_PX = 0.1
 
 
-def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDataFrame:
+def read_polygons(path: str | Path, grid: GeoGrid, layer: str | None = None) -> GeoDataFrame:
+    """Read a polygon layer and move it onto a map; see :func:`read_layer` and :func:`onto_map`."""
+    return onto_map(read_layer(path, layer), grid, path)
+
+
+def read_layer(path: str | Path, layer: str | None = None) -> GeoDataFrame:
     """Read a polygon layer.
 
     Args:
         path: Any vector file that GDAL reads, or GeoParquet.
-        crs: CRS to move the polygons into.
         layer: Name of the layer, where the file holds several.
 
     Returns:
-        The attributes and valid polygons or multipolygons in ``crs``; the index counts from 0.
+        The attributes and valid polygons or multipolygons in their own CRS; the index counts from 0.
 
     Raises:
         MissingFileError: There is no such file.
         OptionError: The file holds several layers and none is named, or not the one that is.
-        DataError: It cannot be read, has no CRS, holds no features, something else than polygons, or
-            coordinates that have no place in ``crs``.
+        DataError: It cannot be read, has no CRS, or holds no features or something else than polygons.
     """
     file = Path(path)
     check_vector_file(file, _WHAT)
@@ -54,8 +58,35 @@ def read_polygons(path: str | Path, crs: CRS, layer: str | None = None) -> GeoDa
             f"Expected polygons, but got {found} (in {file}, first feature {int(wrong.to_numpy().argmax())})."
             " Remove these features, or give another layer."
         )
-    _check_finite(table, "finite coordinates", file)
-    return _moved(table, crs, file)
+    _check_finite(table, file)
+    return _valid(table.reset_index(drop=True))
+
+
+def onto_map(layer: GeoDataFrame, grid: GeoGrid, origin: str | Path) -> GeoDataFrame:
+    """Move polygons onto a map: into its CRS, and to the turn of the Earth that its longitudes count.
+
+    Args:
+        layer: Valid polygons with a CRS.
+        grid: Grid of the map.
+        origin: The layer's file, for messages.
+
+    Returns:
+        The same rows. Edges leave their curve by a tenth of a pixel at most. What the CRS of the map cannot
+        express whole is cut to the ground around the map, or empty where it is far from it.
+
+    Raises:
+        DataError: None of the polygons has a place in the CRS of the map.
+    """
+    polygons = layer.geometry.to_numpy()
+    moved = move_polygons(polygons, CRS(layer.crs), grid.crs, _EDGE_PX * min(grid.res), grid.bounds)
+    if shapely.is_empty(moved).all() and not shapely.is_empty(polygons).all():
+        raise DataError(
+            f"Expected polygons of coordinates that lie where {grid.crs.name} is defined, but got none (in "
+            f"{origin}). Check the coordinates and the CRS of the layer."
+        )
+    series = GeoSeries(moved, index=layer.index, crs=grid.crs)
+    table: GeoDataFrame = layer.set_geometry(series)  # type: ignore[assignment]  # not in place
+    return _valid(table)
 
 
 def _layer_of(file: Path) -> str:
@@ -69,36 +100,26 @@ def _layer_of(file: Path) -> str:
     return spatial[0]
 
 
-def _check_finite(layer: GeoDataFrame, what: str, file: Path) -> None:
-    """Refuse coordinates that are infinite or no number: PROJ returns such where it has no answer."""
-    wrong = shapely.is_empty(layer.geometry.to_numpy())
-    wrong = ~np.isfinite(layer.geometry.bounds.to_numpy()).all(axis=1) & ~wrong
+def _check_finite(layer: GeoDataFrame, file: Path) -> None:
+    """Refuse coordinates that are infinite or no number."""
+    polygons = layer.geometry.to_numpy()
+    wrong = ~np.isfinite(shapely.bounds(polygons)).all(axis=1) & ~shapely.is_empty(polygons)
     if wrong.any():
         raise DataError(
-            f"Expected polygons of {what}, but {wrong.sum()} have others (in {file}, first feature "
-            f"{int(wrong.argmax())}). Check the coordinates and the CRS of the layer."
+            f"Expected polygons of finite coordinates, but {wrong.sum()} have others (in {file}, first "
+            f"feature {int(wrong.argmax())}). Check the coordinates and the CRS of the layer."
         )
 
 
-def _moved(layer: GeoDataFrame, crs: CRS, file: Path) -> GeoDataFrame:
-    """Return the polygons in another CRS, long edges bent as they are on the ground, and valid."""
-    table: GeoDataFrame = layer.reset_index(drop=True)
-    if not CRS(table.crs).equals(crs, ignore_axis_order=True):
-        left, bottom, right, top = table.total_bounds
-        longest = max(right - left, top - bottom) / _EDGES_PER_EXTENT
-        if longest > 0:
-            table = table.set_geometry(table.geometry.segmentize(longest), crs=table.crs)  # type: ignore[assignment]  # not in place
-        try:
-            table = table.to_crs(crs)
-        except ProjError as error:
-            raise DataError(
-                f"Expected polygons that can be moved into {crs.name}, but got: {error} (in {file})."
-            ) from error
-        _check_finite(table, f"coordinates that lie where {crs.name} is defined", file)
-    if not table.geometry.is_valid.all():
-        repaired = shapely.make_valid(table.geometry.to_numpy(), method="structure", keep_collapsed=False)
-        table = table.set_geometry(GeoSeries(repaired, index=table.index, crs=table.crs))  # type: ignore[assignment]
-    return table
+def _valid(table: GeoDataFrame) -> GeoDataFrame:
+    """Repair rings that cross themselves."""
+    polygons = table.geometry.to_numpy()
+    if bool(shapely.is_valid(polygons).all()):
+        return table
+    repaired = shapely.make_valid(polygons, method="structure", keep_collapsed=False)
+    series = GeoSeries(repaired, index=table.index, crs=table.crs)
+    mended: GeoDataFrame = table.set_geometry(series)  # type: ignore[assignment]  # not in place
+    return mended
 
 
-__all__ = ("read_polygons",)
+__all__ = ("onto_map", "read_layer", "read_polygons")

@@ -10,9 +10,9 @@ from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 from pandas import DataFrame
 from pyproj import CRS
-from shapely.geometry.base import BaseGeometry
 
 from ..errors import DataError, MissingFileError, OptionError
+from ..grid.longitudes import polygonal
 from .attribute_classes import features
 from .vector_file import (
     columns_of,
@@ -137,13 +137,4 @@ def _repaired(
     return geometry, words
 
 
-def polygonal(geometry: BaseGeometry) -> BaseGeometry:
-    """Return the polygons of a geometry, without the lines and points that cutting may leave."""
-    if geometry.geom_type in ("Polygon", "MultiPolygon"):
-        return geometry
-    parts = shapely.get_parts(shapely.get_parts(geometry))  # a collection may hold multipolygons
-    kept = [part for part in parts if part.geom_type == "Polygon"]
-    return shapely.MultiPolygon(kept)
-
-
-__all__ = ("PolygonTable", "polygonal", "read_polygon_table")
+__all__ = ("PolygonTable", "read_polygon_table")

@@ -8,10 +8,15 @@ from pathlib import Path
 import pyarrow.lib
 import pyarrow.parquet
 import pyogrio
+import rasterio.crs
+import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
 from pandas import DataFrame
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio.errors import CRSError as UnknownToGDAL
 from shapely.errors import GEOSException
 
 from ..errors import DataError, MissingFileError, OptionError
@@ -108,23 +113,69 @@ def read_table(
         DataError: It cannot be read.
     """
     try:
-        if is_parquet(file):
-            wanted = None if columns is None else [*columns, _parquet_schema(file)[1]]
-            parquet: GeoDataFrame = _read_parquet(file, columns=wanted)  # type: ignore[no-untyped-call]
-            return parquet.reset_index(drop=True)
-        table: GeoDataFrame = pyogrio.read_dataframe(  # type: ignore[no-untyped-call]
-            file,
-            layer,
-            columns=None if columns is None else list(columns),
-            fid_as_index=True,
-            force_2d=True,
-        )
-        return table
+        return _read_by_arrow(file, columns) if is_parquet(file) else _read_by_gdal(file, layer, columns)
+    except CRSError:
+        return _read_with_new_crs(file, layer, columns, what)
     except GEOSException as error:
         reason = f"a ring has too few corners or is not closed ({str(error).strip()})"
         raise unreadable(file, what, ValueError(reason)) from error
     except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
         raise unreadable(file, what, error) from error
+
+
+def _read_by_arrow(file: str | os.PathLike[str], columns: Sequence[str] | None) -> GeoDataFrame:
+    """Read GeoParquet, or Parquet whose own GEOMETRY type says what GeoParquet says in its metadata."""
+    names, geometry = _parquet_schema(file)
+    if geometry not in names:
+        raise ValueError(
+            "it has neither a column of Parquet's type GEOMETRY nor the metadata 'geo' of GeoParquet"
+        )
+    wanted = None if columns is None else [*columns, geometry]
+    table: GeoDataFrame
+    if _has_geo_metadata(file):
+        table = _read_parquet(file, columns=wanted)  # type: ignore[no-untyped-call]
+    else:
+        native = pyarrow.parquet.read_table(file, columns=wanted)  # type: ignore[no-untyped-call]
+        table = GeoDataFrame.from_arrow(native, geometry=geometry)
+    return table.reset_index(drop=True)
+
+
+def _read_by_gdal(
+    file: str | os.PathLike[str], layer: str | None, columns: Sequence[str] | None
+) -> GeoDataFrame:
+    table: GeoDataFrame = pyogrio.read_dataframe(  # type: ignore[no-untyped-call]
+        file,
+        layer,
+        columns=None if columns is None else list(columns),
+        fid_as_index=True,
+        force_2d=True,
+    )
+    return table
+
+
+def _read_with_new_crs(
+    file: str | os.PathLike[str], layer: str | None, columns: Sequence[str] | None, what: str
+) -> GeoDataFrame:
+    """Read a layer whose CRS has a code that GDAL knows and pyproj, being older, does not.
+
+    Raises:
+        DataError: GDAL does not know it either.
+    """
+    meta, table = pyogrio.read_arrow(  # type: ignore[no-untyped-call]
+        file, layer, columns=None if columns is None else list(columns), return_fids=True
+    )
+    try:
+        crs = CRS.from_wkt(rasterio.crs.CRS.from_user_input(meta["crs"]).to_wkt())
+    except (CRSError, UnknownToGDAL) as error:
+        reason = ValueError(
+            f"its CRS {meta['crs']} is not known here. Reproject it: ogr2ogr -t_srs EPSG:4326"
+        )
+        raise unreadable(file, what, reason) from error
+    frame = table.to_pandas()
+    stored = frame.pop(meta["geometry_name"] or "wkb_geometry").to_numpy()
+    geometry = shapely.force_2d(shapely.from_wkb(stored))
+    frame.index = frame.pop(meta["fid_column"] or "OGC_FID").rename("fid")
+    return GeoDataFrame(frame, geometry=geometry, crs=crs)
 
 
 def require_columns(present: Sequence[str], columns: Sequence[str], file: str) -> None:
@@ -149,14 +200,28 @@ def listed(names: Sequence[str], most: int = 10) -> str:
 def unreadable(file: str | os.PathLike[str], what: str, error: Exception) -> DataError:
     """Return the error for a file that cannot be read, in one line."""
     reason = " ".join(str(error).split()).rstrip(".")
+    if "database is locked" in reason:
+        reason = "another program (QGIS?) is writing to it. Save and close it there, or copy the file"
     return DataError(f"Expected {os.fspath(file)} to be a readable {what}, but: {reason}.")
 
 
 def _parquet_schema(file: str | os.PathLike[str]) -> tuple[list[str], str]:
-    """Return the names of the columns of a GeoParquet file, and of that with its geometry."""
+    """Return the names of the columns of a Parquet file, and of that with its geometry."""
     schema = pyarrow.parquet.read_schema(file)  # type: ignore[no-untyped-call]
     geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
-    return list(schema.names), str(geo.get("primary_column", "geometry"))
+    native = next((field.name for field in schema if _is_geometry(field)), "geometry")
+    return list(schema.names), str(geo.get("primary_column", native))
+
+
+def _has_geo_metadata(file: str | os.PathLike[str]) -> bool:
+    schema = pyarrow.parquet.read_schema(file)  # type: ignore[no-untyped-call]
+    return b"geo" in (schema.metadata or {})
+
+
+def _is_geometry(field: pyarrow.lib.Field) -> bool:
+    """Tell whether a column is of Parquet's type GEOMETRY, whether Arrow knows that extension or not."""
+    named = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    return str(getattr(field.type, "extension_name", named)).startswith("geoarrow.")
 
 
 __all__ = (

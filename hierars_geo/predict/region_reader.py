@@ -8,17 +8,18 @@ import numpy as np
 import shapely
 import torch
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
 
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
+from ..grid.longitudes import turn_of
+from ..grid.reprojection import move_polygons
 from ..polygons.moved_polygons import read_polygons
 from ..scenes.scene import SceneReader
 from .accumulator import Block
 from .regions import Regions
-
-_EDGE_POINTS = 21
 
 
 class RegionReader(SceneReader):
@@ -82,13 +83,17 @@ def cut_to_region(scene: SceneReader, region: str, crs: str | None = None) -> Re
     """
     box = _numbers(region)
     if box is None:
-        shapes = read_polygons(region, scene.grid.crs).geometry.to_numpy()
-        outline = shapely.box(*shapely.total_bounds(shapes))
-        polygons = Regions(["region"] * len(shapes), shapes)
+        shapes = read_polygons(region, scene.grid).geometry.to_numpy()
+        outline: BaseGeometry = shapely.box(*shapely.total_bounds(shapes))
+        polygons: Regions | None = Regions(["region"] * len(shapes), shapes)
         text = shapely.to_wkb(shapely.union_all(shapes), hex=True)
     else:
-        polygons, text = None, f"{region} {crs or 'EPSG:4326'}"
-        outline = _moved_box(box, crs or "EPSG:4326", scene.grid.crs, region)
+        outline, text = (
+            _moved_box(box, crs or "EPSG:4326", scene.grid, region),
+            f"{region} {crs or 'EPSG:4326'}",
+        )
+        apart = outline.geom_type == "MultiPolygon"  # at both ends of a map of the world
+        polygons = Regions(["region"], np.array([outline], dtype=object)) if apart else None
     window = _window_of(outline, scene.grid)
     inside = window.intersection(Window(0, 0, *scene.grid.shape))
     if inside is None:
@@ -124,29 +129,33 @@ def _numbers(region: str) -> tuple[float, float, float, float] | None:
                 f"Expected region to be LEFT,BOTTOM,RIGHT,TOP or a polygon file, but got '{region}'."
             ) from None
         return None
-    if not (left < right and bottom < top and all(map(math.isfinite, (left, bottom, right, top)))):
+    if not (left != right and bottom < top and all(map(math.isfinite, (left, bottom, right, top)))):
         raise OptionError(f"Expected region LEFT,BOTTOM,RIGHT,TOP with an area, but got '{region}'.")
     return left, bottom, right, top
 
 
-def _moved_box(box: tuple[float, float, float, float], crs: str, onto: CRS, region: str) -> shapely.Polygon:
-    """Move a box into another CRS, its edges followed by intermediate points."""
-    outline = shapely.box(*box)
-    points = outline.segmentize(max(box[2] - box[0], box[3] - box[1]) / _EDGE_POINTS).exterior.coords
+def _moved_box(box: tuple[float, float, float, float], crs: str, grid: GeoGrid, region: str) -> BaseGeometry:
+    """Move a box onto a grid, its edges as the curves that they are."""
+    left, bottom, right, top = box
     try:
-        move = Transformer.from_crs(crs, onto, always_xy=True)
-        xs, ys = move.transform([x for x, _ in points], [y for _, y in points], errcheck=True)
-    except ProjError as error:
-        reason = " ".join(str(error).split())
-        raise OptionError(
-            f"Expected region {region} in {crs} to lie where {onto.name} is defined, but {reason}."
-        ) from error
-    return shapely.Polygon(zip(xs, ys, strict=True))
+        source = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise OptionError(f"Expected --region-crs to be a CRS, but got '{crs}'.") from error
+    if right <= left:
+        turn = turn_of(source)
+        if turn is None or not right < 0 < left:  # across the 180th meridian, as GeoJSON writes it
+            raise OptionError(f"Expected region LEFT,BOTTOM,RIGHT,TOP with an area, but got '{region}'.")
+        right += turn
+    drawn = np.array([shapely.box(left, bottom, right, top)], dtype=object)
+    moved: BaseGeometry = move_polygons(drawn, source, grid.crs, 0.1 * min(grid.res), grid.bounds)[0]
+    if moved.is_empty:
+        raise OptionError(f"Expected region {region} in {crs} to lie where {grid.crs.name} is defined.")
+    return moved
 
 
-def _window_of(outline: shapely.Polygon, grid: GeoGrid) -> Window:
+def _window_of(outline: BaseGeometry, grid: GeoGrid) -> Window:
     """Return the pixels that an outline's bounds touch; it may reach beyond the grid."""
-    pixels = [~grid.transform @ point for point in outline.exterior.coords]
+    pixels = [~grid.transform @ point for point in shapely.get_coordinates(outline).tolist()]
     left, right = min(col for col, _ in pixels), max(col for col, _ in pixels)
     top, bottom = min(row for _, row in pixels), max(row for _, row in pixels)
     # a thousandth of a pixel is rounding, and no wish for one pixel more

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
-from ..polygons.moved_polygons import read_polygons
+from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
 from .geopackage import forget_times
@@ -83,13 +83,15 @@ def class_areas(
         chosen = tuple(range(1, finest + 1)) if levels is None else tuple(sorted(set(levels)))
         if not chosen or chosen[0] < 1 or chosen[-1] > finest:
             raise OptionError(f"Expected levels within 1..{finest}, but got {list(chosen)}.")
-        table = read_polygons(polygons, maps.grid.crs, layer)
+        drawn = read_layer(polygons, layer)
+        table = onto_map(drawn, maps.grid, polygons)
         ids = _ids(table, id_column, polygons)
         check_measurable(table, maps.grid, str(polygons))
         check_writable_folder(target.parent)
         refuse_existing([target], overwrite, [polygons])
         measured = zonal_areas(maps, table, chosen, progress)
-    tables = AreaTables(_class_rows(ids, measured, tree), _polygon_rows(table, measured, tree))
+    whole_m2 = polygon_areas_m2(drawn.geometry.to_numpy(), drawn.crs)  # as they were drawn, not as moved
+    tables = AreaTables(_class_rows(ids, measured, tree), _polygon_rows(table, whole_m2, measured, tree))
     _write(tables, target)
     return tables
 
@@ -126,10 +128,12 @@ def _class_rows(ids: pd.Series, measured: tuple[ZonalAreas, ...], tree: Taxonomy
     return pd.concat(parts, ignore_index=True)
 
 
-def _polygon_rows(table: GeoDataFrame, measured: tuple[ZonalAreas, ...], tree: Taxonomy) -> GeoDataFrame:
+def _polygon_rows(
+    table: GeoDataFrame, whole_m2: NDArray[np.float64], measured: tuple[ZonalAreas, ...], tree: Taxonomy
+) -> GeoDataFrame:
     """Add what a polygon holds and what it holds most; nothing of the layer's own columns is lost."""
     columns: dict[str, object] = {
-        "polygon_m2": polygon_areas_m2(table.geometry.to_numpy(), table.crs),
+        "polygon_m2": whole_m2,
         "mapped_m2": measured[0].area_m2.sum(axis=1),
     }
     for areas in measured:

@@ -143,8 +143,11 @@ def zonal_areas(
         ZonalAreas(level, np.zeros((len(polygons), count)), np.full((len(polygons), count), np.nan))
         for level, count in zip(levels, counts, strict=True)
     ]
+    _, bottom, right, _ = grid.bounds
+    beside = shapely.box(right + grid.res[0], bottom, right + 2 * grid.res[0], bottom + grid.res[1])
+    shapes = polygons.geometry.where(~polygons.geometry.is_empty, beside)  # exactextract refuses empty ones
     for start in range(0, len(polygons), _BATCH):
-        table = _extract([*sources, data], weights, polygons.geometry.iloc[start : start + _BATCH])
+        table = _extract([*sources, data], weights, shapes.iloc[start : start + _BATCH])
         for row in range(len(table)):
             total_m2 = float(np.nan_to_num(table["data_m2_weighted_sum"].iloc[row]))
             for result in results:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
+from affine import Affine
 from scene_files import UTM, X0, Y0, query, write
 from torchgeo.datasets import stack_samples
 
@@ -207,3 +208,16 @@ def test_polygons_and_rasters_unite_and_a_folder_is_searched(tmp_path):
     raster = write(tmp_path / "r.tif", np.array([[11, 11, 0, 0]] * 2, dtype="uint8"))
     labels = open_labels([tmp_path / "folder", raster], TREE, attribute="cover")
     assert labels[query(0, 0, 2, 4)]["level_masks"][:, 0].tolist() == [[0, 0, 0, 0], [0, 0, -100, -100]]
+
+
+def test_polygons_label_images_beyond_180_on_both_sides_of_it(tmp_path):
+    transform = Affine(0.1, 0, 179, 0, -0.1, 1)
+    image = SceneRaster(
+        write(tmp_path / "image.tif", np.ones((10, 20), "uint8"), crs="EPSG:4326", transform=transform)
+    )
+    across = shapely.MultiPolygon([shapely.box(179.5, 0, 180, 1), shapely.box(-180, 0, -179.7, 1)])
+    labels = open_labels(
+        save(tmp_path / "p.gpkg", [across], crs=4326, cover=["wood"]), TREE, attribute="cover"
+    )
+    mask = labels.read(image.lattice, image.lattice.window((179, 0, 181, 1)), None)
+    assert mask.valid.all(axis=0).nonzero()[0].tolist() == list(range(5, 13))

@@ -13,6 +13,7 @@ from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, RasterError
 from hierars_geo.grid import Window
 from hierars_geo.predict import Predictor
+from hierars_geo.predict.region_reader import cut_to_region
 from hierars_geo.scenes import open_mosaic, open_scene
 
 
@@ -122,6 +123,24 @@ def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_pat
     differs = (values != 0) != inside
     assert differs.mean() < 0.005  # the edge moves by centimetres through another CRS and back
     assert 0.6 < inside.mean() < 0.9
+
+
+@pytest.mark.parametrize(("west", "cols"), [(170, (18, 24)), (-180, (0, 360))])
+@pytest.mark.parametrize("region", ["179,-1,-178,1", "179,-1,182,1", "-181,-1,-178,1"])
+def test_a_region_across_180_is_found_wherever_the_longitudes_of_the_scene_begin(
+    write_scene, tmp_path, west, cols, region
+):
+    width = 40 if west == 170 else 720
+    profile = {"driver": "GTiff", "count": 1, "height": 20, "width": width, "dtype": "uint8"}
+    grid = Affine(0.5, 0, west, 0, -0.5, 5)
+    with rasterio.open(tmp_path / "s.tif", "w", crs="EPSG:4326", transform=grid, **profile) as dataset:
+        dataset.write(np.ones((1, 20, width), "uint8"))
+        dataset.descriptions = ("B02",)
+    with open_scene(tmp_path / "s.tif", ["B02"]) as scene, cut_to_region(scene, region) as part:
+        assert part.grid.bounds == (west + cols[0] / 2, -1, west + cols[0] / 2 + part.grid.width / 2, 1)
+        _, valid = part.read(Window(0, 0, *part.grid.shape))
+        wanted = part.wanted(Window(0, 0, *part.grid.shape))
+        assert (valid if wanted is None else wanted).any(axis=0).sum() == 6  # 3 degrees
 
 
 @pytest.mark.parametrize(
