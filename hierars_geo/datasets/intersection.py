@@ -28,6 +28,7 @@ from .overlay import Dates, Time, TimePolicy, overlay
 from .pairing import Pairing, no_overlap
 from .plot import figure_of
 from .queries import Query, resolve
+from .sample import SampleFiles, place
 from .scene_source import SceneSource, outside, to_masks, to_sample
 from .shared_ground import SharedGround
 from .target_grid import GridChoice, band_names, choose, in_order, names_of, own_lattice
@@ -131,7 +132,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             sample, valid = to_sample(patch, is_image=True), patch.valid
         else:
             sample, valid = self._read_apart(where, dates)
-        sample |= {"bounds": where.bounds, "crs": self.crs}
+        sample |= place(where.bounds, self.lattice.wkt)
         if self.labels is not None:
             sample |= self._read_masks(self.labels, where, dates, valid)
         return sample if self.transforms is None else dict(self.transforms(sample))
@@ -196,7 +197,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             sample[f"image_{name}"], sample[f"valid_{name}"] = part["image"], part["valid"]
             files.append(part["files"])
             valid &= _nearest(patch.valid, valid.shape)
-        sample |= {"valid": torch.from_numpy(valid), "files": ", ".join(filter(None, files))}
+        sample |= {"valid": torch.from_numpy(valid), "files": SampleFiles(", ".join(filter(None, files)))}
         return sample, valid
 
     def _confine(self, valid: NDArray[np.bool_], lattice: Lattice, window: Window) -> None:

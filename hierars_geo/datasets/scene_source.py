@@ -18,6 +18,7 @@ from ..scenes.resampling import Interpolation
 from ..types import IGNORE_INDEX
 from .on_lattice import OnLattice
 from .queries import Query, QueryError, resolve
+from .sample import SampleFiles, place
 
 
 class SceneSource(OnLattice, GeoDataset):
@@ -84,7 +85,7 @@ class SceneSource(OnLattice, GeoDataset):
         patch = self.read(where.lattice, where.window, where.interval)
         if patch is None:
             raise outside(where, self)
-        sample = to_sample(patch, self.is_image) | {"bounds": where.bounds, "crs": self.crs}
+        sample = to_sample(patch, self.is_image) | place(where.bounds, self.lattice.wkt)
         return sample if self.transforms is None else dict(self.transforms(sample))
 
     def _move_to(self, lattice: Lattice) -> None:
@@ -100,7 +101,10 @@ class SceneSource(OnLattice, GeoDataset):
 
 def to_sample(patch: Patch, is_image: bool) -> dict[str, Any]:
     """Turn a patch into the tensors of a sample."""
-    common = {"valid": torch.from_numpy(patch.valid), "files": ", ".join(dict.fromkeys(patch.files))}
+    common = {
+        "valid": torch.from_numpy(patch.valid),
+        "files": SampleFiles(", ".join(dict.fromkeys(patch.files))),
+    }
     if is_image:
         return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0)))} | common
     return to_masks(patch) | common

@@ -36,7 +36,7 @@ class ChipSampler(GeoSampler):
     def __init__(
         self, dataset: GeoDataset, size_px: int | tuple[int, int], regions: Regions | None = None
     ) -> None:
-        super().__init__(dataset)
+        # TorchGeo's own is left out: up to 0.9 it indexes a second time, from 0.10 on it takes no data set
         self.size_px = as_size(size_px, "size_px")
         self.lattice = lattice_of(dataset)
         self.ground = find_ground(dataset, self.lattice, regions)

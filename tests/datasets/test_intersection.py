@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from scene_files import X0, Y0, coordinates, query, tree, write
+import torchgeo.samplers
+from pyproj import CRS
+from scene_files import UTM, X0, Y0, coordinates, query, tree, write
 from torchgeo.datasets import IntersectionDataset, RasterDataset, UnionDataset, stack_samples
 from torchgeo.samplers import GridGeoSampler, RandomGeoSampler
 
@@ -183,17 +185,26 @@ def test_a_tree_whose_first_class_is_0_keeps_it(tmp_path, nodata):
     assert (mask[:, 6:] == -100).all()
 
 
+def torchgeo_samplers(dataset):
+    yield RandomGeoSampler(dataset, 16, length=3)
+    yield GridGeoSampler(dataset, 16)
+    if hasattr(torchgeo.samplers, "GriddedPatchSampler"):  # TorchGeo 0.10, which lets the others go
+        dates = torchgeo.samplers.SequentialTimestampSampler(dataset)
+        yield torchgeo.samplers.GriddedPatchSampler(dataset, size=16) @ dates
+
+
+@pytest.mark.filterwarnings("ignore:Use (torchgeo|geopandas):DeprecationWarning")
 def test_torchgeo_samplers_and_collation_work(image, labels):
     for dataset in (image, labels, image & labels, (image | image) & labels):
-        for sampler in (RandomGeoSampler(dataset, 16, length=3), GridGeoSampler(dataset, 16)):
+        for sampler in torchgeo_samplers(dataset):
             batch = stack_samples([dataset[place] for place in list(sampler)[:3]])
             assert batch["valid"].shape == (3, 16, 16)
             assert len(batch["bounds"]) == len(batch["crs"]) == 3
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning"
-)  # rasterio's own multiplications
+# rasterio's own multiplications; TorchGeo 0.10 beside pandas 3.1
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
 def test_ours_combine_with_torchgeo_classes_quietly(tmp_path, image, labels, capsys):
     class Plain(RasterDataset):
         filename_glob = "plain*"
@@ -202,6 +213,12 @@ def test_ours_combine_with_torchgeo_classes_quietly(tmp_path, image, labels, cap
     sample = (image & plain)[query(20, 20, 8, 8)]
     assert sample["image"].shape == (4, 8, 8)
     assert torch.equal(sample["image"][:2], sample["image"][2:])
+    united = (image | plain)[query(20, 20, 8, 8)]
+    assert torch.equal(united["image"], sample["image"][:2])
+    assert sample["bounds"] == (X0 + 200, Y0 - 280, X0 + 280, Y0 - 200)
+    for one in (sample, united):
+        assert one["crs"] == CRS(UTM)
+        assert isinstance(one["files"], str)
     sample = (plain & HierarchicalLabels(labels.files, tree(), crs="EPSG:3857"))[query(20, 20, 8, 8)]
     assert sample["mask"].shape == (8, 8)
     assert "Hierarchical" not in capsys.readouterr().out

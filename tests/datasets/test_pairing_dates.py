@@ -68,6 +68,7 @@ def test_the_named_grid_leads_and_the_policy_is_kept(tmp_path, sources):
     assert (with_labels[query(0, 0, 4, 4)]["mask"] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:Use (torchgeo|geopandas):DeprecationWarning")
 def test_combinations_of_one_span_are_told_apart(tmp_path):
     fine = SceneRaster([write_day(tmp_path / "fine", day, 5, 2 * SIZE) for day in (3, 9)])
     coarse = SceneRaster([write_day(tmp_path / "coarse", day, 10, SIZE) for day in (3, 9)])
