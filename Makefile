@@ -12,7 +12,7 @@ DEVELOPED := $(TESTED),lint,docs
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-minimum wheel-check lint docs docs-commands drill fuzz endurance bench clean
+.PHONY: help install demo test test-minimum test-newest wheel-check lint docs docs-commands drill fuzz endurance bench clean
 
 # $(call fresh,FOLDER,PYTHON,WHAT): a new environment in FOLDER with WHAT installed.
 fresh = rm -rf $(1); \
@@ -32,17 +32,18 @@ add = if command -v uv >/dev/null 2>&1; then \
 
 install: $(STAMP) ## put the package and its tools into .venv (again after a change of its dependencies)
 
-# PYTHON=... chooses the interpreter; uv is used where it is on the PATH, pip otherwise.
+# PYTHON=... chooses the interpreter, else the newest on the PATH that has wheels of everything; uv is used where
+# it is on the PATH, pip otherwise.
 $(STAMP): pyproject.toml constraints.txt
 	@set -eu; \
 	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
 	if [ ! -x $(BIN)/python ]; then \
 	  found=''; \
-	  for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
+	  for candidate in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python); do \
 	    if "$$candidate" -c "$$new_enough" >/dev/null 2>&1; then found="$$candidate"; break; fi; \
 	  done; \
 	  if [ -z "$$found" ]; then \
-	    echo "make install: expected Python 3.11 or newer, but found none as $(or $(PYTHON),python3 or python3.11 to python3.13). Install one, or run: make install PYTHON=/path/to/python3" >&2; \
+	    echo "make install: expected Python 3.11 or newer, but found none as $(or $(PYTHON),python3 or python3.11 to python3.14). Install one, or run: make install PYTHON=/path/to/python3" >&2; \
 	    exit 1; \
 	  fi; \
 	  echo "creating $(VENV) with $$("$$found" --version)"; \
@@ -67,6 +68,14 @@ build/minimum/.installed: pyproject.toml constraints-minimum.txt | $(STAMP)
 
 test-minimum: build/minimum/.installed ## run the tests with the oldest versions allowed, in build/minimum
 	OMP_NUM_THREADS=1 build/minimum/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+build/newest/.installed: pyproject.toml constraints-newest.txt
+	@set -eu; python='$(PYTHON)'; python=$${python:-$$(.ci/newest-python)}; \
+	$(call fresh,build/newest,"$$python",-c constraints-newest.txt -e '.[$(TESTED)]')
+	@touch $@
+
+test-newest: build/newest/.installed ## run the tests with the newest versions on Python 3.12 or newer, in build/newest
+	OMP_NUM_THREADS=1 build/newest/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 wheel-check: $(STAMP) ## build wheel and source archive, try the wheel outside the repository (DEMO=1: the demo, too)
 	rm -rf dist

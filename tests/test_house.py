@@ -37,12 +37,21 @@ def test_environment_has_the_names_and_bounds_of_pyproject():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
-def test_constraints_pin_every_direct_dependency_within_its_bounds():
-    pins = _pins("constraints.txt")
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-newest.txt"])
+def test_constraints_pin_every_direct_dependency_within_its_bounds(name):
+    pins = _pins(name)
     wanted = _direct_dependencies()
     assert set(pins) == {requirement.name.lower() for requirement in wanted}
     for requirement in wanted:
         assert requirement.specifier.contains(Version(pins[requirement.name.lower()])), requirement
+
+
+def test_the_newest_constraints_are_no_older_and_reach_the_next_torchgeo():
+    pins, newest = (
+        {k: Version(v) for k, v in _pins(f).items()} for f in ("constraints.txt", "constraints-newest.txt")
+    )
+    assert all(newest[name] >= version for name, version in pins.items())
+    assert newest["torchgeo"] >= Version("0.10") > pins["torchgeo"]
 
 
 def test_constraints_minimum_are_the_floors():
@@ -87,6 +96,7 @@ def test_readme_gives_the_two_commands_that_exist():
         "demo",
         "test",
         "test-minimum",
+        "test-newest",
         "wheel-check",
         "lint",
         "bench",
@@ -99,7 +109,7 @@ def test_readme_gives_the_two_commands_that_exist():
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize("target", ["install", "test-minimum", "fuzz"])
+@pytest.mark.parametrize("target", ["install", "test-minimum", "test-newest", "fuzz"])
 def test_make_asks_for_extras_that_exist(target):
     """A dry run: what the shell would get, after make has split its arguments at commas."""
     dry = ["make", "-n", "-W", "pyproject.toml", target]
@@ -115,8 +125,25 @@ def test_make_asks_for_extras_that_exist(target):
 def test_continuous_integration_tests_first_then_lints():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
-    commands = re.findall(r"^make (\w+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert commands == ["test", "lint"]
+    commands = re.findall(r"^ *make ([\w-]+)", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert commands == ["test", "lint", "test-newest"]
+
+
+def test_the_search_for_a_newer_python_finds_one_or_says_that_there_is_none(tmp_path):
+    def search():
+        environment = {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
+        return subprocess.run(
+            [ROOT / ".ci" / "newest-python"], env=environment, capture_output=True, text=True
+        )
+
+    missing = search()
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert re.fullmatch(r"found no Python 3\.12 .*\n", missing.stderr)
+    here = tmp_path / "versions" / "3.13.9" / "bin" / "python"
+    here.parent.mkdir(parents=True)
+    here.write_text("#!/bin/sh\ncase \"$2\" in *'(3, 13)'*) echo it;; esac\n")
+    here.chmod(0o755)
+    assert search().stdout == "it\n"
 
 
 def test_no_tracked_file_names_a_folder_of_one_machine():
