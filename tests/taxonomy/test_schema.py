@@ -120,7 +120,9 @@ def test_alias_bombs_do_not_hang(tmp_path):
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "{a: " * 200_000, "- " * 200_000])
 def test_deep_nesting_does_not_crash(tmp_path, text):
-    with pytest.raises(TaxonomyError, match=r"bad\.yaml to be a readable YAML file, but: .*nest(ed deeper|ing depth)"):
+    with pytest.raises(
+        TaxonomyError, match=r"bad\.yaml to be a readable YAML file, but: .*nest(ed deeper|ing depth)"
+    ):
         _read(tmp_path, text)
 
 
