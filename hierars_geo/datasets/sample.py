@@ -53,7 +53,7 @@ def place(bounds: Bounds, wkt: str) -> dict[str, Metadata]:
 
 @lru_cache(maxsize=64)
 def _crs(wkt: str) -> SampleCRS:
-    return SampleCRS.from_wkt(wkt)
+    return SampleCRS(wkt)
 
 
 __all__ = ("Metadata", "SampleBounds", "SampleCRS", "SampleFiles", "place")
