@@ -25,10 +25,13 @@ class ReadRecipe:
         bands: Names of the bands, in the order of the model's channels.
         sensor: Entry of the sensor catalog; None where the scenes' own names were taken.
         nodata: Value without data that the training was told; None for what files and catalog say.
-        nodata_rule: ``"all"``: a pixel is empty where every band holds the value; ``"any"``: where one does.
-            Masks, alpha and NaN count in any band under both.
+        nodata_rule: ``"all"``: a pixel is empty where every band of one grid holds its value; ``"any"``:
+            where one does. Masks, alpha, NaN and fill values that no sensor measures (-9999 and below,
+            beyond 1e30) count in any band under both.
         harmonize: Whether the offset of Sentinel-2 baselines from 04.00 on is taken off.
         resampling: How bands and tiles on another grid are resampled.
+        numbers: 1-based numbers of the bands in every file, where the training was told; empty for what
+            names, colours and the catalog say.
     """
 
     bands: tuple[str, ...]
@@ -37,6 +40,7 @@ class ReadRecipe:
     nodata_rule: NodataRule = "all"
     harmonize: bool = False
     resampling: str = "bilinear"
+    numbers: tuple[int, ...] = ()
 
 
 class Batch(TypedDict):

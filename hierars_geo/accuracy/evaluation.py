@@ -13,9 +13,9 @@ from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid, Window, same_grid
 from ..maps.classmap import open_class_map
 from ..metrics import HierarchicalMetrics, HierarchicalScores
-from ..predict.regions import Regions
 from ..predict.stream import WindowSource
 from ..scenes.dataset import bounded_block_cache
+from ..scenes.regions import Regions
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Bounds
 from .label_source import LabelSource, RasterLabels

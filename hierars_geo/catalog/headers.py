@@ -11,10 +11,10 @@ from rasterio.io import DatasetReader
 
 from ..errors import RasterError
 from ..grid import GeoGrid
-from ..scenes.acquisition import acquired
 from ..scenes.band_files import band_of_file
 from ..scenes.bands import canonical_band, is_placeholder
 from ..scenes.dataset import dataset_grid, image_bands, open_dataset
+from ..scenes.dates import acquired
 from ..scenes.handles import opening_env
 
 #: Words in the name of a file, or of its folder, that mark labels.
@@ -98,7 +98,7 @@ def read_header(path: Path, georeferenced: bool = True) -> Header:
             grid=_grid(dataset, path, georeferenced),
             shape=(dataset.height, dataset.width),
             bands=bands,
-            acquired=acquired(path, tags),
+            acquired=acquired(path, tags).moment,
             taxonomy=tags.get("TAXONOMY", ""),
             is_labels=len(bands) == 1 and _looks_like_labels(dataset, path, bands[0]),
             size_bytes=path.stat().st_size,

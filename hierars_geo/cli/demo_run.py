@@ -25,7 +25,7 @@ from ..output.output import as_output_error, atomic_path, check_writable_folder,
 from ..predict import Prediction, Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler
-from ..scenes.scene_opening import open_scene
+from ..scenes.scene import Scene
 from ..synthetic.scene import write_land_cover_scene
 from ..synthetic.series import check_free, scene_series
 from ..synthetic.spec import SceneFiles
@@ -190,7 +190,7 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
     )
     gaussian = learn_gaussian(chips, data.taxonomy.num_classes[-1])
     with (
-        open_scene(test.images[_SENSOR], data.bands) as scene,
+        Scene.open(test.images[_SENSOR], bands=data.bands) as scene,
         progress_bar("score the Gaussian") as progress,
     ):
         return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)

@@ -12,7 +12,7 @@ from .options import CommandParser
 if TYPE_CHECKING:
     from ..accuracy import SceneAssessment
     from ..accuracy.label_source import LabelSource
-    from ..predict import Regions
+    from ..scenes import Regions
     from ..taxonomy import Taxonomy
 
 _EXAMPLES = """examples:
@@ -122,7 +122,7 @@ def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
     from ..accuracy.evaluation import find_level_maps
     from ..maps.classmap import open_class_map
     from ..polygons.moved_polygons import read_polygons
-    from ..predict import Regions
+    from ..scenes import Regions
 
     with open_class_map(find_level_maps(args.prediction, taxonomy.num_levels)[0]) as level_map:
         grid = level_map.grid

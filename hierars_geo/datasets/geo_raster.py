@@ -1,6 +1,5 @@
 """GeoRaster: the base of our RasterDatasets."""
 
-import abc
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -16,12 +15,12 @@ from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
 from ..scenes.handles import HandlePool
-from ..scenes.layer_reader import LayerReader
 from ..scenes.outlines import Outlines
-from ..scenes.patch import Patch, Pixels, first_valid, stack_channels
+from ..scenes.patch import Patch, Pixels, first_valid
 from ..scenes.raster_file import RasterFile
+from ..scenes.reader import LayerReader, as_stored
 from ..scenes.resampling import Interpolation, Kind
-from ..scenes.scene_index import Scene
+from ..scenes.scene import Scene
 from .intersection import SceneIntersection
 from .on_lattice import as_pair
 from .plot import figure_of
@@ -77,9 +76,9 @@ class GeoRaster(SceneSource, RasterDataset):
         lattice = self.lattice_in(self.scenes[0].grid.crs if crs is None else CRS.from_user_input(crs))
         self._move_to(lattice if res is None else lattice.at_res(as_pair(res)))
 
-    @abc.abstractmethod
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
-        """Turn stored values into what is sampled: float32 values or int32 leaf indices."""
+        """Turn stored values into what is sampled: float32 values, or int32 leaf indices of labels."""
+        return as_stored(data, valid, file)
 
     @property  # type: ignore[override]  # TorchGeo's own is a constant of GDAL, which it does not heed
     def resampling(self) -> Interpolation:
@@ -105,9 +104,7 @@ class GeoRaster(SceneSource, RasterDataset):
         return first_valid(self._read_scene(self.scenes[hit], lattice, window) for hit in hits)
 
     def _read_scene(self, scene: Scene, lattice: Lattice, window: Window) -> Patch:
-        patch = stack_channels(
-            self._reader.read(layer.file, layer.indexes, lattice, window) for layer in scene.layers
-        )
+        patch = self._reader.read_layers(scene.layers, lattice, window)
         patch.files = scene.files
         return patch
 

@@ -1,40 +1,40 @@
 """Images: any raster, and those of the sensors that the catalog knows."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pyproj import CRS
 
-from ..errors import OptionError
 from ..scenes.bad_files import BadFile, OnError
-from ..scenes.harmonize import harmonize as read_as_old_baselines
-from ..scenes.patch import Patch, Pixels
-from ..scenes.raster_file import RasterFile
+from ..scenes.band_order import numbered
 from ..scenes.raster_paths import Paths, find_rasters
 from ..scenes.resampling import Interpolation, Kind
-from ..scenes.scene_index import Scene, find_scenes
+from ..scenes.scene import grouped_notes
+from ..scenes.scene_layers import Reading
+from ..scenes.scene_list import find_scenes
 from ..scenes.sensors import GENERIC, Sensor, find_sensor
+from ..types import NodataRule, ReadRecipe
 from .geo_raster import GeoRaster
 
 
 class SceneRaster(GeoRaster):
     """Any image. Bands are what the descriptions of the first file say, else band_1, band_2, ...
 
-    A sample holds the values as stored (no scale, no offset) as float32, 0 where a band holds no data by
-    nodata value, NaN, mask or alpha band.
+    A sample holds the values as stored (no scale, no offset) as float32, 0 where there is no data: where a
+    mask, alpha band or NaN says so in any band, and where all bands hold their nodata value. Images are read
+    as :class:`hierars_geo.scenes.Scene` reads them.
 
     Args:
         paths: Files, folders, patterns, or a list of them.
-        bands: Names of the bands to read, in that order, in any spelling (``B2`` is ``B02``); default: the
-            sensor's.
+        bands: Names of the bands to read, in that order, in any spelling (``B2`` is ``B02``); or a mapping of
+            names to the 1-based numbers of the bands in every file. Default: the sensor's.
         crs: CRS of queries and samples (default: that of the first file).
         res: Pixel size in units of the CRS (default: that of the first file; of several resolutions the
             finest).
-        nodata: Value without data in files that declare none.
+        nodata: Value without data in files that declare none, NaN for none; default: what the catalog states
+            for the sensor.
         transforms: Applied to every sample.
         max_open_files: Handles kept open per process.
         resampling: ``bilinear`` or ``cubic``, where pixels are read on a finer or shifted grid.
@@ -43,9 +43,11 @@ class SceneRaster(GeoRaster):
         on_error: ``raise`` one error that names all files that cannot be used, or ``skip`` them with a
             notice.
         sensor: Another sensor than the class's: its name in the catalog or the path of a YAML file.
+        nodata_rule: ``all``: a pixel is empty where all bands hold the nodata value; ``any``: where one does.
 
     Attributes:
         sensor: What is known of the sensor.
+        recipe: How the images are read.
         skipped: Files that cannot be used and why; empty unless they were to be skipped.
 
     Raises:
@@ -61,7 +63,7 @@ class SceneRaster(GeoRaster):
     def __init__(
         self,
         paths: Paths,
-        bands: Sequence[str] | None = None,
+        bands: Sequence[str] | Mapping[str, int] | None = None,
         crs: CRS | str | int | None = None,
         res: float | tuple[float, float] | None = None,
         nodata: float | None = None,
@@ -71,34 +73,25 @@ class SceneRaster(GeoRaster):
         harmonize: bool = False,
         on_error: OnError = "raise",
         sensor: str | Path | None = None,
+        nodata_rule: NodataRule = "all",
     ) -> None:
-        self.sensor: Sensor = find_sensor(self.sensor_name if sensor is None else str(sensor))
-        rule = self.sensor.baseline_offset
-        if harmonize and rule is None:
-            raise OptionError(
-                f"Expected harmonize with Sentinel-2, whose values have changed, but got {self.sensor.title}."
-            )
-        wanted = self.sensor.pick(None if bands is None else tuple(bands))
+        name = self.sensor_name if sensor is None else str(sensor)
+        self.sensor: Sensor = find_sensor(name)
+        wanted, numbers = numbered(bands)
+        recipe = ReadRecipe(wanted or (), name, nodata, nodata_rule, harmonize, resampling, numbers)
+        Reading.of(recipe)  # what the sensor lacks is said before files are looked for
         files, named = find_rasters(paths)
-        found = find_scenes(files, named, self.sensor, wanted, on_error)
+        found = find_scenes(files, named, recipe, on_error)
         self.skipped: tuple[BadFile, ...] = found.skipped
-        scenes: Sequence[Scene] = found.scenes
-        if nodata is not None:
-            scenes = [_with_nodata(scene, nodata) for scene in scenes]
-        if harmonize and rule is not None:
-            scenes = read_as_old_baselines(scenes, rule)
+        self.recipe = replace(recipe, bands=found.bands)
         self.rgb_bands = self.sensor.rgb
-        super().__init__(scenes, found.bands, crs, res, transforms, max_open_files, resampling)
+        super().__init__(found.scenes, found.bands, crs, res, transforms, max_open_files, resampling)
+        self._reader.rule = nodata_rule
 
-    def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
-        if file.dtype == "float64":  # float32 cannot hold all of it, least of all some nodata values
-            with np.errstate(over="ignore"):
-                data = data.astype(np.float32)
-            valid &= np.isfinite(data).all(axis=0)
-        values = data.astype(np.float32, copy=False)
-        if file.add:
-            values = np.maximum(values + np.float32(file.add), 0)
-        return Patch(values, valid)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about the files, the same words once."""
+        return grouped_notes(layer.file for scene in self.scenes for layer in scene.layers)
 
 
 class GaoFen2(SceneRaster):
@@ -200,16 +193,6 @@ IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
         Sentinel2L2A,
     )
 }
-
-
-def _with_nodata(scene: Scene, value: float) -> Scene:
-    """Give a nodata value to the bands that declare none."""
-
-    def declare(file: RasterFile) -> RasterFile:
-        nodata = tuple(float(value) if declared is None else declared for declared in file.nodata)
-        return dataclasses.replace(file, nodata=nodata)
-
-    return scene.with_files(declare)
 
 
 __all__ = (

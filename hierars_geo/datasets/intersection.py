@@ -21,7 +21,7 @@ from ..grid.lattice import Lattice
 from ..grid.reprojection import move
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, stack_channels
-from ..scenes.region_mask import RegionMask
+from ..scenes.regions import RegionMask
 from ..taxonomy import Taxonomy
 from .on_lattice import OnLattice
 from .overlay import Dates, Time, TimePolicy, overlay

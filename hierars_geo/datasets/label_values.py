@@ -47,7 +47,7 @@ class ValueDecoder:
             raise RasterError(
                 f"Expected the nodata value of labels to be no class of {self.taxonomy.name}, but got "
                 f"{nodata:g}, which is "
-                f"'{name}' (in {file.path}). Remove the declaration: gdal_edit.py -unsetnodata {file.path}."
+                f"'{name}' (in {file.path}). {_remedy(file.path)}"
             )
         return file
 
@@ -86,6 +86,13 @@ class ValueDecoder:
                 table[int(nodata)] = IGNORE_INDEX
             self._tables[(dtype, nodata)] = table
         return self._tables[(dtype, nodata)]
+
+
+def _remedy(path: str) -> str:
+    """Say how a nodata value goes; the transparent colour of a PNG cannot be taken away."""
+    if path.lower().endswith(".png"):
+        return f"Save it without transparency: gdal_translate -a_nodata none {path} OUT.tif."
+    return f"Remove the declaration: gdal_edit.py -unsetnodata {path}."
 
 
 __all__ = ("ValueDecoder",)

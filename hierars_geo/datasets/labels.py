@@ -15,8 +15,9 @@ from ..polygons.vector_file import is_vector
 from ..scenes.patch import Patch, Pixels
 from ..scenes.raster_file import RasterFile, map_all, probe_all
 from ..scenes.raster_paths import Paths, find_rasters
+from ..scenes.reader import Layer
 from ..scenes.resampling import Kind
-from ..scenes.scene_index import Layer, Scene
+from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .geo_raster import GeoRaster

@@ -8,8 +8,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from ..errors import OptionError
+from ..scenes.dates import ALWAYS
 from ..scenes.outlines import Outlines
-from ..scenes.raster_file import ALWAYS
 
 Interval = tuple[int, int]
 #: What is read of every source: its scenes of an interval, or all of them (None).

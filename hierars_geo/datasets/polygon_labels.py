@@ -20,10 +20,10 @@ from ..grid.longitudes import turn_of
 from ..grid.reprojection import move_polygons, same_crs
 from ..polygons.attribute_classes import AttributeClasses
 from ..polygons.polygon_table import read_polygon_table
+from ..scenes.dates import ALWAYS
 from ..scenes.notices import notice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
-from ..scenes.raster_file import ALWAYS
 from ..scenes.raster_paths import Paths
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX

@@ -69,7 +69,7 @@ class PolygonShapes:
             kept = ~shapely.is_empty(parts)
             parts, owners = shapely.get_parts(parts[kept], return_index=True)
             codes = codes[kept][owners]
-        grid = lattice.grid(window)
+        grid = lattice.crop(window)
         burnt: NDArray[np.int32] = np.zeros(grid.shape, dtype=np.int32)
         if len(parts):
             pairs = zip(_as_geojson(parts), codes.tolist(), strict=True)

@@ -40,7 +40,7 @@ def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwri
     refuse_existing([final], overwrite)
     x, y, _ = images.bounds
     whole = images.lattice.window((x.start, y.start, x.stop, y.stop))
-    grid = images.lattice.grid(whole)
+    grid = images.lattice.crop(whole)
     profile = {
         "driver": "GTiff",
         "height": grid.height,

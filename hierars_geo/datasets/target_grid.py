@@ -31,7 +31,7 @@ def _pixel_m(source: SceneSource) -> float:
     x, y, _ = source.bounds
     centre = ((x.start + x.stop) / 2, (y.start + y.stop) / 2)
     at = source.lattice.window((*centre, centre[0] + source.res[0], centre[1] + source.res[1]))
-    return float(f"{source.lattice.grid(Window(at.row, at.col, 1, 1)).gsd_m():.3g}")
+    return float(f"{source.lattice.crop(Window(at.row, at.col, 1, 1)).gsd_m():.3g}")
 
 
 def names_of(sources: Sequence[SceneSource]) -> tuple[str, ...]:

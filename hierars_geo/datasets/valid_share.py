@@ -8,7 +8,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..scenes.region_mask import RegionMask
+from ..scenes.regions import RegionMask
 
 #: Windows along an axis, and pixels of a window along an axis.
 _WINDOWS, _SIDE_PX = 8, 16

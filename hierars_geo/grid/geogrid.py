@@ -1,7 +1,8 @@
 """GeoGrid: where the pixels of a raster lie on the ground."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from affine import Affine
 from pyproj import CRS, Transformer
@@ -25,7 +26,7 @@ class GeoGrid:
         shape: (height, width) in pixels.
     """
 
-    crs: CRS
+    crs: CRS = field(hash=False)  # hashing one writes it out as text
     transform: Affine
     shape: tuple[int, int]
 
@@ -70,13 +71,15 @@ class GeoGrid:
         return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
 
     @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """(x, y) of the four corners, in the order of a ring."""
+        ring = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        return tuple(self.transform @ corner for corner in ring)
+
+    @property
     def bounds(self) -> Bounds:
         """(left, bottom, right, top) of the outline, also for rotated and south-up grids."""
-        corners = [
-            self.transform @ corner
-            for corner in ((0, 0), (self.width, 0), (0, self.height), (self.width, self.height))
-        ]
-        xs, ys = zip(*corners, strict=True)
+        xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     @property
@@ -89,6 +92,19 @@ class GeoGrid:
         """Return the grid of a window of this one (which may reach beyond it)."""
         transform = self.transform @ Affine.translation(window.col, window.row)
         return GeoGrid(self.crs, transform, (window.height, window.width))
+
+    def window_around(self, points: Sequence[tuple[float, float]]) -> Window:
+        """Return the pixels that the bounds of some points touch; it may reach beyond the grid.
+
+        Args:
+            points: (x, y) in units of the CRS.
+        """
+        to_pixels = ~self.transform
+        cols, rows = zip(*(to_pixels @ point for point in points), strict=True)
+        # a thousandth of a pixel is rounding, and no wish for one pixel more
+        row, col = math.floor(min(rows) + 1e-3), math.floor(min(cols) + 1e-3)
+        height, width = math.ceil(max(rows) - 1e-3) - row, math.ceil(max(cols) - 1e-3) - col
+        return Window(row, col, max(height, 1), max(width, 1))
 
     def gsd_m(self) -> float:
         """Ground sampling distance in metres: the square root of a pixel's area at the raster's centre.

@@ -57,6 +57,11 @@ class Lattice:
         side = math.sqrt(moved.area / (grid.height * grid.width))
         return cls(crs, (side, side), (moved.bounds[0], moved.bounds[3]))
 
+    @property
+    def transform(self) -> Affine:
+        """Maps (column, row) of pixel corners to (x, y)."""
+        return Affine(self.res[0], 0.0, self.origin[0], 0.0, -self.res[1], self.origin[1])
+
     def at_res(self, res: tuple[float, float]) -> "Lattice":
         """Return the lattice of another pixel size with the same origin."""
         return self if res == self.res else Lattice(self.crs, res, self.origin, self.wkt)
@@ -116,7 +121,7 @@ class Lattice:
             y - window.row * y_res,
         )
 
-    def grid(self, window: Window) -> GeoGrid:
+    def crop(self, window: Window) -> GeoGrid:
         """Return the grid of a window."""
         left, _, _, top = self.bounds(window)
         transform = Affine(self.res[0], 0.0, left, 0.0, -self.res[1], top)

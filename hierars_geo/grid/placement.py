@@ -1,4 +1,4 @@
-"""Placement: how the pixels of a lattice lie on those of a file."""
+"""Placement: how the pixels that are asked for lie on those of a file."""
 
 import math
 from dataclasses import dataclass
@@ -8,12 +8,15 @@ from .lattice import SAME_PX, Lattice
 from .reprojection import same_crs
 from .windows import Window
 
+#: Axes that turn by less against each other are parallel over any raster.
+_ROTATED = 1e-9
+
 
 @dataclass(frozen=True)
 class AxisMap:
-    """Map one axis of a lattice onto one axis of a file: file edge = scale * lattice edge + offset.
+    """Map one axis of a grid onto one axis of a file: file edge = scale * grid edge + offset.
 
-    File pixels count in the lattice's direction (southwards, eastwards), whichever way the file stores them.
+    File pixels count in the grid's direction, whichever way the file stores them.
 
     Attributes:
         scale: File pixels per lattice pixel, > 0; above 1 where reading coarsens.
@@ -48,40 +51,47 @@ class AxisMap:
 
 @dataclass(frozen=True)
 class Placement:
-    """Both axes of a file without rotation, in the lattice's own CRS."""
+    """Both axes of a file that lie along those of the grid."""
 
     rows: AxisMap
     cols: AxisMap
 
     @property
     def shift(self) -> tuple[int, int] | None:
-        """(rows, columns) from lattice to file pixels where the pixels are the same, else None."""
+        """(rows, columns) from grid to file pixels where the pixels are the same, else None."""
         rows, cols = self.rows.shift, self.cols.shift
         return None if rows is None or cols is None else (rows, cols)
 
     @property
     def coarsening(self) -> float:
-        """File pixels per lattice pixel along the axis where there are more of them."""
+        """File pixels per grid pixel along the axis where there are more of them."""
         return max(self.rows.scale, self.cols.scale)
 
 
-def place(grid: GeoGrid, lattice: Lattice) -> Placement | None:
-    """Say how a lattice lies on a file.
+def place(file: GeoGrid, target: GeoGrid | Lattice) -> Placement | None:
+    """Say how a grid lies on a file.
 
     Args:
-        grid: Grid of the file.
-        lattice: Pixels to read.
+        file: Grid of the file.
+        target: Pixels to read; only where they begin and how large they are counts, not where they end.
 
     Returns:
-        The placement, None where the file is rotated or in another CRS, and must be warped.
+        The placement, None where one is rotated against the other or in another CRS, and must be warped.
     """
-    t = grid.transform
-    if t.b or t.d or not same_crs(grid.crs, lattice.crs):
+    if not same_crs(file.crs, target.crs):
         return None
-    (x, y), (x_res, y_res) = lattice.origin, lattice.res
-    cols = _axis(x_res / t.a, (x - t.c) / t.a, grid.width)
-    rows = _axis(-y_res / t.e, (y - t.f) / t.e, grid.height)
-    return Placement(rows, cols)
+    f, t = file.transform, target.transform
+    if not (f.b or f.d or t.b or t.d):  # to the bit the same for every origin on the grid
+        cols = _axis(t.a / f.a, (t.c - f.c) / f.a, file.width)
+        rows = _axis(t.e / f.e, (t.f - f.f) / f.e, file.height)
+        return Placement(rows, cols)
+    to_file = ~f @ t
+    if max(abs(to_file.b), abs(to_file.d)) > _ROTATED:
+        return None
+    return Placement(
+        _axis(to_file.e, to_file.f, file.height),
+        _axis(to_file.a, to_file.c, file.width),
+    )
 
 
 def _axis(scale: float, offset: float, length: int) -> AxisMap:

@@ -97,7 +97,7 @@ class ModelRecord:
         return {
             "version": RECORD_VERSION,
             "taxonomy": self.taxonomy.to_dict(),
-            "read": asdict(self.read) | {"bands": list(self.bands)},
+            "read": asdict(self.read) | {"bands": list(self.bands), "numbers": list(self.read.numbers)},
             "mean": list(self.mean),
             "std": list(self.std),
             "model": asdict(self.model),
@@ -264,6 +264,7 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         nodata_rule=read["nodata_rule"],
         harmonize=bool(read["harmonize"]),
         resampling=str(read["resampling"]),
+        numbers=tuple(int(number) for number in read.get("numbers", ())),
     )
 
 

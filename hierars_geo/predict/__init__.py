@@ -8,7 +8,6 @@ from .engine import ChunkLayers, Engine, SceneJob
 from .engine_dask import DaskEngine
 from .options import PredictOptions
 from .predictor import Predictor, ScenePath
-from .regions import Regions
 from .results import Prediction
 from .scene_list import SceneList, SceneState
 from .stream import stream_blocks
@@ -27,7 +26,6 @@ __all__ = (
     "PredictOptions",
     "Prediction",
     "Predictor",
-    "Regions",
     "SceneJob",
     "SceneList",
     "ScenePath",

@@ -12,7 +12,7 @@ import torch
 
 from .. import __version__
 from ..errors import OutputError
-from ..scenes.scene import SceneReader
+from ..scenes.scene import Scene
 from .checkpoint import LoadedModel
 from .chunks import ChunkPlan
 from .options import PredictOptions
@@ -22,7 +22,7 @@ _ENDS = 65536
 
 
 def run_manifest(
-    scene: SceneReader,
+    scene: Scene,
     loaded: LoadedModel,
     options: PredictOptions,
     plan: ChunkPlan,

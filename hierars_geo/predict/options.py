@@ -1,10 +1,12 @@
 """Options of a prediction, checked once at the door."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from ..errors import OptionError
 from ..grid import Blend
+from ..types import ReadRecipe
 from .augment import Augmentation, views
 from .execution import Amp, check_amp
 
@@ -36,6 +38,9 @@ class PredictOptions:
         mosaic: Several rasters are tiles of one scene.
         harmonize: Read Sentinel-2 values of processing baseline 04.00 and later as those of earlier ones;
             None for what the checkpoint says. Where nobody says it, that is noted for newer scenes.
+        sensor: Entry of the sensor catalog that scenes are read as; None for what the checkpoint says.
+        bands: 1-based numbers of the model's bands in every raster; None for what names and catalog say.
+        nodata: Value without data of rasters that declare none; None for what the checkpoint says.
     """
 
     window: int | None = None
@@ -56,6 +61,19 @@ class PredictOptions:
     region_crs: str | None = None
     mosaic: bool = False
     harmonize: bool | None = None
+    sensor: str | None = None
+    bands: tuple[int, ...] | None = None
+    nodata: float | None = None
+
+    def overruled(self, recipe: ReadRecipe) -> ReadRecipe:
+        """Return how scenes are read: as a recipe says, but for what is asked for here."""
+        return replace(
+            recipe,
+            sensor=self.sensor or recipe.sensor,
+            numbers=recipe.numbers if self.bands is None else tuple(self.bands),
+            nodata=recipe.nodata if self.nodata is None else self.nodata,
+            harmonize=recipe.harmonize if self.harmonize is None else self.harmonize,
+        )
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -108,7 +126,8 @@ class PredictOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for the provenance."""
-        return asdict(self)
+        no_value = self.nodata is not None and math.isnan(self.nodata)
+        return asdict(self) | ({"nodata": "nan"} if no_value else {})
 
 
 __all__ = ("PredictOptions",)

@@ -13,10 +13,12 @@ import torch
 from ..errors import HieraRSWarning, RasterError
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
-from ..scenes.mosaic import open_mosaic
-from ..scenes.scene import SceneReader
-from ..scenes.scene_opening import open_scene
+from ..scenes.mosaic import Mosaic
+from ..scenes.regions import cut_to_region
+from ..scenes.scene import Scene
 from ..scenes.stac_items import document_of
+from ..types import ReadRecipe
+from .accumulator import Block
 from .batching import resolved_batch_size
 from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import Chunk, ChunkPlan, predict_chunk
@@ -26,7 +28,6 @@ from .layers import Layer, LayerDecoder, wanted_layers
 from .manifest import file_identity, run_manifest, was_finished
 from .maps import stored_layer
 from .options import PredictOptions
-from .region_reader import block_inside, cut_to_region
 from .replicas import resolve_devices
 from .results import Prediction, planned_outputs, write_results
 from .row_store import RowStore
@@ -92,23 +93,25 @@ class Predictor:
         shape = len(self.loaded.record.bands), *window
         return resolved_batch_size(self.options.batch_size, self._path_model, shape, self._devices)
 
-    def open(self, raster_path: ScenePath) -> SceneReader:
+    @property
+    def recipe(self) -> ReadRecipe:
+        """How scenes are read: as the training's were, but for what the options say."""
+        return self.options.overruled(self.loaded.record.read)
+
+    def open(self, raster_path: ScenePath) -> Scene:
         """Open a scene with the bands of the checkpoint.
 
         Raises:
             HieraRSError: It cannot be read, or lacks bands.
         """
-        bands, options = self.loaded.record.bands, self.options
+        options, recipe = self.options, self.recipe
         if options.mosaic:
             tiles = [raster_path] if isinstance(raster_path, str | Path) else raster_path
-            scene = open_mosaic(tiles, bands)
+            scene: Scene = Mosaic.of_tiles(tiles, recipe)
         else:
-            scene = open_scene(raster_path, bands)
-        trained_so = self.loaded.record.read.harmonize or None
-        harmonize = trained_so if options.harmonize is None else options.harmonize
-        scene.notes += baseline_notes(scene.baselines, harmonize)
-        if harmonize:
-            scene.harmonize()
+            scene = Scene.from_recipe(raster_path, recipe)
+        if not recipe.harmonize and options.harmonize is None:
+            scene.notes += baseline_notes(scene.baselines)
         if options.region is None:
             return scene
         try:
@@ -136,7 +139,7 @@ class Predictor:
 
     def chunk_strips(
         self,
-        scene: SceneReader,
+        scene: Scene,
         plan: ChunkPlan,
         chunk: Chunk,
         from_row: int | None = None,
@@ -176,7 +179,7 @@ class Predictor:
         )
         # closed before the scene: an interrupt leaves no thread reading a closed file
         with closing(stream):
-            inside = (block_inside(scene, block) for block in stream)
+            inside = (_inside(scene, block) for block in stream)
             decoded = (
                 DecodedBlock(block.window, decoder.decode(block), bool(block.valid.any())) for block in inside
             )
@@ -237,7 +240,7 @@ class Predictor:
 
     def _fill(
         self,
-        scene: SceneReader,
+        scene: Scene,
         plan: ChunkPlan,
         run: RunFolder,
         batch_size: int,
@@ -293,7 +296,7 @@ class Predictor:
         checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
         return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, self.options, chunk_rows)
 
-    def _check_unchanged(self, scene: SceneReader, manifest: Mapping[str, Any], run: RunFolder) -> None:
+    def _check_unchanged(self, scene: Scene, manifest: Mapping[str, Any], run: RunFolder) -> None:
         """Refuse rows of a file that changed while it was read.
 
         Raises:
@@ -310,7 +313,7 @@ class Predictor:
                 "Leave inputs in place until the end, and run again."
             )
 
-    def _warn(self, scene: SceneReader) -> None:
+    def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
         for note in (*scene.notes, *training_notes(scene.grid, self.loaded.record, self.window_px)):
             _note(scene.name, note)
@@ -320,6 +323,14 @@ def _documents(raster_path: ScenePath) -> list[str | Path]:
     """Files or addresses that a scene was named by: its STAC item is read, too."""
     parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
     return [document_of(str(part)) for part in parts]
+
+
+def _inside(scene: Scene, block: Block) -> Block:
+    """Make what a scene does not ask for a pixel without data."""
+    wanted = scene.wanted(block.window)
+    if wanted is None:
+        return block
+    return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
 
 
 def _note(scene_name: str, note: str) -> None:

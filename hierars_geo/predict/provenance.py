@@ -17,7 +17,7 @@ from shapely.geometry import Polygon
 from .. import __version__
 from ..grid import GeoGrid
 from ..maps.styles.stac import classification_classes
-from ..scenes.scene import SceneReader
+from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from .checkpoint import LoadedModel
 from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy
@@ -41,7 +41,7 @@ _TITLES: dict[LayerKind, str] = {
 
 
 def prediction_item(
-    scene: SceneReader,
+    scene: Scene,
     files: Mapping[Layer, str],
     loaded: LoadedModel,
     options: PredictOptions,
@@ -105,7 +105,7 @@ def prediction_item(
     return item.to_dict(include_self_link=False)
 
 
-def source_item(scene: SceneReader) -> Path | None:
+def source_item(scene: Scene) -> Path | None:
     """Find the STAC item of a source: a feature of the same stem beside it, or inside a folder of bands."""
     first = scene.paths[0]
     for path in (first.with_suffix(".json"), first.parent / f"{scene.name}.json"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..maps.cog import place_raster
 from ..output.output import as_output_error, move_into_place
-from ..scenes.scene import SceneReader
+from ..scenes.scene import Scene
 from .checkpoint import LoadedModel
 from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .manifest import manifest_digest
@@ -58,7 +58,7 @@ def planned_outputs(
 
 
 def write_results(
-    scene: SceneReader,
+    scene: Scene,
     store: RowStore,
     outputs: Prediction,
     run: RunFolder,

@@ -1,11 +1,11 @@
 """From a scene to finished blocks of path logits: read ahead, run the model, blend."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ class WindowSource(Protocol):
     def grid(self) -> GeoGrid:
         """Where the pixels lie."""
 
-    def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def read(self, window: Window, /) -> Iterable[NDArray[Any]]:
         """Read image (C, h, w) and validity (h, w) of a window inside the grid."""
 
 

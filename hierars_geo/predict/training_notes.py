@@ -5,7 +5,8 @@ from collections.abc import Collection
 
 from ..grid import GeoGrid
 from ..models.record import ModelRecord
-from ..scenes.baseline import has_offset
+from ..scenes.baselines import has_offset
+from ..scenes.sensors import find_sensor
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
@@ -35,25 +36,20 @@ def training_notes(grid: GeoGrid, record: ModelRecord, window_px: int) -> list[s
     return notes
 
 
-def baseline_notes(baselines: Collection[str | None], harmonize: bool | None) -> tuple[str, ...]:
-    """Say where it is not known that values are stored as in training.
+def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
+    """Say where values may be stored otherwise than in a training of which nobody says how it read them.
 
     Args:
         baselines: Of what is predicted, None for one nobody knows.
-        harmonize: Whether they are read as those of old baselines; None where nobody said.
     """
-    newer = sorted(baseline for baseline in baselines if baseline is not None and has_offset(baseline))
-    if harmonize and None in baselines:
-        return (
-            "nothing says the processing baseline of all that is read: those values are taken as stored. "
-            "Write it into the tag PROCESSING_BASELINE, or keep the product's name",
-        )
-    if harmonize is None and newer:
-        return (
-            f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
-            "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
-        )
-    return ()
+    rule = find_sensor("sentinel2").baseline_offset
+    newer = sorted(b for b in baselines if b is not None and rule is not None and has_offset(b, rule))
+    if not newer:
+        return ()
+    return (
+        f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
+        "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
+    )
 
 
 __all__ = ("baseline_notes", "training_notes")

@@ -16,7 +16,7 @@ from ..errors import RasterError
 from ..grid import GeoGrid
 from ..grid.geogrid import same_grid
 from ..scenes.bands import match_bands
-from ..scenes.scene_opening import open_scene
+from ..scenes.scene import Scene
 
 #: Bands shown as red, green, blue, by name; the first set that a file has is taken.
 _BAND_SETS = (("red", "green", "blue"), ("B04", "B03", "B02"))
@@ -123,13 +123,13 @@ def true_color_bands(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, str
         RasterError: It cannot be read, or has no bands by the names of red, green, blue.
     """
     if not path.is_dir():
-        with open_scene(path), rasterio.open(path) as dataset:  # open_scene says what is wrong with a file
+        with Scene.open(path), rasterio.open(path) as dataset:  # Scene.open says what is wrong with a file
             bands, indexes = _stacked_bands(dataset, path)
             return [(path, index) for index in indexes], bands
     reasons = []
     for names in _BAND_SETS:
         try:
-            with open_scene(path, names) as scene:
+            with Scene.open(path, bands=names) as scene:
                 return [(file, 1) for file in scene.paths], names
         except RasterError as error:
             reasons.append(str(error))
@@ -159,7 +159,7 @@ def _stacked_bands(dataset: DatasetReader, path: Path) -> tuple[tuple[str, str, 
 
 def _read_plane(path: Path, index: int, grid: GeoGrid, shape: tuple[int, int]) -> Float:
     """Read a band over an extent, averaged to a shape; NaN where there is no data."""
-    with open_scene(path) as scene, rasterio.open(path) as dataset:
+    with Scene.open(path) as scene, rasterio.open(path) as dataset:
         if not same_grid(scene.grid, grid):
             return _warp(dataset, index, grid, shape)
         plane = dataset.read(

@@ -9,7 +9,7 @@ from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
 from ..maps.classmap import open_class_map
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
-from ..scenes.scene_opening import open_scene
+from ..scenes.scene import Scene
 from .accuracy_section import AccuracySection, build_accuracy_section
 from .estimates import read_estimates
 from .estimates_section import EstimatesSection, build_estimates_section
@@ -126,7 +126,7 @@ def _check_touched(
 ) -> None:
     """Refuse an image or labels that lie beside every scene: the user meant another file."""
     if image is not None and not any(section.has_image for section in sections):
-        with open_scene(image) as reader:
+        with Scene.open(image) as reader:
             raise _elsewhere("an image", image, reader.grid, scenes[0])
     if labels is not None and not any(section.has_reference for section in sections):
         with open_class_map(labels) as reader:

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, Sampler
 from torchgeo.datasets import GeoDataset
 
 from ..errors import OptionError
-from ..scenes.region_mask import RegionMask
+from ..scenes.regions import RegionMask
 from ..types import IGNORE_INDEX
 from .chip_samplers import GridChipSampler, RandomChipSampler, Slices
 

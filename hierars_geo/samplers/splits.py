@@ -249,7 +249,7 @@ def centre_gsd_m(dataset: GeoDataset) -> float:
     lattice = lattice_of(dataset)
     centre = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
     pixel = Window(centre.row + centre.height // 2, centre.col + centre.width // 2, 1, 1)
-    return lattice.grid(pixel).gsd_m()
+    return lattice.crop(pixel).gsd_m()
 
 
 def _blocks(ground: BaseGeometry, lattice: Lattice, side_px: int) -> NDArray[Any]:

@@ -2,28 +2,29 @@
 
 from .band_files import list_rasters
 from .bands import canonical_band, match_bands
-from .baseline import baseline_of, has_offset
 from .dataset import bounded_block_cache
-from .drawing import pixels_inside
-from .mosaic import open_mosaic
+from .mosaic import Mosaic
 from .notices import DataNotice
-from .scene import SceneReader
-from .scene_opening import open_scene
+from .patch import Patch
+from .regions import Regions, cut_to_region
+from .scene import Scene
+from .sensors import Sensor, find_sensor
 from .stac_items import document_of, is_stac, item_addresses
 
 __all__ = (
     "DataNotice",
-    "SceneReader",
-    "baseline_of",
+    "Mosaic",
+    "Patch",
+    "Regions",
+    "Scene",
+    "Sensor",
     "bounded_block_cache",
     "canonical_band",
+    "cut_to_region",
     "document_of",
-    "has_offset",
+    "find_sensor",
     "is_stac",
     "item_addresses",
     "list_rasters",
     "match_bands",
-    "open_mosaic",
-    "open_scene",
-    "pixels_inside",
 )

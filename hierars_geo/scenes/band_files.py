@@ -1,17 +1,24 @@
-"""One file per band: which file of a folder holds which band."""
+"""One file per band: which file holds which band, and which files make one scene."""
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MissingFileError, RasterError
 from .bands import canonical_band
+from .notices import notice
+from .products import granule_of, safe_root
+from .sensors import Sensor
 
 _SUFFIXES = frozenset({".img", ".jp2", ".tif", ".tiff", ".vrt"})
 _SEPARATORS = re.compile(r"[_\-. ]+")
-#: The resolution that follows the band in the names of Sentinel-2 products: T32TQM_..._B02_10m.jp2
-_RESOLUTION = re.compile(r"\d+m", re.IGNORECASE)
+#: The resolution that follows the band in the names of Sentinel-2 products: T32TQM_..._B02_10m.jp2; and what
+#: the Copernicus Browser adds: ..._B02_(Raw).tiff
+_AFTER_BAND = re.compile(r"\d+m|\([^()]*\)", re.IGNORECASE)
 _KNOWN = re.compile(r"B\d\d|B\dA|blue|green|red|nir")
+#: Landsat's files of one scene: LC08_..._SR_B4.TIF holds reflectance, LC08_..._ST_B10.TIF temperature.
+_QUANTITY = re.compile(r"_(SR|ST)_$", re.IGNORECASE)
 
 
 def band_of_file(path: Path) -> str:
@@ -22,7 +29,7 @@ def band_of_file(path: Path) -> str:
         ('B02', 'B8A')
     """
     tokens = [token for token in _SEPARATORS.split(path.stem) if token]
-    if len(tokens) > 1 and _RESOLUTION.fullmatch(tokens[-1]):
+    while len(tokens) > 1 and _AFTER_BAND.fullmatch(tokens[-1]):
         tokens.pop()
     return canonical_band(tokens[-1] if tokens else path.stem)
 
@@ -47,8 +54,8 @@ def is_safe(folder: Path) -> bool:
     return folder.suffix.upper() == ".SAFE" or any(folder.glob("MTD_MSIL*.xml"))
 
 
-def safe_band_files(folder: Path) -> list[Path]:
-    """List the images of a Sentinel-2 product, each band at its finest resolution.
+def safe_images(folder: Path) -> list[Path]:
+    """List the images of a Sentinel-2 product, in all resolutions.
 
     Raises:
         MissingFileError: There is none.
@@ -66,57 +73,116 @@ def safe_band_files(folder: Path) -> list[Path]:
             f"Expected a product with one tile, but got {', '.join(granules)} (in {folder}). "
             "Give the IMG_DATA folder of one of them."
         )
-    finest: dict[str, Path] = {}
-    for path in sorted(images, key=_resolution_m):
-        finest.setdefault(band_of_file(path), path)
-    return list(finest.values())
+    return images
 
 
-def _resolution_m(path: Path) -> tuple[int, str]:
-    """Order by the resolution that a name ends in; names without one (Level-1C) alike."""
-    last = _SEPARATORS.split(path.stem)[-1]
-    return (int(last[:-1]) if _RESOLUTION.fullmatch(last) else 0), path.name
+@dataclass(frozen=True)
+class BandFiles:
+    """Band files of one scene.
+
+    Attributes:
+        key: What their paths have in common.
+        by_band: Files of every band, sorted; several where a product holds several resolutions.
+        product: The folder ``*.SAFE`` that they lie in, if any.
+    """
+
+    key: str
+    by_band: dict[str, list[str]]
+    product: Path | None = None
+
+
+def split_layouts(
+    paths: Sequence[str], named: frozenset[str], sensor: Sensor
+) -> tuple[list[str], list[BandFiles]]:
+    """Tell stacks from band files, and band files of one scene from those of another.
+
+    Args:
+        paths: Raster files, sorted.
+        named: Those that the user named; of the others, what lies beside band files and is none is left out
+            with a notice.
+        sensor: What bands there are.
+
+    Returns:
+        Stacks, and band files by scene. Masks, previews and derived layers inside of a product are left out.
+    """
+    if not sensor.file_per_band:
+        return list(paths), []
+    groups: dict[str, BandFiles] = {}
+    others = []
+    folders = set()
+    for path in paths:
+        band = sensor.canonical(band_of_file(Path(path.split("?", maxsplit=1)[0])))  # vrt://FILE?options
+        root = safe_root(path)
+        key = granule_of(path, root) if root else scene_key(path)
+        if band in sensor.known_bands and key is not None:
+            group = groups.setdefault(key, BandFiles(key, {}, root))
+            group.by_band.setdefault(band, []).append(path)
+            folders.add(Path(path).parent)
+        elif root is None or path in named:
+            others.append(path)
+    left_out = [path for path in others if path not in named and Path(path).parent in folders]
+    if left_out:
+        notice(
+            f"Left out {len(left_out)} files beside band files, since their names end in no band of "
+            f"{sensor.title}: {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}."
+        )
+    return [path for path in others if path not in set(left_out)], list(groups.values())
+
+
+def scene_key(path: str) -> str:
+    """Folder and what precedes the band in the name: the same for all band files of a scene."""
+    name = Path(path.split("?", maxsplit=1)[0])
+    band = band_of_file(name)
+    stem = name.stem
+    upper = stem.upper()
+    at = max(upper.rfind(spelling.upper()) for spelling in (band, band.replace("B0", "B")))
+    return str(name.parent / _QUANTITY.sub("_", stem[: max(at, 0)]))
 
 
 def match_band_files(
-    files: Iterable[Path], bands: Sequence[str] | None, origin: str
-) -> tuple[tuple[str, ...], list[Path]]:
-    """Find the file of every band.
+    files: Iterable[Path], wanted: Sequence[str], sensor: Sensor, origin: str
+) -> dict[str, list[str]]:
+    """Find the files of every band; several where they differ in nothing but the resolution.
 
     Args:
         files: Candidates; those whose name ends in no wanted band are left out.
-        bands: Wanted bands in reading order; None for every file named after a band that is known
-            (``B01`` ... ``B8A``, blue, green, red, nir), in the order of their names.
+        wanted: Canonical names in reading order; empty for every file named after a band that is known, in
+            the order of their names.
+        sensor: What bands may be called.
         origin: Name of the folder, for the message.
 
-    Returns:
-        The bands in canonical spelling and their files, in the same order.
-
     Raises:
-        RasterError: A band has no file, or several.
+        RasterError: A band has no file, or those of several scenes.
     """
     by_band: dict[str, list[Path]] = {}
     for path in files:
-        by_band.setdefault(band_of_file(path), []).append(path)
-    if bands is None:
-        wanted = [name for name in by_band if _KNOWN.fullmatch(name)]
-    else:
-        wanted = [canonical_band(name) for name in bands]
-    missing = [name for name in wanted if name not in by_band]
-    if missing or not wanted:
+        by_band.setdefault(sensor.canonical(band_of_file(path)), []).append(path)
+    named = list(wanted) or [name for name in by_band if name in sensor.known_bands or _KNOWN.fullmatch(name)]
+    missing = [name for name in named if name not in by_band]
+    if missing or not named:
         raise RasterError(
-            f"Expected one raster per band {', '.join(wanted) or '(B02.tif, B03.tif, ...)'}, but got "
+            f"Expected one raster per band {', '.join(named) or '(B02.tif, B03.tif, ...)'}, but got "
             f"{', '.join(path.name for paths in by_band.values() for path in paths)} (in {origin})"
             f"{': ' + ', '.join(missing) + ' missing' if missing else ''}. "
             "Name each file by its band at the end (scene_B02.tif), or give one raster with all bands."
         )
-    for name in wanted:
-        if len(by_band[name]) > 1:
+    for name in named:
+        paths = by_band[name]
+        if len(paths) > 1 and len({Path(scene_key(str(path))).name for path in paths}) > 1:
             raise RasterError(
-                f"Expected one file of band {name}, but got {', '.join(p.name for p in by_band[name])} "
+                f"Expected one file of band {name}, but got {', '.join(p.name for p in paths)} "
                 f"(in {origin}). Move all but one away."
             )
-    return tuple(wanted), [by_band[name][0] for name in wanted]
+    return {name: [str(path) for path in by_band[name]] for name in named}
 
 
-__all__ = ("band_of_file", "is_safe", "list_rasters", "match_band_files", "safe_band_files")
+__all__ = (
+    "BandFiles",
+    "band_of_file",
+    "is_safe",
+    "list_rasters",
+    "match_band_files",
+    "safe_images",
+    "scene_key",
+    "split_layouts",
+)

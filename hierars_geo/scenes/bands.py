@@ -9,8 +9,8 @@ from ..errors import RasterError
 _NUMBERED = re.compile(r"b(\d{1,2})(a?)(?:\s*[,(].*)?", re.IGNORECASE)
 _COLOURS = frozenset({"blue", "green", "red", "nir"})
 _POLARISATIONS = frozenset({"VV", "VH", "HH", "HV"})
-#: What software writes where nobody gave a name: "Band 1", "layer_2", "3".
-_PLACEHOLDER = re.compile(r"(?:band|layer)?[ _-]?\d+", re.IGNORECASE)
+#: What software writes where nobody gave a name: "Band 1", "layer_2", "3", "band 1 reflectance".
+_PLACEHOLDER = re.compile(r"(?:band|layer)?[ _-]?\d+(?:[ _-]+(?:surface[ _-]+)?reflectance)?", re.IGNORECASE)
 
 
 def canonical_band(name: str) -> str:
@@ -66,7 +66,8 @@ def match_bands(wanted: Sequence[str], available: Sequence[str | None], origin: 
         found = ", ".join(name for name in names if name) or "bands without names"
         raise RasterError(
             f"Expected bands {', '.join(canonical)}, but got {found} (in {origin}): {', '.join(missing)} "
-            "missing. Give a raster of the sensor that the model was trained on, or rename its bands."
+            "missing. Give a raster of the sensor that the model was trained on, rename its bands, or say "
+            f"which band is which ({canonical[0]}: 1, ...)."
         )
     for name in canonical:
         if names.count(name) > 1:

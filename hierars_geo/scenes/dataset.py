@@ -1,10 +1,12 @@
 """Open a raster with clear errors, and say where its pixels lie."""
 
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import rasterio
@@ -13,19 +15,32 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.enums import ColorInterp, Interleaving
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 
 from ..errors import MissingFileError, RasterError
 from ..grid import GeoGrid, Window
-from .georeference_warnings import no_georeference_warnings
 
 #: Enough for a row of tiles of every input band and of every output of a wide scene.
 _BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where GDAL's own option has MB
 
 
+#: Held while the filters of warnings are another's.
+_FILTERS = Lock()
 #: A block larger than this is refused: a gigapixel of uint16 in a single strip still passes.
 _MAX_BLOCK_BYTES = 2 * 2**30
+
+
+@contextmanager
+def no_georeference_warnings() -> Iterator[None]:
+    """Ignore :class:`rasterio.errors.NotGeoreferencedWarning`; not to be nested.
+
+    The filters of warnings belong to the process. rasterio itself swaps them while it draws polygons into an
+    array, so that of two threads that do so at once one finds the other's filters gone: hold this around it.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 def bounded_block_cache() -> AbstractContextManager[object]:
@@ -119,6 +134,12 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
                 f"Expected a raster on a regular grid, but got ground control points only (in {path}). "
                 "Warp it first: gdalwarp -t_srs EPSG:... IN OUT."
             )
+        if dataset.rpcs is not None:
+            raise RasterError(
+                f"Expected a raster on a regular grid, but got rational polynomials only (in {path}). "
+                "Orthorectify it first: gdalwarp -rpc -t_srs EPSG:... IN OUT (with -to RPC_DEM=DEM where the "
+                "ground is not flat)."
+            )
         raise RasterError(
             f"Expected a raster with a CRS, but got none (in {path}). "
             f"Assign it: gdal_edit.py -a_srs EPSG:... {path} (or rio edit-info --crs EPSG:... {path})."
@@ -158,12 +179,6 @@ def _known_crs(wkt: str) -> CRS:
 def image_bands(dataset: DatasetReader) -> list[int]:
     """1-based indexes of the bands that are not alpha."""
     return [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
-
-
-def alpha_band(dataset: DatasetReader) -> int | None:
-    """1-based index of the first alpha band, None where there is none."""
-    kinds = list(dataset.colorinterp)
-    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
 
 
 def read_bands(
@@ -217,10 +232,10 @@ def _one_line(error: BaseException) -> str:
 
 
 __all__ = (
-    "alpha_band",
     "bounded_block_cache",
     "dataset_grid",
     "image_bands",
+    "no_georeference_warnings",
     "open_dataset",
     "read_bands",
     "to_rasterio_crs",

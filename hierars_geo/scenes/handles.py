@@ -1,15 +1,19 @@
-"""HandlePool: a bounded number of open rasters per process."""
+"""HandlePool: a bounded number of open rasters per thread."""
 
 import os
+import threading
 import weakref
 from collections import OrderedDict
 from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 import rasterio
 from rasterio.io import DatasetReader
 
 from ..errors import OptionError
 from .dataset import open_dataset
+
+_Handles: TypeAlias = OrderedDict[str, DatasetReader]
 
 
 def opening_env() -> AbstractContextManager[object]:
@@ -25,13 +29,14 @@ def opening_env() -> AbstractContextManager[object]:
 class HandlePool:
     """Keeps the most recently used rasters open.
 
-    A handle must not cross a fork (both processes would share its file offset), so handles belong to the
-    process that opened them: after a fork the child opens its own and leaves the inherited ones alone.
-    Handles do not travel in a pickle either, so workers may be spawned. They are closed with the pool, and
-    before the interpreter ends: what GDAL says while it closes a file later finds no Python to say it to.
+    A handle must not be used by two threads, and must not cross a fork (both processes would share its file
+    offset): handles belong to the thread and the process that opened them; after a fork the child opens its
+    own and leaves the inherited ones alone. Handles do not travel in a pickle either, so workers may be
+    spawned. They are closed with the pool, and before the interpreter ends: what GDAL says while it closes a
+    file later finds no Python to say it to.
 
     Args:
-        max_open: Handles at the same time, >= 1; the least recently used one is closed first.
+        max_open: Handles of a thread at the same time, >= 1; the least recently used one is closed first.
     """
 
     def __init__(self, max_open: int = 64) -> None:
@@ -41,7 +46,7 @@ class HandlePool:
         self._begin()
 
     def _begin(self) -> None:
-        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
+        self._open: dict[int, _Handles] = {}
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._open, self._pid)
 
@@ -54,18 +59,19 @@ class HandlePool:
         """
         if self._pid != os.getpid():
             self._begin()  # the finalizer of the parent's handles keeps them, and leaves them alone
-        dataset = self._open.get(path)
+        handles = self._open.setdefault(threading.get_ident(), OrderedDict())
+        dataset = handles.get(path)
         if dataset is not None:
-            self._open.move_to_end(path)
+            handles.move_to_end(path)
             return dataset
-        while len(self._open) >= self.max_open:
-            self._open.popitem(last=False)[1].close()
+        while len(handles) >= self.max_open:
+            handles.popitem(last=False)[1].close()
         with opening_env():
-            self._open[path] = dataset = open_dataset(path)
+            handles[path] = dataset = open_dataset(path)
         return dataset
 
     def __len__(self) -> int:
-        return len(self._open) if self._pid == os.getpid() else 0
+        return sum(map(len, self._open.values())) if self._pid == os.getpid() else 0
 
     def close(self) -> None:
         """Close every handle of this process; the next :meth:`get` opens again."""
@@ -78,10 +84,12 @@ class HandlePool:
         self.__init__(state["max_open"])  # type: ignore[misc]
 
 
-def _close_all(handles: OrderedDict[str, DatasetReader], pid: int) -> None:
+def _close_all(handles: dict[int, _Handles], pid: int) -> None:
     """Close the handles of a process, in that process alone."""
     while handles and pid == os.getpid():
-        handles.popitem()[1].close()
+        _, of_thread = handles.popitem()
+        while of_thread:
+            of_thread.popitem()[1].close()
 
 
 __all__ = ("HandlePool", "opening_env")

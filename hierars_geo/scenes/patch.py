@@ -1,6 +1,6 @@
 """Patch: pixels and their validity, and how several patches of one window become one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ class Patch:
     data: Pixels
     valid: NDArray[np.bool_]
     files: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Pixels]:
+        """Yield data and validity: ``image, valid = scene.read(window)``."""
+        return iter((self.data, self.valid))
 
     @classmethod
     def empty(cls, channels: int, window: Window, dtype: str) -> "Patch":

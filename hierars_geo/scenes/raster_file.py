@@ -1,31 +1,29 @@
-"""RasterFile: what the data layer must know of a file to read it, found once and kept without a handle."""
+"""RasterFile: what must be known of a file to read it, found once and kept without a handle."""
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
-import pandas as pd
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.io import DatasetReader
+from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
 from ..grid import GeoGrid
-from .acquisition import tagged_time, time_in_name
 from .bad_files import map_all
 from .bands import canonical_band, is_placeholder
-from .dataset import alpha_band, dataset_grid, image_bands, open_dataset
+from .baselines import baseline_in_name, baseline_text
+from .dataset import dataset_grid, open_dataset
+from .dates import ALWAYS, Acquisition, acquired
 from .handles import opening_env
-from .product_names import baseline_text, read_product_name
+from .nodata import has_mask, split_alpha
+from .products import read_product_name
+from .sensors import Sensor
 
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
-#: Nanoseconds since 1970 of a file without a date: from the first to the last moment that TorchGeo's index
-#: can hold.
-ALWAYS = (pd.Timestamp.min.value, pd.Timestamp.max.value)
 
-Validity = Literal["full", "nodata", "mask"]
+Validity = Literal["full", "mask"]
 
 
 @dataclass(frozen=True)
@@ -35,18 +33,23 @@ class RasterFile:
     Attributes:
         path: What GDAL opens.
         grid: Where its pixels lie.
-        indexes: 1-based bands that are not alpha.
+        indexes: 1-based bands that hold data.
         names: Their canonical names; None where the file gives none.
         colors: Their colour interpretation (red, green, blue), else None.
         dtype: NumPy name of the common data type.
-        nodata: Declared nodata value per band of ``indexes``, None where there is none.
+        nodata: Value without data per band of ``indexes``, None where there is none.
+        assumed_nodata: The value that the catalog states, where the file declares none.
         alpha: 1-based alpha band, None where there is none.
-        validity: How else a pixel without data is known: never, by value, or by a mask beside the bands.
+        validity: Whether a mask lies beside the bands.
         interval: (first, last) nanosecond of its date; ``ALWAYS`` where it has none.
+        acquired: When it was taken, None where no day is known.
+        by_year: True where the date is a year in the name alone.
         baseline: Processing baseline, ``05.09``, as its tags or its product's name say.
         level: Processing level, ``L2A``, as its product's name says.
         offset: What its product's metadata say to add to stored values; None where they say nothing.
         add: What is added to stored values when they are read; below 0 they are cut.
+        notes: What a careful reader should know of it.
+        undated: What is wrong with the date in its tags; None where nothing is.
     """
 
     path: str
@@ -58,16 +61,29 @@ class RasterFile:
     nodata: tuple[float | None, ...]
     alpha: int | None
     validity: Validity
-    interval: tuple[int, int]
+    assumed_nodata: float | None = None
+    interval: tuple[int, int] = ALWAYS
+    acquired: datetime | None = None
+    by_year: bool = False
     baseline: str | None = None
     level: str | None = None
     offset: float | None = None
     add: float = 0.0
+    notes: tuple[str, ...] = ()
+    undated: str | None = None
 
-    @property
-    def is_float(self) -> bool:
-        """True where NaN and infinity may occur; they mean no data."""
-        return np.dtype(self.dtype).kind == "f"
+    def nodata_of(self, indexes: Sequence[int]) -> tuple[float | None, ...]:
+        """Return the nodata values of some of its bands."""
+        return tuple(self.nodata[self.indexes.index(index)] for index in indexes)
+
+    def noted(self, note: str) -> "RasterFile":
+        """Return the file with one more note."""
+        return replace(self, notes=(*self.notes, note))
+
+    def described(self, band: int) -> str:
+        """Say how a 1-based band is called, for messages."""
+        name = self.names[self.indexes.index(band)] if band in self.indexes else None
+        return name or f"band {band}"
 
 
 def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFile:
@@ -79,38 +95,56 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
 
     Raises:
         MissingFileError: It does not exist.
-        RasterError: It cannot be read, has no CRS or geotransform, complex values, or a date that is none.
+        RasterError: It cannot be read, has no CRS or geotransform, or complex values.
     """
     with open_dataset(path) as dataset:
-        indexes = tuple(image_bands(dataset))
-        if not indexes:
+        indexes, alpha, tagged_alpha = split_alpha(dataset)
+        if not indexes or alpha == dataset.count == 1:
             raise RasterError(f"Expected a raster with data bands, but got alpha bands only (in {path}).")
         described = (dataset.descriptions[i - 1] for i in indexes)
         names = tuple(None if is_placeholder(name) else canonical_band(str(name)) for name in described)
-        dtype = np.result_type(*(dataset.dtypes[i - 1] for i in indexes))
-        if dtype.kind not in "iuf":
-            raise RasterError(
-                f"Expected integer or real pixel values, but got {dtype} (in {path}). Convert them first."
-            )
-        product = read_product_name(path, product_names)
+        dtype = _common_dtype(sorted({dataset.dtypes[i - 1] for i in indexes}), path)
         tags = dataset.tags()
-        named = product.day if product else None
-        time = tagged_time(tags, path) or (None if named else time_in_name(path, 1))
+        product = read_product_name(path, product_names)
+        undated = None
+        try:
+            date = acquired(path, tags, product.day if product else None)
+        except RasterError as error:
+            date, undated = Acquisition(), str(error)
+        notes = []
+        if tagged_alpha is not None:
+            notes.append(f"band {tagged_alpha} is tagged alpha but is no mask, it is read as data")
+        if any(dataset.scales[i - 1] != 1 or dataset.offsets[i - 1] != 0 for i in indexes):
+            notes.append("scale or offset are declared but not applied, values are read as stored")
         return RasterFile(
             path=path,
             grid=dataset_grid(dataset, path),
             indexes=indexes,
             names=names,
             colors=tuple(_COLORS.get(dataset.colorinterp[i - 1]) for i in indexes),
-            dtype=str(dtype),
+            dtype=dtype,
             nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
-            alpha=alpha_band(dataset),
-            validity=_validity(dataset, indexes),
-            interval=interval_of(time.date() if time else named),
+            alpha=alpha,
+            validity="mask" if has_mask(dataset, indexes) else "full",
+            interval=date.interval,
+            acquired=date.moment,
+            by_year=date.by_year,
             baseline=baseline_text(tags.get("PROCESSING_BASELINE"))
-            or (product.baseline if product else None),
+            or (product.baseline if product else None)
+            or baseline_in_name(path),
             level=product.level if product else None,
+            notes=tuple(notes),
+            undated=undated,
         )
+
+
+def _common_dtype(dtypes: Sequence[str], path: str) -> str:
+    if any("complex" in dtype for dtype in dtypes):
+        raise RasterError(
+            f"Expected integer or real pixel values, but got {', '.join(dtypes)} (in {path}). "
+            "Convert complex values to amplitude first."
+        )
+    return str(np.result_type(*dtypes))
 
 
 def probe_all(paths: Iterable[str]) -> list[RasterFile]:
@@ -118,25 +152,54 @@ def probe_all(paths: Iterable[str]) -> list[RasterFile]:
 
     Raises:
         MissingFileError: Files are missing (and none is damaged).
-        RasterError: Files cannot be used; each is listed with its reason.
+        RasterError: Files cannot be used, or have a date that is none; each is listed with its reason.
     """
     with opening_env():
-        return map_all(probe, paths)
+        return believed_years(map_all(lambda path: with_date(probe(path)), paths))
 
 
-def interval_of(day: date | None) -> tuple[int, int]:
-    """Return the first and last nanosecond of a day, ``ALWAYS`` for None."""
-    if day is None:
-        return ALWAYS
-    start = pd.Timestamp(day).as_unit("ns").value
-    return int(start), int(start) + 86_400 * 10**9 - 1
+def with_date(file: RasterFile) -> RasterFile:
+    """Return a file whose date decides what it is paired with.
+
+    Raises:
+        RasterError: A tag is there for the date, but is none.
+    """
+    if file.undated is not None:
+        raise RasterError(file.undated)
+    return file
 
 
-def _validity(dataset: DatasetReader, indexes: tuple[int, ...]) -> Validity:
-    flags = {flag for index in indexes for flag in dataset.mask_flag_enums[index - 1]}
-    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
-        return "mask"
-    return "nodata" if MaskFlags.nodata in flags else "full"
+def believed_years(files: Sequence[RasterFile]) -> list[RasterFile]:
+    """Believe years in names where every file of a source has a date: numbers of chips look like years."""
+    if all(file.interval != ALWAYS for file in files):
+        return list(files)
+    return [replace(file, interval=ALWAYS, by_year=False) if file.by_year else file for file in files]
 
 
-__all__ = ("ALWAYS", "RasterFile", "interval_of", "map_all", "probe", "probe_all")
+def settle_nodata(file: RasterFile, told: float | None, sensor: Sensor) -> RasterFile:
+    """Give the bands that declare no nodata value the one that is known from elsewhere.
+
+    Args:
+        file: With what it, its product or its STAC item declare.
+        told: By the user or the recipe; NaN for none at all.
+        sensor: Its catalog entry counts where nobody says anything.
+    """
+    if all(value is not None for value in file.nodata):
+        return file
+    value = sensor.nodata if told is None else float(told)
+    if value is None:
+        return file
+    nodata = tuple(value if own is None else own for own in file.nodata)
+    return replace(file, nodata=nodata, assumed_nodata=value if told is None else None)
+
+
+__all__ = (
+    "ALWAYS",
+    "RasterFile",
+    "believed_years",
+    "map_all",
+    "probe",
+    "probe_all",
+    "settle_nodata",
+    "with_date",
+)

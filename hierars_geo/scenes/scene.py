@@ -1,122 +1,232 @@
-"""SceneReader: windows of an image with their validity, however it is stored."""
+"""Scene: what was photographed, read by windows; the one reader of images."""
 
 import os
-import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from ..errors import RasterError
-from ..grid import GeoGrid, Window
+from ..grid import GeoGrid, Window, same_grid
 from ..output import gdal_env
-from .baseline import BASELINE_OFFSET, has_offset
-from .source import Source, open_source, read_source
+from ..types import NodataRule, ReadRecipe
+from .addresses import gdal_name
+from .band_files import is_safe, list_rasters, match_band_files, safe_images
+from .band_order import numbered
+from .handles import HandlePool
+from .patch import Patch
+from .products import read_safe, safe_root
+from .raster_file import RasterFile
+from .reader import Layer, LayerReader
+from .resampling import Interpolation
+from .scene_layers import Reading, band_layers, finest_grid, stack_layer
+from .stac_assets import Asset, ItemAssets, band_assets, read_item_assets, stacked_asset
+from .stac_items import is_stac
+
+#: One path or address, or several: one file per band.
+ScenePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+#: Files that a thread keeps open: a row of windows passes a few dozen tiles, systems allow about 1000 files.
+_MOST_OPEN_FILES = 128
 
 
-class SceneReader:
-    """Read windows of an image as float32 with a validity mask; made by :func:`.open_scene`.
+class Scene:
+    """One image: which files, which bands, what is no data, which day, on which grid.
 
-    Several threads may read at once: each has its own file handles, and so has a forked process. ``close``
-    (or the ``with`` statement) closes them all.
+    Made by :meth:`open`. Several threads may read at once: each has its own file handles, and so has a forked
+    process. ``close`` (or the ``with`` statement) closes them all.
+
+    Args:
+        layers: Its files; its channels are those of its layers, one after the other.
+        bands: Names of its channels.
+        name: Stem of the file, or name of the folder; None for that of the first file.
+        rule: When a numeric nodata value makes a pixel empty.
+        resampling: How bands on another grid are interpolated.
 
     Attributes:
-        name: Stem of the file, or name of the folder.
-        grid: Where the pixels lie.
-        bands: Names of the image's bands, in reading order.
-        dtype: Data type as stored, for example ``"uint16"``.
-        paths: The files that are read.
-        acquired: When the image was taken, if the file says so (UTC where no zone is given).
-        notes: What a careful reader should know, such as a band order that was taken as given.
-        region: What the scene is cut to; None for all of it.
-        baselines: Processing baselines of what is read, see :func:`.baseline_of`; None for one nobody knows.
+        acquired: When it was taken, None where nothing says it.
+        region: What the scene is cut to, as text; None for all of it.
+
+    Examples:
+        .. code-block:: python
+
+            with Scene.open("S2A_MSIL2A_....SAFE", sensor="sentinel2", bands=["B04", "B03", "B02"]) as scene:
+                image, valid = scene.read(Window(0, 0, 512, 512))
     """
 
     def __init__(
         self,
-        name: str,
-        grid: GeoGrid,
-        bands: tuple[str, ...],
-        sources: tuple[Source, ...],
-        dtype: str,
-        acquired: datetime | None,
-        notes: tuple[str, ...],
+        layers: Sequence[Layer],
+        bands: Sequence[str] = (),
+        name: str | None = None,
+        rule: NodataRule = "all",
+        resampling: Interpolation = "bilinear",
     ) -> None:
-        self.name = name
-        self.grid = grid
-        self.bands = bands
-        self.dtype = dtype
-        self.paths = tuple(Path(source.path) for source in sources)
-        self.acquired = acquired
-        self.notes = notes
+        self.layers = tuple(layers)
+        self.bands = tuple(bands)
+        self.name = name or Path(self.files[0]).stem
+        self.rule: NodataRule = rule
+        self.resampling: Interpolation = resampling
+        self.acquired: datetime | None = self.layers[0].file.acquired
         self.region: str | None = None
-        self.baselines: frozenset[str | None] = frozenset({None})
-        self._add = 0.0
-        self._sources = sources
-        # by process and thread, per source what was opened, the last one to be read from
-        self._handles: dict[tuple[int, int], list[list[DatasetReader]]] = {}
-        self._lock = threading.Lock()
         self._closed = False
 
-    def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Read a window, which may reach beyond the raster.
+    @classmethod
+    def open(
+        cls,
+        paths: ScenePaths,
+        sensor: str | None = None,
+        bands: Sequence[str] | Mapping[str, int] | None = None,
+        nodata: float | None = None,
+        nodata_rule: NodataRule = "all",
+        harmonize: bool = False,
+        resampling: Interpolation = "bilinear",
+    ) -> "Scene":
+        """Open an image.
 
         Args:
-            window: Rows and columns of ``grid``.
+            paths: One raster with all bands; or a folder with one raster per band (``B02.tif``,
+                ``scene_B8A.tif``; other files in it are ignored), such as a Sentinel-2 product ``.SAFE``; or
+                a list of such rasters; or a STAC item (``.json``) with one asset, or one per band;
+                ``items.json#ID`` of an item collection. Rasters and items may be addresses (``https://...``,
+                ``s3://...``).
+            sensor: Entry of the sensor catalog, or a YAML file; None for what files say of themselves.
+            bands: Wanted bands in reading order, in any spelling; or a mapping of names to the 1-based
+                numbers of the bands in the file. None for the sensor's, without one for all.
+            nodata: Value without data of files that declare none; NaN for none. None for the catalog's.
+            nodata_rule: ``all``: a pixel is empty where all bands hold the value; ``any``: where one does.
+            harmonize: Whether the offset of Sentinel-2 baselines from 04.00 on is taken off.
+            resampling: ``bilinear`` or ``cubic``, of bands on another grid than the finest.
 
         Returns:
-            Image (C, h, w) float32 with values as stored, and validity (h, w) bool: True where all bands hold
-            data. The image is 0 where not valid and beyond the raster.
+            The scene. Rasters of several resolutions, grids or CRSs are read on the finest grid among the
+            wanted bands (the first of equals).
+
+        Raises:
+            MissingFileError: No such file or folder, or a folder without rasters.
+            RasterError: A raster cannot be read or has no place, or a wanted band is missing or ambiguous.
+            OptionError: The sensor has no such band, or nothing to harmonize.
+        """
+        names, numbers = numbered(bands)
+        recipe = ReadRecipe(names or (), sensor, nodata, nodata_rule, harmonize, resampling, numbers)
+        return cls.from_recipe(paths, recipe)
+
+    @classmethod
+    def from_recipe(cls, paths: ScenePaths, recipe: ReadRecipe) -> "Scene":
+        """Open an image as a recipe says, see :meth:`open`."""
+        scene = _described(paths, Reading.of(recipe))
+        scene.rule, scene.resampling = recipe.nodata_rule, cast(Interpolation, recipe.resampling)
+        _ = scene._reader  # made here, for threads that read at once would each make one
+        return scene
+
+    @property
+    def path(self) -> str:
+        """The file, or the first of several; scenes of a data set are sorted by it."""
+        return self.layers[0].file.path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return tuple(Path(layer.file.path) for layer in self.layers)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Names of its files as people know them, without what GDAL is told besides (``vrt://FILE?...``)."""
+        plain = (layer.file.path.removeprefix("vrt://").split("?", maxsplit=1)[0] for layer in self.layers)
+        return tuple(plain)
+
+    @cached_property
+    def grid(self) -> GeoGrid:
+        """Where the pixels lie: those of the finest of its files, the first of equals."""
+        return finest_grid([layer.file.grid for layer in self.layers])
+
+    @property
+    def dtype(self) -> str:
+        """Data type as stored, for example ``"uint16"``."""
+        return str(np.result_type(*(layer.file.dtype for layer in self.layers)))
+
+    @property
+    def interval(self) -> tuple[int, int]:
+        """(first, last) nanosecond of its date."""
+        return self.layers[0].file.interval
+
+    @property
+    def baselines(self) -> frozenset[str | None]:
+        """Processing baselines of what is read; None for one nobody knows."""
+        return frozenset(layer.file.baseline for layer in self.layers)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a careful reader should know, such as a band order that was taken as given."""
+        return (*grouped_notes(layer.file for layer in self.layers), *self._resampling_notes())
+
+    def _resampling_notes(self) -> tuple[str, ...]:
+        if len({layer.file.grid for layer in self.layers}) == 1 or len(self.layers) != len(self.bands):
+            return ()
+        grids = [layer.file.grid for layer in self.layers]
+        finest = self.bands[grids.index(self.grid)]
+        onto = f"the grid of {finest}, {self.grid.gsd_m():.4g} m"
+        return tuple(
+            f"{band}, {own.gsd_m():.4g} m, is resampled to {onto}."
+            for band, own in zip(self.bands, grids, strict=True)
+            if not same_grid(own, self.grid)
+        )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Metadata of its first file."""
+        return dict(self._reader.pool.get(self.path).tags())
+
+    @cached_property
+    def _reader(self) -> LayerReader:
+        reader = LayerReader(HandlePool(_MOST_OPEN_FILES), "image", rule=self.rule)
+        reader.interpolation = self.resampling
+        return reader
+
+    def read(self, where: Window | GeoGrid) -> Patch:
+        """Read a window of the scene's own pixels, or the pixels of any grid; either may reach beyond it.
+
+        Args:
+            where: Rows and columns of :attr:`grid`, or another grid.
+
+        Returns:
+            Image (C, h, w) float32 with values as stored (0 where not valid) and validity (h, w) bool: False
+            beyond the scene, where a mask, alpha band or NaN says so in any band, and where nodata values
+            do by the rule.
 
         Raises:
             RasterError: A file is damaged there; file and window are named.
         """
-        inside = window.intersection(Window(0, 0, *self.grid.shape))
+        self._check_open()
+        target, window = (
+            (self.grid, where) if isinstance(where, Window) else (where, Window(0, 0, *where.shape))
+        )
         with gdal_env():
-            if inside == window:
-                return self._read_inside(inside)
-            image = np.zeros((len(self.bands), window.height, window.width), dtype=np.float32)
-            valid = np.zeros((window.height, window.width), dtype=np.bool_)
-            if inside is not None:
-                rows, cols = inside.shifted(-window.row, -window.col).slices()
-                image[:, rows, cols], valid[rows, cols] = self._read_inside(inside)
-            return image, valid
+            patch = self._read(target, window)
+        return Patch(patch.filled(0), patch.valid, self.files)
+
+    def _read(self, target: GeoGrid, window: Window) -> Patch:
+        return self._reader.read_layers(self.layers, target, window)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
 
     def wanted(self, window: Window) -> NDArray[np.bool_] | None:
         """Return which pixels (h, w) of a window are asked for; None for all, as of a whole scene."""
         return None
 
-    def resampled(self, grid: GeoGrid) -> "SceneReader":
-        """Return a reader of the same files on another grid, read bilinearly; close both."""
-        sources = tuple(replace(source, onto=grid) for source in self._sources)
-        reader = SceneReader(self.name, grid, self.bands, sources, self.dtype, self.acquired, self.notes)
-        reader.baselines = self.baselines
-        return reader
-
-    def harmonize(self) -> None:
-        """Have Sentinel-2 values of newer baselines read as those of older ones, cut at 0.
-
-        Values of a baseline that nobody knows are read as stored.
-        """
-        (baseline,) = self.baselines
-        self._add = BASELINE_OFFSET if baseline is not None and has_offset(baseline) else 0.0
-
-    def release(self) -> None:
-        """Close the files that this thread has opened; reading opens them again."""
-        with self._lock:
-            _close(self._handles.pop((os.getpid(), threading.get_ident()), []))
-
     def close(self) -> None:
         """Close every file; reading afterwards is an error."""
-        with self._lock:
-            self._closed = True
-            while self._handles:
-                _close(self._handles.popitem()[1])
+        self._closed = True
+        if "_reader" in self.__dict__:
+            self._reader.pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -129,36 +239,92 @@ class SceneReader:
     ) -> None:
         self.close()
 
-    def _read_inside(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        parts = []
-        valid = np.ones((window.height, window.width), dtype=np.bool_)
-        for source, handle in zip(self._sources, self._handles_of_thread(), strict=True):
-            part, part_valid = read_source(source, handle, window)
-            parts.append(part)
-            valid &= part_valid
-        image = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        if self._add:
-            np.maximum(image + np.float32(self._add), 0, out=image)
-        if not valid.all():
-            image[:, ~valid] = 0
-        return image, valid
 
-    def _handles_of_thread(self) -> list[DatasetReader]:
-        """Return this thread's own handles: GDAL's must not be shared between threads or forked processes."""
-        key = (os.getpid(), threading.get_ident())
-        with self._lock:
-            if self._closed:
-                raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
-            if key not in self._handles:
-                self._handles[key] = [open_source(source) for source in self._sources]
-            return [chain[-1] for chain in self._handles[key]]
+def grouped_notes(files: Iterable[RasterFile], with_assumptions: bool = True) -> tuple[str, ...]:
+    """Say of several files what each has to note, the same words once.
+
+    Args:
+        files: The files.
+        with_assumptions: Whether to say where the catalog's nodata value counts, too.
+    """
+    said: dict[str, list[str]] = {}
+    for file in files:
+        notes = list(file.notes)
+        if with_assumptions and file.undated is not None:
+            notes.append(f"the date is left out: {file.undated}")
+        if with_assumptions and file.assumed_nodata is not None:
+            notes.append(f"no nodata value is declared, {file.assumed_nodata:g} counts, as the catalog says")
+        for note in notes:
+            said.setdefault(note, []).append(file.path)
+    return tuple(
+        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {note}."
+        for note, paths in said.items()
+    )
 
 
-def _close(chains: list[list[DatasetReader]]) -> None:
-    """Close datasets, each before the one it reads from."""
-    for chain in reversed(chains):
-        for dataset in reversed(chain):
-            dataset.close()
+def _described(paths: ScenePaths, reading: Reading) -> Scene:
+    if not isinstance(paths, str | os.PathLike):
+        files = [Path(os.fspath(item)) for item in paths]
+        if not files:
+            raise RasterError("Expected at least one raster, but got an empty list. Name the band files.")
+        return _of_band_files(files, files[0].parent.resolve().name, "the given list", reading)
+    name = os.fspath(paths)
+    if is_stac(name):
+        return _of_item(name, reading)
+    folder = Path(name)
+    if not folder.is_dir():
+        path = gdal_name(name)
+        bands, layer = stack_layer(reading.look(path), reading)
+        return Scene([layer], bands, Path(path).stem)
+    title = folder.resolve().name
+    if is_safe(folder):
+        return _of_band_files(safe_images(folder), title.removesuffix(".SAFE"), name, reading)
+    return _of_band_files(list_rasters(folder), title, str(folder), reading)
 
 
-__all__ = ("SceneReader",)
+def _of_band_files(files: Sequence[Path], name: str, origin: str, reading: Reading) -> Scene:
+    by_band = match_band_files(files, reading.bands, reading.sensor, origin)
+    root = safe_root(next(iter(by_band.values()))[0])
+    product = None if root is None else read_safe(root)
+    layers = band_layers(by_band, reading, product)
+    return Scene(layers, tuple(by_band), name)
+
+
+def _of_item(address: str, reading: Reading) -> Scene:
+    """Open what a STAC item describes: one raster with all bands, or one asset per band."""
+    item = read_item_assets(address, reading.sensor)
+    stacked = stacked_asset(item, reading.bands)
+    if stacked is not None:
+        asset, places = stacked
+        file = _of_asset(reading, item, asset)
+        if places is not None and max(places) <= max(file.indexes):
+            bands, layer = reading.bands, Layer(reading.settled(file), places)
+        else:
+            bands, layer = stack_layer(file, reading)
+        layers: tuple[Layer, ...] = (layer,)
+    else:
+        assets = band_assets(item, reading.bands)
+        described = {
+            asset.path: _of_asset(reading, item, asset) for found in assets.values() for asset in found
+        }
+        by_band = {band: [asset.path for asset in found] for band, found in assets.items()}
+        bands, layers = tuple(by_band), band_layers(by_band, reading, None, described)
+    scene = Scene(layers, bands, item.name)
+    scene.acquired = scene.acquired or item.acquired
+    return scene
+
+
+def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
+    """Describe a file, and let its item tell what the header leaves open."""
+    file = reading.look(asset.path)
+    told = asset.nodata if len(asset.nodata) == len(file.nodata) else (None,) * len(file.nodata)
+    return replace(
+        file,
+        nodata=tuple(
+            ours if ours is not None else theirs for ours, theirs in zip(file.nodata, told, strict=True)
+        ),
+        baseline=item.baseline or file.baseline,
+    )
+
+
+__all__ = ("Scene", "ScenePaths", "grouped_notes")

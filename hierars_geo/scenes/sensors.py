@@ -16,6 +16,8 @@ from ..taxonomy.yaml_reader import read_yaml
 from .bands import canonical_band
 
 _MAX_BANDS = 1000
+#: "gewataB1 (blue)"
+_BRACKETS = re.compile(r".*\(\s*([^()]+?)\s*\)")
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -171,7 +173,12 @@ class Sensor(_Strict):
         if spelled in self.known_bands:
             return spelled
         wanted = name.strip().lower()
-        return next((b.name for b in self.bands if wanted in {n.lower() for n in b.names}), spelled)
+        in_brackets = _BRACKETS.fullmatch(wanted)
+        for text in (wanted, *(in_brackets.groups() if in_brackets else ())):
+            for band in self.bands:
+                if text in {known.lower() for known in band.names}:
+                    return band.name
+        return spelled
 
     def band(self, name: str) -> Band:
         """Return a band by any of its names.

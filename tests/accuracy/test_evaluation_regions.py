@@ -19,7 +19,7 @@ from hierars_geo.accuracy import OpenedLabels, evaluate_maps, evaluate_regions
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import GeoGrid, Window
-from hierars_geo.predict import Regions
+from hierars_geo.scenes import Regions
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("mm5b")

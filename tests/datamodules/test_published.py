@@ -137,7 +137,7 @@ def test_crop10m_has_more_paths_than_leaves_and_lists_of_names(tmp_path):
     for name, chosen in {"train": "c0\nc1\n", "val": "c2.tif\n", "test": "c3"}.items():
         (tmp_path / f"splits/{name}.txt").write_text(chosen)
     data = Crop10mDataModule(str(tmp_path), normalization={"method": "scale"}, **SMALL)
-    with pytest.warns(DataNotice, match="name no bands"):
+    with pytest.warns(DataNotice, match="no bands are named"):
         data.setup("fit")
     assert (len(data.taxonomy.paths), data.std) == (5, [10_000] * 10)
     (batch,) = data.test_dataloader()

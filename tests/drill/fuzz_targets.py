@@ -11,7 +11,7 @@ import rasterio
 
 from hierars_geo.cli import main as command
 from hierars_geo.grid import Window
-from hierars_geo.scenes import open_scene
+from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 
 _TREE = b"""name: t
@@ -85,7 +85,7 @@ def one_raster(data: bytes) -> None:
     """Open bytes as a scene of two bands and read a corner."""
     path = Path("scene.tif")
     path.write_bytes(data)
-    with open_scene(path, ("red", "nir")) as scene:
+    with Scene.open(path, bands=("red", "nir")) as scene:
         height, width = scene.grid.shape
         pixels, valid = scene.read(Window(0, 0, min(height, 64), min(width, 64)))
     _expect(bool(np.isfinite(pixels).all()), "finite pixels")

@@ -14,7 +14,7 @@ from hierars_geo.errors import HieraRSError
 from hierars_geo.grid import Window
 from hierars_geo.models import RECORD_KEY, ModelRecord, read_checkpoint
 from hierars_geo.predict.options import PredictOptions
-from hierars_geo.scenes import open_scene
+from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 
 #: Each example is new; the file of a test is written anew in each.
@@ -89,7 +89,7 @@ def check_flipped_raster(flips, path):
     for place, value in flips:
         data[place % len(data)] = value
     path.write_bytes(bytes(data))
-    with suppress(HieraRSError), open_scene(path, BANDS) as scene:
+    with suppress(HieraRSError), Scene.open(path, bands=BANDS) as scene:
         height, width = scene.grid.shape
         pixels, valid = scene.read(Window(0, 0, min(height, 64), min(width, 64)))
         assert np.isfinite(pixels).all()
@@ -180,6 +180,6 @@ def test_chance_finds_nothing_but_refusals_for_longer(name, file):
 
 
 def test_the_good_files_of_the_fuzz_are_good(file, bench):
-    with open_scene(file.with_name("good.tif"), BANDS) as scene:
-        assert scene.read(Window(0, 0, SIDE_PX, SIDE_PX))[1].all()
+    with Scene.open(file.with_name("good.tif"), bands=BANDS) as scene:
+        assert scene.read(Window(0, 0, SIDE_PX, SIDE_PX)).valid.all()
     assert read_checkpoint(bench["CKPT"])

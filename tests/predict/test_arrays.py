@@ -8,7 +8,7 @@ import torch
 
 from hierars_geo.errors import OptionError
 from hierars_geo.predict import Predictor, accumulator, arrays, augment, iter_windows, predict_array
-from hierars_geo.scenes import open_scene
+from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -57,11 +57,11 @@ def test_arrays_and_files_say_the_same(save_checkpoint, write_scene, tmp_path):
     scene = write_scene(corner=0)
     prediction = predictor.predict(scene, tmp_path / "maps")
     tree, model = predictor.loaded.record.taxonomy, predictor.loaded.model
-    with open_scene(scene, predictor.loaded.record.bands) as source:
+    with Scene.open(scene, bands=predictor.loaded.record.bands) as source:
         image, valid = source.read(next(iter_windows(source.grid.shape, 1000)))
     result = predict_array(model, image, paths=tree.paths, valid=valid, window=64, overlap=0.5)
-    with open_scene(prediction.layers["L3"], None) as labels:
-        stored = labels.read(next(iter_windows(labels.grid.shape, 1000)))[0][0]
+    with Scene.open(prediction.layers["L3"]) as labels:
+        (stored,) = labels.read(next(iter_windows(labels.grid.shape, 1000))).data
     expected = tree.index_to_value(result.classes[2].clamp(min=0).numpy(), 3)
     np.testing.assert_array_equal(stored, expected)
 

@@ -7,27 +7,8 @@ import rasterio
 from hierars_geo.errors import HieraRSWarning
 from hierars_geo.grid import Window
 from hierars_geo.predict import Predictor
-from hierars_geo.scenes import baseline_of, has_offset, open_mosaic, open_scene
-
-
-@pytest.mark.parametrize(
-    ("path", "tags", "properties", "baseline", "offset"),
-    [
-        ("S2A_MSIL2A_20220601T030541_N0400_R075_T50SKJ_X.SAFE/GRANULE/a.jp2", {}, {}, "04.00", True),
-        ("/d/S2B_MSIL2A_20190601T030541_N0212_R075_T50SKJ_X.tif", {}, {}, "02.12", False),
-        ("scene.tif", {"PROCESSING_BASELINE": "N0509"}, {}, "05.09", True),
-        ("S2A_MSIL2A_X_N0509_a.tif", {"PROCESSING_BASELINE": "02.14"}, {}, "02.14", False),
-        ("scene.tif", {}, {"s2:processing_baseline": "03.01"}, "03.01", False),
-        ("x_N0509_a", {}, {"earthsearch:boa_offset_applied": True}, "00.01", False),
-    ],
-)
-def test_where_a_baseline_is_found(path, tags, properties, baseline, offset):
-    assert baseline_of(path, tags, properties) == baseline
-    assert has_offset(baseline) == offset
-
-
-def test_nothing_says_it():
-    assert baseline_of("scene_North_0509.tif", {}) is None
+from hierars_geo.scenes import Mosaic, Scene
+from hierars_geo.types import ReadRecipe
 
 
 @pytest.fixture
@@ -71,8 +52,7 @@ def test_tiles_of_several_baselines_become_alike(write_scene, newer):
     with rasterio.open(old, "r+") as dataset, rasterio.open(scene) as source:
         dataset.write(source.read())
     whole = Window(0, 0, 40, 40)
-    with open_scene(old) as a, open_mosaic([new, old]) as b:
+    with Scene.open(old) as a, Mosaic.of_tiles([new, old], ReadRecipe((), harmonize=True)) as b:
         assert b.baselines == {"05.09", "02.12"}
-        b.harmonize()
         for left, right in zip(a.read(whole), b.read(whole), strict=True):
             np.testing.assert_array_equal(left, right)

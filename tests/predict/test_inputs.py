@@ -13,8 +13,8 @@ from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, RasterError
 from hierars_geo.grid import Window
 from hierars_geo.predict import Predictor
-from hierars_geo.predict.region_reader import cut_to_region
-from hierars_geo.scenes import open_mosaic, open_scene
+from hierars_geo.scenes import Mosaic, Scene, cut_to_region
+from hierars_geo.types import ReadRecipe
 
 
 def read(path):
@@ -85,7 +85,7 @@ def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
     lon, lat = transform.a * x + left, transform.e * y + top
     east, _ = move("EPSG:4326", "EPSG:32650", lon.ravel().tolist(), lat.ravel().tolist())
     second = write("b", "EPSG:4326", transform, np.reshape(east, (60, 60)))
-    with open_mosaic([first, second], ["B02"]) as scene:
+    with Mosaic.of_tiles([first, second], ReadRecipe(("B02",))) as scene:
         height, width = scene.grid.shape
         assert width > 140
         image, valid = scene.read(Window(0, 0, height, width))
@@ -94,7 +94,7 @@ def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
         assert valid.mean() > 0.6
         assert (difference < 0.5).mean() > 0.9
         assert difference.max() <= 10.5  # the outer half of a coarse pixel has nothing to blend with
-        assert any("resampled bilinearly" in note for note in scene.notes)
+        assert any("are resampled to" in note for note in scene.notes)
 
 
 def test_a_box_is_the_same_window_of_the_scene(save_checkpoint, write_scene, cut, tmp_path):
@@ -136,7 +136,7 @@ def test_a_region_across_180_is_found_wherever_the_longitudes_of_the_scene_begin
     with rasterio.open(tmp_path / "s.tif", "w", crs="EPSG:4326", transform=grid, **profile) as dataset:
         dataset.write(np.ones((1, 20, width), "uint8"))
         dataset.descriptions = ("B02",)
-    with open_scene(tmp_path / "s.tif", ["B02"]) as scene, cut_to_region(scene, region) as part:
+    with Scene.open(tmp_path / "s.tif", bands=["B02"]) as scene, cut_to_region(scene, region) as part:
         assert part.grid.bounds == (west + cols[0] / 2, -1, west + cols[0] / 2 + part.grid.width / 2, 1)
         _, valid = part.read(Window(0, 0, *part.grid.shape))
         wanted = part.wanted(Window(0, 0, *part.grid.shape))
@@ -172,15 +172,15 @@ def test_a_stac_item_names_its_bands(write_scene, tmp_path):
     item = folder / "item.json"
     item.write_text(json.dumps({"type": "Feature", "id": "S2_item", "assets": assets}))
     wanted = ["B08", "B04", "B02"]
-    with open_scene(item, wanted) as a, open_scene(scene, wanted) as b:
+    with Scene.open(item, bands=wanted) as a, Scene.open(scene, bands=wanted) as b:
         assert a.name == "S2_item"
         for left, right in zip(a.read(Window(0, 0, 8, 9)), b.read(Window(0, 0, 8, 9)), strict=True):
             np.testing.assert_array_equal(left, right)
     with pytest.raises(RasterError, match="B11 missing"):
-        open_scene(item, ["B11"])
+        Scene.open(item, bands=["B11"])
     item.write_text("{}")
     with pytest.raises(RasterError, match="Expected a STAC item"):
-        open_scene(item, wanted)
+        Scene.open(item, bands=wanted)
 
 
 def test_a_safe_folder_gives_each_band_at_its_finest(write_scene, tmp_path):
@@ -195,7 +195,7 @@ def test_a_safe_folder_gives_each_band_at_its_finest(write_scene, tmp_path):
         options = {"QUALITY": "100", "REVERSIBLE": "YES"}
         with rasterio.open(path, "w", crs="EPSG:32650", transform=transform, **profile, **options) as target:
             target.write(image[:size, :size], 1)
-    with open_scene(tmp_path / "S2A_MSIL2A_X.SAFE", ["B2"]) as scene:
+    with Scene.open(tmp_path / "S2A_MSIL2A_X.SAFE", bands=["B2"]) as scene:
         assert scene.grid.shape == (32, 32)
         assert scene.name == "S2A_MSIL2A_X"
 

@@ -78,7 +78,7 @@ def test_day_of_the_year_and_tag(tmp_path):
 
     stack = np.ones((6, 4, 4), dtype=np.uint8)
     path = write(tmp_path / "LE71700552001036SGS00_SR_Gewata_INT1U.tif", stack)
-    with pytest.warns(DataNotice, match="name no bands"):
+    with pytest.warns(DataNotice, match="no bands are named"):
         assert f"{Landsat7(path).bounds[2].start:%Y-%m-%d}" == "2001-02-05"
     import rasterio
 

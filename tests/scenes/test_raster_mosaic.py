@@ -6,15 +6,15 @@ from affine import Affine
 from raster_factory import NORTH_UP, coordinates
 
 from hierars_geo.grid import Window
-from hierars_geo.scenes import mosaic, open_mosaic
+from hierars_geo.scenes import Mosaic
 
 
 def open_tiles(scene):
-    return sum(bool(tile.reader._handles) for tile in scene._tiles)
+    return len(scene._reader.pool)
 
 
 def test_few_of_many_tiles_are_open_and_every_pixel_is_right(make_raster, monkeypatch):
-    monkeypatch.setattr(mosaic, "_MOST_OPEN_FILES", 5)
+    monkeypatch.setattr("hierars_geo.scenes.scene._MOST_OPEN_FILES", 5)
     whole = coordinates(1, 24, 30)
     paths = [
         make_raster(
@@ -26,7 +26,7 @@ def test_few_of_many_tiles_are_open_and_every_pixel_is_right(make_raster, monkey
         for col in range(0, 30, 5)
     ]
     most = 0
-    with open_mosaic(paths) as scene:
+    with Mosaic.of_tiles(paths) as scene:
         assert len(scene._tiles) == 36
         for row in range(0, 20, 3):
             for col in range(0, 20, 3):
@@ -43,11 +43,11 @@ def test_few_of_many_tiles_are_open_and_every_pixel_is_right(make_raster, monkey
 
 def test_a_released_tile_is_opened_again(make_raster):
     path = make_raster("a.tif", coordinates(1, 4, 4))
-    with open_mosaic([path]) as scene:
+    with Mosaic.of_tiles([path]) as scene:
         window = Window(0, 0, 4, 4)
-        before = scene.read(window)[0]
-        scene._tiles[0].reader.release()
+        before = scene.read(window).data
+        scene._reader.pool.close()
         assert open_tiles(scene) == 0
-        np.testing.assert_array_equal(scene.read(window)[0], before)
+        np.testing.assert_array_equal(scene.read(window).data, before)
     with pytest.raises(Exception, match="closed"):
         scene.read(window)

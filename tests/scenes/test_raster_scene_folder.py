@@ -11,7 +11,7 @@ from raster_factory import NORTH_UP, coordinates
 
 from hierars_geo.errors import MissingFileError, RasterError
 from hierars_geo.grid import Window
-from hierars_geo.scenes import open_scene
+from hierars_geo.scenes import Scene
 from hierars_geo.scenes.band_files import band_of_file
 
 REAL = Path(__file__).parents[2] / "../shared/data/sentinel2_t48que"
@@ -65,14 +65,14 @@ def test_mixed_resolutions_match_an_independent_bilinear(make_raster, tmp_path):
     make_raster("s/x_b01.tif", low, transform=coarse(6))
     make_raster("s/cloud_mask.tif", np.zeros((72, 84), "uint8"))
     (tmp_path / "s/readme.txt").write_text("not a raster")
-    with open_scene(tmp_path / "s", ["B05", "B01", "B02"]) as scene:
+    with Scene.open(tmp_path / "s", bands=["B05", "B01", "B02"]) as scene:
         assert (scene.name, scene.bands, scene.dtype) == ("s", ("B05", "B01", "B02"), "uint16")
         assert [path.name for path in scene.paths] == ["x_B5.tif", "x_b01.tif", "x_B02.tif"]
         assert scene.grid.transform == NORTH_UP
         assert scene.grid.shape == (72, 84)
         assert scene.notes == (
-            "B05, 20 m, is resampled bilinearly onto the grid of B02, 10 m.",
-            "B01, 60 m, is resampled bilinearly onto the grid of B02, 10 m.",
+            "B05, 20 m, is resampled to the grid of B02, 10 m.",
+            "B01, 60 m, is resampled to the grid of B02, 10 m.",
         )
         image, valid = scene.read(Window(0, 0, 72, 84))
         part, part_valid = scene.read(Window(-3, 17, 29, 80))
@@ -93,7 +93,7 @@ def test_mixed_resolutions_match_an_independent_bilinear(make_raster, tmp_path):
 def test_pixels_that_a_band_does_not_cover_are_invalid(make_raster, tmp_path):
     make_raster("s/B02.tif", coordinates(1, 40, 40))
     make_raster("s/B05.tif", coordinates(1, 20, 20), transform=coarse(2, (100, -60)))
-    with open_scene(tmp_path / "s") as scene:
+    with Scene.open(tmp_path / "s") as scene:
         image, valid = scene.read(Window(0, 0, 40, 40))
     expected = np.zeros((40, 40), dtype=bool)
     expected[6:, 10:] = True
@@ -105,9 +105,9 @@ def test_first_of_equally_fine_bands_is_the_reference(make_raster, tmp_path):
     make_raster("s/B02.tif", coordinates(1, 40, 40))
     make_raster("s/B03.tif", coordinates(1, 38, 39), transform=coarse(1, (5, -5)))
     make_raster("s/B05.tif", coordinates(1, 20, 20), transform=coarse(2))
-    with open_scene(tmp_path / "s", ["B05", "B03", "B02"]) as scene:
+    with Scene.open(tmp_path / "s", bands=["B05", "B03", "B02"]) as scene:
         assert scene.grid.shape == (38, 39)
-    with open_scene(tmp_path / "s", ["B02", "B03"]) as scene:
+    with Scene.open(tmp_path / "s", bands=["B02", "B03"]) as scene:
         assert scene.grid.shape == (40, 40)
 
 
@@ -131,7 +131,7 @@ def test_holes_of_a_coarse_band_are_holes_of_the_image(make_raster, tmp_path, ki
         options = {"ALPHA": "YES", "nodata": nodata}
     make_raster("s/B02.tif", coordinates(1, 40, 40))
     make_raster("s/B05.tif", mid, transform=coarse(2), **options)
-    with open_scene(tmp_path / "s", ["B02", "B05"]) as scene:
+    with Scene.open(tmp_path / "s", bands=["B02", "B05"]) as scene:
         image, valid = scene.read(Window(0, 0, 40, 40))
     np.testing.assert_array_equal(valid, np.kron(~holes, np.ones((2, 2), dtype=bool)))
     # the fill value does not leak into its neighbours
@@ -148,7 +148,7 @@ def test_band_in_another_crs_lands_where_it_belongs(make_raster, tmp_path):
     for axis in (0, 1):
         value = back.transform(*(transform @ (cols, rows)))[axis] - (760_003, 1_900_007)[axis]
         make_raster("s/B05.tif", value.astype("float32"), transform=transform, crs="EPSG:32649")
-        with open_scene(tmp_path / "s", ["B02", "B05"]) as scene:
+        with Scene.open(tmp_path / "s", bands=["B02", "B05"]) as scene:
             assert scene.grid.crs.to_epsg() == 32648
             image, valid = scene.read(Window(0, 0, 60, 70))
             part, _ = scene.read(Window(31, 7, 20, 20))
@@ -162,48 +162,48 @@ def test_band_in_another_crs_lands_where_it_belongs(make_raster, tmp_path):
 def test_a_list_of_band_files(make_raster):
     first = make_raster("one/B02.tif", coordinates(1, 6, 6))
     second = make_raster("two/x_B03.tif", coordinates(1, 6, 6) + 0.5)
-    with open_scene([first, str(second)], ["B03", "B02"]) as scene:
-        np.testing.assert_array_equal(scene.read(Window(0, 0, 1, 1))[0].ravel(), [1.5, 1])
+    with Scene.open([first, str(second)], bands=["B03", "B02"]) as scene:
+        np.testing.assert_array_equal(scene.read(Window(0, 0, 1, 1)).data.ravel(), [1.5, 1])
     with pytest.raises(RasterError, match="at least one raster, but got an empty list"):
-        open_scene([])
+        Scene.open([])
 
 
 def test_all_known_bands_without_a_wish(make_raster, tmp_path):
     for name in ("B03", "B8A", "B02", "cloud_mask"):
         make_raster(f"s/{name}.tif", coordinates(1, 4, 4))
-    with open_scene(tmp_path / "s") as scene:
+    with Scene.open(tmp_path / "s") as scene:
         assert scene.bands == ("B02", "B03", "B8A")
 
 
 def test_clear_errors(make_raster, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingFileError, match=r"empty to hold one raster per band .* but got none"):
-        open_scene(tmp_path / "empty", ["B02"])
+        Scene.open(tmp_path / "empty", bands=["B02"])
     make_raster("s/B02.tif", coordinates(1, 4, 4))
     make_raster("s/cloud_mask.tif", coordinates(1, 4, 4))
     with pytest.raises(
         RasterError,
         match=r"per band B02, B03, B04, but got B02\.tif, cloud_mask\.tif \(in .*\): B03, B04 missing",
     ):
-        open_scene(tmp_path / "s", ["B2", "B3", "B4"])
+        Scene.open(tmp_path / "s", bands=["B2", "B3", "B4"])
     (tmp_path / "s/B02.tif").unlink()
     with pytest.raises(RasterError, match=r"but got cloud_mask\.tif"):
-        open_scene(tmp_path / "s")
+        Scene.open(tmp_path / "s")
     make_raster("s/x_B03.tif", coordinates(1, 4, 4))
     make_raster("s/y_B3.tif", coordinates(1, 4, 4))
     with pytest.raises(RasterError, match=r"one file of band B03, but got x_B03\.tif, y_B3\.tif"):
-        open_scene(tmp_path / "s", ["B03"])
+        Scene.open(tmp_path / "s", bands=["B03"])
     make_raster("m/B02.tif", coordinates(2, 4, 4))
     with pytest.raises(RasterError, match=r"band file with one band, but got 2 \(in .*B02\.tif"):
-        open_scene(tmp_path / "m", ["B02"])
+        Scene.open(tmp_path / "m", bands=["B02"])
     make_raster("n/B02.tif", coordinates(1, 4, 4))
     make_raster("n/B03.tif", coordinates(1, 4, 4), crs=None)
     with pytest.raises(RasterError, match=r"with a CRS, but got none \(in .*B03\.tif"):
-        open_scene(tmp_path / "n", ["B02", "B03"])
+        Scene.open(tmp_path / "n", bands=["B02", "B03"])
     make_raster("far/B02.tif", coordinates(1, 4, 4))
     make_raster("far/B05.tif", coordinates(1, 4, 4), transform=coarse(2, (5000, 0)))
     with pytest.raises(RasterError, match=r"bands of one place, but got bounds .*B05\.tif"):
-        open_scene(tmp_path / "far", ["B02", "B05"])
+        Scene.open(tmp_path / "far", bands=["B02", "B05"])
 
 
 def test_truncated_coarse_band_is_an_error(make_raster, tmp_path, capfd):
@@ -214,7 +214,7 @@ def test_truncated_coarse_band_is_an_error(make_raster, tmp_path, capfd):
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with (
-        open_scene(tmp_path / "s", ["B02", "B05"]) as scene,
+        Scene.open(tmp_path / "s", bands=["B02", "B05"]) as scene,
         pytest.raises(RasterError, match=r"B05\.tif to be readable"),
     ):
         scene.read(Window(0, 0, 256, 256))
@@ -224,12 +224,12 @@ def test_truncated_coarse_band_is_an_error(make_raster, tmp_path, capfd):
 @pytest.mark.skipif(not REAL.is_dir(), reason="shared Sentinel-2 scene is not here")
 def test_real_sentinel2_folder():
     bands = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
-    with open_scene(REAL, bands) as scene:
+    with Scene.open(REAL, bands=bands) as scene:
         assert (scene.name, scene.dtype, scene.grid.shape) == ("sentinel2_t48que", "uint16", (1068, 1068))
         assert len(scene.notes) == 6
         image, valid = scene.read(Window(300, 300, 512, 512))
         assert valid.all()
-        assert scene.read(Window(1067, 1067, 2, 2))[1].tolist() == [[True, False], [False, False]]
+        assert scene.read(Window(1067, 1067, 2, 2)).valid.tolist() == [[True, False], [False, False]]
     # the 20 m band lies where its own georeference says: nowhere else do its pixels fit the image better
     with rasterio.open(REAL / "B8A.tif") as dataset:
         stored = dataset.read(1, window=((150, 406), (150, 406)), out_dtype="float32")

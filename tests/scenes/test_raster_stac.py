@@ -13,7 +13,7 @@ from raster_factory import coordinates
 
 from hierars_geo.errors import MissingFileError, RasterError
 from hierars_geo.grid import Window
-from hierars_geo.scenes import item_addresses, open_scene
+from hierars_geo.scenes import Scene, item_addresses
 from hierars_geo.scenes.addresses import gdal_name, resolve_href
 
 WHOLE = Window(0, 0, 8, 9)
@@ -51,7 +51,7 @@ def test_every_item_below_a_catalog_is_a_scene(catalog, name):
     found = item_addresses(str(catalog.parent / name))
     assert [address.rsplit("/", 1)[-1] for address in found] == ["a.json", "b.json"]
     for address, first in zip(found, (0.0, 0.5), strict=True):
-        with open_scene(address, ["B04", "B02"]) as scene:  # by common name, in the wanted order
+        with Scene.open(address, bands=["B04", "B02"]) as scene:  # by common name, in the wanted order
             image, valid = scene.read(WHOLE)
             assert valid.all()
             np.testing.assert_array_equal(image[1], coordinates(1, 8, 9)[0] + first)
@@ -69,12 +69,12 @@ def test_items_of_an_item_collection_are_named_after_its_file(make_raster, tmp_p
     pystac.ItemCollection(items).save_object(str(path))
     found = item_addresses(str(path))
     assert found == [f"{path}#a", f"{path}#b#2"]
-    with open_scene(found[0], ["blue"]) as scene:
-        np.testing.assert_array_equal(scene.read(WHOLE)[0], coordinates(1, 8, 9))
+    with Scene.open(found[0], bands=["blue"]) as scene:
+        np.testing.assert_array_equal(scene.read(WHOLE).data, coordinates(1, 8, 9))
     with pytest.raises(RasterError, match=r"one STAC item, but got 2 of 2 .a, b#2; in .*found\.json.*#ID"):
-        open_scene(path, ["blue"])
+        Scene.open(path, bands=["blue"])
     with pytest.raises(RasterError, match="one STAC item, but got 0 of 2"):
-        open_scene(f"{path}#c", ["blue"])
+        Scene.open(f"{path}#c", bands=["blue"])
 
 
 def test_one_asset_with_all_bands_is_taken_by_their_names_in_the_item(make_raster, tmp_path):
@@ -86,9 +86,9 @@ def test_one_asset_with_all_bands_is_taken_by_their_names_in_the_item(make_raste
     )
     path = tmp_path / "a" / "item.json"
     item.save_object(False, str(path))
-    with open_scene(path, ["B02", "B8"]) as scene:
-        np.testing.assert_array_equal(scene.read(WHOLE)[0], coordinates(3, 8, 9)[[2, 0]])
-    with open_scene(path, ["B02", "B04"]) as scene:  # not in the stack: from the band files
+    with Scene.open(path, bands=["B02", "B8"]) as scene:
+        np.testing.assert_array_equal(scene.read(WHOLE).data, coordinates(3, 8, 9)[[2, 0]])
+    with Scene.open(path, bands=["B02", "B04"]) as scene:  # not in the stack: from the band files
         assert len(scene.paths) == 2
 
 
@@ -159,13 +159,13 @@ def test_scenes_are_read_by_http_in_parts(make_raster, catalog, server):
     make_raster("large.tif", coordinates(1, 512, 512), tiled=True, blockxsize=64, blockysize=64)
     found = item_addresses(f"{base}/stac/catalog.json")
     assert found[0] == f"{base}/stac/s2/a/a.json"
-    with open_scene(found[0], ["B02"]) as scene:
-        np.testing.assert_array_equal(scene.read(WHOLE)[0], coordinates(1, 8, 9))
+    with Scene.open(found[0], bands=["B02"]) as scene:
+        np.testing.assert_array_equal(scene.read(WHOLE).data, coordinates(1, 8, 9))
     with pytest.raises(RasterError, match=r"gone\.tif to be a raster that GDAL can read"):
-        open_scene(f"{base}/gone.tif")
-    with open_scene(f"{base}/large.tif") as scene:
+        Scene.open(f"{base}/gone.tif")
+    with Scene.open(f"{base}/large.tif") as scene:
         assert scene.name == "large"
         window = Window(100, 200, 10, 20)
         rows, cols = window.slices()
-        np.testing.assert_array_equal(scene.read(window)[0], coordinates(1, 512, 512)[:, rows, cols])
+        np.testing.assert_array_equal(scene.read(window).data, coordinates(1, 512, 512)[:, rows, cols])
     assert 0 < sent() < 512 * 512 * 4 / 4

@@ -7,7 +7,7 @@ from pyproj import Transformer
 from scene_files import UTM, X0, Y0, coordinates, query, tree, write
 
 from hierars_geo.datasets import HierarchicalLabels, SceneRaster, Sentinel2
-from hierars_geo.scenes.layer_reader import LayerReader
+from hierars_geo.scenes.reader import LayerReader
 
 
 def bilinear(image, rows, cols):
@@ -143,11 +143,11 @@ def test_windows_that_need_many_file_pixels_are_read_in_parts(tmp_path, monkeypa
     image = np.random.default_rng(4).random((1, 200, 200)).astype(np.float32)
     path = write(tmp_path / "a.tif", image)
     whole = SceneRaster(path, res=50)[query(0, 0, 40, 40, res=50)]["image"]
-    monkeypatch.setattr("hierars_geo.scenes.layer_reader._MOST_FILE_PIXELS", 3000)
+    monkeypatch.setattr("hierars_geo.scenes.reader._MOST_FILE_PIXELS", 3000)
     blocks = []
     original = LayerReader._block
     monkeypatch.setattr(
-        LayerReader, "_block", lambda self, *args: blocks.append(args[3:]) or original(self, *args)
+        LayerReader, "_block", lambda self, *args: blocks.append(args[2:]) or original(self, *args)
     )
     parts = SceneRaster(path, res=50)[query(0, 0, 40, 40, res=50)]["image"]
     np.testing.assert_array_equal(parts, whole)

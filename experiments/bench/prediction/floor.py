@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from hierars_geo.predict import Predictor, WindowPlan
-from hierars_geo.scenes import open_scene
+from hierars_geo.scenes import Scene
 
 from .models import write_checkpoint
 from .scenes import write_scene
@@ -80,7 +80,7 @@ def time_over_floor(
 def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], None]:
     """Return the floor: every window is in memory, its path logits are computed and dropped."""
     options = predictor.options
-    with open_scene(scene, predictor.loaded.record.bands) as source:
+    with Scene.open(scene, bands=predictor.loaded.record.bands) as source:
         plan = WindowPlan.of(source.grid.shape, predictor.window_px, options.overlap)
         windows = [source.read(window) for window in plan.windows]
     batches = [

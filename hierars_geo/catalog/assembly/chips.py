@@ -125,7 +125,7 @@ class ChipWriter:
             "count": count,
             "dtype": dtype,
             "crs": to_rasterio_crs(self._place.crs),
-            "transform": lattice.grid(whole).transform,
+            "transform": lattice.crop(whole).transform,
             "nodata": _nodata(scene),
             "tiled": True,
             "blockxsize": _TILE_PX,

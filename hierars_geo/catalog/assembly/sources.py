@@ -19,11 +19,11 @@ from ...grid import GeoGrid, Window
 from ...grid.lattice import Lattice
 from ...grid.reprojection import same_crs
 from ...scenes.handles import HandlePool
-from ...scenes.layer_reader import LayerReader
-from ...scenes.patch import Patch, Pixels, stack_channels
+from ...scenes.patch import Patch, Pixels
 from ...scenes.raster_file import RasterFile, probe_all
 from ...scenes.raster_paths import Paths, find_rasters
-from ...scenes.scene_index import Layer, Scene
+from ...scenes.reader import Layer, LayerReader, as_stored
+from ...scenes.scene import Scene
 from ..footprints import footprint
 from ..headers import Header, split_usable
 
@@ -105,13 +105,11 @@ class SceneWindows:
         Raises:
             RasterError: A file is damaged there, or holds a label value that is no class.
         """
-        return stack_channels(
-            self._reader.read(layer.file, layer.indexes, lattice, window) for layer in self.scene.scene.layers
-        )
+        return self._reader.read_layers(self.scene.scene.layers, lattice, window)
 
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
         if self._values is None:
-            return Patch(data.astype(np.float32, copy=False), valid)
+            return as_stored(data, valid, file)
         high = len(self._values)
         inside = (data >= 0) & (data < high)
         mapped = np.where(inside, self._values.take(np.where(inside, data, 0)), -1).astype(np.int32)
@@ -172,8 +170,7 @@ def _scene(name: str, scene: Scene, bands: tuple[str, ...], header: Header) -> S
     outline = footprint(header)
     if outline is None:  # split_usable asked for a place on the ground
         raise RasterError(f"Expected a georeferenced raster, but got none (in {header.path}).")
-    dtype = str(np.result_type(*(layer.file.dtype for layer in scene.layers)))
-    return SourceScene(name, scene, bands, outline, header.acquired, dtype)
+    return SourceScene(name, scene, bands, outline, header.acquired, scene.dtype)
 
 
 __all__ = ("SOURCE_CLASSES", "SceneWindows", "SourceName", "SourceScene", "open_labels", "open_sources")

@@ -1,16 +1,19 @@
-"""Sentinel-2 products as ESA delivers them: folders ``*.SAFE``, and what their metadata say."""
+"""Products as agencies deliver them: what their names say, and the metadata of folders ``*.SAFE``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import RasterError
-from .product_names import baseline_text
+from .baselines import OWN_PROCESSING, baseline_text
+from .dates import interval_of, names_around
 
+#: A product's folder counts, too: S2A_MSIL2A_....SAFE lies five folders above its bands.
+_FOLDERS = 6
 _METADATA = ("MTD_MSIL1C.xml", "MTD_MSIL2A.xml")
 #: Before 2016-12 the file was named after the product: S2A_OPER_MTD_SAFL1C_....xml
 _OLD_METADATA = re.compile(r"S2[A-D]_(OPER|USER)_MTD_SAFL(1C|2A)_\w+\.xml")
@@ -23,24 +26,87 @@ _BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", 
 
 
 @dataclass(frozen=True)
+class ProductName:
+    """What a name says.
+
+    Attributes:
+        day: Day of acquisition, None where the name leaves it out.
+        level: Processing level (``L2A``).
+        baseline: Processing baseline (``05.09``).
+    """
+
+    day: date | None = None
+    level: str | None = None
+    baseline: str | None = None
+
+
+def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> ProductName | None:
+    """Read the name of a file, or of the nearest folder around it, that is that of a product.
+
+    Args:
+        path: The file.
+        patterns: With groups ``date`` (YYYYMMDD), ``day_of_year`` (YYYYDDD), ``level`` and ``baseline``; see
+            :class:`hierars_geo.scenes.sensors.Sensor`.
+
+    Returns:
+        None where no name fits.
+
+    Raises:
+        RasterError: A name fits, but its date is none.
+
+    Examples:
+        >>> gf2 = re.compile(r"GF2_PMS[12]_.*_(?P<date>[0-9]{8})_")
+        >>> read_product_name("GF2_PMS1_E118.4_N31.2_20150703_L1A0000898840-MSS1.tif", [gf2]).day
+        datetime.date(2015, 7, 3)
+    """
+    if not patterns:
+        return None
+    for name in names_around(path, _FOLDERS):
+        for match in (pattern.search(name) for pattern in patterns):
+            if match is not None:
+                return _read(match.groupdict(), name, path)
+    return None
+
+
+def _read(groups: dict[str, str | None], name: str, path: str) -> ProductName:
+    text, layout = groups.get("date"), "%Y%m%d"
+    if text is None:
+        text, layout = groups.get("day_of_year"), "%Y%j"
+    try:
+        day = datetime.strptime(text, layout).date() if text else None
+    except ValueError as error:
+        raise RasterError(
+            f"Expected the date in the product name {name} to be one, but got '{text}' (in {path}). "
+            "Correct the name, or write the tag ACQUISITION_DATE."
+        ) from error
+    level = groups.get("level")
+    return ProductName(day, f"L{level}" if level else None, baseline_text(groups.get("baseline")))
+
+
+@dataclass(frozen=True)
 class SafeProduct:
     """What the metadata say.
 
     Attributes:
         root: The folder.
         level: ``L1C`` or ``L2A``.
-        day: Day of acquisition.
-        baseline: Processing baseline, ``05.09``.
+        start: When it was taken, in UTC.
+        baseline: Processing baseline, ``05.09``; None where none is stated, and for a user's own processing.
         nodata: Stored value without a measurement.
         offsets: What is added to stored values before they are divided, per band; 0 for old baselines.
     """
 
     root: Path
     level: str
-    day: date
+    start: datetime
     baseline: str | None
     nodata: float | None
     offsets: Mapping[str, float]
+
+    @property
+    def interval(self) -> tuple[int, int]:
+        """(first, last) nanosecond of its day."""
+        return interval_of(self.start.date())
 
 
 def safe_root(path: str) -> Path | None:
@@ -64,18 +130,20 @@ def _root_of(folder: Path) -> Path | None:
     return None
 
 
-def read_safe(root: Path) -> SafeProduct:
-    """Read the metadata of a product.
+def read_safe(root: Path) -> SafeProduct | None:
+    """Read the metadata of a product, None where its folder lacks them.
 
     Raises:
-        RasterError: They are missing, are no XML, or lack the level or the date.
+        RasterError: They are no XML, or lack the level or the date.
     """
     path = _metadata_file(root)
+    if path is None:
+        return None
     fields, specials, offsets = _read_fields(path)
     level = re.search(r"(1C|2A)", fields.get("PROCESSING_LEVEL", "") or path.name)
     text = fields.get("PRODUCT_START_TIME", "")
     try:
-        day = datetime.fromisoformat(text).date()
+        start = datetime.fromisoformat(text)
     except ValueError as error:
         raise RasterError(
             f"Expected PRODUCT_START_TIME to be an ISO date, but got '{text}' (in {path}). Get the "
@@ -87,18 +155,16 @@ def read_safe(root: Path) -> SafeProduct:
             f"'{fields.get('PROCESSING_LEVEL', '')}' (in {path}). Take a product of one of these."
         )
     baseline = baseline_text(fields.get("PROCESSING_BASELINE"))
-    return SafeProduct(root, f"L{level[1]}", day, baseline, specials.get("NODATA"), offsets)
+    if fields.get("PROCESSING_BASELINE") == OWN_PROCESSING and not offsets:
+        offsets = dict.fromkeys(_BANDS, 0.0)  # what its metadata do not state was not added
+    start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
+    return SafeProduct(root, f"L{level[1]}", start, baseline, specials.get("NODATA"), offsets)
 
 
-def _metadata_file(root: Path) -> Path:
+def _metadata_file(root: Path) -> Path | None:
     found = [root / name for name in _METADATA if (root / name).is_file()]
     found = found or sorted(path for path in root.glob("*.xml") if _OLD_METADATA.fullmatch(path.name))
-    if not found:
-        raise RasterError(
-            f"Expected {' or '.join(_METADATA)} in a Sentinel-2 product, but got neither (in {root}). "
-            "Unpack the whole product, or name the band files outside of a folder *.SAFE."
-        )
-    return found[0]
+    return found[0] if found else None
 
 
 class _PlainTree(ElementTree.TreeBuilder):
@@ -146,4 +212,4 @@ def _parse(path: Path) -> ElementTree.Element:
     return root
 
 
-__all__ = ("SafeProduct", "granule_of", "read_safe", "safe_root")
+__all__ = ("ProductName", "SafeProduct", "granule_of", "read_product_name", "read_safe", "safe_root")

@@ -1,0 +1,341 @@
+"""LayerReader: read a window of any grid from the files of a scene, whatever grids they are on."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import rasterio.crs
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from rasterio.errors import RasterioIOError
+from rasterio.warp import transform
+
+from ..grid import GeoGrid, Window
+from ..grid.lattice import Lattice
+from ..grid.placement import Placement, place, stored_window
+from ..grid.reprojection import same_crs
+from ..types import NodataRule
+from .dataset import read_bands, to_rasterio_crs, to_rasterio_window, unreadable
+from .handles import HandlePool
+from .nodata import empty_pixels, has_numeric
+from .patch import Patch, Pixels, stack_channels
+from .raster_file import RasterFile
+from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_taps, separable, warp
+
+#: Turns stored values of labels into leaf indices; may take pixels from the validity.
+Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
+#: Pixels that are asked for: those of a raster, or of a lattice.
+Target: TypeAlias = GeoGrid | Lattice
+#: A target window that needs more file pixels than this is read in halves, so that memory stays bounded.
+_MOST_FILE_PIXELS = 32_000_000
+#: Placements remembered per reader.
+_MOST_PLACEMENTS = 65_536
+#: What an image or label patch is made of.
+_DTYPES: dict[Kind, str] = {"image": "float32", "labels": "int32"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Bands that one file contributes to a scene.
+
+    Attributes:
+        file: The file.
+        indexes: Its 1-based bands, in the order of the scene's channels.
+    """
+
+    file: RasterFile
+    indexes: tuple[int, ...]
+
+    @property
+    def nodata(self) -> tuple[float | None, ...]:
+        """Value without data per band."""
+        return self.file.nodata_of(self.indexes)
+
+
+class LayerReader:
+    """Reads windows from files through a pool of handles; the only one that reads pixels of scenes.
+
+    Args:
+        pool: Open files.
+        kind: Decides how pixels are resampled.
+        decode: Applied to stored values of labels before any resampling.
+        rule: When a numeric nodata value makes a pixel empty.
+
+    Attributes:
+        interpolation: Of images, where they are neither read as they are nor coarsened.
+    """
+
+    def __init__(
+        self, pool: HandlePool, kind: Kind = "image", decode: Decode | None = None, rule: NodataRule = "all"
+    ) -> None:
+        self.pool = pool
+        self.kind = kind
+        self.decode = decode or as_stored
+        self.rule: NodataRule = rule
+        self.interpolation: Interpolation = "bilinear"
+        self._placements: dict[tuple[GeoGrid, Target], Placement | None] = {}
+
+    def read_layers(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
+        """Read all bands of a scene; what lies beyond the files is not valid.
+
+        Bands on one grid are read, judged and resampled together: the nodata rule asks all of them. A pixel
+        that is empty on any of the grids is not valid.
+
+        Args:
+            layers: The scene's.
+            target: Pixels to read on.
+            window: Window of it, which may reach beyond.
+
+        Raises:
+            RasterError: A file is damaged there.
+        """
+        if len(layers) == 1:
+            return self._read(layers, target, window)
+        by_grid: dict[GeoGrid, list[int]] = {}
+        for number, layer in enumerate(layers):
+            by_grid.setdefault(layer.file.grid, []).append(number)
+        parts = [self._read([layers[n] for n in numbers], target, window) for numbers in by_grid.values()]
+        patch = stack_channels(parts)
+        order = [n for numbers in by_grid.values() for n in numbers]
+        if order != sorted(order):
+            starts = np.cumsum([0, *(len(layers[n].indexes) for n in order)])
+            place_of = {n: range(starts[i], starts[i + 1]) for i, n in enumerate(order)}
+            patch.data = patch.data[[channel for n in range(len(layers)) for channel in place_of[n]]]
+        return patch
+
+    def _read(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
+        """Read files of one grid."""
+        grid = layers[0].file.grid
+        key = (grid, target)
+        if key not in self._placements:
+            if len(self._placements) >= _MOST_PLACEMENTS:  # lattices made for a single chip would pile up
+                self._placements.clear()
+            self._placements[key] = place(grid, target)
+        placement = self._placements[key]
+        if placement is None:
+            return self._read_warped(layers, target, window)
+        shift = placement.shift
+        if shift is not None:
+            return self._read_aligned(layers, placement, window, shift)
+        if self.kind == "labels" and placement.coarsening >= MODE_FROM:
+            return self._read_warped(layers, target, window)
+        return self._read_scaled(layers, placement, window)
+
+    def _read_aligned(
+        self, layers: Sequence[Layer], placement: Placement, window: Window, shift: tuple[int, int]
+    ) -> Patch:
+        """Plain read: target and files have the same pixels."""
+        wanted = window.shifted(*shift)
+        inside = wanted.intersection(Window(0, 0, *layers[0].file.grid.shape))
+        if inside is None:
+            return self._empty(layers, window)
+        patch = self._block(layers, placement, (inside.row, inside.row_stop), (inside.col, inside.col_stop))
+        if inside == wanted:
+            return patch
+        whole = Patch.empty(len(patch.data), window, str(patch.data.dtype))
+        rows, cols = inside.shifted(-wanted.row, -wanted.col).slices()
+        whole.data[:, rows, cols] = patch.data
+        whole.valid[rows, cols] = patch.valid
+        return whole
+
+    def _read_scaled(self, layers: Sequence[Layer], placement: Placement, window: Window) -> Patch:
+        """Resample within the CRS, each axis by itself."""
+        rows, cols = (
+            axis.span(start, count, margin_px=2)
+            for axis, start, count in (
+                (placement.rows, window.row, window.height),
+                (placement.cols, window.col, window.width),
+            )
+        )
+        if rows[0] >= rows[1] or cols[0] >= cols[1]:
+            return self._empty(layers, window)
+        if _too_large(rows, cols, layers, window):
+            return _halves(window, lambda half: self._read_scaled(layers, placement, half))
+        patch = self._block(layers, placement, rows, cols)
+        if self.kind == "labels":
+            return _take(patch, placement, window, (rows[0], cols[0]))
+        weights = [
+            image_weights(axis, start, count, span, self.interpolation)
+            for axis, start, count, span in (
+                (placement.rows, window.row, window.height, rows),
+                (placement.cols, window.col, window.width, cols),
+            )
+        ]
+        return separable(patch, weights[0], weights[1])
+
+    def _read_warped(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
+        """Warp with GDAL: another CRS, a rotated file, or a vote among labels."""
+        grid, onto = layers[0].file.grid, target.crop(window)
+        source, coarsening = _source_window(grid, onto)
+        if source is None:
+            return self._empty(layers, window)
+        rows, cols = (source.row, source.row_stop), (source.col, source.col_stop)
+        if _too_large(rows, cols, layers, window):
+            return _halves(window, lambda half: self._read_warped(layers, target, half))
+        patch = self._block(layers, None, rows, cols)
+        return warp(
+            patch,
+            (grid.crop(source).transform, rasterio_crs(grid.crs)),
+            (onto.transform, rasterio_crs(onto.crs)),
+            onto.shape,
+            self.kind,
+            coarsening,
+            self.interpolation,
+        )
+
+    def _empty(self, layers: Sequence[Layer], window: Window) -> Patch:
+        """Return a patch without data; labels have one channel, whatever bands they are decoded from."""
+        channels = 1 if self.kind == "labels" else sum(len(layer.indexes) for layer in layers)
+        return Patch.empty(channels, window, _DTYPES[self.kind])
+
+    def _block(
+        self,
+        layers: Sequence[Layer],
+        placement: Placement | None,
+        rows: tuple[int, int],
+        cols: tuple[int, int],
+    ) -> Patch:
+        """Read file pixels, turned to the target's direction, and decode them."""
+        if placement is None:
+            window = Window(rows[0], cols[0], rows[1] - rows[0], cols[1] - cols[0])
+        else:
+            window = stored_window(placement, rows, cols)
+        stored = [self._stored(layer, window) for layer in layers]
+        valid: NDArray[np.bool_] = np.logical_and.reduce([part.valid for part in stored])
+        asked = [part.empty for part in stored if part.can_be_empty]
+        holes = [empty for empty in asked if empty is not None]
+        if holes and len(holes) == len(asked):
+            valid &= ~np.logical_and.reduce(holes)
+        if placement is not None and (placement.rows.flipped or placement.cols.flipped):
+            turn = (
+                slice(None, None, -1 if placement.rows.flipped else 1),
+                slice(None, None, -1 if placement.cols.flipped else 1),
+            )
+            valid = valid[turn].copy()
+            stored = [replace(part, data=part.data[(slice(None), *turn)].copy()) for part in stored]
+        both = zip(stored, layers, strict=True)
+        return stack_channels(self.decode(part.data, valid, layer.file) for part, layer in both)
+
+    def _stored(self, layer: Layer, window: Window) -> "_Stored":
+        """Read bands of a file in a window that lies within it."""
+        file = layer.file
+        try:
+            dataset, at = self.pool.get(file.path), to_rasterio_window(window)
+            data: Pixels = read_bands(dataset, layer.indexes, window)
+            valid = np.ones(data.shape[1:], dtype=np.bool_)
+            if file.validity == "mask":
+                valid &= (dataset.read_masks(list(layer.indexes), window=at) > 0).all(axis=0)
+            if file.alpha is not None:
+                valid &= dataset.read(file.alpha, window=at) > 0
+        except RasterioIOError as error:
+            raise unreadable(file.path, window, error) from error
+        filled, empty = empty_pixels(data, layer.nodata, self.rule)
+        if filled is not None:
+            valid &= ~filled
+        return _Stored(data, valid, empty, has_numeric(layer.nodata, self.rule))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Pixels of a file as they lie in it.
+
+    Attributes:
+        data: (C, H, W) stored values.
+        valid: (H, W) bool, by mask, alpha band, NaN and fill values.
+        empty: (H, W) bool, where all bands that have a nodata value hold it; None for nowhere.
+        can_be_empty: Whether any band has one.
+    """
+
+    data: Pixels
+    valid: NDArray[np.bool_]
+    empty: NDArray[np.bool_] | None
+    can_be_empty: bool
+
+
+def as_stored(data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
+    """Return stored values as float32, with what is added to those of the file."""
+    if data.dtype == np.float64:  # float32 cannot hold all of it, least of all some nodata values
+        with np.errstate(over="ignore"):
+            data = data.astype(np.float32)
+        valid &= np.isfinite(data).all(axis=0)
+    values = data.astype(np.float32, copy=False)
+    if file.add:
+        values = np.maximum(values + np.float32(file.add), 0)
+    return Patch(values, valid)
+
+
+def _take(patch: Patch, placement: Placement, window: Window, first: tuple[int, int]) -> Patch:
+    """Nearest neighbour: the file pixel that each lattice pixel's centre lies in."""
+    rows = nearest_taps(placement.rows, window.row, window.height)
+    cols = nearest_taps(placement.cols, window.col, window.width)
+    inside = np.outer(
+        (rows >= 0) & (rows < placement.rows.length), (cols >= 0) & (cols < placement.cols.length)
+    )
+    height, width = patch.valid.shape
+    at = np.ix_(np.clip(rows - first[0], 0, height - 1), np.clip(cols - first[1], 0, width - 1))
+    return Patch(patch.data[:, at[0], at[1]], patch.valid[at] & inside)
+
+
+def _source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]:
+    """File pixels around a target, and how many of them fall on a target pixel along an axis."""
+    outline = shapely.segmentize(shapely.Polygon(target.corners), max(target.res) * max(target.shape) / 16)
+    x, y = shapely.get_coordinates(outline).T
+    if not same_crs(grid.crs, target.crs):
+        moved = transform(rasterio_crs(target.crs), rasterio_crs(grid.crs), x, y)
+        x, y = np.asarray(moved[0]), np.asarray(moved[1])
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):  # beyond what the file's CRS can express
+            return None, 1.0
+    t: Affine = ~grid.transform
+    cols, rows = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+    ground = shapely.Polygon(np.stack([cols, rows], axis=1)).area
+    coarsening = math.sqrt(ground / (target.height * target.width))
+    margin = math.ceil(coarsening) + 2
+    row, col = math.floor(rows.min()) - margin, math.floor(cols.min()) - margin
+    height, width = math.ceil(rows.max()) + margin - row, math.ceil(cols.max()) + margin - col
+    return Window(row, col, height, width).intersection(Window(0, 0, *grid.shape)), coarsening
+
+
+def _too_large(rows: tuple[int, int], cols: tuple[int, int], layers: Sequence[Layer], window: Window) -> bool:
+    bands = sum(len(layer.indexes) for layer in layers)
+    pixels = (rows[1] - rows[0]) * (cols[1] - cols[0]) * bands
+    return pixels > _MOST_FILE_PIXELS and max(window.height, window.width) > 1
+
+
+def _halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
+    """Read a window as two halves across its longer side."""
+    if window.height >= window.width:
+        cut = window.height // 2
+        parts = [
+            read(Window(window.row, window.col, cut, window.width)),
+            read(Window(window.row + cut, window.col, window.height - cut, window.width)),
+        ]
+        axis = 0
+    else:
+        cut = window.width // 2
+        parts = [
+            read(Window(window.row, window.col, window.height, cut)),
+            read(Window(window.row, window.col + cut, window.height, window.width - cut)),
+        ]
+        axis = 1
+    return Patch(
+        np.concatenate([part.data for part in parts], axis=axis + 1),
+        np.concatenate([part.valid for part in parts], axis=axis),
+    )
+
+
+def rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
+    """Turn a pyproj CRS into rasterio's, remembering the last ones (the conversion parses text)."""
+    return _from_wkt(crs.to_wkt())
+
+
+@lru_cache(maxsize=64)
+def _from_wkt(wkt: str) -> rasterio.crs.CRS:
+    return to_rasterio_crs(CRS.from_wkt(wkt))
+
+
+__all__ = ("Decode", "Layer", "LayerReader", "Target", "as_stored", "rasterio_crs")

@@ -1,0 +1,238 @@
+"""Ground that is asked for: polygons drawn onto pixels, and scenes cut to a box or to polygons."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from ..errors import OptionError
+from ..grid import GeoGrid, Window
+from ..grid.lattice import Lattice
+from ..grid.longitudes import turn_of
+from ..grid.reprojection import move_polygons
+from ..polygons.moved_polygons import read_polygons
+from .dataset import no_georeference_warnings
+from .patch import Patch
+from .scene import Scene
+
+
+def pixels_inside(polygons: Sequence[BaseGeometry], grid: GeoGrid) -> NDArray[np.bool_]:
+    """Tell which pixels have their centre in one of some polygons.
+
+    Args:
+        polygons: In the grid's CRS, at least one.
+        grid: Pixels.
+
+    Returns:
+        (h, w) bool.
+    """
+    with no_georeference_warnings():
+        inside: NDArray[np.bool_] = geometry_mask(polygons, grid.shape, grid.transform, invert=True)
+    return inside
+
+
+class RegionMask:
+    """Tells the pixels of a window that lie in a region.
+
+    Args:
+        polygons: The region, in the CRS of the lattices it will be asked about.
+    """
+
+    def __init__(self, polygons: BaseGeometry) -> None:
+        self.polygons = polygons
+        shapely.prepare(self.polygons)
+
+    def mask(self, lattice: Lattice, window: Window) -> NDArray[np.bool_] | None:
+        """Return which pixels have their centre in the region.
+
+        Args:
+            lattice: Pixels.
+            window: Window of the lattice.
+
+        Returns:
+            (h, w) bool, None where all of them do.
+        """
+        box = shapely.box(*lattice.bounds(window))
+        # a box drawn in by a thousandth of a pixel: corners that agree up to rounding count as inside
+        if shapely.covers(self.polygons, shapely.buffer(box, -1e-3 * min(lattice.res), join_style="mitre")):
+            return None
+        grid = lattice.crop(window)
+        near = shapely.intersection(self.polygons, box)
+        parts = [part for part in shapely.get_parts(near) if part.geom_type == "Polygon" and part.area > 0]
+        if not parts:
+            return np.zeros(grid.shape, dtype=np.bool_)
+        return pixels_inside(parts, grid)
+
+
+class Regions:
+    """Named polygons in the CRS of the maps; they may overlap.
+
+    Args:
+        names: Of the regions; equal names are one region.
+        polygons: (n,) shapely polygons or multipolygons, one per name.
+
+    Attributes:
+        names: Distinct names, in the order they came.
+
+    Raises:
+        OptionError: There are none, or not as many names as polygons.
+    """
+
+    def __init__(self, names: Sequence[str], polygons: NDArray[np.object_]) -> None:
+        if len(names) != len(polygons) or not len(names):
+            raise OptionError(
+                f"Expected one name per region, at least one, but got {len(names)} for {len(polygons)}."
+            )
+        self.names = tuple(dict.fromkeys(names))
+        number = {name: index for index, name in enumerate(self.names)}
+        self._numbers = np.array([number[name] for name in names])
+        self._polygons = polygons
+        self._tree = shapely.STRtree(polygons)
+
+    def masks(self, grid: GeoGrid, window: Window) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Draw the regions that touch a window.
+
+        Args:
+            grid: Grid of the maps.
+            window: Window of it.
+
+        Yields:
+            Number of a region and its pixels, (h, w): those whose centre lies in one of its polygons.
+        """
+        part = grid.crop(window)
+        near = self._tree.query(shapely.box(*part.bounds))
+        for number in np.unique(self._numbers[near]):
+            shapes = self._polygons[near[self._numbers[near] == number]].tolist()
+            inside = pixels_inside(shapes, part)
+            if inside.any():
+                yield int(number), inside
+
+
+class SceneRegion(Scene):
+    """A scene cut to a region: its grid is the region's window of the scene's pixels.
+
+    Windows that touch the region are read whole, so that a model sees what lies around it; ``wanted`` says
+    which pixels are inside. See :class:`.Scene` for the rest.
+
+    Args:
+        scene: The scene; it is closed with this one.
+        window: The region's, inside the scene.
+        polygons: Polygons in the scene's CRS; None for the whole window.
+        region: What was asked for, as plain text.
+    """
+
+    def __init__(self, scene: Scene, window: Window, polygons: Regions | None, region: str) -> None:
+        super().__init__(scene.layers, scene.bands, scene.name, scene.rule, scene.resampling)
+        self.acquired = scene.acquired
+        self.grid = scene.grid.crop(window)
+        self.notes = scene.notes
+        self.region = region
+        self._scene = scene
+        self._window = window
+        self._polygons = polygons
+
+    def read(self, where: Window | GeoGrid) -> Patch:
+        """Read a window, see :meth:`.Scene.read`; one that does not touch the region holds no data."""
+        if not isinstance(where, Window):
+            return self._scene.read(where)
+        mask = self.wanted(where)
+        if mask is not None and not mask.any():
+            return Patch.empty(len(self.bands), where, "float32")
+        return self._scene.read(where.shifted(self._window.row, self._window.col))
+
+    def wanted(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return the pixels (h, w) of a window whose centres lie in the region, None for all."""
+        if self._polygons is None:
+            return None
+        for _, mask in self._polygons.masks(self.grid, window):
+            return mask  # of one name, hence drawn together
+        return np.zeros((window.height, window.width), np.bool_)
+
+    def close(self) -> None:
+        """Close every file; reading afterwards is an error."""
+        self._scene.close()
+        super().close()
+
+
+def cut_to_region(scene: Scene, region: str, crs: str | None = None) -> SceneRegion:
+    """Cut a scene to a region.
+
+    Args:
+        scene: The scene.
+        region: ``LEFT,BOTTOM,RIGHT,TOP``, or the path of a polygon layer with a CRS of its own.
+        crs: Of a box, in any form that PROJ knows; None for longitude and latitude.
+
+    Returns:
+        The part of the scene whose pixels the region's bounds touch.
+
+    Raises:
+        OptionError: The box is none, or the region lies outside of the scene.
+        HieraRSError: The polygon layer cannot be read.
+    """
+    box = _numbers(region)
+    if box is None:
+        shapes = read_polygons(region, scene.grid).geometry.to_numpy()
+        outline: BaseGeometry = shapely.box(*shapely.total_bounds(shapes))
+        polygons: Regions | None = Regions(["region"] * len(shapes), shapes)
+        text = shapely.to_wkb(shapely.union_all(shapes), hex=True)
+    else:
+        outline, text = (
+            _moved_box(box, crs or "EPSG:4326", scene.grid, region),
+            f"{region} {crs or 'EPSG:4326'}",
+        )
+        apart = outline.geom_type == "MultiPolygon"  # at both ends of a map of the world
+        polygons = Regions(["region"], np.array([outline], dtype=object)) if apart else None
+    window = scene.grid.window_around(shapely.get_coordinates(outline).tolist())
+    inside = window.intersection(Window(0, 0, *scene.grid.shape))
+    if inside is None:
+        raise OptionError(
+            f"Expected region {region} to touch {scene.name}, but it lies outside: the scene covers "
+            f"{tuple(round(value, 6) for value in scene.grid.bounds)} in {scene.grid.crs.name}. "
+            "Check the order of the numbers (left,bottom,right,top) and --region-crs."
+        )
+    return SceneRegion(scene, inside, polygons, text)
+
+
+def _numbers(region: str) -> tuple[float, float, float, float] | None:
+    """Read a box, None where the text is a path."""
+    parts = region.replace(",", " ").split()
+    try:
+        left, bottom, right, top = (float(part) for part in parts)
+    except ValueError:
+        if Path(region).suffix == "":
+            raise OptionError(
+                f"Expected region to be LEFT,BOTTOM,RIGHT,TOP or a polygon file, but got '{region}'."
+            ) from None
+        return None
+    if not (left != right and bottom < top and all(map(math.isfinite, (left, bottom, right, top)))):
+        raise OptionError(f"Expected region LEFT,BOTTOM,RIGHT,TOP with an area, but got '{region}'.")
+    return left, bottom, right, top
+
+
+def _moved_box(box: tuple[float, float, float, float], crs: str, grid: GeoGrid, region: str) -> BaseGeometry:
+    """Move a box onto a grid, its edges as the curves that they are."""
+    left, bottom, right, top = box
+    try:
+        source = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise OptionError(f"Expected --region-crs to be a CRS, but got '{crs}'.") from error
+    if right <= left:
+        turn = turn_of(source)
+        if turn is None or not right < 0 < left:  # across the 180th meridian, as GeoJSON writes it
+            raise OptionError(f"Expected region LEFT,BOTTOM,RIGHT,TOP with an area, but got '{region}'.")
+        right += turn
+    drawn = np.array([shapely.box(left, bottom, right, top)], dtype=object)
+    moved: BaseGeometry = move_polygons(drawn, source, grid.crs, 0.1 * min(grid.res), grid.bounds)[0]
+    if moved.is_empty:
+        raise OptionError(f"Expected region {region} in {crs} to lie where {grid.crs.name} is defined.")
+    return moved
+
+
+__all__ = ("RegionMask", "Regions", "SceneRegion", "cut_to_region", "pixels_inside")

@@ -1,0 +1,202 @@
+"""What a scene is made of: its bands in one file or several, each file described once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+
+from ..errors import MissingFileError, OptionError, RasterError
+from ..grid import GeoGrid
+from ..types import ReadRecipe
+from .bad_files import map_all
+from .band_order import find_bands
+from .baselines import added_offset
+from .products import SafeProduct
+from .raster_file import RasterFile, probe, settle_nodata
+from .reader import Layer
+from .sensors import GENERIC, BaselineOffset, Sensor, find_sensor
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A read recipe with what the catalog knows of its sensor.
+
+    Attributes:
+        sensor: The sensor, generic where the recipe names none.
+        bands: Canonical names in reading order; empty for all bands of a file.
+        numbers: 1-based numbers of the bands in every file, empty where names say which they are.
+        nodata: Value without data of files that declare none; None for what the catalog says.
+        offset: Step in how values are stored that is taken off; None for none.
+    """
+
+    sensor: Sensor
+    bands: tuple[str, ...]
+    numbers: tuple[int, ...]
+    nodata: float | None
+    offset: BaselineOffset | None
+
+    @classmethod
+    def of(cls, recipe: ReadRecipe) -> "Reading":
+        """Look the sensor of a recipe up.
+
+        Raises:
+            OptionError: A band is none of the sensor's, or the sensor has nothing to harmonize.
+        """
+        sensor = GENERIC if recipe.sensor is None else find_sensor(recipe.sensor)
+        rule = sensor.baseline_offset
+        if recipe.harmonize and rule is None:
+            if sensor.bands:
+                raise OptionError(
+                    f"Expected harmonize with Sentinel-2, whose values have changed, but got {sensor.title}."
+                )
+            rule = find_sensor("sentinel2").baseline_offset
+        bands = sensor.pick(recipe.bands or None)
+        return cls(sensor, bands, recipe.numbers, recipe.nodata, rule if recipe.harmonize else None)
+
+    def look(self, path: str) -> RasterFile:
+        """Describe a file of the sensor."""
+        return probe(path, self.sensor.product_names)
+
+    def settled(self, file: RasterFile) -> RasterFile:
+        """Settle what a file's own header leaves open: nodata, and what is added to values.
+
+        Raises:
+            RasterError: The product has another processing level than the sensor.
+        """
+        check_level(file.level, self.sensor, file.path)
+        file = settle_nodata(file, self.nodata, self.sensor)
+        if self.offset is None:
+            return file
+        add, note = added_offset(file.offset, file.baseline, file.interval, self.offset)
+        file = replace(file, add=add)
+        return file if note is None else file.noted(note)
+
+
+def stack_layer(file: RasterFile, reading: Reading) -> tuple[tuple[str, ...], Layer]:
+    """Find the bands of a raster that holds all of them.
+
+    Raises:
+        RasterError: A band is missing or ambiguous, or nothing says which band is which.
+    """
+    bands, indexes, note = find_bands(file, reading.sensor, reading.bands, reading.numbers)
+    file = reading.settled(file)
+    return bands, Layer(file if note is None else file.noted(note), indexes)
+
+
+def band_layers(
+    by_band: Mapping[str, Sequence[str]],
+    reading: Reading,
+    product: SafeProduct | None = None,
+    stated: Mapping[str, RasterFile] | None = None,
+) -> tuple[Layer, ...]:
+    """Find the file of every band; of several resolutions the finest counts.
+
+    Args:
+        by_band: Files of every band, in reading order.
+        reading: How they are read.
+        product: The product they are from.
+        stated: Files that were described already, by path.
+
+    Raises:
+        MissingFileError: A file does not exist.
+        RasterError: A file cannot be used, holds several bands, or lies elsewhere than the others.
+    """
+    known = stated or {}
+    look = lambda path: known[path] if path in known else reading.look(path)  # noqa: E731
+    candidates = map_all(partial(map_all, look), by_band.values())
+    layers = []
+    for band, files in zip(by_band, candidates, strict=True):
+        finest = min(files, key=lambda file: file.grid.res[0] * file.grid.res[1])
+        if len(finest.indexes) != 1:
+            raise RasterError(
+                f"Expected a band file with one band, but got {len(finest.indexes)} (in {finest.path}). "
+                "Give a raster with all bands by its own path, not by its folder."
+            )
+        layers.append(Layer(reading.settled(of_product(finest, band, product)), finest.indexes))
+    grid = finest_grid([layer.file.grid for layer in layers])
+    for layer in layers:
+        _check_same_place(layer.file.grid, grid, layer.file.path)
+    return tuple(layers)
+
+
+def of_product(file: RasterFile, band: str, product: SafeProduct | None) -> RasterFile:
+    """Let the metadata of a product tell day, baseline, offset and nodata of its file."""
+    if product is None:
+        return file
+    return replace(
+        file,
+        interval=product.interval,
+        acquired=product.start,
+        undated=None,
+        baseline=product.baseline or file.baseline,
+        level=product.level,
+        offset=product.offsets.get(band),
+        nodata=tuple(product.nodata if value is None else value for value in file.nodata),
+    )
+
+
+def check_level(level: str | None, sensor: Sensor, path: str) -> None:
+    """Refuse a product of another processing level than the sensor's."""
+    if level is not None and sensor.level is not None and level != sensor.level:
+        raise RasterError(
+            f"Expected a product of level {sensor.level}, but got {level} (in {path}). "
+            "Take the sensor of that level, or the one for both."
+        )
+
+
+def missing_bands(by_band: Mapping[str, Sequence[str]], bands: Sequence[str], key: str) -> None:
+    """Refuse band files of which some are not there.
+
+    Raises:
+        MissingFileError: With the bands that are missing.
+    """
+    missing = [band for band in bands if band not in by_band]
+    if missing:
+        raise MissingFileError(
+            f"Expected one file per band {', '.join(bands)}, but got {', '.join(sorted(by_band))} (in "
+            f"{key}*): {', '.join(missing)} missing. Add the files or ask for other bands."
+        )
+
+
+def finest_grid(grids: Sequence[GeoGrid]) -> GeoGrid:
+    """Return the grid of the smallest pixels on the ground, the first of equals (within 0.1 %)."""
+    best = grids[0]
+    for grid in grids[1:]:
+        if grid is best or grid == best:
+            continue
+        if grid.crs == best.crs:
+            smaller = grid.res[0] * grid.res[1] < 0.998 * best.res[0] * best.res[1]
+        else:
+            smaller = grid.gsd_m() < 0.999 * best.gsd_m()
+        best = grid if smaller else best
+    return best
+
+
+def _check_same_place(own: GeoGrid, grid: GeoGrid, path: str) -> None:
+    """Refuse a band file that shows another place: every pixel of the image would be without data."""
+    if own == grid:
+        return
+    try:
+        to_grid = Transformer.from_crs(own.crs, grid.crs, always_xy=True)
+        left, bottom, right, top = to_grid.transform_bounds(*own.bounds, errcheck=True)
+    except ProjError as error:
+        raise RasterError(f"Expected {path} to lie where the other bands do, but {error}.") from error
+    west, south, east, north = grid.bounds
+    if left >= east or right <= west or bottom >= north or top <= south:
+        raise RasterError(
+            f"Expected the bands of one place, but got bounds {own.bounds} in {own.crs.name} (in {path}), "
+            f"outside {grid.bounds} in {grid.crs.name}. Take the band files of one scene."
+        )
+
+
+__all__ = (
+    "Reading",
+    "band_layers",
+    "check_level",
+    "finest_grid",
+    "missing_bands",
+    "of_product",
+    "stack_layer",
+)
