@@ -4,23 +4,23 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
 from rasterio.errors import RasterioIOError
 from rasterio.features import shapes
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid, Window
-from ..grid.reprojection import move, outline
+from ..grid.reprojection import outline
+from ..maps.styles.stac import lonlat_outline
 from ..scenes.dataset import open_dataset, unreadable
 from ..scenes.handles import opening_env
 from .headers import Header
 
-_LONLAT = CRS.from_epsg(4326)
 #: Longer side of the mask that the outline is drawn from.
 _SIDE_PX = 512
 #: Islands and holes smaller than this many pixels of the mask are not drawn.
 _SMALLEST_PX = 16
-_DECIMALS = 7
+#: Most that an edge may leave its curve by, in pixels of the mask.
+_EDGE_PX = 0.02
 
 
 def footprint(header: Header) -> BaseGeometry | None:
@@ -34,8 +34,8 @@ def footprint(header: Header) -> BaseGeometry | None:
         header: The file.
 
     Returns:
-        Polygon or MultiPolygon, counter-clockwise, in EPSG:4326; None for a chip without a place on the
-        ground. Where nothing is valid, the outline of the raster.
+        Polygon or MultiPolygon in longitude and latitude, see :func:`.lonlat_outline`; None for a chip
+        without a place on the ground. Where nothing is valid, the outline of the raster.
 
     Raises:
         RasterError: The file is damaged.
@@ -44,10 +44,20 @@ def footprint(header: Header) -> BaseGeometry | None:
         return None
     mask = valid_mask(header)
     valid = outline(header.grid, header.grid.crs) if mask.all() else _outline_of(mask, header.grid)
-    lonlat = move(valid, header.grid.crs, _LONLAT)
-    west, south, east, north = lonlat.bounds
-    # Edges were followed by many points; keep those that matter by a fiftieth of the mask's pixel or more.
-    return _rounded(lonlat.simplify(max(east - west, north - south) / _SIDE_PX / 50))
+    return lonlat_outline(valid, header.grid.crs, _EDGE_PX * pixel_m(header.grid))
+
+
+def raster_outline(header: Header) -> BaseGeometry | None:
+    """Outline the raster, data or not; as :func:`footprint`."""
+    if header.grid is None:
+        return None
+    whole = outline(header.grid, header.grid.crs)
+    return lonlat_outline(whole, header.grid.crs, _EDGE_PX * pixel_m(header.grid))
+
+
+def pixel_m(grid: GeoGrid) -> float:
+    """Ground size of a pixel of the mask."""
+    return grid.gsd_m() * max(1.0, max(grid.shape) / _SIDE_PX)
 
 
 def valid_mask(header: Header) -> NDArray[np.bool_]:
@@ -98,14 +108,4 @@ def _placed(geometry: BaseGeometry, grid: GeoGrid, scale: Affine) -> BaseGeometr
     )
 
 
-def _rounded(geometry: BaseGeometry) -> BaseGeometry:
-    snapped = shapely.set_precision(geometry, 10.0**-_DECIMALS)
-    polygons = [
-        part for part in shapely.get_parts(snapped) if part.geom_type == "Polygon" and not part.is_empty
-    ]
-    oriented = [shapely.geometry.polygon.orient(part) for part in polygons]
-    tidy = [shapely.transform(part, lambda xy: np.round(xy, _DECIMALS)) for part in oriented]
-    return tidy[0] if len(tidy) == 1 else shapely.MultiPolygon(tidy)
-
-
-__all__ = ("footprint", "valid_mask")
+__all__ = ("footprint", "pixel_m", "raster_outline", "valid_mask")

@@ -25,8 +25,8 @@ class Problem:
 
     Attributes:
         file: The file, or the item where there is none.
-        kind: What was compared: missing, unreadable, crs, grid, bands, dtype, values, checksum, size, time,
-            duplicate, hole.
+        kind: What was compared: missing, unreadable, crs, grid, outline, bbox, bands, dtype, values,
+            checksum, size, time, duplicate, hole.
         message: What was expected and what was found.
     """
 

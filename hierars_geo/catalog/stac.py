@@ -1,6 +1,5 @@
 """Items and collections of STAC 1.1: projection, raster, eo, classification and file extensions."""
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid
-from ..maps.styles.stac import classification_classes
+from ..maps.styles.stac import classification_classes, geojson_place, href_of, joint_bbox
 from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
 from ..taxonomy import Taxonomy
@@ -57,12 +56,12 @@ def make_item(
     outlines = [outline for header in files[:1] if (outline := footprint(header)) is not None]
     if len({header.shape for header in files}) > 1 or len(files) > 1:
         outlines = _different_outlines(files, outlines)
-    geometry = shapely.union_all(outlines) if outlines else None
+    geometry, bbox = geojson_place(shapely.union_all(outlines)) if outlines else (None, None)
     start, end = _interval(plan, fallback)
     item = pystac.Item(
         id=plan.id,
-        geometry=None if geometry is None else _geojson(geometry),
-        bbox=None if geometry is None else [round(value, 7) for value in geometry.bounds],
+        geometry=geometry,
+        bbox=bbox,
         datetime=start if start == end else None,
         properties={} if start == end else {"start_datetime": _text(start), "end_datetime": _text(end)},
         stac_extensions=[PROJECTION, RASTER, EO, FILE],
@@ -107,7 +106,7 @@ def _asset(header: Header, role: str, taxonomy: Taxonomy | None, checksums: bool
     if header.acquired is not None and role == "data":
         extra["datetime"] = _text(header.acquired)
     asset = pystac.Asset(
-        href=header.path.resolve().as_posix(),
+        href=href_of(header.path.resolve()),
         media_type=_MEDIA.get(header.path.suffix.lower().replace("tiff", "tif")),
         roles=[role],
         extra_fields=extra,
@@ -185,11 +184,10 @@ def make_collection(
     Returns:
         The collection with its extent in space and time.
     """
-    boxes = [item.bbox for item in items if item.bbox is not None]
-    west, south, east, north = zip(*boxes, strict=True) if boxes else ((edge,) for edge in _WORLD)
+    boxes = [item.bbox for item in items if item.bbox is not None] or [list(_WORLD)]
     times = [time for item in items for time in _times(item)]
     extent = pystac.Extent(
-        pystac.SpatialExtent([[min(west), min(south), max(east), max(north)]]),
+        pystac.SpatialExtent([joint_bbox(boxes)]),
         pystac.TemporalExtent([[min(times), max(times)]]),
     )
     collection = pystac.Collection(
@@ -218,11 +216,6 @@ def save_collection(collection: pystac.Collection, final: Path, staging: Path) -
     for item in collection.get_items():
         item.make_asset_hrefs_relative()
     collection.save(pystac.CatalogType.SELF_CONTAINED, dest_href=staging.resolve().as_posix())
-
-
-def _geojson(geometry: BaseGeometry) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(shapely.to_geojson(geometry))
-    return content
 
 
 def _text(moment: datetime) -> str:

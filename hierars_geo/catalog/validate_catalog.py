@@ -6,24 +6,34 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 import numpy as np
 import pystac
+import shapely
+import shapely.geometry
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from pystac.errors import STACError, STACTypeError
+from shapely.errors import GEOSException
 
 from ..errors import DataError, MissingFileError, RasterError
+from ..grid.longitudes import within_a_turn
 from ..grid.reprojection import same_crs
+from ..maps.styles.stac import METRES_PER_DEGREE, joint_bbox, path_of
 from ..taxonomy import Taxonomy
 from .checksum import sha256_in, sha256_of
-from .headers import Header, read_header
+from .footprints import footprint, pixel_m, raster_outline
+from .headers import Header, read_header, split_usable
 from .problems import Problem, damage, twins, unknown_values
 
 #: Of a pixel: how far a corner may lie off the recorded one.
 _TOLERANCE_PX = 1e-3
+#: Of the extent: how much of the data an outline may miss, and how far it may reach beyond its raster.
+_OUTLINE_SHARE = 0.02
+#: Pixels that an outline may lie off without being wrong.
+_NEAR_PX = 2
 
 
 def validate_catalog(folder: Path, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
@@ -52,6 +62,7 @@ def validate_catalog(folder: Path, progress: Callable[[int, int], None] | None =
             problems += _check_asset(item, asset, path)
             if path.is_file():
                 paths.add(path)
+        problems += _check_outline(item)
         key = (json.dumps(item.geometry), item.datetime, tuple(sorted(_bands_of(item))))
         if item.geometry is not None and item.datetime is not None:
             places[key].append(item.id)
@@ -93,7 +104,10 @@ def read_items(folder: Path) -> list[pystac.Item]:
 def asset_path(asset: pystac.Asset) -> Path:
     """Return the file that an asset stands for."""
     href = asset.get_absolute_href() or asset.href
-    return Path(unquote(urlparse(href).path)) if href.startswith("file:") else Path(href)
+    if href.startswith("file:"):
+        return Path(path_of(urlparse(href).path))
+    plain = Path(href)  # as others write it
+    return plain if plain.exists() else Path(path_of(href))
 
 
 def _bands_of(item: pystac.Item) -> list[str]:
@@ -118,6 +132,38 @@ def _check_asset(item: pystac.Item, asset: pystac.Asset, path: Path) -> list[Pro
         return problems + damage(header)
     name = item.properties.get("hierars:taxonomy", "")
     return problems + unknown_values(header, _values(classes, name), name or "the recorded classes")
+
+
+def _check_outline(item: pystac.Item) -> list[Problem]:
+    """Hold geometry and bbox to where the images lie, and the labels where there are none."""
+    listed = list(item.assets.values())
+    images = [asset for asset in listed if "labels" not in (asset.roles or [])] or listed
+    headers, _ = split_usable([path for asset in images if (path := asset_path(asset)).is_file()], False)
+    placed = [header for header in headers if header.grid is not None]
+    if item.geometry is None or len(placed) < len(images):  # said of the file already
+        return []
+    try:
+        recorded = within_a_turn(shapely.make_valid(shapely.geometry.shape(item.geometry)))
+        valid = shapely.intersection_all([footprint(header) for header in placed])  # data in every one
+        whole = shapely.union_all([raster_outline(header) for header in placed])
+    except (ValueError, TypeError, KeyError, AttributeError, GEOSException, RasterError) as error:
+        return [Problem(item.id, "outline", f"expected an outline, but: {' '.join(str(error).split())}")]
+    nearly = _NEAR_PX * max(pixel_m(header.grid) for header in placed if header.grid) / METRES_PER_DEGREE
+    missed = shapely.difference(valid, shapely.buffer(recorded, nearly)).area / (valid.area or 1)
+    beyond = shapely.difference(recorded, shapely.buffer(whole, nearly)).area / whole.area
+    problems = []
+    if max(missed, beyond) > _OUTLINE_SHARE:
+        found = (
+            f"{missed:.0%} of its data lie outside, and {beyond:.0%} of its extent lie in the outline alone"
+        )
+        problems.append(Problem(item.id, "outline", f"expected the outline of its raster, but {found}"))
+    west, south, east, north = joint_bbox([part.bounds for part in shapely.get_parts(recorded)])
+    if item.bbox is not None and len(item.bbox) == 4:
+        off = np.abs(np.subtract(item.bbox, (west, south, east, north)))
+        if float(np.minimum(off, 360 - off).max()) > nearly + _OUTLINE_SHARE * (north - south):
+            wanted = [west, south, east, north]
+            problems.append(Problem(item.id, "bbox", f"expected {wanted} around it, but got {item.bbox}"))
+    return problems
 
 
 def _values(classes: list[dict[str, Any]], taxonomy: str) -> set[int]:

@@ -9,7 +9,7 @@ from pystac.asset import Asset
 from pystac.item import Item
 
 from .. import __version__
-from ..maps.styles.stac import classification_classes
+from ..maps.styles.stac import classification_classes, href_of
 from ..predict import LoadedModel
 from ..taxonomy import Taxonomy
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
@@ -94,11 +94,12 @@ def model_item(
         stac_extensions=list(_EXTENSIONS),
     )
     asset = Asset(
-        href=f"./{file_name}",
+        href=href_of(f"./{file_name}"),
         title="Stored image values in, classes and confidences of every level out",
         media_type=media_type,
         roles=["mlm:model", "mlm:weights"],
-        extra_fields={"mlm:artifact_type": artifact},
+        # the core schema of STAC 1.1 allows bands of an item only where an asset has some
+        extra_fields={"mlm:artifact_type": artifact, "bands": [{"name": band} for band in record.bands]},
     )
     item.add_asset("model", asset)
     return item.to_dict(include_self_link=False)

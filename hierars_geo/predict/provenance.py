@@ -9,14 +9,11 @@ from typing import Any
 
 import rasterio
 import torch
-from pyproj import Transformer
 from pystac import Asset, Item, Link, MediaType, RelType
-from shapely import box, to_geojson
-from shapely.geometry import Polygon
 
 from .. import __version__
-from ..grid import GeoGrid
-from ..maps.styles.stac import classification_classes
+from ..grid.reprojection import outline
+from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from .checkpoint import LoadedModel
@@ -64,12 +61,12 @@ def prediction_item(
     """
     created = created or datetime.now(UTC)
     grid, record = scene.grid, loaded.record
-    footprint = lonlat_footprint(grid)
+    geometry, bbox = geojson_place(lonlat_outline(outline(grid, grid.crs), grid.crs, grid.gsd_m()))
     epsg = grid.crs.to_epsg()
     item = Item(
         id=scene.name,
-        geometry=json.loads(to_geojson(footprint)),
-        bbox=list(footprint.bounds),
+        geometry=geometry,
+        bbox=bbox,
         datetime=scene.acquired or created,
         properties={
             "created": created.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -100,7 +97,7 @@ def prediction_item(
     for layer, name in files.items():
         item.add_asset(layer.name, _asset(layer, name, record.taxonomy, grid.gsd_m()))
     if (source := source_item(scene)) is not None:
-        href = _relative(source, folder)
+        href = href_of(_relative(source, folder))
         item.add_link(Link(RelType.DERIVED_FROM, href, MediaType.GEOJSON, title=source.stem))
     return item.to_dict(include_self_link=False)
 
@@ -131,17 +128,6 @@ def _relative(path: Path, folder: Path | None) -> str:
         return absolute.as_posix()
 
 
-def lonlat_footprint(grid: GeoGrid) -> Polygon:
-    """Outline of a grid in longitude and latitude (EPSG:4326), its edges followed by intermediate points."""
-    left, bottom, right, top = 0, 0, grid.width, grid.height
-    outline = box(left, bottom, right, top).segmentize(max(grid.shape) / 8)
-    points = [grid.transform @ (col, row) for col, row in outline.exterior.coords]
-    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    lon, lat = to_lonlat.transform([x for x, _ in points], [y for _, y in points], errcheck=True)
-    polygon = Polygon(zip([round(v, 8) for v in lon], [round(v, 8) for v in lat], strict=True))
-    return polygon if polygon.exterior.is_ccw else polygon.reverse()
-
-
 def _asset(layer: Layer, name: str, taxonomy: Taxonomy, gsd_m: float) -> Asset:
     kept = stored_layer(layer, taxonomy)
     extra: dict[str, Any] = {
@@ -159,7 +145,7 @@ def _asset(layer: Layer, name: str, taxonomy: Taxonomy, gsd_m: float) -> Asset:
         title = f"Confidence at level {taxonomy.level_names[layer.level - 1]} in per cent"
     if layer.kind in ("confidence", "entropy", "probabilities"):
         extra["unit"] = "%"
-    return Asset(href=f"./{name}", title=title, media_type=_COG, roles=["data"], extra_fields=extra)
+    return Asset(href=href_of(f"./{name}"), title=title, media_type=_COG, roles=["data"], extra_fields=extra)
 
 
 def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
@@ -171,4 +157,4 @@ def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
     return (adaptive_taxonomy(taxonomy), 1) if layer.kind == "adaptive" else None
 
 
-__all__ = ("lonlat_footprint", "prediction_item", "source_item")
+__all__ = ("prediction_item", "source_item")

@@ -8,6 +8,7 @@ from typing import Any
 import pystac
 
 from ..errors import OutputError, RasterError
+from ..maps.styles.stac import href_of, joint_bbox
 from .scenes import PredictedScene
 
 COLLECTION_FILE = "collection.json"
@@ -54,10 +55,9 @@ def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, 
         what the items have in common.
     """
     parsed = [pystac.Item.from_dict(dict(item), preserve_dict=True) for item in items]
-    west, south, east, north = zip(*(item.bbox for item in parsed if item.bbox is not None), strict=True)
     times = [moment for item in parsed for moment in _moments(item)]
     extent = pystac.Extent(
-        pystac.SpatialExtent([[min(west), min(south), max(east), max(north)]]),
+        pystac.SpatialExtent([joint_bbox(item.bbox for item in parsed if item.bbox is not None)]),
         pystac.TemporalExtent([[min(times), max(times)]]),
     )
     trees = _distinct(item.properties.get("hierars:taxonomy", {}).get("name") for item in parsed)
@@ -71,7 +71,10 @@ def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, 
         summaries=pystac.Summaries(_summaries(parsed)),
     )
     content: dict[str, Any] = collection.to_dict(include_self_link=False)
-    links = [{"rel": "item", "href": f"./{item.id}.json", "type": "application/geo+json"} for item in parsed]
+    links = [
+        {"rel": "item", "href": href_of(f"./{item.id}.json"), "type": "application/geo+json"}
+        for item in parsed
+    ]
     return content | {"links": [{"rel": "root", "href": f"./{COLLECTION_FILE}", "type": _JSON}, *links]}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError
 from ..maps.classmap import open_class_map
+from ..maps.styles.stac import path_of
 from ..taxonomy import Taxonomy
 
 _LEVEL_FILE = re.compile(
@@ -159,7 +160,9 @@ def note_missing_levels(item: object, path: Path) -> None:
         for name, asset in (assets.items() if isinstance(assets, dict) else ())
         if _LEVEL.fullmatch(name) and isinstance(asset, dict) and isinstance(asset.get("href"), str)
     ]
-    missing = [name for name in (Path(href).name for href in hrefs) if not (path.parent / name).exists()]
+    missing = [
+        name for name in (Path(path_of(href)).name for href in hrefs) if not (path.parent / name).exists()
+    ]
     if missing:
         warnings.warn(
             f"{', '.join(missing)}, named in {path}, is not beside it: its level is left out.",

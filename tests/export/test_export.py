@@ -7,8 +7,10 @@ import onnxruntime
 import pytest
 import torch
 from export_factory import make_image, make_model
+from pystac import STACObjectType
 from pystac.extensions.mlm import MLMExtension
 from pystac.item import Item
+from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from torch import nn
 
 from hierars_geo.cli import main
@@ -81,6 +83,7 @@ def test_onnx_runtime_agrees_with_pytorch_at_every_size_and_batch(exported):
 def test_the_item_describes_the_graph_in_the_words_of_mlm(exported):
     path, record, model = exported
     content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert_core_stac(content)
     item = Item.from_dict(content)
     found = MLMExtension.ext(item)
     assert content["stac_version"].startswith("1.1")  # its core has the bands
@@ -100,6 +103,11 @@ def test_the_item_describes_the_graph_in_the_words_of_mlm(exported):
     assert [entry["value"] for entry in leaves] == list(record.taxonomy.class_values(3))
     asset = item.assets["model"]
     assert (asset.href, asset.roles) == ("./model.onnx", ["mlm:model", "mlm:weights"])
+
+
+def assert_core_stac(content):
+    """Hold an item to the core schema of STAC 1.1 that pystac ships."""
+    assert JsonSchemaSTACValidator().validate_core(content, STACObjectType.ITEM, "1.1.0")
 
 
 def test_maps_of_a_flat_model_and_of_leaves_with_several_paths():
@@ -226,6 +234,7 @@ def test_both_branches_are_in_the_file(save_model):
 def test_a_torch_program_agrees(save_model):
     checkpoint, record, model = save_model()
     written = export_model(checkpoint, format="torch")
+    assert_core_stac(json.loads(written.item.read_text(encoding="utf-8")))
     extra = {"hierars_geo": ""}
     program = torch.export.load(written.model, extra_files=extra).module()
     assert type(record).from_dict(json.loads(extra["hierars_geo"]), "x.pt2") == record
@@ -241,6 +250,7 @@ def test_a_torch_program_agrees(save_model):
 def test_deepness_file_has_square_tiles_and_names_per_output(save_model):
     checkpoint, record, model = save_model()
     written = export_model(checkpoint, deepness=True, tile_px=96)
+    assert_core_stac(json.loads(written.item.read_text(encoding="utf-8")))
     image = make_image(3, 3, 96, 96)
     found, session = run_onnx(written.model, image)
     assert session.get_inputs()[0].shape == ["batch", 3, 96, 96]

@@ -5,6 +5,8 @@ import json
 import pystac.validation
 import pytest
 import rasterio
+from affine import Affine
+from pyproj import Transformer
 
 from hierars_geo.predict import Predictor
 from hierars_geo.taxonomy import Taxonomy
@@ -61,3 +63,14 @@ def test_another_file_of_that_name_is_no_source(predict, write_scene, text):
     scene = write_scene()
     scene.with_suffix(".json").write_text(text)
     assert not [link for link in predict(scene)["links"] if link["rel"] == "derived_from"]
+
+
+def test_a_scene_across_180_and_a_sign_in_its_name(predict, write_scene, tmp_path):
+    x, y = Transformer.from_crs(4326, 32601, always_xy=True).transform(180, 65)
+    transform = Affine(10, 0, x - 650, 0, -10, y + 750)
+    item = predict(write_scene("x#1", crs="EPSG:32601", transform=transform))
+    pystac.validation.validate_dict(item, extensions=[])
+    assert item["bbox"][::2] == pytest.approx([179.986, -179.986], abs=0.001)
+    assert item["geometry"]["type"] == "MultiPolygon"
+    assert item["assets"]["L1"]["href"] == "./x%231_L1.tif"
+    assert (tmp_path / "out" / "maps" / "x#1_L1.tif").is_file()

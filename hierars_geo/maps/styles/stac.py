@@ -1,8 +1,24 @@
-"""Raster value -> name and colour as the classification extension of STAC wants them."""
+"""What STAC items say alike, whoever writes them: classes, places on the Earth, and references to files."""
 
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote, unquote
 
+import numpy as np
+import shapely
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from ...grid.longitudes import polygonal
+from ...grid.reprojection import to_lonlat
 from ...taxonomy import Taxonomy
+
+#: Degrees are written to these decimals: a centimetre.
+_DECIMALS = 7
+METRES_PER_DEGREE = 111_195.0
+_WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
 def classification_classes(taxonomy: Taxonomy, level: int) -> list[dict[str, Any]]:
@@ -33,9 +49,84 @@ def classification_classes(taxonomy: Taxonomy, level: int) -> list[dict[str, Any
     ]
 
 
+def lonlat_outline(geometry: BaseGeometry, crs: CRS, tolerance_m: float) -> BaseGeometry:
+    """Move an outline to longitude and latitude as RFC 7946 wants it.
+
+    Args:
+        geometry: Polygon or MultiPolygon.
+        crs: Its CRS.
+        tolerance_m: Most that an edge may leave its curve by, in metres.
+
+    Returns:
+        Polygon or MultiPolygon to 7 decimals, cut at the 180th meridian, shells anticlockwise; over a pole it
+        reaches to the pole. The whole Earth where the outline lies around it.
+    """
+    (moved,) = to_lonlat(np.array([geometry], dtype=object), crs, tolerance_m / METRES_PER_DEGREE)
+    snapped = polygonal(shapely.set_precision(moved, 10.0**-_DECIMALS))
+    tidy = shapely.transform(snapped, lambda xy: np.round(xy, _DECIMALS))
+    parts = shapely.get_parts(shapely.orient_polygons(tidy, exterior_cw=False))
+    if snapped.is_empty:
+        return shapely.box(*_WORLD)
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts.tolist())
+
+
+def geojson_place(lonlat: BaseGeometry) -> tuple[dict[str, Any], list[float]]:
+    """Return ``geometry`` and ``bbox`` of an item.
+
+    Args:
+        lonlat: What :func:`lonlat_outline` gave, or a union of such.
+    """
+    oriented = shapely.orient_polygons(lonlat, exterior_cw=False)
+    content: dict[str, Any] = json.loads(shapely.to_geojson(oriented))
+    return content, joint_bbox([part.bounds for part in shapely.get_parts(lonlat)])
+
+
+def joint_bbox(boxes: Iterable[Sequence[float]]) -> list[float]:
+    """Return the bounding box around others, west > east where it crosses the 180th meridian (RFC 7946, 5.2).
+
+    Args:
+        boxes: (west, south, east, north) each, at least one; some of them may cross themselves.
+
+    Examples:
+        >>> joint_bbox([(179.5, -17, 180, -16), (-180, -17, -179, -16)])
+        [179.5, -17.0, -179.0, -16.0]
+    """
+    west, south, east, north = np.array(list(boxes), dtype=np.float64).T
+    crossing = west > east
+    starts = np.concatenate([west, np.full(int(crossing.sum()), -180.0)])
+    stops = np.concatenate([np.where(crossing, 180.0, east), east[crossing]])
+    left, right = float(starts.min()), float(stops.max())
+    order = np.argsort(starts)
+    reached = np.maximum.accumulate(stops[order])[:-1]
+    gaps = starts[order][1:] - reached
+    if left <= -180 and right >= 180 and gaps.max(initial=0) > 0:
+        widest = int(gaps.argmax())
+        left, right = float(starts[order][1:][widest]), float(reached[widest])
+    return [round(value, _DECIMALS) for value in (left, float(south.min()), right, float(north.max()))]
+
+
+def href_of(path: PurePath | str) -> str:
+    """Write a path as a reference: ``#`` and ``?`` would end it, and ``%`` begin an escape."""
+    text = path.as_posix() if isinstance(path, PurePath) else path
+    return "".join(quote(character) if character in "%#?" else character for character in text)
+
+
+def path_of(href: str) -> str:
+    """Read the path in a reference that is none to the web."""
+    return unquote(href)
+
+
 def _slug(name: str) -> str:
     """Keep what the extension allows in a name: letters, digits, hyphen and underscore."""
     return "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split()) or "class"
 
 
-__all__ = ("classification_classes",)
+__all__ = (
+    "METRES_PER_DEGREE",
+    "classification_classes",
+    "geojson_place",
+    "href_of",
+    "joint_bbox",
+    "lonlat_outline",
+    "path_of",
+)
