@@ -3,7 +3,8 @@
 Run: make bench-predict (or python experiments/bench/bench_predict.py). ``--only`` takes one part or several:
 ``floor`` (3 minutes on two quiet cores), ``memory`` (5; ``memory-2048``, ``memory-8192`` and ``memory-16384``
 are its sizes one by one), ``seams`` (1) and ``peers`` (20, and 13 GB of disk for the other tools'
-environments, once, in ``--folder``; ``--no-peers`` leaves them out). ``--small`` runs everything on small
+environments, once, in ``--folder``; ``--no-peers`` leaves them out), and ``windows`` (1) with ``--demo``,
+the folder of a ``hierars-geo demo``. ``--small`` runs everything on small
 rasters: to see that it works, not for figures. Prints Markdown for docs/benchmarks.md as soon as a part is
 done. The exit status is 0 also where a target is missed.
 
@@ -18,6 +19,8 @@ done. The exit status is 0 also where a target is missed.
   They write one level, this project three.
 * Seams: the largest step between neighbouring pixels across a border of windows, in units of the largest
   step elsewhere; a smooth image, so that each step was made by the tiling.
+* Windows: the demonstration's model on its test scene, by size of the window, with gates over the window and
+  over a training chip around each pixel.
 """
 
 import argparse
@@ -36,6 +39,7 @@ from prediction.floor import time_over_floor
 from prediction.models import LEAVES, export_model, write_checkpoint
 from prediction.scenes import write_scene
 from prediction.table import markdown, verdict
+from prediction.windows import by_window
 
 MIB = 2**20
 
@@ -210,6 +214,21 @@ def bench_seams(folder: Path, sizes: Sizes, checkpoint: Path | None) -> str:
     return markdown(header, rows)
 
 
+def bench_windows(folder: Path, demo: Path) -> str:
+    """Scores, agreement and time by size of the window."""
+    rows = [
+        (
+            "around each pixel" if row.is_local else "over the window",
+            f"{row.window_px} px",
+            f"{row.oa:.1f} / {row.miou:.1f}",
+            f"{row.equal:.1f} %",
+            f"{row.cpu_seconds:.1f} s",
+        )
+        for row in by_window(demo, folder)
+    ]
+    return markdown(("gates", "window", "OA / mIoU, finest level", "as the largest window", "CPU"), rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -219,15 +238,21 @@ def main() -> None:
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "hierars_peers", help="environments"
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="PART", help="floor, memory, memory-SIDE, seams, peers (default: all)"
+        "--only",
+        nargs="+",
+        metavar="PART",
+        help="floor, memory, memory-SIDE, seams, peers, windows (default: all but windows)",
     )
+    parser.add_argument("--demo", type=Path, help="folder of a demonstration, for windows")
     parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
     args = parser.parse_args()
     sizes = SMALL if args.small else Sizes()
     parts = args.only or ["floor", "memory", "seams", "peers"]
-    known = ["floor", "memory", *(f"memory-{side}" for side in sizes.memory_px), "seams", "peers"]
+    known = ["floor", "memory", *(f"memory-{side}" for side in sizes.memory_px), "seams", "peers", "windows"]
     if unknown := [part for part in parts if part not in known]:
         parser.error(f"--only: expected {', '.join(known)}, but got {', '.join(unknown)}")
+    if "windows" in parts and args.demo is None:
+        parser.error("--only windows: expected --demo FOLDER")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(
         f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} threads, {device}, {platform.machine()}, "
@@ -245,6 +270,8 @@ def main() -> None:
             elif part.startswith("memory"):
                 sides_px = [int(part.partition("-")[2])] if "-" in part else sizes.memory_px
                 print(bench_memory(folder, sizes, sides_px))
+            elif part == "windows":
+                print(bench_windows(folder, args.demo))
             elif part == "seams":
                 print(bench_seams(folder, sizes, args.checkpoint))
             else:

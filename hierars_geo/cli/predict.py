@@ -41,7 +41,9 @@ def parser() -> CommandParser:
     )
     p.add_argument("-o", "--out-dir", type=str, required=True, help="folder of the maps")
     p.add_argument(
-        "--window", type=int, help="side of a window in pixels (default: that of the training chips)"
+        "--window",
+        type=int,
+        help="side of a window in pixels (default: 512, or the chips'; see docs)",
     )
     p.add_argument("--overlap", type=float, default=0.25, help="share of the window (default: 0.25)")
     p.add_argument(

@@ -4,7 +4,7 @@ import json
 
 from ..models.record import ModelRecord
 
-#: Side of a tile where the checkpoint does not say how large the training chips were.
+#: Side of a tile where no training chip was larger: that of a window of ``hierars-geo predict``.
 DEFAULT_TILE_PX = 512
 
 #: The plugin divides what it reads by this, before its standardisation.

@@ -59,7 +59,7 @@ def export_model(
             the same name and ends in ``.json``.
         format: ``onnx``, or ``torch`` for a program of torch.export.
         deepness: Lay the outputs out for the QGIS plugin Deepness and write the metadata that it reads.
-        tile_px: Height and width with ``deepness``; default the training chips' side.
+        tile_px: Height and width with ``deepness``; default 512, or the side of larger training chips.
         overwrite: Replace files that exist.
 
     Returns:
@@ -80,7 +80,7 @@ def export_model(
     item = target.with_suffix(".json")
     refuse_existing([target, item], overwrite, [loaded.path])
     check_writable_folder(target.parent)
-    side = (tile_px or record.chip_size or DEFAULT_TILE_PX) if deepness else None
+    side = (tile_px or max(DEFAULT_TILE_PX, record.chip_size or 0)) if deepness else None
     graph = (DeepnessGraph if deepness else MapGraph)(loaded.model, record).eval()
     name = f"{record.model.architecture} with {record.model.encoder}"
     branches = [record] if record.transfer is None else [record, record.transfer.source]

@@ -2,7 +2,7 @@
 
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
-from .bhccm import BHCCM, MODES, MergeBlock, Mode
+from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
 from .checkpoint_file import (
     MODEL_PREFIX,
     load_weights,
@@ -52,6 +52,7 @@ __all__ = (
     "HierarchicalSegmenter",
     "InitReport",
     "LayerGroups",
+    "LocalGates",
     "MapModel",
     "MergeBlock",
     "Mode",

@@ -1,10 +1,22 @@
 """What BHCCM needs of a flat model: its last feature map. Adapters from the models people have."""
 
+import re
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import OptionError
+
+#: Side of the image that tells how large a pixel of the features is.
+_TRIAL_PX = 64
+
+#: Names of layers that look at a whole map: pyramids of poolings, attention over all positions (but not over
+#: windows or strips), channel gates, norms over positions, matrix factorisation.
+_SEES_ALL = re.compile(
+    r"Attention\w*|MatrixFactorisation|SE|SE[A-Z]\w*|Squeeze\w*|EffectiveSE\w*|Eca\w*|"
+    r"GlobalContext|GlobalResponse\w*|GroupNorm\w*|InstanceNorm\w*"
+)
 
 
 class FeatureExtractor(nn.Module):
@@ -27,6 +39,33 @@ class FeatureExtractor(nn.Module):
         """Map (B, C, H, W) to features (B, D, h, w) of the padded image."""
         features: Tensor = self.body(pad(image, self.multiple))
         return features
+
+    def pixel(self, bands: int) -> float:
+        """Side of a pixel of the features in pixels of the image: found by running the body once.
+
+        Args:
+            bands: C.
+        """
+        like = next(self.parameters(), torch.empty(0))
+        side, _ = padded_size((_TRIAL_PX, _TRIAL_PX), self.multiple)
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                features = self(torch.zeros(1, bands, side, side, device=like.device))
+        finally:
+            self.train(training)
+        return side / int(features.shape[-1])
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether a layer pools, norms or attends over all of an image, whatever its size."""
+        return any(
+            isinstance(module, nn.AdaptiveAvgPool2d)
+            # a place for attention that holds none has no weights
+            or (_SEES_ALL.fullmatch(type(module).__name__) and any(True for _ in module.parameters()))
+            for module in self.modules()
+        )
 
 
 def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:

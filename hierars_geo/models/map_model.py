@@ -20,6 +20,21 @@ class MapModel(nn.Module, abc.ABC):
     def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
 
+    @abc.abstractmethod
+    def pool_gates(self, chip_px: int | None) -> None:
+        """Let BHCCM's channel gates pool over ground of a training chip's size around each pixel.
+
+        For inference alone, see :class:`~hierars_geo.models.LocalGates`.
+
+        Args:
+            chip_px: Side of the ground in pixels of the image; None for the whole window, as in training.
+        """
+
+    @property
+    @abc.abstractmethod
+    def sees_window(self) -> bool:
+        """Whether layers other than BHCCM's gates pool over all of a window, however large it is."""
+
     @property
     @abc.abstractmethod
     def multiple(self) -> int:

@@ -51,6 +51,15 @@ class SceneModel(MapModel):
         self.layout = torch.contiguous_format
         self.to(memory_format=self.layout)
 
+    def pool_gates(self, chip_px: int | None) -> None:
+        """Say what gates pool over; see :class:`MapModel`."""
+        self.segmenter.pool_gates(chip_px, len(self.mean))
+
+    @property
+    def sees_window(self) -> bool:
+        """Whether a layer sees all of a window; see :class:`MapModel`."""
+        return self.segmenter.features.sees_all
+
     def normalise(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return (image - mean) / std, and 0 (the mean) where not valid.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .bhccm import BHCCM, Mode
+from .bhccm import BHCCM, LocalGates, Mode
 from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features, unpad
 
@@ -40,6 +40,18 @@ class HierarchicalSegmenter(nn.Module):
     def num_classes(self) -> tuple[int, ...]:
         """(C_1, ..., C_N)."""
         return self.head.num_classes
+
+    def pool_gates(self, chip_px: int | None, bands: int) -> None:
+        """Let the head's channel gates pool over ground around each pixel, for inference.
+
+        Args:
+            chip_px: Side of the ground in pixels of the image; None for the whole feature map, as published.
+            bands: C of an image.
+        """
+        self.head.local_gates = None
+        if chip_px is not None and self.head.merges:
+            px = self.features.pixel(bands)
+            self.head.local_gates = LocalGates.of(chip_px / px, int(self.features.multiple / px))
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute logits at the input's size.

@@ -38,7 +38,8 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
         device: Where the model shall be.
 
     Returns:
-        The model and what it says of itself.
+        The model and what it says of itself. Its gates pool over the ground of a training chip around each
+        pixel, see :class:`~hierars_geo.models.LocalGates`.
 
     Raises:
         MissingFileError: There is no such file.
@@ -48,7 +49,9 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Loa
     content = read_checkpoint(path)
     record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
     model = build_trained(record, weights_below(content["state_dict"], MODEL_PREFIX), str(path))
-    return LoadedModel(model.to(device).eval(), record, path, _sha256(path))
+    model.to(device).eval()
+    model.pool_gates(record.chip_size)
+    return LoadedModel(model, record, path, _sha256(path))
 
 
 def resolve_device(name: str) -> torch.device:

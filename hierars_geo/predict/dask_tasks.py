@@ -36,7 +36,7 @@ def predict_chunk_layers(job: SceneJob, number: int, from_row: int) -> ChunkLaye
     parts: dict[str, list[NDArray[np.generic]]] = {}
     any_data = False
     with bounded_block_cache(), predictor.open(job.rasters) as scene:
-        plan = predictor.chunk_plan(scene.grid.shape, chunk_rows=job.chunk_rows)
+        plan = predictor.chunk_plan(scene, chunk_rows=job.chunk_rows)
         for strip in predictor.chunk_strips(scene, plan, plan[number], from_row):
             any_data = any_data or strip.any_data
             for name, array in strip.layers.items():

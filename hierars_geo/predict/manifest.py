@@ -44,6 +44,7 @@ def run_manifest(
         "source": [file_identity(path) for path in scene.paths],
         "region": scene.region,
         "grid": [scene.grid.crs.to_wkt(), list(scene.grid.transform)[:6], list(scene.grid.shape)],
+        "gates_px": loaded.record.chip_size,
         "window": [list(plan.windows.size), list(plan.windows.stride)],
         "chunks": [list(plan.row_edges), list(plan.col_edges)],
         "device": device,

@@ -19,7 +19,8 @@ class PredictOptions:
     """How to predict.
 
     Attributes:
-        window: Side of a window in pixels; None for the side of the training chips.
+        window: Side of a window in pixels; None for 512 or the side of larger training
+            chips; for that of the training chips where layers of the model see all of a window.
         overlap: Share of the window that neighbours share, 0 <= overlap < 1.
         batch_size: Windows per forward pass, or ``auto`` for what the device takes.
         blend: How overlapping windows are blended.

@@ -37,7 +37,7 @@ from .strips import DecodedBlock, Strip, strips_of
 from .training_notes import baseline_notes, training_notes
 from .window_plan import WindowPlan
 
-#: Side of a window where neither the caller nor the checkpoint says.
+#: Side of a window where the caller does not say, no chip was larger, and no layer sees all of a window.
 DEFAULT_WINDOW_PX = 512
 
 #: A raster; or one file per band, in a folder or a list.
@@ -73,7 +73,10 @@ class Predictor:
         self.loaded: LoadedModel = load_checkpoint(checkpoint, self.device)
         record = self.loaded.record
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
-        self.window_px = self.options.window or record.chip_size or DEFAULT_WINDOW_PX
+        usual = DEFAULT_WINDOW_PX
+        if record.chip_size is not None:
+            usual = record.chip_size if self.loaded.model.sees_window else max(usual, record.chip_size)
+        self.window_px = self.options.window or usual
         paths = torch.from_numpy(record.taxonomy.paths.copy())
         self._path_model = build_path_model(
             self.loaded.model, paths, devices, self.options.views, self.options.amp, self.options.compile
@@ -121,21 +124,26 @@ class Predictor:
             raise
 
     def chunk_plan(
-        self, shape: tuple[int, int], chunk_px: int | None = None, chunk_rows: int | None = None
+        self, scene: Scene, chunk_px: int | None = None, chunk_rows: int | None = None
     ) -> ChunkPlan:
-        """Lay windows over a raster and cut it into chunks.
+        """Lay windows over a scene and cut it into chunks.
+
+        Windows are those of the whole scene where it is cut to a region: its pixels are the whole scene's.
 
         Args:
-            shape: (height, width) of the raster.
+            scene: The scene.
             chunk_px: Most columns of a chunk; None for what the options say.
             chunk_rows: Most rows of a chunk; None for all.
 
         Raises:
             OptionError: A size is absurd.
         """
-        windows = WindowPlan.of(shape, self.window_px, self.options.overlap)
-        channels = self.loaded.record.taxonomy.num_paths
-        return ChunkPlan.of(shape, windows, channels, chunk_px or self.options.chunk_px, chunk_rows)
+        extent, channels = scene.extent, self.loaded.record.taxonomy.num_paths
+        windows = WindowPlan.of((extent.height, extent.width), self.window_px, self.options.overlap)
+        windows = windows.shifted(extent.row, extent.col)
+        return ChunkPlan.of(
+            scene.grid.shape, windows, channels, chunk_px or self.options.chunk_px, chunk_rows
+        )
 
     def chunk_strips(
         self,
@@ -218,7 +226,7 @@ class Predictor:
         with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
             outputs = planned_outputs(scene.name, self.options, self.levels, folder)
-            plan = self.chunk_plan(scene.grid.shape, chunk_rows=engine.chunk_rows if engine else None)
+            plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
             manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device), batch_size)
@@ -315,7 +323,7 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        for note in (*scene.notes, *training_notes(scene.grid, self.loaded.record, self.window_px)):
+        for note in (*scene.notes, *training_notes(scene.grid, self.loaded, self.window_px)):
             _note(scene.name, note)
 
 

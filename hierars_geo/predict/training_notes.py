@@ -4,27 +4,27 @@ import math
 from collections.abc import Collection
 
 from ..grid import GeoGrid
-from ..models.record import ModelRecord
 from ..scenes.baselines import has_offset
 from ..scenes.sensors import find_sensor
+from .checkpoint import LoadedModel
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
 
 
-def training_notes(grid: GeoGrid, record: ModelRecord, window_px: int) -> list[str]:
+def training_notes(grid: GeoGrid, loaded: LoadedModel, window_px: int) -> list[str]:
     """Say what differs from training so much that maps get poorer.
 
     Args:
         grid: Of the scene.
-        record: Of the checkpoint.
+        loaded: The checkpoint.
         window_px: Side of a window.
     """
-    notes = []
-    if record.chip_size is not None and window_px != record.chip_size:
+    notes, record = [], loaded.record
+    if loaded.model.sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(
-            f"the window is {window_px} px, the training chips had {record.chip_size} px: the model's gates "
-            "see another context than in training"
+            f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
+            f"model see all of a window: expect poorer maps, or leave --window out"
         )
     if record.gsd_m is not None:
         gsd_m = grid.gsd_m()

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,13 @@ class WindowPlan:
                 f"{len(plan):,} windows, every pixel predicted {times:.0f} times. Use 0.25 to 0.75."
             )
         return plan
+
+    def shifted(self, rows: int, cols: int) -> "WindowPlan":
+        """Return the same windows counted from another origin: that many rows and columns are added."""
+        row_starts = tuple(start + rows for start in self.row_starts)
+        return replace(
+            self, row_starts=row_starts, col_starts=tuple(start + cols for start in self.col_starts)
+        )
 
     def __len__(self) -> int:
         return len(self.row_starts) * len(self.col_starts)

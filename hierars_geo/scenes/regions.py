@@ -147,6 +147,11 @@ class SceneRegion(Scene):
             return Patch.empty(len(self.bands), where, "float32")
         return self._scene.read(where.shifted(self._window.row, self._window.col))
 
+    @property
+    def extent(self) -> Window:
+        """All of the scene, in rows and columns of the region."""
+        return self._scene.extent.shifted(-self._window.row, -self._window.col)
+
     def wanted(self, window: Window) -> NDArray[np.bool_] | None:
         """Return the pixels (h, w) of a window whose centres lie in the region, None for all."""
         if self._polygons is None:

@@ -218,6 +218,11 @@ class Scene:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
 
+    @property
+    def extent(self) -> Window:
+        """All that can be read, in rows and columns of ``grid``: more than it where a scene is cut."""
+        return Window(0, 0, *self.grid.shape)
+
     def wanted(self, window: Window) -> NDArray[np.bool_] | None:
         """Return which pixels (h, w) of a window are asked for; None for all, as of a whole scene."""
         return None

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hierars_geo.errors import OptionError
-from hierars_geo.models import BHCCM, MODES
+from hierars_geo.models import BHCCM, MODES, LocalGates
 
 COUNTS = (2, 3, 5)
 
@@ -78,6 +78,46 @@ def test_every_mode_equals_the_equations(mode):
         got = head(features)
     for level, want in zip(got, reference(head, features[0].numpy(), mode), strict=True):
         np.testing.assert_allclose(level[0].numpy(), want, rtol=1e-4, atol=1e-5)
+
+
+def around(x, row, col, reach):
+    """(C, ., .): what of (C, h, w) lies in the square around a pixel."""
+    return x[:, max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
+
+
+@pytest.mark.parametrize("cell", [1, 3])
+def test_local_gates_pool_over_what_is_there_around_each_cell(cell):
+    logits = torch.randn(1, 4, 6 * cell, 9 * cell)
+    cells = logits[0].numpy().reshape(4, 6, cell, 9, cell)
+    means, maxima = cells.mean(axis=(2, 4)), cells.max(axis=(2, 4))
+    got = LocalGates(cell, 2).pool(logits)[0].numpy()
+    for row, col in np.ndindex(6, 9):
+        want = around(means, row, col, 2).mean(axis=(1, 2)) + around(maxima, row, col, 2).max(axis=(1, 2))
+        np.testing.assert_allclose(got[:, row, col], want, rtol=1e-5, atol=1e-6)
+
+
+def test_the_middle_of_a_chip_is_as_in_training():
+    head = make_head("coarse_to_fine")  # what reads levels that were merged before sees their borders, too
+    features = torch.randn(1, 6, 9, 9)
+    with torch.no_grad():
+        published = head(features)
+        head.local_gates = LocalGates(cell=1, reach=4)
+        for level, want in zip(head(features), published, strict=True):
+            torch.testing.assert_close(level[..., 4, 4], want[..., 4, 4])
+
+
+def test_local_gates_do_not_depend_on_the_window():
+    head = make_head("residual")
+    features = torch.randn(1, 6, 256, 96)
+    gates = LocalGates.of(16, 32)
+    far = 2 * gates.cell * (gates.reach + 2) + 8  # of the window's edge, down and up, with both 7 x 7 kernels
+    for local, is_equal in ((gates, True), (None, False)):
+        head.local_gates = local
+        with torch.no_grad():
+            whole, part = head(features), head(features[:, :, 32:224])
+        for all_rows, rows in zip(whole, part, strict=True):
+            difference = (all_rows[..., 32 + far : 224 - far, :] - rows[..., far:-far, :]).abs().max()
+            assert (difference < 1e-5) == is_equal
 
 
 def test_scalars_begin_at_one():

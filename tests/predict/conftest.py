@@ -13,20 +13,29 @@ from hierars_geo.types import ReadRecipe
 BANDS = ("B02", "B03", "B04", "B08")
 
 
+_DECODERS = {"unet": {"decoder_channels": [32, 16, 16, 8, 8]}, "upernet": {"decoder_channels": 16}}
+
+
 @pytest.fixture
 def save_checkpoint(tmp_path):
     """Write a checkpoint with random weights; options change the record."""
 
-    def save(taxonomy="mm5b", mode="residual", bands=BANDS, name="model.ckpt", harmonize=False, **changes):
+    def save(
+        taxonomy="mm5b",
+        mode="residual",
+        bands=BANDS,
+        name="model.ckpt",
+        harmonize=False,
+        architecture="unet",
+        **changes,
+    ):
         torch.manual_seed(0)
         record = ModelRecord(
             taxonomy=Taxonomy.from_yaml(taxonomy),
             read=ReadRecipe(bands, harmonize=harmonize),
             mean=(1000.0,) * len(bands),
             std=(500.0,) * len(bands),
-            model=ModelConfig(
-                "unet", "tu-test_resnet", mode, options={"decoder_channels": [32, 16, 16, 8, 8]}
-            ),
+            model=ModelConfig(architecture, "tu-test_resnet", mode, options=_DECODERS[architecture]),
             chip_size=64,
             gsd_m=10.0,
         )

@@ -53,7 +53,7 @@ def test_a_tree_and_pixels_without_data():
 
 
 def test_arrays_and_files_say_the_same(save_checkpoint, write_scene, tmp_path):
-    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5)
+    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5)
     scene = write_scene(corner=0)
     prediction = predictor.predict(scene, tmp_path / "maps")
     tree, model = predictor.loaded.record.taxonomy, predictor.loaded.model

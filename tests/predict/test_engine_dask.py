@@ -49,16 +49,23 @@ def assert_same_maps(a, b):
         assert a.layers[name].read_bytes() == b.layers[name].read_bytes()
 
 
+def count_chunks(predictor, scene):
+    with predictor.open(scene) as opened:
+        return len(predictor.chunk_plan(opened, chunk_rows=64))
+
+
 def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene, tmp_path, engine):
     scene = write_scene()
-    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5, confidence=True, chunk_px=70, batch_size=3)
+    predictor = Predictor(
+        save_checkpoint(), "cpu", window=64, overlap=0.5, confidence=True, chunk_px=70, batch_size=3
+    )
     done = []
     local = predictor.predict(scene, tmp_path / "local")
     dask = predictor.predict(
         scene, tmp_path / "dask", engine=engine, progress=lambda *counts: done.append(counts)
     )
     assert_same_maps(local, dask)
-    assert sum(engine.chunks_by_worker.values()) == len(predictor.chunk_plan((150, 130), chunk_rows=64)) > 3
+    assert sum(engine.chunks_by_worker.values()) == count_chunks(predictor, scene) > 3
     assert done[-1][0] == done[-1][1]
 
 
@@ -66,7 +73,7 @@ def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
     save_checkpoint, write_scene, tmp_path, engine
 ):
     scene, out = write_scene(), tmp_path / "dask"
-    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5, chunk_px=70, batch_size="auto")
+    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5, chunk_px=70, batch_size="auto")
     local = predictor.predict(scene, tmp_path / "local")
     stored, original = [], ChunkWriter.append
 
@@ -83,8 +90,7 @@ def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
     assert not list(out.glob("*.tif"))
     engine.chunks_by_worker.clear()
     dask = predictor.predict(scene, out, engine=engine, resume=True)
-    chunks = len(predictor.chunk_plan((150, 130), chunk_rows=64))
-    assert sum(engine.chunks_by_worker.values()) == chunks - 3
+    assert sum(engine.chunks_by_worker.values()) == count_chunks(predictor, scene) - 3
     assert_same_maps(local, dask)
 
 
@@ -104,15 +110,17 @@ def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
     monkeypatch.setattr(DaskEngine, "batch_size", batch_size)
     monkeypatch.setattr(DaskEngine, "chunks", chunks)
     checkpoint, scene = save_checkpoint(), write_scene()
-    by_cluster = Predictor(checkpoint, "cpu", batch_size="auto").predict(scene, tmp_path / "a", engine=engine)
-    local = Predictor(checkpoint, "cpu", batch_size=3).predict(scene, tmp_path / "b")
+    by_cluster = Predictor(checkpoint, "cpu", window=64, batch_size="auto").predict(
+        scene, tmp_path / "a", engine=engine
+    )
+    local = Predictor(checkpoint, "cpu", window=64, batch_size=3).predict(scene, tmp_path / "b")
     assert asked == [(64, 64)]
     assert [job.options.batch_size for job in jobs] == [3]
     assert_same_maps(by_cluster, local)
 
 
 def job_for(checkpoint, rasters, sha256):
-    predictor = Predictor(checkpoint, "cpu")
+    predictor = Predictor(checkpoint, "cpu", window=64)
     return SceneJob(
         str(checkpoint), sha256 or predictor.loaded.sha256, "cpu", str(rasters), predictor.options, 64
     )
@@ -148,7 +156,7 @@ def test_an_address_where_nobody_answers_is_named(monkeypatch):
 @pytest.mark.slow
 def test_a_worker_that_dies_on_the_way_is_replaced(save_checkpoint, write_scene, tmp_path):
     scene = write_scene(height=900, width=400)
-    predictor = Predictor(save_checkpoint(), "cpu", overlap=0.5)
+    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5)
     local = predictor.predict(scene, tmp_path / "local")
     victims = []
 

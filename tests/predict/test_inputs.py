@@ -97,15 +97,16 @@ def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
         assert any("are resampled to" in note for note in scene.notes)
 
 
-def test_a_box_is_the_same_window_of_the_scene(save_checkpoint, write_scene, cut, tmp_path):
-    scene = write_scene()
-    box = "500200,3998700,501000,3999500"
-    predictor = Predictor(save_checkpoint(), "cpu", region=box, region_crs="EPSG:32650")
-    values, transform = read(predictor.predict(scene, tmp_path / "region").layers["L3"])
-    assert transform.almost_equals(Affine(10, 0, 500200, 0, -10, 3999500))
-    tile = cut(scene, "tile", 50, 20, 80, 80)
-    plain = Predictor(save_checkpoint(), "cpu").predict(tile, tmp_path / "tile").layers["L3"]
-    np.testing.assert_array_equal(values, read(plain)[0])
+def test_a_box_is_the_same_window_of_the_whole_scenes_maps(save_checkpoint, write_scene, tmp_path):
+    scene, checkpoint = write_scene(), save_checkpoint()
+    options = {"window": 64, "confidence": True}
+    box = {"region": "500230,3998740,501030,3999540", "region_crs": "EPSG:32650"}
+    part = Predictor(checkpoint, "cpu", **options, **box).predict(scene, tmp_path / "region").layers
+    whole = Predictor(checkpoint, "cpu", **options).predict(scene, tmp_path / "whole").layers
+    for layer, path in part.items():
+        values, transform = read(path)
+        assert transform.almost_equals(Affine(10, 0, 500230, 0, -10, 3999540))
+        np.testing.assert_array_equal(values, read(whole[layer])[0][46:126, 23:103])
 
 
 def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_path):
@@ -114,8 +115,7 @@ def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_pat
     file = tmp_path / "region.gpkg"
     geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32650").to_crs("EPSG:4326").to_file(file)
     options = {"window": 32, "overlap": 0.5, "chunk_px": 40}
-    with pytest.warns(UserWarning, match="window is 32"):
-        maps = Predictor(checkpoint, "cpu", region=str(file), **options).predict(scene, tmp_path / "maps")
+    maps = Predictor(checkpoint, "cpu", region=str(file), **options).predict(scene, tmp_path / "maps")
     values, transform = read(maps.layers["L3"])
     rows, cols = np.mgrid[: values.shape[0], : values.shape[1]] + 0.5
     x, y = transform.c + 10 * cols, transform.f - 10 * rows

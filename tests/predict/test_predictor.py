@@ -18,6 +18,7 @@ from hierars_geo.errors import (
     OutputError,
     RasterError,
 )
+from hierars_geo.models import LocalGates
 from hierars_geo.predict import Predictor, load_checkpoint, resolve_device
 from hierars_geo.predict import maps as maps_module
 from hierars_geo.taxonomy import Taxonomy
@@ -32,7 +33,7 @@ def read(path):
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_maps_share_the_grid_and_form_legal_paths(save_checkpoint, write_scene, tmp_path, taxonomy, mode):
     scene = write_scene()
-    predictor = Predictor(save_checkpoint(taxonomy, mode), "cpu", overlap=0.5, confidence=True)
+    predictor = Predictor(save_checkpoint(taxonomy, mode), "cpu", window=64, overlap=0.5, confidence=True)
     prediction = predictor.predict(scene, tmp_path / "maps")
     tree = Taxonomy.from_yaml(taxonomy)
     with rasterio.open(scene) as dataset:
@@ -63,7 +64,11 @@ def test_maps_share_the_grid_and_form_legal_paths(save_checkpoint, write_scene, 
 def test_the_result_does_not_depend_on_the_batch(save_checkpoint, write_scene, tmp_path):
     scene, checkpoint = write_scene(), save_checkpoint()
     maps = [
-        read(Predictor(checkpoint, "cpu", batch_size=n).predict(scene, tmp_path / str(n)).layers["L3"])[0]
+        read(
+            Predictor(checkpoint, "cpu", window=64, batch_size=n)
+            .predict(scene, tmp_path / str(n))
+            .layers["L3"]
+        )[0]
         for n in (1, 5)
     ]
     np.testing.assert_array_equal(*maps)
@@ -99,7 +104,7 @@ def test_bands_are_found_by_name_in_any_order(save_checkpoint, write_scene, tmp_
 
 
 def test_depth_map_shows_the_finest_sure_level(save_checkpoint, write_scene, tmp_path):
-    predictor = Predictor(save_checkpoint(), "cpu", confidence=True, depth_threshold=0.4)
+    predictor = Predictor(save_checkpoint(), "cpu", window=64, confidence=True, depth_threshold=0.4)
     layers = predictor.predict(write_scene(), tmp_path / "maps").layers
     confidence = np.stack([read(layers[f"conf_L{level}"])[0] for level in (1, 2, 3)]).astype(int)
     depth = read(layers["depth"])[0].astype(int)
@@ -121,11 +126,25 @@ def test_flips_are_averaged(save_checkpoint, write_scene):
 
 def test_what_differs_from_training_is_said(save_checkpoint, write_scene, tmp_path):
     checkpoint = save_checkpoint()
-    with pytest.warns(HieraRSWarning, match="the window is 96 px, the training chips had 64 px"):
-        Predictor(checkpoint, "cpu", window=96).predict(write_scene("a"), tmp_path / "maps")
     coarse = write_scene("b", transform=Affine(30, 0, 0, 0, -30, 0))
     with pytest.warns(HieraRSWarning, match="GSD is 30 m, the training scenes' was 10 m"):
         Predictor(checkpoint, "cpu").predict(coarse, tmp_path / "maps")
+
+
+def test_gates_see_a_training_chip_around_each_pixel_in_large_windows(save_checkpoint):
+    predictor = Predictor(save_checkpoint(), "cpu")
+    assert predictor.loaded.model.segmenter.head.local_gates == LocalGates(cell=8, reach=4)
+    assert predictor.window_px == 512
+    assert Predictor(save_checkpoint(chip_size=800), "cpu").window_px == 800
+    unknown = Predictor(save_checkpoint(chip_size=None), "cpu")
+    assert (unknown.loaded.model.segmenter.head.local_gates, unknown.window_px) == (None, 512)
+
+
+def test_where_layers_see_the_whole_window_it_is_the_training_chip(save_checkpoint, write_scene, tmp_path):
+    checkpoint = save_checkpoint(architecture="upernet")
+    assert Predictor(checkpoint, "cpu").window_px == 64
+    with pytest.warns(HieraRSWarning, match="the window is 96 px, the training chips had 64 px, and layers"):
+        Predictor(checkpoint, "cpu", window=96).predict(write_scene(), tmp_path / "maps")
 
 
 def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
@@ -149,7 +168,7 @@ def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_
 
     run = predictor.path_model()
     monkeypatch.setattr(predictor, "_path_model", fail_late)
-    with pytest.warns(HieraRSWarning), pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
         predictor.predict(write_scene(), tmp_path / "maps")
     assert [name for name in os.listdir(tmp_path / "maps") if not name.startswith(".")] == []
 

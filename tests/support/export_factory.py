@@ -31,6 +31,7 @@ def make_model(config=SMALL, taxonomy="crop10m", source=None):
             torch.nn.init.constant_(parameter, 0.3)  # the gains, 0 before any training
     for classifier in scene.segmenter.head.classifiers:
         torch.nn.init.normal_(classifier.weight, std=2.0)
+    model.pool_gates(record.chip_size)  # as the loaded checkpoint's
     return record, model
 
 

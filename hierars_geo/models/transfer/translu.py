@@ -130,6 +130,17 @@ class TransLU(MapModel):
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
         return path_logits(self._branches(image, valid)[0], paths)
 
+    def pool_gates(self, chip_px: int | None) -> None:
+        """Say what the gates of both branches pool over: they were trained on the same chips."""
+        self.target.pool_gates(chip_px)
+        self.source.pool_gates(chip_px)
+
+    @property
+    def sees_window(self) -> bool:
+        """Whether a layer of a branch, or of what lies between them, sees all of a window."""
+        branches = (self.source, self.target) if self.cdsa is not None else (self.target,)
+        return self.cdks is not None or any(branch.sees_window for branch in branches)
+
     def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
         return unpad(logits, (image.shape[-2], image.shape[-1]), self.multiple)
 
