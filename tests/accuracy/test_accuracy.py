@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
-import rasterio
 from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.accuracy import assess_maps, sample_points
 from hierars_geo.cli import main
@@ -28,12 +28,9 @@ def write_map(tmp_path):
         rng = np.random.default_rng(5)
         leaf = rng.choice([1, 2, 5, 17], size=(24, 30), p=[0.5, 0.3, 0.15, 0.05]).repeat(5, 0).repeat(5, 1)
         leaf[:20, :20] = -100
-        profile = {"driver": "GTiff", "count": 1, "height": SIZE[0], "width": SIZE[1], "dtype": "uint8"}
-        with rasterio.open(
-            tmp_path / name, "w", crs=crs, transform=transform, nodata=0, **profile
-        ) as dataset:
-            dataset.write(MM5B.index_to_value(leaf, 3).astype(np.uint8), 1)
-        return tmp_path / name, leaf
+        values = MM5B.index_to_value(leaf, 3)
+        place = {"crs": crs, "transform": transform}
+        return write_raster(tmp_path / name, values, dtype="uint8", nodata=0, **place), leaf
 
     return made
 

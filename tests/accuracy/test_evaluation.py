@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
+from raster_factory import X0, Y0, write_raster
 
 from hierars_geo.accuracy import evaluate_maps
 from hierars_geo.errors import DataError, HieraRSError, MissingFileError, TaxonomyError
@@ -12,21 +11,9 @@ from hierars_geo.taxonomy import Taxonomy
 TREE = Taxonomy.from_yaml("mm5b")
 
 
-def write(path, values, res=10.0, origin=(500000.0, 4000000.0), nodata=0):
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=values.shape[0],
-        width=values.shape[1],
-        count=1,
-        dtype="uint8",
-        crs="EPSG:32650",
-        transform=Affine(res, 0, origin[0], 0, -res, origin[1]),
-        nodata=nodata,
-    ) as dataset:
-        dataset.write(values.astype(np.uint8), 1)
-    return path
+def write(path, values, res=10.0, origin=(X0, Y0), nodata=0):
+    place = {"res": res, "left": origin[0], "top": origin[1]}
+    return write_raster(path, values, dtype="uint8", nodata=nodata, **place)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
-from affine import Affine
 from pyproj import CRS
+from raster_factory import placed, write_raster
 from rasterio.errors import NotGeoreferencedWarning
 
 from hierars_geo.accuracy import OpenedLabels, evaluate_maps, evaluate_regions
@@ -24,23 +24,11 @@ from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("mm5b")
 HEIGHT, WIDTH = 1100, 60  # two blocks of comparison
-TRANSFORM = Affine(10, 0, 500000, 0, -10, 4000000)
+TRANSFORM = placed()
 
 
 def write(path, values, transform=TRANSFORM, **options):
-    profile = {
-        "driver": "GTiff",
-        "height": values.shape[0],
-        "width": values.shape[1],
-        "count": 1,
-        "dtype": "uint8",
-        "crs": "EPSG:32650",
-        "transform": transform,
-        "nodata": 0,
-    } | options
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(values.astype(np.uint8), 1)
-    return path
+    return write_raster(path, values, transform=transform, **({"dtype": "uint8", "nodata": 0} | options))
 
 
 def square(left, top, right, bottom):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from raster_factory import write_raster
 
 from hierars_geo.cli import main
 from hierars_geo.cli.training import MOVED_KEYS
@@ -38,13 +39,7 @@ def inputs(workplace, checkpoint, maps, tmp_path_factory):
         label_profile = scene.profile
 
     def write(name, data, descriptions=None, base=profile, **changes):
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        shape = {"count": data.shape[0], "height": data.shape[1], "width": data.shape[2], "dtype": data.dtype}
-        with rasterio.open(path, "w", **(base | shape | changes)) as target:
-            target.write(data)
-            if descriptions:
-                target.descriptions = descriptions
+        write_raster(folder / name, data, descriptions, **(base | {"dtype": data.dtype} | changes))
 
     def write_labels(name, value, **changes):
         write(name, np.full((1, 320, 320), value, np.uint8), base=label_profile, **changes)

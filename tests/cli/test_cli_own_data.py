@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
-from affine import Affine
+from raster_factory import write_raster
 from shapely import box
 
 from hierars_geo.cli import main
@@ -57,27 +57,12 @@ def own(tmp_path, monkeypatch):
         labels = np.choose((rows // 40 + cols // 40 + i) % 3, (10, 11, 20)).astype(np.uint8)
         image = generator.normal(labels[None] * 30.0, 20.0, (6, 128, 128)).clip(1).astype(np.uint16)
         for folder, array in (("images", image), ("labels", labels[None])):
-            _write(tmp_path / folder / f"tile_{i}.tif", array, i)
+            place = {"crs": "EPSG:32633", "left": 400_000 + 1280 * i, "top": 5_000_000}
+            write_raster(tmp_path / folder / f"tile_{i}.tif", array, **place)
     (tmp_path / "mine.yaml").write_text(TREE)
     (tmp_path / "config.yaml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def _write(path: Path, array: np.ndarray, tile: int) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        count=len(array),
-        height=128,
-        width=128,
-        dtype=array.dtype,
-        crs="EPSG:32633",
-        transform=Affine(10, 0, 400_000 + 1280 * tile, 0, -10, 5_000_000),
-    ) as dataset:
-        dataset.write(array)
 
 
 def test_rasters_and_a_tree_are_enough(own, capsys):

@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.cli import main
 from hierars_geo.taxonomy import Taxonomy
@@ -16,12 +15,7 @@ def maps(tmp_path):
     """A one-level prediction of 20 x 30 pixels."""
     tree = Taxonomy.from_yaml("whdld")
     values = np.arange(600, dtype=np.uint8).reshape(20, 30) % 6 + 1
-    options = {"driver": "GTiff", "height": 20, "width": 30, "count": 1, "dtype": "uint8", "nodata": 0}
-    transform = Affine(2, 0, 5e5, 0, -2, 3.38e6)
-    with rasterio.open(
-        tmp_path / "chip_L1.tif", "w", crs="EPSG:32650", transform=transform, **options
-    ) as dataset:
-        dataset.write(values, 1)
+    write_raster(tmp_path / "chip_L1.tif", values, res=2, top=3.38e6, nodata=0)
     item = {"properties": {"datetime": None, "hierars:taxonomy": tree.to_dict()}}
     (tmp_path / "chip.json").write_text(json.dumps(item))
     return tmp_path

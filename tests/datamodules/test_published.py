@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from lightning.pytorch import LightningModule, Trainer
-from rasterio.errors import NotGeoreferencedWarning
+from raster_factory import write_raster
 from scene_files import X0, Y0, write
 
 from hierars_geo.datamodules import Crop10mDataModule, MM5BDataModule, PublishedDataModule, WHDLDDataModule
@@ -20,14 +20,7 @@ SMALL = {"chips": {"size": 16, "per_epoch": 4}, "loader": {"batch_size": 2}}
 
 def plain(path, array, driver, **options):
     """A raster without a place on the ground."""
-    array = np.asarray(array)
-    array = array[None] if array.ndim == 2 else array
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        shape = {"count": len(array), "height": array.shape[1], "width": array.shape[2], "dtype": array.dtype}
-        with rasterio.open(path, "w", driver=driver, **shape, **options) as file:
-            file.write(array)
+    write_raster(path, array, crs=None, transform=None, driver=driver, **options)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
-from scene_files import UTM, X0, Y0, coordinates, query, write
+from scene_files import X0, Y0, coordinates, query, write
 
 from hierars_geo.datasets import GaoFen2, GoogleEarth, QueryError, SceneRaster
 from hierars_geo.errors import MissingFileError, OptionError, RasterError
@@ -135,22 +135,8 @@ def test_alpha_and_mask_bands_tell_validity_and_are_no_channel(tmp_path):
     assert sample["image"].shape == (3, 10, 10)
     np.testing.assert_array_equal(sample["valid"][0], [True] * 4 + [False] * 6)
 
-    import rasterio
-
-    with rasterio.open(
-        tmp_path / "masked.tif",
-        "w",
-        driver="GTiff",
-        count=1,
-        height=8,
-        width=8,
-        dtype="uint8",
-        crs=UTM,
-        transform=Affine(10, 0, X0, 0, -10, Y0),
-    ) as file:
-        file.write(np.ones((1, 8, 8), dtype=np.uint8))
-        file.write_mask(np.tri(8, dtype=bool))
-    np.testing.assert_array_equal(SceneRaster(tmp_path / "masked.tif")[query(0, 0, 8, 8)]["valid"], np.tri(8))
+    masked = write(tmp_path / "masked.tif", np.ones((8, 8), dtype=np.uint8), mask=np.tri(8, dtype=bool))
+    np.testing.assert_array_equal(SceneRaster(masked)[query(0, 0, 8, 8)]["valid"], np.tri(8))
 
 
 def test_declared_nodata_that_no_pixel_can_hold_hides_nothing(tmp_path):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import torch
 import yaml
-from affine import Affine
 from fault_case import Bench
+from raster_factory import placed
+from raster_factory import write_raster as write
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
@@ -16,7 +16,7 @@ from hierars_geo.types import ReadRecipe
 BANDS = ("red", "nir")
 SIDE_PX = 40
 UTM = "EPSG:32633"
-TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_600_000)
+TRANSFORM = placed(top=5_600_000)
 TREE = {
     "name": "tiny",
     "levels": [
@@ -56,15 +56,7 @@ def checkpoint_content():
 
 def write_raster(path, array, names=None, **profile):
     """Write (C, H, W) or (H, W); options of GDAL by keyword."""
-    array = array if array.ndim == 3 else array[None]
-    count, height, width = array.shape
-    base = {"driver": "GTiff", "crs": UTM, "transform": TRANSFORM, "dtype": array.dtype}
-    size = {"count": count, "height": height, "width": width}
-    with rasterio.open(path, "w", **(size | base | profile)) as target:
-        target.write(array)
-        if names:
-            target.descriptions = names
-    return path
+    return write(path, array, names, **({"crs": UTM, "transform": TRANSFORM} | profile))
 
 
 def image(height=SIDE_PX, width=SIDE_PX, dtype="uint16", count=2):

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
 from PIL import Image
+from raster_factory import write_raster
 
 from hierars_geo.maps import finalise_class_cog, finalise_confidence_cog
 from hierars_geo.report import write_gis_files
@@ -31,13 +30,8 @@ def system_python():
     return python if probe.returncode == 0 else None
 
 
-def write_raster(folder, name, values, finish):
-    raw = folder / f"raw_{name}"
-    with rasterio.open(
-        raw, "w", driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="uint8", crs="EPSG:32650",
-        transform=Affine(10, 0, 500_000, 0, -10, 4_000_000),
-    ) as target:  # fmt: skip
-        target.write(values.astype(np.uint8), 1)
+def write_cog(folder, name, values, finish):
+    raw = write_raster(folder / f"raw_{name}", values, dtype="uint8")
     finish(raw, folder / name)
     raw.unlink()
 
@@ -53,10 +47,10 @@ def seen(tmp_path_factory):
     leaf = (rows // 10 * 6 + cols // 10) % 18
     for level in (1, 2, 3):
         values = MM5B.index_to_value(MM5B.lift(leaf, level), level)
-        write_raster(
+        write_cog(
             folder, f"s_L{level}.tif", values, lambda raw, out, n=level: finalise_class_cog(raw, out, MM5B, n)
         )
-        write_raster(folder, f"s_conf_L{level}.tif", rows * 100 // SIDE, finalise_confidence_cog)
+        write_cog(folder, f"s_conf_L{level}.tif", rows * 100 // SIDE, finalise_confidence_cog)
     item = {
         "type": "Feature", "stac_version": "1.1.0", "id": "s", "geometry": None, "bbox": [117, 36, 118, 37],
         "properties": {"datetime": "2026-01-01T00:00:00Z", "hierars:taxonomy": MM5B.to_dict()},

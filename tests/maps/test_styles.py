@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from raster_factory import write_raster
 
 from hierars_geo.errors import TaxonomyError
 from hierars_geo.maps.styles import category_names, confidence_qml, palette, pam_xml, raster_qml, vector_qml
@@ -54,12 +55,7 @@ def test_unknown_level_is_refused(make, level):
 
 
 def test_gdal_reads_the_category_names(tmp_path: Path, taxonomy):
-    raster = tmp_path / "map.tif"
-    with rasterio.open(
-        raster, "w", driver="GTiff", width=2, height=2, count=1, dtype="uint16", crs="EPSG:32636",
-        transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
-    ) as target:  # fmt: skip
-        target.write(np.ones((1, 2, 2), dtype=np.uint16))
+    raster = write_raster(tmp_path / "map.tif", np.ones((2, 2), np.uint16))
     raster.with_name("map.tif.aux.xml").write_text(pam_xml(taxonomy, 1), encoding="utf-8")
 
     # rasterio has no call for category names, but a VRT copy spells out what GDAL understood.
@@ -71,13 +67,7 @@ def test_gdal_reads_the_category_names(tmp_path: Path, taxonomy):
 
 def test_gdal_keeps_the_palette_of_a_byte_raster(tmp_path: Path):
     table = palette(Taxonomy.from_yaml("mm5b"), 3)
-    path = tmp_path / "map.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=2, height=2, count=1, dtype="uint8", nodata=0, crs="EPSG:32636",
-        transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
-    ) as target:  # fmt: skip
-        target.write_colormap(1, table)
-        target.write(np.ones((1, 2, 2), dtype=np.uint8))
+    path = write_raster(tmp_path / "map.tif", np.ones((2, 2), np.uint8), nodata=0, palette=table)
     with rasterio.open(path) as source:
         read = source.colormap(1)
     assert {value: read[value] for value in table} == table

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import rasterio
 import torch
-from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
 from hierars_geo.taxonomy import Taxonomy
@@ -64,20 +63,6 @@ def write_scene(tmp_path):
         rng = np.random.default_rng(seed)
         image = rng.integers(200, 3000, size=(len(bands), height, width)).astype(np.uint16)
         image[:, :corner, :corner] = 0
-        path = tmp_path / f"{name}.tif"
-        settings = {
-            "driver": "GTiff",
-            "height": height,
-            "width": width,
-            "count": len(bands),
-            "dtype": "uint16",
-            "crs": crs,
-            "transform": Affine(10, 0, 500000, 0, -10, 4000000),
-            "nodata": 0,
-        } | profile
-        with rasterio.open(path, "w", **settings) as dataset:
-            dataset.write(image)
-            dataset.descriptions = bands
-        return path
+        return write_raster(tmp_path / f"{name}.tif", image, bands, crs=crs, **({"nodata": 0} | profile))
 
     return write

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from raster_factory import write_raster
 
 from hierars_geo.errors import HieraRSWarning
 from hierars_geo.grid import Window
@@ -19,10 +20,7 @@ def newer(write_scene):
         path = scene.with_name(f"{name}.tif")
         with rasterio.open(scene) as source:
             image, profile, names = source.read(), source.profile, source.descriptions
-        with rasterio.open(path, "w", **profile) as target:
-            target.write(np.where(image == 0, 0, image + 1000).astype(np.uint16))
-            target.descriptions = names
-        return path
+        return write_raster(path, np.where(image == 0, 0, image + 1000), names, **profile)
 
     return write
 

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, RasterError
@@ -27,16 +28,10 @@ def cut(tmp_path):
     """Write a window of a raster to a file of its own."""
 
     def write(path, name, row, col, height, width):
-        target = tmp_path / "tiles" / f"{name}.tif"
-        target.parent.mkdir(exist_ok=True)
         with rasterio.open(path) as source:
-            window = rasterio.windows.Window(col, row, width, height)
-            transform = source.transform @ Affine.translation(col, row)
-            profile = source.profile | {"height": height, "width": width, "transform": transform}
-            with rasterio.open(target, "w", **profile) as dataset:
-                dataset.write(source.read(window=window))
-                dataset.descriptions = source.descriptions
-        return target
+            image = source.read(window=rasterio.windows.Window(col, row, width, height))
+            profile = source.profile | {"transform": source.transform @ Affine.translation(col, row)}
+            return write_raster(tmp_path / "tiles" / f"{name}.tif", image, source.descriptions, **profile)
 
     return write
 
@@ -66,12 +61,8 @@ def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
     """Values are eastings: wherever a pixel comes from, it says where it lies."""
 
     def write(name, crs, transform, east):
-        path = tmp_path / f"{name}.tif"
-        profile = {"driver": "GTiff", "height": 60, "width": 60, "count": 1, "dtype": "float64", "nodata": -1}
-        with rasterio.open(path, "w", crs=crs, transform=transform, **profile) as dataset:
-            dataset.write(east[None])
-            dataset.descriptions = ("B02",)
-        return path
+        place = {"crs": crs, "transform": transform}
+        return write_raster(tmp_path / f"{name}.tif", east, ("B02",), nodata=-1, **place)
 
     cols = np.arange(60) + 0.5
     first = write(
@@ -131,11 +122,8 @@ def test_a_region_across_180_is_found_wherever_the_longitudes_of_the_scene_begin
     write_scene, tmp_path, west, cols, region
 ):
     width = 40 if west == 170 else 720
-    profile = {"driver": "GTiff", "count": 1, "height": 20, "width": width, "dtype": "uint8"}
-    grid = Affine(0.5, 0, west, 0, -0.5, 5)
-    with rasterio.open(tmp_path / "s.tif", "w", crs="EPSG:4326", transform=grid, **profile) as dataset:
-        dataset.write(np.ones((1, 20, width), "uint8"))
-        dataset.descriptions = ("B02",)
+    place = {"crs": "EPSG:4326", "res": 0.5, "left": west, "top": 5}
+    write_raster(tmp_path / "s.tif", np.ones((20, width), "uint8"), ("B02",), **place)
     with Scene.open(tmp_path / "s.tif", bands=["B02"]) as scene, cut_to_region(scene, region) as part:
         assert part.grid.bounds == (west + cols[0] / 2, -1, west + cols[0] / 2 + part.grid.width / 2, 1)
         _, valid = part.read(Window(0, 0, *part.grid.shape))
@@ -163,10 +151,8 @@ def test_a_stac_item_names_its_bands(write_scene, tmp_path):
     folder.mkdir()
     assets = {"thumbnail": {"href": "./t.tif", "roles": ["thumbnail"]}}
     with rasterio.open(scene) as source:
-        profile = source.profile | {"count": 1}
         for key, index in {"B02": 1, "B03": 2, "red": 3, "B8": 4}.items():
-            with rasterio.open(folder / f"{key}.tif", "w", **profile) as target:
-                target.write(source.read(index), 1)
+            write_raster(folder / f"{key}.tif", source.read(index), **source.profile)
             named = {"bands": [{"name": "B04"}]} if key == "red" else {}
             assets[key] = {"href": f"./{key}.tif", "type": "image/tiff; application=geotiff", **named}
     item = folder / "item.json"
@@ -189,12 +175,8 @@ def test_a_safe_folder_gives_each_band_at_its_finest(write_scene, tmp_path):
         image = source.read(1)
     for size, res in ((32, 10), (16, 20)):
         path = folder / f"R{res}m" / f"T50_20200101_B02_{res}m.jp2"
-        path.parent.mkdir(parents=True)
-        profile = {"driver": "JP2OpenJPEG", "height": size, "width": size, "count": 1, "dtype": "uint16"}
-        transform = Affine(res, 0, 500000, 0, -res, 4000000)
-        options = {"QUALITY": "100", "REVERSIBLE": "YES"}
-        with rasterio.open(path, "w", crs="EPSG:32650", transform=transform, **profile, **options) as target:
-            target.write(image[:size, :size], 1)
+        options = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
+        write_raster(path, image[:size, :size], res=res, **options)
     with Scene.open(tmp_path / "S2A_MSIL2A_X.SAFE", bands=["B2"]) as scene:
         assert scene.grid.shape == (32, 32)
         assert scene.name == "S2A_MSIL2A_X"

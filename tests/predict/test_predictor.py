@@ -9,6 +9,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.errors import (
     CheckpointError,
@@ -92,12 +93,8 @@ def test_bands_are_found_by_name_in_any_order(save_checkpoint, write_scene, tmp_
     first = write_scene("ordered", bands=bands)
     with rasterio.open(first) as source:
         image, profile = source.read(), source.profile
-    shuffled = tmp_path / "shuffled.tif"
-    with rasterio.open(shuffled, "w", **(profile | {"count": 5})) as target:
-        for position, band in enumerate(("B8", "b4", "SCL", "B2", "B03"), start=1):
-            name = {"B8": "B08", "b4": "B04", "B2": "B02", "B03": "B03"}.get(band)
-            target.write(image[bands.index(name)] if name else np.full_like(image[0], 7), position)
-            target.set_band_description(position, band)
+    mixed = np.stack([image[3], image[2], np.full_like(image[0], 7), image[0], image[1]])
+    shuffled = write_raster(tmp_path / "shuffled.tif", mixed, ("B8", "b4", "SCL", "B2", "B03"), **profile)
     predictor = Predictor(save_checkpoint(), "cpu")
     a, b = (predictor.predict(path, tmp_path / "maps").layers["L3"] for path in (first, shuffled))
     np.testing.assert_array_equal(read(a)[0], read(b)[0])

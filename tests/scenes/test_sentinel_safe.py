@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
-from scene_files import UTM, X0, Y0, query, write
+from scene_files import query, write
 
 from hierars_geo.datasets import GaoFen2, Sentinel2
 from hierars_geo.datasets.imagery import Sentinel2L1C
@@ -30,12 +29,8 @@ def stored(band, res):
 
 
 def jp2(path, array, res):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    transform = Affine(res, 0, X0, 0, -res, Y0)
-    shape = {"height": len(array), "width": len(array), "count": 1, "dtype": array.dtype}
     lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "YCBCR420": "NO"}
-    with rasterio.open(path, "w", "JP2OpenJPEG", crs=UTM, transform=transform, **shape, **lossless) as file:
-        file.write(array, 1)
+    write(path, array, res=res, driver="JP2OpenJPEG", **lossless)
 
 
 def safe(folder, level, baseline="05.09", offsets=True, xml=None, day="20230115"):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
+from raster_factory import write_raster
 from scipy.ndimage import gaussian_filter
 
 from hierars_geo.taxonomy import Taxonomy
@@ -61,22 +61,8 @@ class Place:
         return np.where(leaf < 0, -100, levels[:, np.maximum(leaf, 0)])
 
     def write_tif(self, path, array, nodata=None, names=None, transform=None, crs=None, **options):
-        array = np.atleast_3d(array.T).T if array.ndim == 2 else array
-        profile = {
-            "driver": "GTiff",
-            "count": len(array),
-            "height": array.shape[1],
-            "width": array.shape[2],
-            "dtype": array.dtype,
-            "crs": crs or self.crs,
-            "transform": transform or self.transform,
-            "nodata": nodata,
-        }
-        with rasterio.open(path, "w", **(profile | options)) as dataset:
-            dataset.write(array)
-            for number, name in enumerate(names or (), start=1):
-                dataset.set_band_description(number, name)
-        return path
+        place = {"crs": crs or self.crs, "transform": transform or self.transform}
+        return write_raster(path, array, names, nodata=nodata, **place, **options)
 
     def values(self, leaf, level):
         return self.taxonomy.index_to_value(self.paths(leaf)[level - 1], level).astype(np.uint8)

@@ -1,44 +1,12 @@
 """Rasters made for the tests of the data layer."""
 
-from pathlib import Path
-
 import numpy as np
-import rasterio
-from affine import Affine
-from rasterio.enums import ColorInterp
-
-UTM = "EPSG:32650"
-#: Upper-left corner of the test ground.
-X0, Y0 = 500_000.0, 4_000_000.0
+from raster_factory import UTM, X0, Y0, write_raster
 
 
-def write(
-    path, array, res=10.0, left=X0, top=Y0, crs=UTM, transform=None, names=None, alpha=False, **profile
-):
-    """Write (C, H, W) and return the path as text."""
-    array = np.asarray(array)
-    array = array[None] if array.ndim == 2 else array
-    transform = transform or Affine(res, 0, left, 0, -res, top)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    count, height, width = array.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        count=count,
-        height=height,
-        width=width,
-        dtype=array.dtype,
-        crs=crs,
-        transform=transform,
-        **profile,
-    ) as dataset:
-        if alpha:
-            dataset.colorinterp = [*dataset.colorinterp[:-1], ColorInterp.alpha]
-        dataset.write(array)
-        if names:
-            dataset.descriptions = names
-    return str(path)
+def write(path, array, **options):
+    """Write a raster and return its path as text."""
+    return str(write_raster(path, array, **options))
 
 
 def coordinates(height, width, row=0, col=0, dtype="uint16"):
@@ -68,3 +36,6 @@ def tree(values=(1, 2, 3, 4), nodata=0):
             "levels": [{"name": "L1", "classes": tops}, {"name": "L2", "classes": leaves}],
         }
     )
+
+
+__all__ = ("UTM", "X0", "Y0", "coordinates", "query", "tree", "write")

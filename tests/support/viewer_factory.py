@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from pyproj import CRS, Transformer
+from raster_factory import write_raster
 
 from hierars_geo.grid import GeoGrid
 from hierars_geo.maps import StripWriter, finalise_class_cog, finalise_confidence_cog
@@ -85,13 +85,9 @@ def write_image(painted, path=None):
     """Write an image beside the maps: red rises with the column, green with the row, blue falls."""
     rows, cols = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.uint16)
     path = path or painted.folder / f"{painted.name}_image.tif"
-    options = {"count": 3, "height": SIDE_PX, "width": SIDE_PX, "dtype": "uint16", "driver": "GTiff"}
-    crs, transform = rasterio.crs.CRS.from_wkt(painted.grid.crs.to_wkt()), painted.grid.transform
-    with rasterio.open(path, "w", crs=crs, transform=transform, **options) as dataset:
-        dataset.write(np.stack([1000 + 5 * cols, 1000 + 5 * rows, 2000 - 5 * cols]))
-        for band, name in enumerate(("red", "green", "blue"), start=1):
-            dataset.set_band_description(band, name)
-    return path
+    crs, transform = painted.grid.crs.to_wkt(), painted.grid.transform
+    image = np.stack([1000 + 5 * cols, 1000 + 5 * rows, 2000 - 5 * cols])
+    return write_raster(path, image, ("red", "green", "blue"), crs=crs, transform=transform)
 
 
 def tile_pixel(lon, lat, zoom, side_px=512):

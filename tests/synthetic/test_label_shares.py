@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
+from raster_factory import placed, write_raster
 
 from hierars_geo.errors import DataError, OptionError, OutputError
 from hierars_geo.synthetic import write_label_shares
 from hierars_geo.synthetic.label_shares import ranked_blocks
 
 BLOCK_PX = 8
-#: Written out: rasterio's from_origin multiplies matrices in a way that affine deprecates.
-PLACE = Affine(10, 0, 500_000, 0, -10, 4_000_000)
 
 
 @pytest.fixture
@@ -21,22 +19,8 @@ def labels(tmp_path):
     values[:, 40:48] = 2
     values[16:24, 72:80] = 3
     values[72:] = 255
-    path = tmp_path / "labels.tif"
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=80,
-        height=80,
-        count=1,
-        dtype="uint8",
-        nodata=255,
-        crs="EPSG:32650",
-        transform=PLACE,
-    ) as target:
-        target.write(values, 1)
-        target.write_colormap(1, {1: (1, 2, 3, 255)})
-    return path, values
+    palette = {1: (1, 2, 3, 255)}
+    return write_raster(tmp_path / "labels.tif", values, nodata=255, palette=palette), values
 
 
 def _read(path):
@@ -53,7 +37,7 @@ def test_smaller_shares_are_part_of_larger_ones_and_keep_values_and_grid(labels,
     (few, profile, palette), (more, _, _), (every, _, _) = (_read(share.path) for share in written)
     assert (every == values).all()
     assert (profile["transform"], profile["crs"], profile["nodata"]) == (
-        PLACE,
+        placed(),
         rasterio.CRS.from_epsg(32650),
         255,
     )

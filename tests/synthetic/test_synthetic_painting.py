@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
+from raster_factory import write_raster
 
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.synthetic import Paint, paint_classes
@@ -80,11 +80,7 @@ def test_the_script_writes_two_places_of_a_map(tmp_path, capsys):
     rng = np.random.default_rng(0)
     blocks = rng.choice(np.array([1, 5, 121, 141, 176], np.uint8), (21, 23))
     values = np.kron(blocks, np.ones((80, 80), np.uint8))
-    layer = tmp_path / "cdl.tif"
-    profile = {"driver": "GTiff", "width": 1840, "height": 1680, "count": 1, "dtype": "uint8"}
-    place = {"crs": "EPSG:32615", "transform": Affine(10, 0, 475_500, 0, -10, 4_752_500)}
-    with rasterio.open(layer, "w", **profile, **place) as target:
-        target.write(values, 1)
+    layer = write_raster(tmp_path / "cdl.tif", values, crs="EPSG:32615", left=475_500, top=4_752_500)
     assert crop_layout([str(layer), "-o", str(tmp_path), "--size-m", "600"]) == 0
     scenes = []
     for name in ("iowa_train", "iowa_test"):

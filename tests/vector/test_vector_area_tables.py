@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
-import rasterio
 import shapely
 from affine import Affine
+from raster_factory import write_raster
 from vector_factory import UTM_TRANSFORM
 
 from hierars_geo.cli import main
@@ -23,9 +23,7 @@ DEGREES = Affine(0.01, 0, 11.0, 0, -0.01, 61.0)
 
 
 def write(path, array, nodata, crs="EPSG:32633", transform=UTM_TRANSFORM):
-    profile = {"driver": "GTiff", "count": 1, "height": SIZE[0], "width": SIZE[1], "dtype": "uint8"}
-    with rasterio.open(path, "w", crs=crs, transform=transform, nodata=nodata, **profile) as dataset:
-        dataset.write(array.astype(np.uint8), 1)
+    write_raster(path, array, dtype="uint8", nodata=nodata, crs=crs, transform=transform)
 
 
 @pytest.fixture

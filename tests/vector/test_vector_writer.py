@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
-import rasterio
+from raster_factory import write_raster
 from vector_factory import UTM_TRANSFORM
 
 from hierars_geo.errors import OutputError
@@ -32,11 +32,8 @@ def test_all_batches_come_and_no_other():
 def class_map(tmp_path):
     """Polygons enough for several blocks of every format."""
     values = np.random.default_rng(0).integers(1, 19, (60, 60), dtype=np.uint8)
-    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": 60, "width": 60, "nodata": 0}
-    path = tmp_path / "leaves.tif"
-    with rasterio.open(path, "w", crs="EPSG:32633", transform=UTM_TRANSFORM, **profile) as dataset:
-        dataset.write(values, 1)
-    return path
+    place = {"crs": "EPSG:32633", "transform": UTM_TRANSFORM}
+    return write_raster(tmp_path / "leaves.tif", values, nodata=0, **place)
 
 
 @contextmanager

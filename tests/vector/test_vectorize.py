@@ -14,6 +14,7 @@ import shapely
 from affine import Affine
 from geopandas import read_file, read_parquet
 from pandas.testing import assert_frame_equal
+from raster_factory import write_raster
 from vector_factory import UTM_TRANSFORM
 
 from hierars_geo.cli import main
@@ -38,17 +39,7 @@ MM5B = Taxonomy.from_yaml("mm5b")
 
 
 def write(path, array, nodata=0, crs="EPSG:32633", transform=UTM_TRANSFORM, **tags):
-    profile = {
-        "driver": "GTiff",
-        "count": 1,
-        "dtype": array.dtype,
-        "height": len(array),
-        "width": array.shape[1],
-    }
-    with rasterio.open(path, "w", crs=crs, transform=transform, nodata=nodata, **profile) as dataset:
-        dataset.write(array, 1)
-        dataset.update_tags(**tags)
-    return path
+    return write_raster(path, array, nodata=nodata, crs=crs, transform=transform, tags=tags)
 
 
 def fields(seed=0, classes=18):
