@@ -107,7 +107,7 @@ def write_place(layer: Path, place: Place, out: Path, size_m: float, seed: int) 
                 f"Expected a map of at least {down + size_m:g} x {right + size_m:g} m, but got "
                 f"{grid.height * res:g} x {grid.width * res:g} (in {layer}). Make the scenes smaller."
             )
-        classes = source.read()[row : row + side, col : col + side].astype(np.uint8)
+        classes = source.read(0)[row : row + side, col : col + side].astype(np.uint8)
         origin = (grid.transform.c + right, grid.transform.f - down)
         crs = grid.crs.to_string()
     spec = PlaceSpec(place.name, size_m, seed, crs=crs, origin=origin, nodata_corner=False, haze=place.haze)

@@ -32,6 +32,7 @@ ORDER = (
     ("accuracy",),
     ("report",),
     ("viewer",),
+    ("results",),
     ("synthetic", "catalog"),
     ("cli",),
     ("__main__",),

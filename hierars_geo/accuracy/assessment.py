@@ -1,6 +1,7 @@
 """Accuracy and areas of a scene's maps from reference points, level by level, with 95 % intervals."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, HieraRSWarning
-from ..grid import Window
+from ..errors import DataError, HieraRSWarning, list_some
+from ..grid import PixelAreas, Window
+from ..maps import Maps, MapSource, PathMap, Progress, count_rows
 from ..metrics import Assessment, Estimate, assess
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from ..vector import PathMap, find_map_files, find_taxonomy, open_path_map
 from .reference_points import ReferencePoints, read_reference_points
 from .sampling import REFERENCE_COLUMN
-from .strata import Progress, count_paths
+from .strata import Strata
 
 #: How the points were chosen: by the strata in their file, or as if by the classes of each level.
 Design = str
@@ -32,6 +33,7 @@ class LevelAssessment:
         points: Points that counted.
         mapped_m2: (C,) area that the map shows.
         total_m2: Area of all strata.
+        collapsed: Strata with a single point, or post-strata with few, that were taken together with others.
         result: The estimates.
     """
 
@@ -40,6 +42,7 @@ class LevelAssessment:
     points: int
     mapped_m2: NDArray[np.float64]
     total_m2: float
+    collapsed: tuple[str, ...]
     result: Assessment
 
 
@@ -50,14 +53,16 @@ class SceneAssessment:
     Attributes:
         scene: Name of the scene.
         taxonomy: The class tree.
-        levels: Coarsest first.
+        levels: Those that can be estimated, coarsest first.
         unlabelled: Points without a class at the finest level that counts.
+        refused: Level -> why it cannot be estimated.
     """
 
     scene: str
     taxonomy: Taxonomy
     levels: tuple[LevelAssessment, ...]
     unlabelled: int
+    refused: Mapping[int, str]
 
     def to_rows(self) -> list[dict[str, object]]:
         """Return one flat row per level and class, for a table; areas in hectares, 95 % margins."""
@@ -76,11 +81,12 @@ class SceneAssessment:
             "confidence_level": 0.95,
             "unlabelled_points": self.unlabelled,
             "levels": {f"L{level.level}": _level_dict(level, self.taxonomy) for level in self.levels},
+            "not_estimated": {f"L{level}": reason for level, reason in self.refused.items()},
         }
 
 
 def assess_maps(
-    source: str | Path,
+    source: MapSource,
     points: str | Path,
     taxonomy: Taxonomy | str | Path | None = None,
     column: str = REFERENCE_COLUMN,
@@ -91,33 +97,45 @@ def assess_maps(
     Points of a file with a table ``strata`` are taken as drawn from those strata. Others are taken as a
     random sample and weighted by the areas of the map's classes (post-stratification); choose them at random.
 
+    A level is estimated where every stratum has a labelled point. Strata whose pixels are all labelled add
+    nothing to an error; of others with a single point the variance is that of collapsed strata (Cochran 1977,
+    sec. 5A.12). Classes with fewer than two points of a post-stratified sample are joined with their largest
+    kin before the estimate, which leaves it unbiased. What cannot be estimated is said.
+
     Args:
-        source: Folder of one scene that predict wrote to, or a class raster.
+        source: Maps of one scene: a folder that predict wrote to, or a class raster.
         points: Points with their classes.
         taxonomy: The class tree; default what comes with the maps.
         column: Column with the class.
         progress: Called with (rows done, rows in all).
 
     Returns:
-        The estimates of every level.
+        The estimates of every level that can be estimated.
 
     Raises:
-        DataError: Points lie outside the map or where it has no class, too few of them are labelled, or the
+        DataError: Points lie outside the map or where it has no class, no level can be estimated, or the
             levels of the maps contradict each other.
         HieraRSError: A file cannot be read.
     """
-    files = find_map_files(source)
-    tree = find_taxonomy(files, taxonomy)
-    with open_path_map(files, tree) as maps:
+    scene = Maps.open(source, taxonomy).scene
+    tree = scene.taxonomy
+    with scene.open() as maps:
         reference = read_reference_points(points, maps.grid, tree, column)
-        mapped = _mapped_levels(maps, reference)
-        counts = count_paths(maps, progress)
-        depth, assessed = mapped.shape[1], []
-        for level in range(1, depth + 1):
-            strata = counts.strata(level)
-            area_m2 = np.zeros(tree.num_classes[level - 1])
-            area_m2[strata.classes] = strata.area_m2
-            assessed.append(_assess_level(level, mapped[:, level - 1], reference, area_m2, tree))
+        mapped, pixel = _mapped_levels(maps, reference)
+        counted = count_rows(maps, PixelAreas(maps.grid), progress)
+    depth = mapped.shape[1]
+    assessed: list[LevelAssessment] = []
+    refused: dict[int, str] = {}
+    for level in range(1, depth + 1):
+        try:
+            design = _design(reference, mapped, pixel, Strata.of_level(counted, level), tree)
+            assessed.append(_assess_level(design, mapped[:, level - 1], reference, tree))
+        except DataError as error:
+            refused[level] = str(error)
+    if not assessed:
+        raise DataError(next(iter(refused.values())))
+    for reason in refused.values():
+        warnings.warn(reason, HieraRSWarning, stacklevel=2)
     unlabelled = int((reference.levels[:, depth - 1] == IGNORE_INDEX).sum())
     if unlabelled:
         warnings.warn(
@@ -126,11 +144,11 @@ def assess_maps(
             HieraRSWarning,
             stacklevel=2,
         )
-    return SceneAssessment(files.scene, tree, tuple(assessed), unlabelled)
+    return SceneAssessment(scene.name, tree, tuple(assessed), unlabelled, refused)
 
 
-def _mapped_levels(maps: PathMap, reference: ReferencePoints) -> NDArray[np.int64]:
-    """(n, D) class index of the map at every point.
+def _mapped_levels(maps: PathMap, reference: ReferencePoints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n, D) class index of the map at every point, and (n,) number of the pixel that it lies in.
 
     Raises:
         DataError: Points lie outside the map, or where it has no class; they are counted.
@@ -155,37 +173,169 @@ def _mapped_levels(maps: PathMap, reference: ReferencePoints) -> NDArray[np.int6
             f"Expected points where the map has a class, but {blank.sum()} of {len(rows)} lie on nodata, "
             f"first number {int(blank.argmax())} (in {reference.path}). Remove them."
         )
-    levels: NDArray[np.int64] = maps.decoder.paths[path]
-    return levels
+    return maps.decoder.paths[path], rows * width + cols
+
+
+@dataclass(frozen=True)
+class _Design:
+    """How the points count at a level.
+
+    Attributes:
+        level: From 1.
+        name: ``strata`` or ``map``.
+        known: (n,) bool, points with a class of the level.
+        stratum: (n,) stratum of every point, 0..H-1.
+        names: (H,) of the strata.
+        area_m2: (H,) area.
+        population: (H,) pixels; None where nothing tells, or several points lie in one pixel.
+        kin: (H,) parent, for strata with a single point.
+        mapped_m2: (C,) area that the map shows.
+    """
+
+    level: int
+    name: Design
+    known: NDArray[np.bool_]
+    stratum: NDArray[np.int64]
+    names: NDArray[np.object_]
+    area_m2: NDArray[np.float64]
+    population: NDArray[np.int64] | None
+    kin: NDArray[np.int64]
+    mapped_m2: NDArray[np.float64]
+
+
+def _design(
+    reference: ReferencePoints,
+    mapped: NDArray[np.int64],
+    pixel: NDArray[np.int64],
+    strata: Strata,
+    tree: Taxonomy,
+) -> _Design:
+    level = strata.level
+    known = reference.levels[:, level - 1] != IGNORE_INDEX
+    mapped_m2 = np.zeros(tree.num_classes[level - 1])
+    mapped_m2[strata.classes] = strata.area_m2
+    once = len(np.unique(pixel[known])) == known.sum()
+    if reference.stratum is not None and reference.strata is not None:
+        table = reference.strata
+        area_m2 = table["area_m2"].to_numpy(dtype=np.float64)
+        pixels = table["pixels"].to_numpy(dtype=np.int64) if "pixels" in table.columns and once else None
+        label = "class_name" if "class_name" in table.columns else "stratum"
+        names = table[label].astype(str).to_numpy(dtype=object)
+        kin = _families(reference.stratum, mapped, len(table))
+        return _Design(level, "strata", known, reference.stratum, names, area_m2, pixels, kin, mapped_m2)
+    parents = np.zeros(len(mapped_m2), dtype=np.int64)
+    if level > 1:
+        paths = tree.paths
+        parents[paths[:, level - 1]] = paths[:, level - 2]
+    pixels = np.zeros(len(mapped_m2), dtype=np.int64)
+    pixels[strata.classes] = strata.pixels
+    names = np.array(tree.class_names(level), dtype=object)
+    return _Design(
+        level,
+        "map",
+        known,
+        mapped[:, level - 1],
+        names,
+        mapped_m2,
+        pixels if once else None,
+        parents,
+        mapped_m2,
+    )
+
+
+def _families(stratum: NDArray[np.int64], mapped: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """(H,) class one level above the strata, as the map shows it at their points."""
+    above = mapped[:, max(mapped.shape[1] - 2, 0)]
+    families = np.zeros(count, dtype=np.int64)
+    families[stratum] = above
+    return families
 
 
 def _assess_level(
-    level: int,
-    mapped: NDArray[np.int64],
-    reference: ReferencePoints,
-    area_m2: NDArray[np.float64],
-    tree: Taxonomy,
+    design: _Design, mapped: NDArray[np.int64], reference: ReferencePoints, tree: Taxonomy
 ) -> LevelAssessment:
-    there = reference.levels[:, level - 1]
-    known = there != IGNORE_INDEX
-    if reference.stratum is not None and reference.strata is not None:
-        design, stratum = "strata", reference.stratum
-        weights = reference.strata["area_m2"].to_numpy(dtype=np.float64)
-        names = [str(value) for value in reference.strata["stratum"]]
-    else:
-        design, stratum, weights = "map", mapped, area_m2
-        names = list(tree.class_names(level))
+    """Estimate a level.
+
+    Raises:
+        DataError: Nothing is known of a stratum, or too little of all.
+    """
+    known, weights = design.known, design.area_m2
     present = np.flatnonzero(weights > 0)
-    few = [nth for nth in present if (stratum[known] == nth).sum() < 2]
-    if few:
+    joined = present.copy()
+    collapsed: list[str] = []
+    sizes = np.bincount(design.stratum[known], minlength=len(weights))
+    if design.name == "map":
+        joined, collapsed = _join_few(present, sizes, design)
+    number = np.full(len(weights), -1)
+    groups = np.unique(joined)
+    number[present] = np.searchsorted(groups, joined)
+    area_m2 = np.bincount(number[present], weights=weights[present]).astype(np.float64)
+    points = np.bincount(number[design.stratum[known]], minlength=len(groups))
+    if (points < 1).any():
+        bare = [
+            f"{design.names[groups[nth]]} ({weights[groups[nth]] / weights.sum():.1%} of the ground)"
+            for nth in np.flatnonzero(points < 1).tolist()
+        ]
         raise DataError(
-            f"Expected 2 or more labelled points in every stratum, but got fewer in "
-            f"{', '.join(names[nth] for nth in few[:5])} at level {tree.level_names[level - 1]} (in "
-            f"{reference.path}). Label more points there."
+            f"Expected a labelled point in every stratum, but got none in {list_some(bare, 5)} at level "
+            f"{tree.level_names[design.level - 1]} (in {reference.path}). Label points there."
         )
-    renumbered = np.searchsorted(present, stratum[known])
-    result = assess(renumbered, mapped[known], there[known], weights[present], tree.num_classes[level - 1])
-    return LevelAssessment(level, design, int(known.sum()), area_m2, float(weights.sum()), result)
+    if points.sum() < 2:
+        raise DataError(
+            f"Expected 2 or more labelled points at level {tree.level_names[design.level - 1]}, but got "
+            f"{points.sum()} (in {reference.path}). Label more points."
+        )
+    population = None
+    if design.population is not None:
+        population = np.bincount(number[present], weights=design.population[present]).astype(np.int64)
+    if design.name == "strata":
+        whole = np.zeros(len(points), dtype=np.bool_) if population is None else points >= population
+        collapsed = [
+            str(design.names[groups[nth]]) for nth in np.flatnonzero((points == 1) & ~whole).tolist()
+        ]
+    result = assess(
+        number[design.stratum[known]],
+        mapped[known],
+        reference.levels[known, design.level - 1],
+        area_m2,
+        tree.num_classes[design.level - 1],
+        population,
+        design.kin[groups],
+    )
+    return LevelAssessment(
+        design.level,
+        design.name,
+        int(known.sum()),
+        design.mapped_m2,
+        float(area_m2.sum()),
+        tuple(collapsed),
+        result,
+    )
+
+
+def _join_few(
+    present: NDArray[np.int64], sizes: NDArray[np.int64], design: _Design
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Join post-strata with fewer than two points with the largest of their kin, else of all.
+
+    Returns:
+        (H,) the stratum that each present one goes to, and the names of those that went.
+    """
+    goes_to = {int(one): int(one) for one in present}
+    joined: list[str] = []
+    for few in sorted(present.tolist(), key=lambda one: design.area_m2[one]):
+        members = [one for one, to in goes_to.items() if to == few]
+        count, pixels = int(sizes[members].sum()), design.population
+        if not members or count >= 2 or (pixels is not None and count >= pixels[members].sum()):
+            continue
+        others = sorted(set(goes_to.values()) - {few}, key=lambda one: -design.area_m2[one])
+        kin = [one for one in others if design.kin[one] == design.kin[few] and sizes[one]]
+        if not others:
+            break
+        target = (kin or others)[0]
+        goes_to |= dict.fromkeys(members, target)
+        joined += [str(design.names[one]) for one in members]
+    return np.array([goes_to[int(one)] for one in present]), joined
 
 
 def _level_dict(level: LevelAssessment, tree: Taxonomy) -> dict[str, Any]:
@@ -205,6 +355,7 @@ def _level_dict(level: LevelAssessment, tree: Taxonomy) -> dict[str, Any]:
     return {
         "design": level.design,
         "points": level.points,
+        "collapsed_strata": list(level.collapsed),
         "overall_accuracy": _estimate_dict(result.overall, (), 1.0),
         "classes": classes,
         "counts": result.counts.tolist(),

@@ -1,5 +1,6 @@
 """A stratified random sample of a map, written for people to label."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,20 +9,23 @@ import pandas as pd
 import pyogrio
 import shapely
 from geopandas.geodataframe import GeoDataFrame
+from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import HieraRSWarning, OptionError, list_some
+from ..grid import PixelAreas
+from ..maps import Maps, MapSource, PathMap, Progress, count_rows
 from ..metrics import allocate, sample_size
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
-from ..vector import PathMap, find_map_files, find_taxonomy, forget_times, open_path_map
-from .strata import DrawnPixels, Progress, Strata, count_paths, draw_pixels
+from ..vector import forget_times
+from .strata import DrawnPixels, Strata, draw_pixels
 
 #: Layers of the file, and the column that people fill in.
 POINTS_LAYER, STRATA_LAYER, REFERENCE_COLUMN = "points", "strata", "reference"
 
 
 def sample_points(
-    source: str | Path,
+    source: MapSource,
     out: str | Path,
     taxonomy: Taxonomy | str | Path | None = None,
     level: int | None = None,
@@ -42,7 +46,7 @@ def sample_points(
     they should not know what the map shows.
 
     Args:
-        source: Folder of one scene that predict wrote to, or a class raster.
+        source: Maps of one scene: a folder that predict wrote to, or a class raster.
         out: ``.gpkg`` to write.
         taxonomy: The class tree; default what comes with the maps.
         level: Level whose classes are the strata; default the finest.
@@ -66,9 +70,9 @@ def sample_points(
     target = Path(out)
     if target.suffix.lower() != ".gpkg":
         raise OptionError(f"Expected the output to end in .gpkg, but got '{target.name}'.")
-    files = find_map_files(source)
-    tree = find_taxonomy(files, taxonomy)
-    with open_path_map(files, tree) as maps:
+    scene = Maps.open(source, taxonomy).scene
+    tree = scene.taxonomy
+    with scene.open() as maps:
         finest = maps.decoder.paths.shape[1]
         chosen = finest if level is None else level
         if not 1 <= chosen <= finest:
@@ -77,19 +81,36 @@ def sample_points(
         for name, value in (expected_by_class or {}).items():
             accuracy[tree.class_index(name, chosen)] = value
         check_writable_folder(target.parent)
-        refuse_existing([target], overwrite)
+        refuse_existing([target], overwrite, scene.files)
 
         def report(done: int, height: int, before: int = 0) -> None:
             if progress is not None:
                 progress(before + done, 2 * height)
 
-        strata = count_paths(maps, report).strata(chosen)
+        areas = PixelAreas(maps.grid)
+        strata = Strata.of_level(count_rows(maps, areas, report), chosen)
         points = size or sample_size(strata.area_m2, accuracy[strata.classes], target_error)
-        wanted = allocate(points, strata.area_m2, minimum)
-        drawn = draw_pixels(maps, strata, wanted, seed, lambda done, h: report(done, h, h))
+        wanted = allocate(points, strata.area_m2, minimum, strata.pixels)
+        _note_sizes(strata, wanted, points, minimum, tree)
+        drawn = draw_pixels(maps, areas, strata, wanted, seed, lambda done, h: report(done, h, h))
         table = _points(maps, strata, drawn, tree)
     _write(target, table, _strata_table(strata, drawn, tree))
     return table
+
+
+def _note_sizes(strata: Strata, wanted: NDArray[np.int64], points: int, minimum: int, tree: Taxonomy) -> None:
+    """Say which strata are drawn whole, and why there are more or fewer points than asked for."""
+    names = np.array(tree.class_names(strata.level), dtype=object)[strata.classes]
+    whole = [
+        f"{names[nth]} ({strata.pixels[nth]} px)" for nth in np.flatnonzero(wanted >= strata.pixels).tolist()
+    ]
+    said = [f"drawn whole, as they have no more pixels: {list_some(whole)}"] if whole else []
+    if wanted.sum() > points:
+        said.append(f"{wanted.sum()} points instead of {points}, as every class gets at least {minimum}")
+    elif wanted.sum() < points:
+        said.append(f"{wanted.sum()} points instead of {points}: the map has no more pixels")
+    if said:
+        warnings.warn(f"Strata of {tree.name}: {'; '.join(said)}.", HieraRSWarning, stacklevel=3)
 
 
 def _points(maps: PathMap, strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> GeoDataFrame:

@@ -1,16 +1,12 @@
 """Strata of a map, and pixels drawn from them at random, in two passes and bounded memory."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
-from ..vector import PathMap, row_pixel_areas_m2
-
-#: Called with (rows done, rows in all).
-Progress = Callable[[int, int], None]
+from ..grid import PixelAreas, Window
+from ..maps import PathMap, Progress, RowAreas
 
 
 @dataclass(frozen=True)
@@ -21,13 +17,24 @@ class Strata:
         level: From 1.
         classes: (S,) class index of each stratum, ascending; only classes that the map shows.
         row_pixels: (height, S) pixels of each stratum in each row.
-        row_area_m2: (height,) area of a pixel of each row.
+        row_area_m2: (height, S) their area on the ellipsoid.
     """
 
     level: int
     classes: NDArray[np.int64]
     row_pixels: NDArray[np.int64]
     row_area_m2: NDArray[np.float64]
+
+    @classmethod
+    def of_level(cls, counted: RowAreas, level: int) -> "Strata":
+        """Return the classes of a level, from 1, as strata."""
+        index = counted.paths[:, level - 1]
+        shape = (int(index.max()) + 1, len(counted.pixels))
+        pixels, area_m2 = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+        np.add.at(pixels, index, counted.pixels.T)
+        np.add.at(area_m2, index, counted.area_m2.T)
+        present = np.flatnonzero(pixels.any(axis=1))
+        return cls(level, present, pixels[present].T, area_m2[present].T)
 
     @property
     def pixels(self) -> NDArray[np.int64]:
@@ -38,7 +45,7 @@ class Strata:
     @property
     def area_m2(self) -> NDArray[np.float64]:
         """(S,) area on the ellipsoid."""
-        area: NDArray[np.float64] = self.row_area_m2 @ self.row_pixels
+        area: NDArray[np.float64] = self.row_area_m2.sum(axis=0)
         return area
 
 
@@ -57,64 +64,19 @@ class DrawnPixels:
     col: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class PathCounts:
-    """How many pixels of every legal path there are, row by row.
-
-    Attributes:
-        paths: (P, D) class index of each path at each level.
-        row_pixels: (height, P) pixels of each path in each row.
-        row_area_m2: (height,) area of a pixel of each row.
-    """
-
-    paths: NDArray[np.int64]
-    row_pixels: NDArray[np.int64]
-    row_area_m2: NDArray[np.float64]
-
-    def strata(self, level: int) -> Strata:
-        """Return the classes of a level, from 1, as strata."""
-        index = self.paths[:, level - 1]
-        by_class = np.zeros((len(self.row_pixels), int(index.max()) + 1), dtype=np.int64)
-        np.add.at(by_class.T, index, self.row_pixels.T)
-        present = np.flatnonzero(by_class.any(axis=0))
-        return Strata(level, present, by_class[:, present], self.row_area_m2)
-
-
-def count_paths(maps: PathMap, progress: Progress | None = None) -> PathCounts:
-    """Count the pixels of every path in one pass.
-
-    Args:
-        maps: The maps.
-        progress: Called with (rows done, rows in all).
-
-    Returns:
-        The counts.
-
-    Raises:
-        DataError: No pixel has a class, or levels contradict each other.
-        RasterError: The map is damaged, or not on the Earth.
-    """
-    symbols = maps.decoder.nodata + 1  # nodata counts in a column of its own
-    counts = np.zeros((maps.grid.height, symbols), dtype=np.int64)
-    for window, path, _ in maps.strips():
-        code = path + np.arange(window.height, dtype=np.int64)[:, None] * symbols
-        counts[window.row : window.row_stop] = np.bincount(
-            code.ravel(), minlength=window.height * symbols
-        ).reshape(window.height, symbols)
-        if progress is not None:
-            progress(window.row_stop, maps.grid.height)
-    if not counts[:, :-1].any():
-        raise DataError("Expected a map with classes, but all of it is nodata.")
-    return PathCounts(maps.decoder.paths, counts[:, :-1], row_pixel_areas_m2(maps.grid))
-
-
 def draw_pixels(
-    maps: PathMap, strata: Strata, points: NDArray[np.int64], seed: int, progress: Progress | None = None
+    maps: PathMap,
+    areas: PixelAreas,
+    strata: Strata,
+    points: NDArray[np.int64],
+    seed: int,
+    progress: Progress | None = None,
 ) -> DrawnPixels:
     """Draw pixels at random, every piece of ground of a stratum alike, none twice.
 
     Args:
         maps: The maps that the strata were counted on.
+        areas: Of their pixels.
         strata: The strata.
         points: (S,) pixels to draw from each; a stratum that has fewer gives all of them.
         seed: Decides the draw.
@@ -131,12 +93,21 @@ def draw_pixels(
     stratum, row, rank = _draw_ranks(strata, points, generator)
     col = np.zeros(len(row), dtype=np.int64)
     index = np.append(maps.decoder.paths[:, strata.level - 1], -1)
-    order = np.argsort(row, kind="stable")
+    order = np.lexsort((stratum, row))
     for window, path, _ in maps.strips():
         first, last = np.searchsorted(row[order], (window.row, window.row_stop))
-        for nth in order[first:last]:
-            of_class = np.flatnonzero(index[path[row[nth] - window.row]] == strata.classes[stratum[nth]])
-            col[nth] = of_class[rank[nth]]
+        drawn = order[first:last]
+        # points of one row and stratum are drawn together
+        changes = np.flatnonzero(np.diff(row[drawn]) | np.diff(stratum[drawn])) + 1
+        for group in np.split(drawn, changes) if len(drawn) else ():
+            at = int(row[group[0]])
+            of_class = np.flatnonzero(index[path[at - window.row]] == strata.classes[stratum[group[0]]])
+            if areas.vary_along_rows and len(group) < len(of_class):
+                ground = areas.read(Window(at, 0, 1, maps.grid.width))[0][of_class]
+                share = ground / ground.sum()
+                col[group] = generator.choice(of_class, size=len(group), replace=False, p=share)
+            else:
+                col[group] = of_class[rank[group]]
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
     shuffled = generator.permutation(len(row))
@@ -154,7 +125,7 @@ def _draw_ranks(
             rows = np.repeat(np.arange(len(in_row)), in_row)
             ranks = np.arange(len(rows)) - np.repeat(np.cumsum(in_row) - in_row, in_row)
         else:
-            rows, ranks = _draw_distinct(in_row, strata.row_area_m2, count, generator)
+            rows, ranks = _draw_distinct(in_row, strata.row_area_m2[:, stratum], count, generator)
         drawn.append((np.full(len(rows), stratum), rows, ranks))
     strata_drawn, rows_drawn, ranks_drawn = zip(*drawn, strict=True)
     return np.concatenate(strata_drawn), np.concatenate(rows_drawn), np.concatenate(ranks_drawn)
@@ -162,13 +133,12 @@ def _draw_ranks(
 
 def _draw_distinct(
     in_row: NDArray[np.int64],
-    row_area_m2: NDArray[np.float64],
+    area_m2: NDArray[np.float64],
     count: int,
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw pixels by area, again until there are enough that differ."""
-    share = in_row * row_area_m2
-    share = share / share.sum()
+    share = area_m2 / area_m2.sum()
     found: dict[tuple[int, int], None] = {}
     while len(found) < count:
         rows = generator.choice(len(in_row), size=count - len(found), p=share)
@@ -178,4 +148,4 @@ def _draw_distinct(
     return pixels[:, 0], pixels[:, 1]
 
 
-__all__ = ("DrawnPixels", "PathCounts", "Progress", "Strata", "count_paths", "draw_pixels")
+__all__ = ("DrawnPixels", "Strata", "draw_pixels")

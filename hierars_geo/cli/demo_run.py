@@ -20,9 +20,10 @@ from ..datamodules import (
     SplitOptions,
 )
 from ..errors import OptionError
+from ..maps import Maps
 from ..metrics import HierarchicalScores
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
-from ..predict import Prediction, Predictor
+from ..predict import Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler
 from ..scenes.scene import Scene
@@ -87,24 +88,24 @@ def run_demo(options: DemoOptions) -> DemoResult:
     *train, test = _synthesise(options, out / "scenes")
     data = _data_module(options, train, test)
     _train(options, data, checkpoint)
-    prediction = _predict(options, checkpoint, test, out / "maps")
+    maps = _predict(options, checkpoint, test, out / "maps")
     taxonomy = data.taxonomy
     scores = {
-        "BHCCM": evaluate_maps(prediction.layers[f"L{taxonomy.num_levels}"], test.labels, taxonomy),
+        "BHCCM": evaluate_maps(maps, test.labels),
         "per-pixel Gaussian": _score_gaussian(data, test),
     }
     _write_json(metrics, scores["BHCCM"].to_dict(taxonomy))
     with progress_bar("vectorize") as progress:
         # a tenth of a hectare is ten pixels: smaller specks are noise of the classifier
         vectorize(
-            prediction.item.parent,
+            maps,
             polygons,
             min_area_m2=1000.0,
             overwrite=options.overwrite,
             progress=progress,
         )
     write_report(
-        prediction.item.parent,
+        maps,
         page,
         image=test.images[_SENSOR],
         labels=test.labels,
@@ -113,7 +114,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
         title="hierars-geo on synthetic Sentinel-2 scenes",
         overwrite=options.overwrite,
     )
-    return DemoResult(scores, taxonomy, _next_steps(prediction, polygons, page, checkpoint, taxonomy))
+    return DemoResult(scores, taxonomy, _next_steps(maps, polygons, page, checkpoint, taxonomy))
 
 
 def _synthesise(options: DemoOptions, folder: Path) -> list[SceneFiles]:
@@ -175,11 +176,10 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         trainer.save_checkpoint(unfinished, weights_only=True)
 
 
-def _predict(options: DemoOptions, checkpoint: Path, test: SceneFiles, folder: Path) -> Prediction:
+def _predict(options: DemoOptions, checkpoint: Path, test: SceneFiles, folder: Path) -> Maps:
     predictor = Predictor(checkpoint, overlap=0.5, confidence=True, depth_threshold=0.7)
     with progress_bar("predict test_0") as progress:
-        prediction = predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
-    return prediction
+        return predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
 
 
 def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScores:
@@ -202,10 +202,10 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _next_steps(
-    prediction: Prediction, polygons: Path, page: Path, checkpoint: Path, taxonomy: Taxonomy
+    maps: Maps, polygons: Path, page: Path, checkpoint: Path, taxonomy: Taxonomy
 ) -> tuple[tuple[str, Path], ...]:
     levels = [
-        (f"map, {name}", prediction.layers[f"L{number}"])
+        (f"map, {name}", maps.layers[f"L{number}"])
         for number, name in enumerate(taxonomy.level_names, start=1)
     ]
     return (

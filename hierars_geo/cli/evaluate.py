@@ -10,8 +10,8 @@ from ..errors import OptionError
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..accuracy import SceneAssessment
-    from ..accuracy.label_source import LabelSource
+    from ..accuracy import LabelSource, SceneAssessment
+    from ..maps import Maps
     from ..scenes import Regions
     from ..taxonomy import Taxonomy
 
@@ -35,11 +35,13 @@ def parser() -> CommandParser:
         "and inside regions; or estimate accuracy and areas with 95 % intervals from labelled points.",
         _EXAMPLES,
     )
-    p.add_argument("prediction", type=str, help="folder of one scene's maps, or a class raster of leaves")
+    p.add_argument("maps", type=str, help="folder that predict wrote to, or a class raster")
     p.add_argument(
         "labels", type=str, help="class raster on any grid; polygons (with --attribute); or points"
     )
-    p.add_argument("--taxonomy", type=str, required=True, help="catalog name or YAML file")
+    p.add_argument(
+        "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
+    )
     p.add_argument("-o", "--out", type=str, required=True, help="FILE.json or FILE.csv to write")
     p.add_argument("--region", type=float, nargs=4, help="count only left bottom right top, in the map's CRS")
     p.add_argument("--by", type=str, help="polygon layer, in any CRS: scores of each region, too")
@@ -55,19 +57,19 @@ def parser() -> CommandParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     args = parser().parse_args(argv)
+    from ..maps import Maps
     from ..output.output import check_writable_folder, refuse_existing
-    from ..taxonomy import Taxonomy
 
-    taxonomy = Taxonomy.from_yaml(args.taxonomy)
+    maps = Maps.open(args.maps, args.taxonomy)
     out = Path(args.out)
-    refuse_existing([out], args.overwrite, [args.prediction, args.labels, args.by, args.taxonomy])
+    refuse_existing([out], args.overwrite, [*maps.files, args.labels, args.by, args.taxonomy])
     check_writable_folder(out.parent)
     if Path(args.labels).suffix.lower() in _VECTOR_SUFFIXES and args.attribute is None:
-        return _assess(args, taxonomy, out)
-    return _score(args, taxonomy, out)
+        return _assess(args, maps, out)
+    return _score(args, maps, out)
 
 
-def _score(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
+def _score(args: Namespace, maps: "Maps", out: Path) -> int:
     """Compare with a label raster or polygons."""
     import pandas as pd
 
@@ -79,10 +81,11 @@ def _score(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
     if out.suffix.lower() not in (".json", ".csv"):
         raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
     region = _region(args.region)
-    regions = _regions(args, taxonomy)
+    taxonomy = maps.taxonomy
+    regions = _regions(args, maps)
     labels = _labels(args, taxonomy)
-    with progress_bar(f"evaluate {args.prediction}") as progress:
-        scores, parts = evaluate_regions(args.prediction, labels, taxonomy, regions, region, progress)
+    with progress_bar(f"evaluate {args.maps}") as progress:
+        scores, parts = evaluate_regions(maps, labels, None, regions, region, progress)
     with atomic_path(out) as unfinished, as_output_error(out):
         if out.suffix.lower() == ".csv":
             named = {"": scores} | parts
@@ -104,12 +107,12 @@ def _score(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
 def _labels(args: Namespace, taxonomy: "Taxonomy") -> "str | LabelSource":
     if args.attribute is None and args.level is None:
         return str(args.labels)
-    from ..accuracy import OpenedLabels
+    from ..accuracy import ReferenceLabels
 
-    return OpenedLabels(args.labels, taxonomy, args.attribute, args.level)
+    return ReferenceLabels(args.labels, taxonomy, args.attribute, args.level)
 
 
-def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
+def _regions(args: Namespace, maps: "Maps") -> "Regions | None":
     """Read the polygons of --by in the CRS of the maps.
 
     Raises:
@@ -119,14 +122,10 @@ def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
         if args.id is not None or args.layer is not None:
             raise OptionError("Expected --by together with --id or --layer, but got it alone.")
         return None
-    from ..accuracy.evaluation import find_level_maps
-    from ..maps.classmap import open_class_map
     from ..polygons.moved_polygons import read_polygons
     from ..scenes import Regions
 
-    with open_class_map(find_level_maps(args.prediction, taxonomy.num_levels)[0]) as level_map:
-        grid = level_map.grid
-    table = read_polygons(args.by, grid, args.layer)
+    table = read_polygons(args.by, maps.grid, args.layer)
     if args.id is not None and args.id not in table.columns.drop(table.geometry.name):
         known = ", ".join(map(str, table.columns.drop(table.geometry.name)))
         raise OptionError(f"Expected a column of {args.by} ({known}), but got '{args.id}'.")
@@ -134,7 +133,7 @@ def _regions(args: Namespace, taxonomy: "Taxonomy") -> "Regions | None":
     return Regions([str(name) for name in names], table.geometry.to_numpy())
 
 
-def _assess(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
+def _assess(args: Namespace, maps: "Maps", out: Path) -> int:
     """Estimate from points."""
     import pandas as pd
 
@@ -146,8 +145,8 @@ def _assess(args: Namespace, taxonomy: "Taxonomy", out: Path) -> int:
         raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
     if args.by is not None or args.level is not None:
         raise OptionError("Expected --by and --level with label rasters or polygons, but got points.")
-    with progress_bar(f"evaluate {args.prediction}") as progress:
-        found = assess_maps(args.prediction, args.labels, taxonomy, args.reference, progress)
+    with progress_bar(f"evaluate {args.maps}") as progress:
+        found = assess_maps(maps, args.labels, None, args.reference, progress)
     with atomic_path(out) as unfinished, as_output_error(out):
         if out.suffix.lower() == ".csv":
             pd.DataFrame(found.to_rows()).to_csv(unfinished, index=False, float_format="%.10g")

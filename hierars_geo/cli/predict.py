@@ -12,7 +12,8 @@ from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
 from .options import CommandParser
 
 if TYPE_CHECKING:
-    from ..predict import DaskEngine, Prediction, Predictor, SceneList, ScenePath
+    from ..maps import Maps
+    from ..predict import DaskEngine, Predictor, SceneList, ScenePath
 
 _EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
@@ -169,16 +170,16 @@ def _predict_all(predictor: "Predictor", scenes: Sequence["ScenePath"], args: Na
 
 def _predict_scene(
     predictor: "Predictor", scene: "ScenePath", args: Namespace, engine: "DaskEngine | None"
-) -> "Prediction":
+) -> "Maps":
     from .progress import progress_bar
 
     with progress_bar(f"predict {_title(scene)}") as progress:
-        prediction = predictor.predict(
+        maps = predictor.predict(
             scene, args.out_dir, args.overwrite, progress, resume=args.resume, engine=engine
         )
-    for path in (*prediction.layers.values(), prediction.item):
+    for path in maps.files:
         sys.stdout.write(f"{path}\n")
-    return prediction
+    return maps
 
 
 def _engine(args: Namespace) -> "AbstractContextManager[DaskEngine | None]":

@@ -21,23 +21,29 @@ def parser() -> CommandParser:
         _EXAMPLES,
     )
     p.add_argument(
-        "pred_dir", type=str, help="output folder of hierars-geo predict; every scene in it is shown"
+        "maps",
+        type=str,
+        nargs="+",
+        help="folder that predict wrote to (every scene in it is shown), or class rasters",
     )
-    p.add_argument("-o", "--out", type=str, help="file to write (default: PRED_DIR/report.html)")
+    p.add_argument("-o", "--out", type=str, help="file to write (default: report.html beside the maps)")
     p.add_argument("--image", type=str, help="image to show: a raster, or a folder with one file per band")
     p.add_argument("--labels", type=str, help="reference labels (finest level) to show and to compare with")
     p.add_argument("--metrics", type=str, help="scores written by hierars-geo evaluate")
     p.add_argument(
         "--accuracy",
         type=str,
-        help="estimates from points, FILE.json of hierars-geo evaluate (default: PRED_DIR/accuracy.json)",
+        help="estimates from points, FILE.json of evaluate (default: accuracy.json beside the maps)",
+    )
+    p.add_argument(
+        "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
     )
     p.add_argument("--title", type=str, help="heading (default: from the scenes' names)")
     p.add_argument("--figures", type=str, help="folder for the maps as figures, each as PNG and as PDF")
     p.add_argument(
         "--gis",
         action="store_true",
-        help="write into PRED_DIR, too: a QGIS project, SLD and MapLibre styles, a STAC collection",
+        help="write beside the maps, too: a QGIS project, SLD and MapLibre styles, a STAC collection",
     )
     p.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return p
@@ -59,12 +65,13 @@ def main(argv: list[str]) -> int:
     args = parser().parse_args(argv)
     from pathlib import Path
 
+    from ..maps import Maps
     from ..report import write_gis_files, write_report
 
-    folder = Path(args.pred_dir)
+    maps = Maps.open(args.maps, args.taxonomy)
     path = write_report(
-        folder,
-        Path(args.out) if args.out else folder / "report.html",
+        maps,
+        Path(args.out) if args.out else None,
         image=Path(args.image) if args.image else None,
         labels=Path(args.labels) if args.labels else None,
         metrics=Path(args.metrics) if args.metrics else None,
@@ -73,7 +80,7 @@ def main(argv: list[str]) -> int:
         title=args.title,
         overwrite=args.overwrite,
     )
-    for written in (path, *(write_gis_files(folder, args.overwrite) if args.gis else ())):
+    for written in (path, *(write_gis_files(maps, args.overwrite) if args.gis else ())):
         sys.stdout.write(f"{written}\n")
     return 0
 

@@ -24,10 +24,13 @@ def parser() -> CommandParser:
         _EXAMPLES,
     )
     p.add_argument(
-        "pred_dirs",
+        "maps",
         type=str,
         nargs="+",
-        help="output folder of hierars-geo predict; a second one to compare it with",
+        help="folder that predict wrote to, or a class raster; a second one to compare it with",
+    )
+    p.add_argument(
+        "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
     )
     p.add_argument("--image", type=str, help="image under the maps: a raster, or a folder with one per band")
     p.add_argument(
@@ -63,7 +66,7 @@ def main(argv: list[str]) -> int:
 
     from ..viewer import build_app, find_views, listen, serve, url_of
 
-    views = find_views([Path(folder) for folder in args.pred_dirs], Path(args.image) if args.image else None)
+    views = find_views(args.maps, Path(args.image) if args.image else None, args.taxonomy)
     opened = listen(args.port)
     sys.stdout.write(f"{url_of(opened)}\n")
     sys.stdout.flush()

@@ -2,16 +2,21 @@
 
 from .blend import Blend, blend_weights
 from .geogrid import GeoGrid, same_grid
+from .ground import GroundFrame, ground_frame
 from .lattice import Lattice
+from .pixel_areas import PixelAreas
 from .windows import Window, cover, overlap_to_stride, spread_starts, window_starts
 
 __all__ = (
     "Blend",
     "GeoGrid",
+    "GroundFrame",
     "Lattice",
+    "PixelAreas",
     "Window",
     "blend_weights",
     "cover",
+    "ground_frame",
     "overlap_to_stride",
     "same_grid",
     "spread_starts",

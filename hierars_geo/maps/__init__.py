@@ -1,5 +1,6 @@
-"""Maps on disk: class rasters read and written, cloud-optimised GeoTIFFs, their styles."""
+"""Maps as one object: which files they are, their pixels and areas; cloud-optimised GeoTIFFs and styles."""
 
+from .class_areas import AreaCounter, ClassAreas, Progress, RowAreas, count_areas, count_rows
 from .classmap import ClassMapReader, open_class_map
 from .cog import (
     CONFIDENCE_NODATA,
@@ -9,19 +10,36 @@ from .cog import (
     finalise_confidence_cog,
     place_raster,
 )
-from .label_map import LabelMap, open_label_map
+from .decoding import PathDecoder
+from .maps import Maps, MapSource
+from .path_map import PathMap
+from .scene_maps import SceneMaps
+from .thumbnail import MAX_SIDE_PX, Thumbnail, blocks, thumbnail_shape
 from .writer import StripWriter
 
 __all__ = (
     "CONFIDENCE_NODATA",
+    "MAX_SIDE_PX",
+    "AreaCounter",
+    "ClassAreas",
     "ClassMapReader",
-    "LabelMap",
+    "MapSource",
+    "Maps",
+    "PathDecoder",
+    "PathMap",
+    "Progress",
+    "RowAreas",
+    "SceneMaps",
     "StripWriter",
+    "Thumbnail",
+    "blocks",
     "class_dtype",
+    "count_areas",
+    "count_rows",
     "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
     "open_class_map",
-    "open_label_map",
     "place_raster",
+    "thumbnail_shape",
 )

@@ -16,6 +16,8 @@ from .styles.qml import confidence_qml, raster_qml
 from .styles.table import palette
 
 #: Per cent; 255 where there is none.
+#: What the band of a confidence raster is called.
+CONFIDENCE_BAND = "confidence in per cent"
 CONFIDENCE_NODATA = 255
 
 _BYTE_MAX = 255
@@ -93,7 +95,7 @@ def finalise_confidence_cog(
     target = Path(final)
     with as_output_error(target), rasterio.open(tmp, "r+") as dataset:
         dataset.nodata = CONFIDENCE_NODATA
-        dataset.set_band_description(1, "confidence in per cent")
+        dataset.set_band_description(1, CONFIDENCE_BAND)
         dataset.update_tags(**(tags or {}))
     _publish(Path(tmp), target, {f"{target.stem}.qml": confidence_qml()}, "average")
 

@@ -1,6 +1,7 @@
 """Hierarchical scores from accumulated confusion matrices, and estimates from samples."""
 
 from .hierarchical import HierarchicalMetrics
+from .pair_counts import PairCounts
 from .sample_size import allocate, sample_size
 from .scores import HierarchicalScores, LevelScores, level_scores
 from .stratified import Z_95, Assessment, Estimate, assess
@@ -12,6 +13,7 @@ __all__ = (
     "HierarchicalMetrics",
     "HierarchicalScores",
     "LevelScores",
+    "PairCounts",
     "allocate",
     "assess",
     "level_scores",

@@ -38,16 +38,23 @@ def sample_size(
     return math.ceil((spread / target_error) ** 2)
 
 
-def allocate(size: int, weights: NDArray[np.float64], minimum: int) -> NDArray[np.int64]:
+def allocate(
+    size: int,
+    weights: NDArray[np.float64],
+    minimum: int,
+    available: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """Deal points to strata: a minimum for the rare ones, the rest by area.
 
     Args:
         size: Points in all.
         weights: (H,) area of each stratum.
         minimum: Least points of a stratum, >= 2.
+        available: (H,) pixels of each stratum: what a small one cannot give is dealt to the others.
 
     Returns:
-        (H,) points; they add up to ``size``, or to more where the minimum asks for it.
+        (H,) points; they add up to ``size``, to more where the minimum asks for it, or to less where all
+        pixels are drawn.
 
     Raises:
         OptionError: ``minimum`` is below 2, or ``size`` below 1.
@@ -58,17 +65,23 @@ def allocate(size: int, weights: NDArray[np.float64], minimum: int) -> NDArray[n
     """
     if minimum < 2 or size < 1:
         raise OptionError(f"Expected 1 or more points, 2 or more a class, but got {size} and {minimum}.")
-    points = np.full(len(weights), minimum, dtype=np.int64)
-    large = np.ones(len(weights), dtype=np.bool_)
-    while large.any():
-        rest = max(0, size - minimum * int((~large).sum()))
-        ideal = rest * weights / weights[large].sum()
-        small = large & (ideal < minimum)
-        if not small.any():
-            points[large] = _round_to_sum(ideal[large], rest)
-            break
-        large &= ~small
-    return points
+    whole = np.zeros(len(weights), dtype=np.bool_) if available is None else available <= minimum
+    while True:
+        points = np.full(len(weights), minimum, dtype=np.int64)
+        if available is not None:
+            points[whole] = available[whole]
+        large = ~whole
+        while large.any():
+            rest = max(0, size - int(points[~large].sum()))
+            ideal = rest * weights / weights[large].sum()
+            small = large & (ideal < minimum)
+            if not small.any():
+                points[large] = _round_to_sum(ideal[large], rest)
+                break
+            large &= ~small
+        if available is None or not (over := points > available).any():
+            return points
+        whole |= over
 
 
 def _round_to_sum(ideal: NDArray[np.float64], total: int) -> NDArray[np.int64]:

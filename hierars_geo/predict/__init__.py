@@ -8,7 +8,6 @@ from .engine import ChunkLayers, Engine, SceneJob
 from .engine_dask import DaskEngine
 from .options import PredictOptions
 from .predictor import Predictor, ScenePath
-from .results import Prediction
 from .scene_list import SceneList, SceneState
 from .stream import stream_blocks
 from .window_plan import WindowPlan
@@ -24,7 +23,6 @@ __all__ = (
     "Engine",
     "LoadedModel",
     "PredictOptions",
-    "Prediction",
     "Predictor",
     "SceneJob",
     "SceneList",

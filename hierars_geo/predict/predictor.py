@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ..errors import HieraRSWarning, RasterError
+from ..maps import Maps
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
@@ -29,7 +30,7 @@ from .manifest import file_identity, run_manifest, was_finished
 from .maps import stored_layer
 from .options import PredictOptions
 from .replicas import resolve_devices
-from .results import Prediction, planned_outputs, write_results
+from .results import planned_outputs, write_results
 from .row_store import RowStore
 from .run_folder import RunFolder, run_folder, run_path, stored_batch_size
 from .stream import PathModel
@@ -201,7 +202,7 @@ class Predictor:
         progress: Progress | None = None,
         resume: bool = False,
         engine: Engine | None = None,
-    ) -> Prediction:
+    ) -> Maps:
         """Predict a scene into a folder.
 
         Every raster has the scene's CRS, geotransform and size; pixels without data are nodata. Files get
@@ -217,7 +218,7 @@ class Predictor:
             engine: Who computes; None for this process.
 
         Returns:
-            The files.
+            The maps.
 
         Raises:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
@@ -233,7 +234,7 @@ class Predictor:
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
                 shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
-                return outputs
+                return outputs.open()
             self._warn(scene)
             with run_folder(folder, scene.name, manifest, resume) as (run, replaced):
                 if replaced:
@@ -244,7 +245,7 @@ class Predictor:
                 store = self._fill(scene, plan, run, batch_size, progress, engine, job)
                 self._check_unchanged(scene, manifest, run)
                 write_results(scene, store, outputs, run, self.loaded, self.options, manifest)
-        return outputs
+        return outputs.open()
 
     def _fill(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..maps import Maps
 from ..maps.cog import place_raster
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
@@ -21,8 +22,8 @@ from .run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What was written for one scene.
+class PlannedFiles:
+    """What is written for one scene.
 
     Attributes:
         name: Of the scene.
@@ -38,10 +39,18 @@ class Prediction:
         """Tell whether every file is there."""
         return all(path.is_file() for path in (*self.layers.values(), self.item))
 
+    def open(self) -> Maps:
+        """Open them as maps.
+
+        Raises:
+            HieraRSError: They have changed since.
+        """
+        return Maps.open(next(iter(self.layers.values())))
+
 
 def planned_outputs(
     scene_name: str, options: PredictOptions, levels: tuple[int, ...], folder: Path
-) -> Prediction:
+) -> PlannedFiles:
     """Name the files of a scene.
 
     Args:
@@ -54,13 +63,13 @@ def planned_outputs(
     if options.stack:
         names = [STACK_NAME, *names[len(levels) :]]
     files = {name: folder / f"{scene_name}_{name}.tif" for name in names}
-    return Prediction(scene_name, files, folder / f"{scene_name}.json")
+    return PlannedFiles(scene_name, files, folder / f"{scene_name}.json")
 
 
 def write_results(
     scene: Scene,
     store: RowStore,
-    outputs: Prediction,
+    outputs: PlannedFiles,
     run: RunFolder,
     loaded: LoadedModel,
     options: PredictOptions,
@@ -109,4 +118,4 @@ def write_results(
     move_into_place(item, outputs.item)
 
 
-__all__ = ("Prediction", "planned_outputs", "write_results")
+__all__ = ("PlannedFiles", "planned_outputs", "write_results")

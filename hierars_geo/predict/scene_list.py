@@ -11,9 +11,9 @@ from typing import Literal
 
 from .. import __version__
 from ..errors import OptionError
+from ..maps import Maps
 from ..output.output import as_output_error, atomic_path
 from .engine import named_everywhere
-from .results import Prediction
 
 #: Name of the file in the folder of the maps.
 SCENE_LIST = "manifest.json"
@@ -81,10 +81,10 @@ class SceneList:
         self._clock[number] = time.monotonic()
         self._change(number, "running")
 
-    def finish(self, number: int, prediction: Prediction) -> None:
+    def finish(self, number: int, maps: Maps) -> None:
         """Note the maps of a scene."""
-        files = {name: os.path.basename(path) for name, path in prediction.layers.items()}
-        self.states[number] = replace(self.states[number], name=prediction.name, files=files)
+        files = {name: os.path.basename(path) for name, path in maps.layers.items()}
+        self.states[number] = replace(self.states[number], name=maps.scene.name, files=files)
         self._change(number, "finished")
 
     def fail(self, number: int, error: Exception) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..maps import ClassAreas
 from ..taxonomy import RGB, Taxonomy
-from .census import Census
 
 
 @dataclass(frozen=True)
@@ -66,22 +66,22 @@ def tree_order(taxonomy: Taxonomy, level: int) -> dict[int, int | None]:
     return order
 
 
-def legend(taxonomy: Taxonomy, census: Census, level: int) -> list[LegendEntry]:
+def legend(taxonomy: Taxonomy, areas: ClassAreas, level: int) -> list[LegendEntry]:
     """Entries of the classes that occur at a level, grouped under their parents.
 
     A group has its parent's name as heading, unless it is one class of the same name.
 
     Args:
         taxonomy: The class tree.
-        census: Areas that include the level.
+        areas: Areas that include the level.
         level: 1..N.
     """
-    areas = census.class_area_m2(level)
-    total = sum(areas.values())
+    measured = areas.class_area_m2(level)
+    total = sum(measured.values())
     names, colors = taxonomy.class_names(level), taxonomy.colors(level)
     groups: dict[int | None, list[int]] = {}
     for index, parent in tree_order(taxonomy, level).items():
-        if index in areas:
+        if index in measured:
             groups.setdefault(parent, []).append(index)
     entries = []
     for parent, members in groups.items():
@@ -89,7 +89,7 @@ def legend(taxonomy: Taxonomy, census: Census, level: int) -> list[LegendEntry]:
         if [names[index] for index in members] == [heading]:
             heading = None
         for index in members:
-            share = areas[index] / total
+            share = measured[index] / total
             entries.append(
                 LegendEntry(
                     names[index],
@@ -102,35 +102,35 @@ def legend(taxonomy: Taxonomy, census: Census, level: int) -> list[LegendEntry]:
     return entries
 
 
-def area_rows(taxonomy: Taxonomy, census: Census) -> list[AreaRow]:
+def area_rows(taxonomy: Taxonomy, areas: ClassAreas) -> list[AreaRow]:
     """All classes that occur, as a tree over the levels counted; the rows of each level add up to its total.
 
     A class that its level below only repeats (the one child, of the same name) shares its row with it.
     """
-    return [row for root in _children(census, ()) for row in _subtree(taxonomy, census, (root,), 0)]
+    return [row for root in _children(areas, ()) for row in _subtree(taxonomy, areas, (root,), 0)]
 
 
-def _subtree(taxonomy: Taxonomy, census: Census, prefix: tuple[int, ...], depth: int) -> list[AreaRow]:
-    names = [taxonomy.class_names(level)[index] for level, index in zip(census.levels, prefix, strict=False)]
+def _subtree(taxonomy: Taxonomy, areas: ClassAreas, prefix: tuple[int, ...], depth: int) -> list[AreaRow]:
+    names = [taxonomy.class_names(level)[index] for level, index in zip(areas.levels, prefix, strict=False)]
     first = len(prefix)
-    below = _children(census, prefix)
-    while len(below) == 1 and taxonomy.class_names(census.levels[len(prefix)])[below[0]] == names[-1]:
+    below = _children(areas, prefix)
+    while len(below) == 1 and taxonomy.class_names(areas.levels[len(prefix)])[below[0]] == names[-1]:
         prefix = (*prefix, below[0])
-        below = _children(census, prefix)
-    levels = census.levels[first - 1 : len(prefix)]
+        below = _children(areas, prefix)
+    levels = areas.levels[first - 1 : len(prefix)]
     color = taxonomy.colors(levels[-1])[prefix[-1]]
-    rows = [AreaRow(names[-1], levels, depth, color, census.prefix_area_m2(prefix))]
+    rows = [AreaRow(names[-1], levels, depth, color, areas.prefix_area_m2(prefix))]
     for child in below:
-        rows += _subtree(taxonomy, census, (*prefix, child), depth + 1)
+        rows += _subtree(taxonomy, areas, (*prefix, child), depth + 1)
     return rows
 
 
-def _children(census: Census, prefix: tuple[int, ...]) -> list[int]:
+def _children(areas: ClassAreas, prefix: tuple[int, ...]) -> list[int]:
     """Class indices that occur right below a chain of classes."""
-    if len(prefix) == len(census.levels):
+    if len(prefix) == len(areas.levels):
         return []
-    same = (census.chains[:, : len(prefix)] == np.array(prefix, dtype=np.int64)).all(axis=1)
-    below = census.chains[same, len(prefix)]
+    same = (areas.chains[:, : len(prefix)] == np.array(prefix, dtype=np.int64)).all(axis=1)
+    below = areas.chains[same, len(prefix)]
     present: list[int] = np.unique(below[below >= 0]).tolist()
     return present
 

@@ -8,29 +8,31 @@ from typing import Any
 import pystac
 
 from ..errors import OutputError, RasterError
+from ..maps import SceneMaps
 from ..maps.styles.stac import href_of, joint_bbox
-from .scenes import PredictedScene
 
 COLLECTION_FILE = "collection.json"
 _JSON = "application/json"
 _OWN_LINKS = ("collection", "parent", "root")
 
 
-def collect_items(folder: Path, scenes: Sequence[PredictedScene]) -> dict[Path, str]:
+def collect_items(folder: Path, scenes: Sequence[SceneMaps]) -> dict[Path, str]:
     """Describe the scenes of a folder as a collection, and link their items to it.
 
     Args:
         folder: Where the items lie.
-        scenes: Their scenes, at least one.
+        scenes: Their scenes.
 
     Returns:
-        File -> new content: the items that change, then ``collection.json``.
+        File -> new content: the items that change, then ``collection.json``; nothing without scenes.
 
     Raises:
         RasterError: An item is no STAC item with a place and a time.
         OutputError: A scene is named as the collection.
     """
     path = folder / COLLECTION_FILE
+    if not scenes:
+        return {}
     if any(scene.name == path.stem for scene in scenes):
         raise OutputError(
             f"Expected no scene of the name '{path.stem}' in a folder that gets a STAC collection, but got "

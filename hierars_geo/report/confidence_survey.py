@@ -1,16 +1,13 @@
 """How sure the model is of which class: confidences counted per class, in one pass and bounded memory."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..maps.classmap import open_class_map
+from ..maps import CONFIDENCE_NODATA, SceneMaps, Thumbnail
 from ..types import IGNORE_INDEX
-from .scenes import PredictedScene
 from .survey import MISSING, ValueSurvey, checked_values
-from .thumbnail import Thumbnail, blocks
 
 PER_CENT = 100
 #: Below this the classes that were not chosen are together likelier than the one that was.
@@ -40,32 +37,46 @@ class ConfidenceSurvey:
         return float(self.by_class[index, :value].sum()) / count if count else float("nan")
 
 
-def survey_confidence(scene: PredictedScene, level: int) -> ConfidenceSurvey:
-    """Reduce the confidence of a level and count it per class.
+def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
+    """Reduce the confidences of a scene and count them per class, in one pass.
 
     Args:
         scene: The maps.
-        level: One that has a confidence raster.
+
+    Returns:
+        By level, coarsest first.
 
     Raises:
         RasterError: A confidence is out of range, or a file is damaged.
         TaxonomyError: The map holds a value that is no class of its level.
     """
-    classes = scene.taxonomy.num_classes[level - 1]
-    by_class = np.zeros((classes + 1, PER_CENT + 1), dtype=np.int64)  # the last row: no class
-    reduced = Thumbnail(scene.grid.shape, MISSING)
-    with ExitStack() as stack:
-        maps = stack.enter_context(open_class_map(scene.maps[level]))
-        confidence = stack.enter_context(open_class_map(scene.confidence[level]))
-        for window in blocks(scene.grid):
-            values = checked_values(confidence, window, PER_CENT)
-            reduced.add(window, values)
-            index = scene.taxonomy.value_to_index(maps.read(window), level, maps.path)
-            known = values != MISSING
-            row = np.where(index == IGNORE_INDEX, classes, index)[known]
-            code = row * (PER_CENT + 1) + values[known]
-            by_class += np.bincount(code, minlength=by_class.size).reshape(by_class.shape)
-    return ConfidenceSurvey(ValueSurvey(reduced.values, by_class.sum(axis=0)), by_class[:-1])
+    levels = [level for level in scene.confidence if level in scene.levels]
+    if not levels:
+        return {}
+    sizes = {level: scene.taxonomy.num_classes[level - 1] for level in levels}
+    # the last row: no class
+    counts = {level: np.zeros((sizes[level] + 1, PER_CENT + 1), dtype=np.int64) for level in levels}
+    reduced = {level: Thumbnail(scene.grid.shape, MISSING) for level in levels}
+    with scene.open() as maps:
+        by_path = {
+            level: np.where(
+                maps.chains[:, level - 1] == IGNORE_INDEX, sizes[level], maps.chains[:, level - 1]
+            )
+            for level in levels
+        }
+        for window, path, confidence in maps.strips():
+            for level in levels:
+                stored = confidence[level].astype(np.int16)
+                stored[stored == CONFIDENCE_NODATA] = MISSING
+                values = checked_values(stored, PER_CENT, str(scene.confidence[level]))
+                reduced[level].add(window, values)
+                known = values != MISSING
+                code = by_path[level][path][known] * (PER_CENT + 1) + values[known]
+                counts[level] += np.bincount(code, minlength=counts[level].size).reshape(counts[level].shape)
+    return {
+        level: ConfidenceSurvey(ValueSurvey(reduced[level].values, by_class.sum(axis=0)), by_class[:-1])
+        for level, by_class in counts.items()
+    }
 
 
 __all__ = ("PER_CENT", "UNSURE_BELOW", "ConfidenceSurvey", "survey_confidence")

@@ -10,43 +10,50 @@ import pyogrio
 from pyogrio.errors import DataSourceError
 from pyproj import CRS
 
+from ..errors import DataError
+from ..maps import Maps, MapSource, SceneMaps
 from ..maps.styles.maplibre import maplibre_style
 from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
 from ..maps.styles.qml import confidence_qml, raster_qml, vector_qml
 from ..maps.styles.sld import raster_sld
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..taxonomy import Taxonomy
 from .collection import COLLECTION_FILE, collect_items
-from .scenes import PredictedScene, find_scenes
 
-#: Further rasters of a scene that come with a style: suffix of the file -> name in the layer tree.
-_ADAPTIVE = {"depth": "Adaptive depth", "adaptive": "Adaptive classes"}
 _STYLE_QUERY = "SELECT styleQML FROM layer_styles WHERE f_table_name = ? AND useAsDefault"
 
 
-def write_gis_files(pred_dir: Path, overwrite: bool = False) -> tuple[Path, ...]:
+def write_gis_files(
+    source: MapSource, overwrite: bool = False, taxonomy: Taxonomy | str | Path | None = None
+) -> tuple[Path, ...]:
     """Write what GIS programs, map servers, web maps and catalogs want beside the maps of a folder.
 
     ``SCENE.qgz`` (``maps.qgz`` for several scenes): a QGIS project with the levels of every scene, their
     confidences, the depth map and the polygons of GeoPackages in the folder, grouped; paths are relative, so
     the folder can be moved. ``SCENE_L1.sld`` ...: styles for map servers. ``SCENE.style.json``: a MapLibre
     style of ``SCENE_L1.geojson`` ... as vectorize writes them. ``collection.json``: a STAC collection of the
-    scenes; their items get the links to it.
+    scenes that have an item; their items get the links to it.
 
     Args:
-        pred_dir: Output folder of a prediction.
+        source: Maps of one folder: what predict wrote, or class rasters.
         overwrite: Replace files that exist.
+        taxonomy: The class tree; default what comes with the maps.
 
     Returns:
         The files, in the order above.
 
     Raises:
+        DataError: The maps lie in several folders.
         HieraRSError: The folder holds no maps, or a file exists or cannot be written.
     """
-    folder = Path(pred_dir)
-    scenes = find_scenes(folder)
+    scenes = Maps.open(source, taxonomy).scenes
+    folder = scenes[0].folder
+    if any(scene.folder.resolve() != folder.resolve() for scene in scenes):
+        raise DataError("Expected maps of one folder, but got several. Write the files of each by itself.")
     contents = dict(_contents(folder, scenes))
-    items = {path: text.encode("utf-8") for path, text in collect_items(folder, scenes).items()}
-    written = (*contents, folder / COLLECTION_FILE)
+    described = [scene for scene in scenes if scene.item is not None]
+    items = {path: text.encode("utf-8") for path, text in collect_items(folder, described).items()}
+    written = (*contents, *([folder / COLLECTION_FILE] if described else []))
     refuse_existing(written, overwrite)
     check_writable_folder(folder)
     for path, content in (contents | items).items():
@@ -55,12 +62,12 @@ def write_gis_files(pred_dir: Path, overwrite: bool = False) -> tuple[Path, ...]
     return written
 
 
-def project_path(folder: Path, scenes: Sequence[PredictedScene]) -> Path:
+def project_path(folder: Path, scenes: Sequence[SceneMaps]) -> Path:
     """Name the QGIS project of a folder."""
     return folder / f"{scenes[0].name if len(scenes) == 1 else 'maps'}.qgz"
 
 
-def _contents(folder: Path, scenes: Sequence[PredictedScene]) -> Iterator[tuple[Path, bytes]]:
+def _contents(folder: Path, scenes: Sequence[SceneMaps]) -> Iterator[tuple[Path, bytes]]:
     yield project_path(folder, scenes), build_project(folder, scenes)
     for scene in scenes:
         for level in scene.levels:
@@ -71,7 +78,7 @@ def _contents(folder: Path, scenes: Sequence[PredictedScene]) -> Iterator[tuple[
         yield folder / f"{scene.name}.style.json", text.encode("utf-8")
 
 
-def build_project(folder: Path, scenes: Sequence[PredictedScene]) -> bytes:
+def build_project(folder: Path, scenes: Sequence[SceneMaps]) -> bytes:
     """Lay the maps of a folder out as a QGIS project.
 
     Of several scenes each has a group; levels of one kind exclude each other, the finest is shown.
@@ -88,7 +95,7 @@ def build_project(folder: Path, scenes: Sequence[PredictedScene]) -> bytes:
     return qgis_project(folder.resolve().name, groups, first.crs, first.bounds)
 
 
-def _scene_groups(scene: PredictedScene) -> tuple[ProjectGroup, ...]:
+def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
     names = scene.taxonomy.level_names
 
     def layer(name: str, path: Path, style: str, visible: bool = False) -> ProjectLayer:
@@ -96,17 +103,14 @@ def _scene_groups(scene: PredictedScene) -> tuple[ProjectGroup, ...]:
 
     classes = tuple(
         layer(_level_name(names[n - 1], n), path, raster_qml(scene.taxonomy, n), n == scene.finest)
-        for n, path in scene.maps.items()
+        for n, path in scene.classes.items()
     )
     sure = tuple(
         layer(f"Confidence {_level_name(names[n - 1], n)}", path, confidence_qml(), n == scene.finest)
         for n, path in scene.confidence.items()
     )
-    folder = scene.maps[scene.finest].parent
-    for suffix, name in _ADAPTIVE.items():
-        path = folder / f"{scene.name}_{suffix}.tif"
-        qml = path.with_suffix(".qml")
-        if path.is_file() and qml.is_file():
+    for path, name in ((scene.depth, "Adaptive depth"), (scene.adaptive, "Adaptive classes")):
+        if path is not None and (qml := path.with_suffix(".qml")).is_file():
             sure = (*sure, layer(name, path, qml.read_text(encoding="utf-8")))
     groups = (
         ProjectGroup("Classes", classes, exclusive=True),
@@ -115,7 +119,7 @@ def _scene_groups(scene: PredictedScene) -> tuple[ProjectGroup, ...]:
     return tuple(group for group in groups if group.layers)
 
 
-def _polygon_group(path: Path, scene: PredictedScene) -> ProjectGroup:
+def _polygon_group(path: Path, scene: SceneMaps) -> ProjectGroup:
     """Layers ``L1`` ... of a GeoPackage, hidden until asked for, in the styles that it carries.
 
     A file that is no readable GeoPackage has none.
@@ -132,7 +136,7 @@ def _polygon_group(path: Path, scene: PredictedScene) -> ProjectGroup:
     )
 
 
-def _layer_styles(path: Path, scene: PredictedScene) -> dict[int, str]:
+def _layer_styles(path: Path, scene: SceneMaps) -> dict[int, str]:
     """Level -> QML of the level's layer; from the file where it holds a style."""
     try:
         names = set(pyogrio.list_layers(path)[:, 0])  # type: ignore[no-untyped-call]

@@ -7,13 +7,13 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import __version__
+from ..maps import MAX_SIDE_PX
 from ..taxonomy import RGB
 from .accuracy_section import MEASURES, AccuracySection
 from .estimates_section import EstimatesSection
 from .formats import area_decimals, hectares, per_cent, square_kilometres
 from .png import data_uri
 from .scene_section import SceneSection
-from .thumbnail import MAX_SIDE_PX
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
+from ..maps import ClassAreas
 from ..taxonomy import RGB, Taxonomy
 from ..types import IGNORE_INDEX
-from .census import Census
 from .class_order import LegendEntry, legend
 from .formats import per_cent
 from .png import index_png, rgb_png
@@ -74,7 +74,7 @@ def class_panel(
     title: str,
     index: NDArray[np.int64],
     taxonomy: Taxonomy,
-    census: Census,
+    areas: ClassAreas,
     level: int,
     gap: str = _NO_DATA,
 ) -> Panel:
@@ -84,12 +84,12 @@ def class_panel(
         title: What it shows.
         index: (h, w) class indices, ``IGNORE_INDEX`` where there is no class.
         taxonomy: The class tree.
-        census: Areas that include the level.
+        areas: Areas that include the level.
         level: 1..N.
         gap: What a pixel without a class is.
     """
     colors = dict(enumerate(taxonomy.colors(level)))
-    entries = tuple(legend(taxonomy, census, level))
+    entries = tuple(legend(taxonomy, areas, level))
     largest = sorted(entries, key=lambda entry: entry.share, reverse=True)[:3]
     summary = ", ".join(f"{entry.name} {per_cent(entry.share)}" for entry in largest)
     alt = f"{title}: mostly {summary}"

@@ -1,22 +1,18 @@
 """Reference labels on the grid of a prediction, and how deep in the tree the two agree."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..maps.classmap import open_class_map
-from ..maps.label_map import open_label_map
+from ..accuracy import ReferenceLabels
+from ..grid import PixelAreas
+from ..maps import AreaCounter, ClassAreas, SceneMaps, Thumbnail, blocks
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from ..vector.ground import row_pixel_areas_m2
-from .census import Census, CensusTaker
-from .scenes import PredictedScene
 from .survey import MISSING
-from .thumbnail import Thumbnail, blocks
 
 
 @dataclass(frozen=True)
@@ -24,14 +20,14 @@ class ReferenceSurvey:
     """What the page needs of the reference labels of a scene.
 
     Attributes:
-        census: Areas of the reference classes at the levels of the prediction.
+        areas: Areas of the reference classes at the levels of the prediction.
         maps: Level -> reduced map of class indices, ``IGNORE_INDEX`` where there is none.
         depth: (h, w) int64, reduced map of the number of levels that agree, coarsest first (0: wrong at
             the first level; K: right at all); ``MISSING`` where either map has no class.
         depth_area_m2: (K + 1,) area of every depth.
     """
 
-    census: Census
+    areas: ClassAreas
     maps: Mapping[int, NDArray[np.int64]]
     depth: NDArray[np.int64]
     depth_area_m2: NDArray[np.float64]
@@ -77,7 +73,7 @@ class AgreementDepth:
         return depth
 
 
-def survey_reference(scene: PredictedScene, labels: Path) -> ReferenceSurvey | None:
+def survey_reference(scene: SceneMaps, labels: Path) -> ReferenceSurvey | None:
     """Compare the maps of a scene with reference labels, in one pass and bounded memory.
 
     Args:
@@ -92,50 +88,32 @@ def survey_reference(scene: PredictedScene, labels: Path) -> ReferenceSurvey | N
         RasterError: A file cannot be read.
     """
     taxonomy, grid = scene.taxonomy, scene.grid
-    row_areas = row_pixel_areas_m2(grid)
-    sizes = tuple(taxonomy.num_classes[level - 1] for level in scene.levels)
-    taker = CensusTaker(scene.levels, sizes, row_areas)
+    leaves, depths = taxonomy.num_classes[-1], len(scene.levels)
+    areas = PixelAreas(grid)
+    by_leaf, by_depth = AreaCounter(areas, leaves + 1), AreaCounter(areas, depths + 2)
     agreement = AgreementDepth(taxonomy, scene.levels)
-    leaf_map = Thumbnail(grid.shape, IGNORE_INDEX)
-    depth_map = Thumbnail(grid.shape, MISSING)
-    depth_area = np.zeros(len(scene.levels) + 1)
-    with ExitStack() as stack:
-        label_map = stack.enter_context(open_label_map(labels, grid, taxonomy.nodata_value))
-        maps = [stack.enter_context(open_class_map(path)) for path in scene.maps.values()]
+    leaf_map, depth_map = Thumbnail(grid.shape, IGNORE_INDEX), Thumbnail(grid.shape, MISSING)
+    with ReferenceLabels(labels, taxonomy).open(grid) as read, scene.open() as maps:
+        chains = maps.chains
         for window in blocks(grid):
-            leaf = _leaf_index(label_map.read(window), label_map.nodata, taxonomy, labels)
+            leaf = read(window)
             if (leaf == IGNORE_INDEX).all():
                 continue
-            predicted = [
-                taxonomy.value_to_index(each.read(window), level, each.path)
-                for level, each in zip(scene.levels, maps, strict=True)
-            ]
-            depth = agreement(leaf, predicted)
-            taker.add(window, [taxonomy.lift(leaf, level) for level in scene.levels])
-            depth_area += _area_by_depth(depth, row_areas[window.row : window.row_stop], len(depth_area))
+            path = maps.read(window)
+            depth = agreement(leaf, [chains[path, level - 1] for level in scene.levels])
+            by_leaf.add(window, np.where(leaf == IGNORE_INDEX, leaves, leaf))
+            by_depth.add(window, depth - MISSING)
             leaf_map.add(window, leaf)
             depth_map.add(window, depth)
-    census = taker.result()
-    if not census.pixels.size:
+    if not by_leaf.pixels.any():
         return None
-    lifted = {level: taxonomy.lift(leaf_map.values, level) for level in scene.levels}
-    return ReferenceSurvey(census, lifted, depth_map.values, depth_area)
-
-
-def _leaf_index(
-    values: NDArray[np.integer], nodata: int, taxonomy: Taxonomy, path: Path
-) -> NDArray[np.int64]:
-    """Leaf indices of label values; the file's own nodata is no label, whatever the class tree's is."""
-    whole = np.where(values == nodata, taxonomy.nodata_value, values.astype(np.int64))
-    return taxonomy.value_to_index(whole, origin=str(path))
-
-
-def _area_by_depth(
-    depth: NDArray[np.int64], row_area_m2: NDArray[np.float64], count: int
-) -> NDArray[np.float64]:
-    known = depth != MISSING
-    weights = np.broadcast_to(row_area_m2[:, None], depth.shape)[known]
-    return np.bincount(depth[known], weights=weights, minlength=count).astype(np.float64)
+    lifted = np.stack([np.append(taxonomy.lift_table(level), IGNORE_INDEX) for level in scene.levels], axis=1)
+    return ReferenceSurvey(
+        ClassAreas.of(scene.levels, lifted, by_leaf.pixels, by_leaf.area_m2),
+        {level: taxonomy.lift(leaf_map.values, level) for level in scene.levels},
+        depth_map.values,
+        by_depth.area_m2[1:],
+    )
 
 
 __all__ = ("AgreementDepth", "ReferenceSurvey", "survey_reference")

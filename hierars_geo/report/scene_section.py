@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..grid import GroundFrame, ground_frame
+from ..maps import SceneMaps, thumbnail_shape
 from ..types import IGNORE_INDEX
-from ..vector.ground import GroundFrame, ground_frame
 from .class_order import AreaRow, area_rows
 from .confidence_survey import ConfidenceSurvey, survey_confidence
 from .doubt import DoubtSection, build_doubt_section
@@ -14,9 +15,7 @@ from .panels import Panel, agreement_panel, class_panel, confidence_panel, depth
 from .provenance import flatten_provenance
 from .reference import ReferenceSurvey, survey_reference
 from .scalebar import ScaleBar, fit_scale_bar
-from .scenes import PredictedScene
 from .survey import MapSurvey, read_palette, survey_maps, survey_values
-from .thumbnail import thumbnail_shape
 from .truecolor import read_true_color
 
 _TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
@@ -91,7 +90,7 @@ class SceneSection:
         return max(len(row.panels) for row in self.rows)
 
 
-def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path | None) -> SceneSection:
+def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | None) -> SceneSection:
     """Read a scene's rasters and prepare its section.
 
     Args:
@@ -106,7 +105,7 @@ def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path 
     ground = ground_frame(scene.grid)
     reference = survey_reference(scene, labels) if labels is not None else None
     picture = _image(scene, survey, image)
-    sure = {level: survey_confidence(scene, level) for level in scene.confidence}
+    sure = survey_confidence(scene)
     names = tuple(scene.taxonomy.level_names[level - 1] for level in scene.levels)
     return SceneSection(
         name=scene.name,
@@ -116,8 +115,8 @@ def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path 
         rows=tuple(row for row in _rows(scene, survey, sure, reference, picture, names) if row.panels),
         levels=scene.levels,
         level_names=names,
-        area_rows=tuple(area_rows(scene.taxonomy, survey.census)),
-        area_m2=survey.census.mapped_area_m2,
+        area_rows=tuple(area_rows(scene.taxonomy, survey.areas)),
+        area_m2=survey.areas.mapped_area_m2,
         doubt=build_doubt_section(sure, scene.taxonomy),
         provenance=tuple(flatten_provenance(scene.properties)),
         has_image=picture is not None,
@@ -125,7 +124,7 @@ def build_scene_section(scene: PredictedScene, image: Path | None, labels: Path 
     )
 
 
-def _image(scene: PredictedScene, survey: MapSurvey, image: Path | None) -> Panel | None:
+def _image(scene: SceneMaps, survey: MapSurvey, image: Path | None) -> Panel | None:
     if image is None:
         return None
     mapped = survey.maps[scene.levels[0]] != IGNORE_INDEX
@@ -134,7 +133,7 @@ def _image(scene: PredictedScene, survey: MapSurvey, image: Path | None) -> Pane
 
 
 def _rows(
-    scene: PredictedScene,
+    scene: SceneMaps,
     survey: MapSurvey,
     sure: Mapping[int, ConfidenceSurvey],
     reference: ReferenceSurvey | None,
@@ -146,13 +145,13 @@ def _rows(
     if reference is not None:
         overview.append(agreement_panel(reference, names))
     if scene.depth is not None:
-        depth = survey_values(scene.depth, tree.num_levels)
+        depth = survey_values(scene.depth, tree.num_levels, scene)
         overview.append(depth_panel(depth, tree.level_names, read_palette(scene.depth)))
     yield PanelRow("Overview", tuple(overview))
     yield PanelRow(
         "Predicted classes",
         tuple(
-            class_panel(_level_title(scene, level), survey.maps[level], tree, survey.census, level)
+            class_panel(_level_title(scene, level), survey.maps[level], tree, survey.areas, level)
             for level in scene.levels
         ),
     )
@@ -164,7 +163,7 @@ def _rows(
                     f"Reference, {_level_title(scene, level)}",
                     reference.maps[level],
                     tree,
-                    reference.census,
+                    reference.areas,
                     level,
                     gap="No label",
                 )
@@ -180,20 +179,20 @@ def _rows(
     )
 
 
-def _level_title(scene: PredictedScene, level: int) -> str:
+def _level_title(scene: SceneMaps, level: int) -> str:
     """``L2``, or ``L2 (crop groups)`` where the class tree has its own name for the level."""
     name = scene.taxonomy.level_names[level - 1]
     return name if name == f"L{level}" else f"L{level} ({name})"
 
 
-def _frame(scene: PredictedScene, ground: GroundFrame) -> MapFrame:
+def _frame(scene: SceneMaps, ground: GroundFrame) -> MapFrame:
     width_m, height_m = ground.col_m * scene.grid.width, ground.row_m * scene.grid.height
     aspect = width_m / height_m
     max_width = max(120, round(min(_MAX_WIDTH_PX, _MAX_HEIGHT_PX * aspect)))
     return MapFrame(aspect, max_width, fit_scale_bar(width_m), ground.north_deg)
 
 
-def _facts(scene: PredictedScene, survey: MapSurvey, ground: GroundFrame) -> tuple[tuple[str, str], ...]:
+def _facts(scene: SceneMaps, survey: MapSurvey, ground: GroundFrame) -> tuple[tuple[str, str], ...]:
     grid = scene.grid
     authority = grid.crs.to_authority()
     crs = f"{':'.join(authority)} ({grid.crs.name})" if authority else grid.crs.name
@@ -211,31 +210,31 @@ def _facts(scene: PredictedScene, survey: MapSurvey, ground: GroundFrame) -> tup
         ),
         (
             "Mapped",
-            f"{square_kilometres(survey.census.mapped_area_m2)}, "
-            f"{per_cent(survey.census.mapped_share)} of the pixels",
+            f"{square_kilometres(survey.areas.mapped_area_m2)}, "
+            f"{per_cent(survey.areas.mapped_share)} of the pixels",
         ),
         ("Class tree", _tree_text(scene)),
     )
 
 
-def _tree_text(scene: PredictedScene) -> str:
+def _tree_text(scene: SceneMaps) -> str:
     tree = scene.taxonomy
     sizes = " / ".join(str(tree.num_classes[level - 1]) for level in scene.levels)
     plural = "levels" if len(scene.levels) > 1 else "level"
     return f"{tree.title or tree.name}: {len(scene.levels)} {plural}, {sizes} classes"
 
 
-def summarise(scene: PredictedScene, survey: MapSurvey) -> str:
+def summarise(scene: SceneMaps, survey: MapSurvey) -> str:
     """Say in one sentence what covers the scene: the largest classes of its coarsest level."""
     level = scene.levels[0]
-    areas = survey.census.class_area_m2(level)
-    total = sum(areas.values())
+    measured = survey.areas.class_area_m2(level)
+    total = sum(measured.values())
     if not total:
         return "No pixel of this scene has a class."
     names = scene.taxonomy.class_names(level)
-    largest = sorted(areas, key=lambda index: areas[index], reverse=True)[:_SUMMARISED]
-    parts = [f"{names[index]} {per_cent(areas[index] / total)}" for index in largest]
-    rest = sum(area for index, area in areas.items() if index not in largest)
+    largest = sorted(measured, key=lambda index: measured[index], reverse=True)[:_SUMMARISED]
+    parts = [f"{names[index]} {per_cent(measured[index] / total)}" for index in largest]
+    rest = sum(area for index, area in measured.items() if index not in largest)
     if rest:
         parts.append(f"other classes {per_cent(rest / total)}")
     return f"{square_kilometres(total)} mapped: {', '.join(parts)}."

@@ -1,7 +1,6 @@
-"""Go over the maps of a scene once, and over their confidences: areas, reduced maps, histograms."""
+"""Go over the maps of a scene once, and over other rasters beside them: areas, reduced maps, histograms."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +10,9 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
-from ..grid import Window
-from ..maps.classmap import ClassMapReader, open_class_map
+from ..grid import PixelAreas, same_grid
+from ..maps import AreaCounter, ClassAreas, SceneMaps, Thumbnail, blocks, open_class_map
 from ..taxonomy import RGB
-from ..types import IGNORE_INDEX
-from ..vector.ground import row_pixel_areas_m2
-from .census import Census, CensusTaker
-from .scenes import PredictedScene
-from .thumbnail import Thumbnail, blocks
 
 #: Marks a missing value in reduced maps that are no class maps.
 MISSING = -1
@@ -29,11 +23,11 @@ class MapSurvey:
     """What the page needs of the maps of a scene.
 
     Attributes:
-        census: Areas of all levels.
+        areas: Areas of all levels.
         maps: Level -> reduced map of class indices, ``IGNORE_INDEX`` where there is no class.
     """
 
-    census: Census
+    areas: ClassAreas
     maps: Mapping[int, NDArray[np.int64]]
 
 
@@ -61,87 +55,63 @@ class ValueSurvey:
         return float(self.histogram[:value].sum()) / count if count else float("nan")
 
 
-def survey_maps(scene: PredictedScene) -> MapSurvey:
+def survey_maps(scene: SceneMaps) -> MapSurvey:
     """Count the classes of all levels and reduce the maps, in one pass and bounded memory.
 
     Raises:
         TaxonomyError: A raster holds a value that is no class of its level.
-        RasterError: A file is damaged, the grid is not on the Earth, or the levels have data at
-            different pixels.
+        RasterError: A file is damaged, or the grid is not on the Earth.
+        DataError: Levels contradict each other.
     """
-    taker = CensusTaker(
-        scene.levels,
-        tuple(scene.taxonomy.num_classes[level - 1] for level in scene.levels),
-        row_pixel_areas_m2(scene.grid),
-    )
-    reduced = {level: Thumbnail(scene.grid.shape, IGNORE_INDEX) for level in scene.levels}
-    with ExitStack() as stack:
-        readers = [stack.enter_context(open_class_map(path)) for path in scene.maps.values()]
-        for window in blocks(scene.grid):
-            indices = [
-                scene.taxonomy.value_to_index(reader.read(window), level, reader.path)
-                for level, reader in zip(scene.levels, readers, strict=True)
-            ]
-            taker.add(window, indices)
-            for thumbnail, index in zip(reduced.values(), indices, strict=True):
-                thumbnail.add(window, index)
-    census = taker.result()
-    _check_common_gaps(census, scene)
-    return MapSurvey(census, {level: thumbnail.values for level, thumbnail in reduced.items()})
+    with scene.open() as maps:
+        counter = AreaCounter(PixelAreas(scene.grid), maps.decoder.nodata + 1)
+        reduced = Thumbnail(scene.grid.shape, maps.decoder.nodata)
+        for window, path, _ in maps.strips():
+            counter.add(window, path)
+            reduced.add(window, path)
+        chains = maps.chains
+    areas = ClassAreas.of(scene.levels, chains, counter.pixels, counter.area_m2)
+    return MapSurvey(areas, {level: chains[reduced.values, level - 1] for level in scene.levels})
 
 
-def _check_common_gaps(census: Census, scene: PredictedScene) -> None:
-    """Refuse levels that have data at different pixels: they were not predicted together.
-
-    Raises:
-        RasterError: There are such pixels.
-    """
-    gap = census.chains == IGNORE_INDEX
-    odd = int(census.pixels[gap.any(axis=1) & ~gap.all(axis=1)].sum())
-    if odd:
-        raise RasterError(
-            f"Expected every level of {scene.name} to have data at the same pixels, but {odd} pixels "
-            f"have a class at some levels only (in {scene.maps[scene.levels[0]].parent}). "
-            "Predict the scene again."
-        )
-
-
-def survey_values(path: Path, maximum: int) -> ValueSurvey:
+def survey_values(path: Path, maximum: int, scene: SceneMaps) -> ValueSurvey:
     """Reduce a raster of whole numbers 0..maximum and count its values.
 
     Args:
-        path: A byte raster with a declared nodata value.
+        path: A raster of whole numbers beside the maps.
         maximum: Largest value that means something.
+        scene: The maps.
 
     Raises:
-        RasterError: A value is out of range, or the file is damaged.
+        RasterError: A value is out of range, or the file is damaged or on another grid.
     """
     histogram = np.zeros(maximum + 1, dtype=np.int64)
     with open_class_map(path) as reader:
+        if not same_grid(reader.grid, scene.grid):
+            raise RasterError(
+                f"Expected {path} to have the CRS, size and pixels of the maps of {scene.name}, but it has "
+                "not. Predict the scene again, or move the file away."
+            )
         reduced = Thumbnail(reader.grid.shape, MISSING)
         for window in blocks(reader.grid):
-            values = checked_values(reader, window, maximum)
+            values = checked_values(reader.read(MISSING, window), maximum, str(path))
             histogram += np.bincount(values[values != MISSING], minlength=maximum + 1)
             reduced.add(window, values)
     return ValueSurvey(reduced.values, histogram)
 
 
-def checked_values(reader: ClassMapReader, window: Window, maximum: int) -> NDArray[np.int64]:
-    """Read whole numbers 0..maximum, ``MISSING`` where there is none.
+def checked_values(values: NDArray[np.integer], maximum: int, origin: str) -> NDArray[np.int64]:
+    """Return whole numbers 0..maximum or ``MISSING``.
 
     Raises:
-        RasterError: A value is out of range, or the file is damaged.
+        RasterError: A value is out of range.
     """
-    values = reader.read(window).astype(np.int64)
-    if reader.nodata is not None:
-        values[values == reader.nodata] = MISSING
-    known = values[values != MISSING]
-    if known.size and not 0 <= known.min() <= known.max() <= maximum:
+    low, high = int(values.min()), int(values.max())
+    if low < MISSING or high > maximum:
         raise RasterError(
-            f"Expected values 0..{maximum} or nodata, but got {known.min()}..{known.max()} "
-            f"(in {reader.path}). Predict again."
+            f"Expected values 0..{maximum} or nodata, but got {low}..{high} (in {origin}). Predict again."
         )
-    return values
+    return values.astype(np.int64)
 
 
 def read_palette(path: Path) -> dict[int, RGB] | None:

@@ -7,26 +7,29 @@ from typing import Any
 
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
-from ..maps.classmap import open_class_map
+from ..maps import Maps, MapSource, SceneMaps
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
+from ..taxonomy import Taxonomy
 from .accuracy_section import AccuracySection, build_accuracy_section
 from .estimates import read_estimates
 from .estimates_section import EstimatesSection, build_estimates_section
 from .figures import figure_paths, write_figures
 from .page import Page, render_page
 from .scene_section import SceneSection, build_scene_section
-from .scenes import PredictedScene, find_scenes
 from .scores import read_evaluation
 
 Metrics = Path | Mapping[str, Any]
 #: Estimates from points that are taken without being named where they lie beside the maps.
 ACCURACY_FILE = "accuracy.json"
+#: What a report is called where nobody names it.
+REPORT_FILE = "report.html"
 
 
 def write_report(
-    pred_dir: Path,
-    out: Path,
+    source: MapSource,
+    out: Path | None = None,
     image: Path | None = None,
     labels: Path | None = None,
     metrics: Metrics | None = None,
@@ -35,15 +38,16 @@ def write_report(
     figures: Path | None = None,
     title: str | None = None,
     overwrite: bool = False,
+    taxonomy: Taxonomy | str | Path | None = None,
 ) -> Path:
     """Write one HTML file that needs no other: maps, legends, areas, scores, provenance.
 
     Rasters are read block by block, so memory does not grow with their size.
 
     Args:
-        pred_dir: Output folder of a prediction: ``scene_L1.tif`` ..., ``scene.json``, and what else there is
-            (confidence, depth). Every scene gets a section.
-        out: File to write; its folder is made where it is missing.
+        source: Maps: a folder that predict wrote to, or class rasters. Every scene gets a section, with what
+            else there is of it (confidence, depth, item).
+        out: File to write; its folder is made where it is missing. Default ``report.html`` beside the maps.
         image: Image to show in true colour: a raster, or a folder with one raster per band; on any grid.
         labels: Reference labels with values of the finest level, on any grid; shown and compared.
         metrics: A metrics.json of ``hierars-geo evaluate``, or its content.
@@ -52,6 +56,7 @@ def write_report(
         figures: Folder for the maps as figures, each as PNG and as PDF; made where it is missing.
         title: Heading; default from the scenes' names.
         overwrite: Replace ``out`` if it exists.
+        taxonomy: The class tree; default what comes with the maps.
 
     Returns:
         The file written.
@@ -63,14 +68,15 @@ def write_report(
         TaxonomyError: A raster holds a value that is no class of its level.
         OutputError: ``out`` exists or cannot be written.
     """
-    pred_dir, out = Path(pred_dir), Path(out)
-    scenes = find_scenes(pred_dir)
-    refuse_existing(
-        [out], overwrite, [image, labels, accuracy, None if isinstance(metrics, Mapping) else metrics]
-    )
+    maps = Maps.open(source, taxonomy)
+    scenes = maps.scenes
+    folder = scenes[0].folder
+    out = folder / REPORT_FILE if out is None else Path(out)
+    inputs = [*maps.files, image, labels, accuracy, None if isinstance(metrics, Mapping) else metrics]
+    refuse_existing([out], overwrite, inputs)
     check_writable_folder(out.parent)
     scores = _accuracy(scenes, metrics, baselines)
-    estimates = _estimates(scenes, accuracy or pred_dir / ACCURACY_FILE, required=accuracy is not None)
+    estimates = _estimates(scenes, accuracy or folder / ACCURACY_FILE, required=accuracy is not None)
     for path in (image, labels):
         if path is not None and not Path(path).exists():
             raise MissingFileError(f"Expected {path} to be a raster, but it does not exist. Check the path.")
@@ -89,7 +95,7 @@ def write_report(
 
 
 def _accuracy(
-    scenes: Sequence[PredictedScene], metrics: Metrics | None, baselines: Sequence[tuple[str, Metrics]]
+    scenes: Sequence[SceneMaps], metrics: Metrics | None, baselines: Sequence[tuple[str, Metrics]]
 ) -> AccuracySection | None:
     if metrics is None:
         if baselines:
@@ -110,7 +116,7 @@ def _accuracy(
     return build_accuracy_section(own, named, taxonomy)
 
 
-def _estimates(scenes: Sequence[PredictedScene], path: Path, required: bool) -> EstimatesSection | None:
+def _estimates(scenes: Sequence[SceneMaps], path: Path, required: bool) -> EstimatesSection | None:
     if not required and not path.is_file():
         return None
     trees = {scene.name: scene.taxonomy for scene in scenes}
@@ -119,7 +125,7 @@ def _estimates(scenes: Sequence[PredictedScene], path: Path, required: bool) -> 
 
 
 def _check_touched(
-    scenes: Sequence[PredictedScene],
+    scenes: Sequence[SceneMaps],
     sections: Sequence[SceneSection],
     image: Path | None,
     labels: Path | None,
@@ -129,11 +135,11 @@ def _check_touched(
         with Scene.open(image) as reader:
             raise _elsewhere("an image", image, reader.grid, scenes[0])
     if labels is not None and not any(section.has_reference for section in sections):
-        with open_class_map(labels) as reader:
-            raise _elsewhere("labels", labels, reader.grid, scenes[0])
+        with open_dataset(str(labels)) as dataset:
+            raise _elsewhere("labels", labels, dataset_grid(dataset, str(labels)), scenes[0])
 
 
-def _elsewhere(what: str, path: Path, found: GeoGrid, scene: PredictedScene) -> DataError:
+def _elsewhere(what: str, path: Path, found: GeoGrid, scene: SceneMaps) -> DataError:
     return DataError(
         f"Expected {what} with data where {scene.name} lies ({_place(scene.grid)}), but got none there "
         f"(in {path}, {_place(found)}). Give the file of the predicted place."
@@ -145,10 +151,10 @@ def _place(grid: GeoGrid) -> str:
     return f"bounds {edges} in {grid.crs.name}"
 
 
-def _default_title(scenes: Sequence[PredictedScene]) -> str:
+def _default_title(scenes: Sequence[SceneMaps]) -> str:
     if len(scenes) == 1:
         return f"Class maps of {scenes[0].name}"
     return f"Class maps of {len(scenes)} scenes"
 
 
-__all__ = ("ACCURACY_FILE", "Metrics", "write_report")
+__all__ = ("ACCURACY_FILE", "REPORT_FILE", "Metrics", "write_report")

@@ -96,7 +96,7 @@ class Regions:
         self._polygons = polygons
         self._tree = shapely.STRtree(polygons)
 
-    def masks(self, grid: GeoGrid, window: Window) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    def masks(self, grid: GeoGrid, window: Window) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Draw the regions that touch a window.
 
         Args:
@@ -104,7 +104,7 @@ class Regions:
             window: Window of it.
 
         Yields:
-            Number of a region and its pixels, (h, w): those whose centre lies in one of its polygons.
+            Name of a region and its pixels, (h, w): those whose centre lies in one of its polygons.
         """
         part = grid.crop(window)
         near = self._tree.query(shapely.box(*part.bounds))
@@ -112,7 +112,7 @@ class Regions:
             shapes = self._polygons[near[self._numbers[near] == number]].tolist()
             inside = pixels_inside(shapes, part)
             if inside.any():
-                yield int(number), inside
+                yield self.names[number], inside
 
 
 class SceneRegion(Scene):

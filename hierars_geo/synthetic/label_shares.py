@@ -73,7 +73,7 @@ def write_label_shares(
     with open_class_map(labels) as source:
         if source.nodata is None:
             raise DataError(f"Expected labels that declare nodata, but got none (in {source.path}).")
-        values, nodata = source.read(), source.nodata
+        values, nodata = source.read(source.nodata), source.nodata
         block_px = round(block_m / source.grid.res[0])
     if block_px < 1:
         raise OptionError(f"Expected block_m to be at least a pixel, but got {block_m:g}.")

@@ -116,6 +116,31 @@ class ValueMap:
         """
         return self._to_value.take(index)
 
+    def tabulate(
+        self, numbers: NDArray[np.integer], ignored: int, unknown: int
+    ) -> NDArray[np.unsignedinteger]:
+        """Lay any numbers of the classes out by raster value.
+
+        Args:
+            numbers: (C,) whole numbers >= 0, one per class index.
+            ignored: Number of values without a class.
+            unknown: Number of values that are neither.
+
+        Returns:
+            (65536,) of the smallest unsigned type that holds ``unknown`` and all others.
+        """
+        dtype = np.min_scalar_type(max(int(numbers.max()), ignored, unknown))
+        table = np.full(MAX_VALUE + 1, unknown, dtype=dtype)
+        known = self._to_index != _UNKNOWN
+        # IGNORE_INDEX counts from the end of one longer than the classes
+        by_index = np.append(numbers, np.full(-IGNORE_INDEX, ignored))
+        table[known] = by_index[self._to_index[known]]
+        return table
+
+    def holds(self, value: float | None) -> int | None:
+        """Index of the class that a raster value stands for, None where it stands for none."""
+        return self._values.index(int(value)) if value in self._values else None
+
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
         found = np.unique(values).tolist()
         return TaxonomyError(

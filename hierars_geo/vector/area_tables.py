@@ -11,13 +11,12 @@ from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..maps import Maps, MapSource
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
 from .geopackage import forget_times
-from .map_files import find_map_files, find_taxonomy
-from .path_map import open_path_map
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
 _SUFFIXES = (".csv", ".gpkg", ".parquet")
@@ -42,7 +41,7 @@ class AreaTables:
 
 
 def class_areas(
-    source: str | Path,
+    source: MapSource,
     polygons: str | Path,
     out: str | Path,
     taxonomy: Taxonomy | str | Path | None = None,
@@ -55,7 +54,7 @@ def class_areas(
     """Measure the classes of a scene's maps inside polygons and write the tables.
 
     Args:
-        source: Folder of one scene that predict wrote to, or a class raster.
+        source: Maps of one scene: a folder that predict wrote to, or a class raster.
         polygons: Layer of administrative units, fields, ...; any CRS.
         out: ``.csv`` for the rows per class; ``.gpkg`` for layers ``polygons`` and ``classes``; ``.parquet``
             (GeoParquet 1.1) for the rows per polygon.
@@ -76,9 +75,9 @@ def class_areas(
     target = Path(out)
     if target.suffix.lower() not in _SUFFIXES:
         raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
-    files = find_map_files(source)
-    tree = find_taxonomy(files, taxonomy)
-    with open_path_map(files, tree) as maps:
+    scene = Maps.open(source, taxonomy).scene
+    tree = scene.taxonomy
+    with scene.open() as maps:
         finest = maps.decoder.paths.shape[1]
         chosen = tuple(range(1, finest + 1)) if levels is None else tuple(sorted(set(levels)))
         if not chosen or chosen[0] < 1 or chosen[-1] > finest:
@@ -88,7 +87,7 @@ def class_areas(
         ids = _ids(table, id_column, polygons)
         check_measurable(table, maps.grid, str(polygons))
         check_writable_folder(target.parent)
-        refuse_existing([target], overwrite, [polygons])
+        refuse_existing([target], overwrite, [polygons, *scene.files])
         measured = zonal_areas(maps, table, chosen, progress)
     whole_m2 = polygon_areas_m2(drawn.geometry.to_numpy(), drawn.crs)  # as they were drawn, not as moved
     tables = AreaTables(_class_rows(ids, measured, tree), _polygon_rows(table, whole_m2, measured, tree))

@@ -10,21 +10,17 @@ import pyarrow.lib as pa
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
+from ..maps import Maps, MapSource, PathMap, Progress
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
 from .attributes import LevelTable
 from .confidence import ConfidenceSums
 from .coverage import Coverage, build_coverage
-from .map_files import find_map_files, find_taxonomy
-from .path_map import PathMap, open_path_map
 from .perimeters import GroundMetric
 from .regions import Regions, label_regions
 from .scan import RowScanner
 from .writer import open_writer, output_files
-
-#: Called with (done, in all); units are rows of the raster, read or written.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class VectorSummary:
 
 
 def vectorize(
-    source: str | Path,
+    source: MapSource,
     out: str | Path,
     taxonomy: Taxonomy | str | Path | None = None,
     levels: Iterable[int] | None = None,
@@ -66,7 +62,7 @@ def vectorize(
     levels: no gap, no overlap. Areas are on the ellipsoid.
 
     Args:
-        source: Folder of one scene that predict wrote to; or a class raster.
+        source: Maps of one scene: a folder that predict wrote to, or a class raster.
         out: ``.gpkg`` with layers L1, L2, ... and their QGIS styles; or ``.parquet`` (GeoParquet 1.1),
             ``.fgb`` (FlatGeobuf) or ``.geojson`` (RFC 7946), one file per level: ``<stem>_L1.parquet`` ...
         taxonomy: The class tree, its name in the catalog, or a YAML file; default what comes with the maps.
@@ -76,7 +72,7 @@ def vectorize(
         smooth: Round the corners of pixels off; borders stay shared, the outer border stays. Not together
             with ``simplify_m``.
         overwrite: Replace files that exist.
-        progress: Called with (rows done, rows in all).
+        progress: Called with (rows read and written, in all).
 
     Returns:
         What was written.
@@ -91,19 +87,19 @@ def vectorize(
     """
     target = Path(out)
     _check_options(target, min_area_m2, simplify_m, smooth)
-    files = find_map_files(source)
-    tree = find_taxonomy(files, taxonomy)
-    with bounded_block_cache(), open_path_map(files, tree) as maps:
+    scene = Maps.open(source, taxonomy).scene
+    tree = scene.taxonomy
+    with bounded_block_cache(), scene.open() as maps:
         grid, paths = maps.grid, maps.decoder.paths
         chosen = _choose_levels(levels, paths.shape[1], tree)
         outputs = tuple(dict.fromkeys(output_files(target, chosen).values()))
         check_writable_folder(target.parent)
-        refuse_existing(outputs, overwrite, [source])
+        refuse_existing(outputs, overwrite, scene.files)
         report = _report_rows(progress, grid.height, len(chosen))
         regions, region_of_run, confidence = _scan(maps, report)
     if regions.count == 0:
         raise DataError(
-            f"Expected {source} to hold pixels with a class, but all are nodata. "
+            f"Expected {scene.name} to hold pixels with a class, but all are nodata. "
             "Check the map and its taxonomy."
         )
     coverage, ended_in = build_coverage(regions, paths, grid, min_area_m2, simplify_m, smooth)
@@ -120,7 +116,7 @@ def vectorize(
             features[level] = nested.count
             report(grid.height, number)
     return VectorSummary(
-        scene=files.scene,
+        scene=scene.name,
         files=outputs,
         features=features,
         pixels=int(coverage.regions.pixels.sum()),

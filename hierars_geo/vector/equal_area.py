@@ -1,16 +1,10 @@
 """From any CRS of the Earth to metres: equal-area coordinates, and the size of a pixel on the ground."""
 
 import numpy as np
-from numpy.typing import NDArray
-from pyproj import CRS, Geod, Proj, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import CRS, Proj
 
-from ..errors import RasterError
 from ..grid import GeoGrid
-
-#: (2, n) float64: x (longitude, easting) and y (latitude, northing) of points.
-Points = NDArray[np.float64]
-
+from ..grid.ground import Points, geod_of, to_radians
 
 #: Draws the two ends of a map of the whole Earth off the meridian that both lie on.
 _OFF_THE_SEAM = 1 - 1e-9
@@ -84,53 +78,6 @@ class EqualArea:
         if e > 0:
             y = (1 - e**2) / 2 * (y / (1 - (e * y) ** 2) + np.arctanh(e * y) / e)
         return a * np.stack([radians[0], y])
-
-
-def to_radians(points: Points, crs: CRS, strict: bool = True) -> Points:
-    """Turn points into longitude and latitude on the datum of their own CRS.
-
-    Args:
-        points: (2, n) x and y in ``crs``.
-        crs: A CRS of the Earth.
-        strict: Refuse points that have no place on the Earth; else they become infinite.
-
-    Returns:
-        (2, n) radians.
-
-    Raises:
-        RasterError: The CRS is not of the Earth, or a point has no place on it.
-    """
-    rotated = crs.is_geographic and crs.is_derived
-    if crs.is_geographic and not rotated:
-        return points * crs.axis_info[0].unit_conversion_factor
-    base = crs.source_crs if rotated else crs.geodetic_crs
-    if base is None:
-        raise _not_on_earth(crs)
-    # pyproj takes arrays of one for numbers, of which NumPy warns or which it refuses, by its version.
-    x, y = points[:, 0].tolist() if points.shape[1] == 1 else points
-    try:
-        lonlat = Transformer.from_crs(crs, base, always_xy=True).transform(x, y, errcheck=strict)
-    except ProjError as error:
-        raise RasterError(
-            f"Expected every pixel to lie on the Earth, but {error} (CRS {crs.name}). Check the raster's CRS."
-        ) from error
-    return np.reshape(lonlat, points.shape) * base.axis_info[0].unit_conversion_factor
-
-
-def geod_of(crs: CRS) -> Geod:
-    """Return the ellipsoid of a CRS.
-
-    Raises:
-        RasterError: The CRS is not of the Earth (local or engineering).
-    """
-    geod = crs.get_geod()
-    if geod is None:
-        raise _not_on_earth(crs)
-    return geod
-
-
-def _not_on_earth(crs: CRS) -> RasterError:
-    return RasterError(f"Expected a CRS on the Earth, but got '{crs.name}'. Assign the raster its CRS.")
 
 
 def pixel_size_m(grid: GeoGrid) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, map_coordinates  # type: ignore[attr-defined]
 
 from ..grid import GeoGrid
-from .ground import pixel_steps_m
+from ..grid.ground import pixel_steps_m
 from .outlines import Outlines
 
 #: Most rows and columns of places at which the pixel's size on the ground is computed; between them it is

@@ -13,10 +13,8 @@ from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
 from ..errors import DataError, RasterError
-from ..grid import GeoGrid, Window
-from ..maps.cog import CONFIDENCE_NODATA
-from .ground import row_pixel_areas_m2
-from .path_map import PathMap
+from ..grid import GeoGrid, PixelAreas, Window
+from ..maps import CONFIDENCE_NODATA, PathMap
 
 #: Values that a confidence can have: 0..100 per cent, and none.
 _STEPS = 102
@@ -111,8 +109,8 @@ def zonal_areas(
 ) -> tuple[ZonalAreas, ...]:
     """Measure the classes inside polygons.
 
-    A pixel on a polygon's edge counts with the share of it that lies inside (exactextract); its area is that
-    of its row on the ellipsoid, so that geographic grids are right, too.
+    A pixel on a polygon's edge counts with the share of it that lies inside (exactextract) of its area on the
+    ellipsoid.
 
     Args:
         maps: The maps of a scene, north up.
@@ -129,13 +127,13 @@ def zonal_areas(
     """
     grid = maps.grid
     wkt, windows = grid.crs.to_wkt(), _Windows(maps)
-    row_areas_m2 = row_pixel_areas_m2(grid)
-    weights = _Source(
-        "m2",
-        grid,
-        wkt,
-        lambda window: np.repeat(row_areas_m2[window.row : window.row_stop, None], window.width, axis=1),
-    )
+    areas = PixelAreas(grid)
+
+    def pixel_areas_m2(window: Window) -> NDArray[np.float64]:
+        found = areas.read(window)
+        return np.ascontiguousarray(np.broadcast_to(found, (window.height, window.width)))
+
+    weights = _Source("m2", grid, wkt, pixel_areas_m2)
     sources = [_Source(f"L{level}", grid, wkt, windows.codes(level)) for level in levels]
     data = _Source("data", grid, wkt, windows.data)
     counts = [int(maps.decoder.paths[:, level - 1].max()) + 1 for level in levels]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HieraRSError, HieraRSWarning
-from ..report.scenes import PredictedScene
+from ..maps import SceneMaps
 from ..report.truecolor import stretch_between, stretch_limits, true_color_bands
 from .reading import TileAddress, as_float, read_preview, read_tile
 
@@ -57,14 +57,13 @@ class Backdrop:
         return np.stack(colors), valid
 
 
-def find_backdrop(folder: Path, scene: PredictedScene, given: Path | None) -> Backdrop | None:
+def find_backdrop(scene: SceneMaps, given: Path | None) -> Backdrop | None:
     """Find the image of a scene.
 
     Without one that is given, the files that the scene's item is derived from are taken if they are still
     there, then files of their names beside the maps. Only files of this machine count.
 
     Args:
-        folder: Where the maps lie.
         scene: The maps.
         given: The image as the user names it.
 
@@ -78,7 +77,7 @@ def find_backdrop(folder: Path, scene: PredictedScene, given: Path | None) -> Ba
     if given is not None:
         files, bands = true_color_bands(given)
         return Backdrop(tuple(files), bands)
-    path = _source(folder, scene)
+    path = _source(scene)
     if path is None:
         return None
     try:
@@ -89,8 +88,11 @@ def find_backdrop(folder: Path, scene: PredictedScene, given: Path | None) -> Ba
     return Backdrop(tuple(files), bands)
 
 
-def _source(folder: Path, scene: PredictedScene) -> Path | None:
-    item: dict[str, Any] = json.loads((folder / f"{scene.name}.json").read_text(encoding="utf-8"))
+def _source(scene: SceneMaps) -> Path | None:
+    if scene.item is None:
+        return None
+    folder = scene.folder
+    item: dict[str, Any] = json.loads(scene.item.read_text(encoding="utf-8"))
     links = [link for link in item.get("links") or () if link.get("rel") == "derived_from"]
     named = [_local(folder, str(link.get("href", ""))) for link in links]
     named += [folder / Path(str(name)).name for name in scene.properties.get(_SOURCES) or ()]

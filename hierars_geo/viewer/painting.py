@@ -1,15 +1,13 @@
 """Tiles: classes in the colours of the tree, confidence by a ramp, the image in true colour; PNG."""
 
-from functools import partial
-
 import numpy as np
 from matplotlib import colormaps
 
+from ..maps import SceneMaps
 from ..report.png import index_png, rgb_png
-from ..report.scenes import PredictedScene
 from ..taxonomy import RGB
 from .reading import TILE_PX, TileAddress, read_tile
-from .scene_pixels import UNSURE, ScenePixels, level_offsets
+from .scene_pixels import UNSURE, ReadPixels, ScenePixels, level_offsets
 from .selection import Selection
 from .views import View
 
@@ -29,7 +27,7 @@ def class_tile(view: View, level: int, address: TileAddress, selection: Selectio
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of the level.
     """
-    pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
+    pixels = ScenePixels(view.scene, _reader(address), selection)
     codes = pixels.of_level(level)
     return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
 
@@ -47,7 +45,7 @@ def depth_tile(view: View, threshold: int, address: TileAddress, selection: Sele
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of the level.
     """
-    pixels = ScenePixels(view.scene, partial(read_tile, address=address), selection)
+    pixels = ScenePixels(view.scene, _reader(address), selection)
     codes = pixels.of_depth(threshold)
     return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
 
@@ -76,7 +74,11 @@ def image_tile(view: View, address: TileAddress) -> bytes:
     return EMPTY_PNG if tile is None else rgb_png(*tile, small=False)
 
 
-def code_colors(scene: PredictedScene) -> dict[int, RGB]:
+def _reader(address: TileAddress) -> ReadPixels:
+    return lambda path, band: read_tile(path, address, band)
+
+
+def code_colors(scene: SceneMaps) -> dict[int, RGB]:
     """Colour of every code that :class:`ScenePixels` gives out."""
     colors = {UNSURE: UNSURE_COLOR}
     for level, offset in level_offsets(scene).items():

@@ -2,13 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyproj import Transformer
 
 from ..grid import Window
-from ..maps.classmap import open_class_map
-from ..types import IGNORE_INDEX
+from ..maps import CONFIDENCE_NODATA
 from .views import View
 
 
@@ -41,6 +39,7 @@ def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
     Raises:
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of its level.
+        DataError: Levels contradict each other.
     """
     scene = view.scene
     x, y = Transformer.from_crs("EPSG:4326", scene.grid.crs, always_xy=True).transform(lon, lat)
@@ -50,22 +49,16 @@ def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
     if not (0 <= row < scene.grid.height and 0 <= col < scene.grid.width):
         return []
     window = Window(row, col, 1, 1)
-    path = []
-    for level, raster in scene.maps.items():
-        value = _value(raster, window)
-        index = IGNORE_INDEX if value is None else scene.taxonomy.value_to_index(value, level, raster.name)
-        if index == IGNORE_INDEX:
+    with scene.open() as maps:
+        symbol = int(maps.read(window)[0, 0])
+        if symbol == maps.decoder.nodata:
             return []
-        confidence = scene.confidence.get(level)
-        path.append(PixelLevel(level, index, None if confidence is None else _value(confidence, window)))
-    return path
-
-
-def _value(path: Path, window: Window) -> int | None:
-    """Value of the first pixel of a window, None where it is nodata."""
-    with open_class_map(path) as reader:
-        value = int(reader.read(window)[0, 0])
-        return None if value == reader.nodata else value
+        sure = {level: int(maps.read_confidence(level, window)[0, 0]) for level in maps.confidence_levels}
+        known = {level: value for level, value in sure.items() if value != CONFIDENCE_NODATA}
+        return [
+            PixelLevel(level, index, known.get(level))
+            for level, index in enumerate(maps.chains[symbol].tolist(), start=1)
+        ]
 
 
 __all__ = ("PixelLevel", "query_pixel")

@@ -73,12 +73,13 @@ def read_tile(
         return pixels
 
 
-def read_part(path: Path, grid: GeoGrid) -> Pixels:
+def read_part(path: Path, grid: GeoGrid, band: int = 1) -> Pixels:
     """Read the class raster on another grid, pixel by nearest pixel.
 
     Args:
         path: A raster.
         grid: Where to read it, in any CRS.
+        band: From 1.
 
     Returns:
         (h, w) of the raster's data type, masked where there is no data.
@@ -92,7 +93,7 @@ def read_part(path: Path, grid: GeoGrid) -> Pixels:
             grid.bounds,
             dst_crs=crs,
             bounds_crs=crs,
-            indexes=1,
+            indexes=band,
             height=grid.height,
             width=grid.width,
             resampling_method="nearest",

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report.scenes import PredictedScene
+from ..maps import SceneMaps
 from ..types import IGNORE_INDEX
 from .reading import Pixels
 from .selection import Selection
 
-#: Raster -> (h, w) values, masked where there is no data; None where the raster has no pixel.
-ReadPixels = Callable[[Path], Pixels | None]
+#: Raster and 1-based band -> (h, w) values, masked where there is no data; None where there is no pixel.
+ReadPixels = Callable[[Path, int], Pixels | None]
 #: Code of a pixel of which not even the coarsest level is sure enough.
 UNSURE = -1
 _NO_CONFIDENCE = 255
@@ -31,7 +31,7 @@ class ScenePixels:
         selection: Blank what has nothing to do with this class.
     """
 
-    def __init__(self, scene: PredictedScene, read: ReadPixels, selection: Selection | None = None) -> None:
+    def __init__(self, scene: SceneMaps, read: ReadPixels, selection: Selection | None = None) -> None:
         self._scene = scene
         self._read = read
         self._selection = selection
@@ -71,7 +71,7 @@ class ScenePixels:
         codes: NDArray[np.int64] | None = None
         sure: NDArray[np.bool_] | None = None
         for level in self._scene.levels:
-            values = self._read(self._scene.confidence[level])
+            values = self._read(self._scene.confidence[level], 1)
             classes = self.of_level(level)
             if values is None or classes is None:
                 return None
@@ -89,8 +89,12 @@ class ScenePixels:
 
     def _level(self, level: int) -> NDArray[np.int64] | None:
         if level not in self._indices:
-            path, taxonomy = self._scene.maps[level], self._scene.taxonomy
-            values = self._read(path)
+            scene, taxonomy = self._scene, self._scene.taxonomy
+            if level not in scene.classes:
+                self._indices[level] = self._lifted(level)
+                return self._indices[level]
+            path = scene.classes[level]
+            values = self._read(path, scene.bands.get(level, 1))
             if values is None:
                 self._indices[level] = None
             else:
@@ -98,8 +102,17 @@ class ScenePixels:
                 self._indices[level] = taxonomy.value_to_index(filled, level, path.name)
         return self._indices[level]
 
+    def _lifted(self, level: int) -> NDArray[np.int64] | None:
+        """Classes of a level without a raster, from the next finer one that has one."""
+        finer = min(known for known in self._scene.classes if known > level)
+        index = self._level(finer)
+        if index is None:
+            return None
+        above = np.append(self._scene.taxonomy.known_levels(finer)[:, level - 1], IGNORE_INDEX)
+        return above[np.where(index == IGNORE_INDEX, len(above) - 1, index)]
 
-def level_offsets(scene: PredictedScene) -> dict[int, int]:
+
+def level_offsets(scene: SceneMaps) -> dict[int, int]:
     """Code of the first class of every level that has a map."""
     counts = scene.taxonomy.num_classes
     return {level: sum(counts[: level - 1]) for level in scene.levels}

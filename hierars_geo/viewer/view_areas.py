@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from pyproj import CRS, Transformer
 
-from ..grid import GeoGrid
+from ..grid import GeoGrid, PixelAreas, Window
+from ..maps import AreaCounter
 from ..types import IGNORE_INDEX, Bounds
-from ..vector.ground import row_pixel_areas_m2
 from .reading import read_part
 from .scene_pixels import UNSURE, ScenePixels, level_offsets
 from .selection import Selection
@@ -61,15 +60,15 @@ def view_areas(
     grid = _sampling_grid(view, bounds)
     if grid is None:
         return []
-    pixels = ScenePixels(view.scene, partial(read_part, grid=grid), selection)
+    pixels = ScenePixels(view.scene, lambda path, band: read_part(path, grid, band), selection)
     codes = pixels.of_depth(threshold) if level is None else pixels.of_level(level)
     if codes is None:
         return []
-    weights = np.broadcast_to(row_pixel_areas_m2(grid)[:, None], codes.shape)
-    mapped = codes != IGNORE_INDEX
-    areas = np.bincount(codes[mapped] - UNSURE, weights=weights[mapped])
+    counter = AreaCounter(PixelAreas(grid), max(int(codes.max()), UNSURE) - UNSURE + 2)
+    counter.add(Window(0, 0, *grid.shape), np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1))
     found = [
-        ClassArea(*_class_of(view, int(code) + UNSURE), float(areas[code])) for code in np.flatnonzero(areas)
+        ClassArea(*_class_of(view, int(symbol) + UNSURE), float(counter.area_m2[1:][symbol]))
+        for symbol in np.flatnonzero(counter.pixels[1:])
     ]
     return sorted(found, key=lambda area: -area.area_m2)
 

@@ -11,7 +11,7 @@ from pyproj.exceptions import CRSError, ProjError
 
 from ..errors import RasterError
 from ..grid import GeoGrid
-from ..report.scenes import PredictedScene, find_scenes
+from ..maps import Maps, SceneMaps
 from ..types import Bounds
 from .backdrop import Backdrop, find_backdrop
 
@@ -35,14 +35,14 @@ class View:
 
     number: int
     title: str
-    scene: PredictedScene
+    scene: SceneMaps
     backdrop: Backdrop | None
     bounds: Bounds
 
     @cached_property
     def version(self) -> str:
         """Changes whenever a file of the scene does: in the addresses, it lets browsers keep tiles."""
-        paths = [*self.scene.maps.values(), *self.scene.confidence.values()]
+        paths = list(self.scene.files)
         if self.backdrop is not None:
             paths += [path for path, _ in self.backdrop.files]
         return f"{max(path.stat().st_mtime_ns for path in paths):x}"
@@ -60,35 +60,38 @@ class View:
         return min(24, max(0, math.ceil(math.log2(nearest_m / self.scene.grid.gsd_m())) + 1))
 
 
-def find_views(folders: Sequence[Path], image: Path | None = None) -> tuple[View, ...]:
-    """Find the scenes of some folders.
+def find_views(
+    sources: Sequence[str | Path], image: Path | None = None, taxonomy: str | Path | None = None
+) -> tuple[View, ...]:
+    """Find the scenes of some maps.
 
     Args:
-        folders: Output folders of a prediction, at least one.
+        sources: Folders that predict wrote to, or class rasters; at least one.
         image: Shown under every map in place of the image that its STAC item names.
+        taxonomy: The class tree; default what comes with the maps.
 
     Returns:
-        Views in the order of the folders, in each by name.
+        Views in the order of the sources, in each by name.
 
     Raises:
         MissingFileError: A folder or the image does not exist, or a folder holds no map.
         RasterError: A raster cannot be read, or has no place on the Earth.
         TaxonomyError: The class tree of an item is not valid.
     """
-    found = [(folder, scene) for folder in folders for scene in find_scenes(folder)]
-    titles = _titles(found)
+    scenes = [scene for source in sources for scene in Maps.open(source, taxonomy)]
+    titles = _titles(scenes)
     return tuple(
-        View(number, titles[number], scene, find_backdrop(folder, scene, image), _lonlat(scene.grid))
-        for number, (folder, scene) in enumerate(found)
+        View(number, titles[number], scene, find_backdrop(scene, image), _lonlat(scene.grid))
+        for number, scene in enumerate(scenes)
     )
 
 
-def _titles(found: Sequence[tuple[Path, PredictedScene]]) -> list[str]:
+def _titles(scenes: Sequence[SceneMaps]) -> list[str]:
     """Name every scene; its folder is told, too, and then its place, where names are not enough."""
-    names = [scene.name for _, scene in found]
+    names = [scene.name for scene in scenes]
     longer = [
-        f"{folder.resolve().name}/{scene.name}" if names.count(scene.name) > 1 else scene.name
-        for folder, scene in found
+        f"{scene.folder.resolve().name}/{scene.name}" if names.count(scene.name) > 1 else scene.name
+        for scene in scenes
     ]
     return [
         f"{title} ({place})" if longer.count(title) > 1 else title

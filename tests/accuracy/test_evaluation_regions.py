@@ -15,7 +15,7 @@ from pyproj import CRS
 from raster_factory import placed, write_raster
 from rasterio.errors import NotGeoreferencedWarning
 
-from hierars_geo.accuracy import OpenedLabels, evaluate_maps, evaluate_regions
+from hierars_geo.accuracy import ReferenceLabels, evaluate_maps, evaluate_regions
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import GeoGrid, Window
@@ -117,7 +117,7 @@ def test_tables_of_regions_through_the_command_line(case, tmp_path, capsys):
 def test_labels_of_a_coarse_level_count_there_alone(case, tmp_path):
     maps, _, leaf, reference = case
     coarse = write(tmp_path / "coarse.tif", TREE.index_to_value(TREE.lift(reference, 1), 1))
-    scores = evaluate_maps(maps, OpenedLabels(coarse, TREE, level=1), TREE)
+    scores = evaluate_maps(maps, ReferenceLabels(coarse, TREE, level=1), TREE)
     expected = np.zeros_like(scores.levels[0].confusion)
     np.add.at(expected, (TREE.lift(reference, 1), TREE.lift(leaf, 1)), 1)
     np.testing.assert_array_equal(scores.levels[0].confusion, expected)

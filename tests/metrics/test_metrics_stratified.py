@@ -79,8 +79,55 @@ def test_a_class_that_the_sample_never_met_has_no_accuracy_and_no_area():
     assert np.isnan(found.users.value[2])
     assert np.isnan(found.producers.value[2])
     assert found.area_share.value.tolist() == [0.25, 0.75, 0]
-    with pytest.raises(DataError, match=r"2 or more points .* number 1"):
-        assess(stratum[:6], stratum[:6], stratum[:6], np.array([1.0, 3.0]), 2)
+    with pytest.raises(DataError, match=r"points in every stratum, but got none in number 1"):
+        assess(stratum[:5], stratum[:5], stratum[:5], np.array([1.0, 3.0]), 2)
+    with pytest.raises(DataError, match="2 or more points in the only stratum"):
+        assess(stratum[:1], stratum[:1], stratum[:1], np.array([1.0]), 2)
+
+
+def test_a_stratum_drawn_whole_adds_nothing_to_the_error_and_a_census_has_none():
+    rng = np.random.default_rng(3)
+    stratum = np.repeat([0, 1, 2], [40, 30, 1])
+    there = np.where(rng.random(71) < 0.3, rng.integers(0, 3, 71), stratum)
+    sizes = np.bincount(stratum)
+    whole = assess(stratum, stratum, there, sizes.astype(float), 3, population=sizes)
+    for estimate in (whole.overall, whole.users, whole.producers, whole.area_share):
+        assert not estimate.error.any()
+    assert whole.overall.value == pytest.approx((stratum == there).mean())
+    # of 4000 and 3000 pixels: the corrections of Stehman 2014, written out for the overall accuracy
+    population = np.array([4000, 3000, 1])
+    found = assess(stratum, stratum, there, population.astype(float), 3, population=population)
+    right = stratum == there
+    variance = sum(
+        (population[h] / population.sum()) ** 2
+        * (1 - sizes[h] / population[h])
+        * right[stratum == h].var(ddof=1)
+        / sizes[h]
+        for h in (0, 1)
+    )
+    assert found.overall.error == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
+def test_a_single_point_takes_its_variance_from_its_nearest_kin():
+    stratum = np.array([0] * 6 + [1] * 8 + [2])
+    there = np.array([0, 0, 0, 1, 0, 0] + [1] * 7 + [0] + [2])
+    weights = np.array([5.0, 3.0, 2.0])
+    found = assess(stratum, stratum, there, weights, 3, kin=np.array([0, 1, 1]))
+    right = (stratum == there).astype(float)
+    pooled = right[stratum >= 1]  # stratum 2 with its sibling 1, not with the larger stratum 0
+    variance = (
+        0.5**2 * right[:6].var(ddof=1) / 6
+        + 0.3**2 * right[6:14].var(ddof=1) / 8
+        + 0.2**2 * pooled.var(ddof=1)
+    )
+    assert found.overall.error == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
+def test_what_small_strata_cannot_give_is_dealt_to_the_others():
+    shares, pixels = np.array([0.001, 0.199, 0.8]), np.array([1, 400, 1600])
+    assert allocate(60, shares, 5, pixels).tolist() == [1, 12, 47]
+    assert allocate(60, shares, 20, pixels).tolist() == [1, 20, 39]
+    assert allocate(5000, shares, 5, pixels).tolist() == pixels.tolist()
 
 
 def test_sample_size_and_allocation_of_the_published_example():

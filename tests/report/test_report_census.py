@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 from report_factory import LONLAT, Place
 
-from hierars_geo.errors import RasterError, TaxonomyError
+from hierars_geo.errors import DataError, TaxonomyError
 from hierars_geo.grid import Window
-from hierars_geo.report import census as census_module
-from hierars_geo.report.census import Census, CensusTaker
+from hierars_geo.maps import ClassAreas, Maps, Thumbnail, count_areas, thumbnail_shape
 from hierars_geo.report.class_order import area_rows, legend, tree_order
-from hierars_geo.report.scenes import find_scenes
 from hierars_geo.report.survey import survey_maps
-from hierars_geo.report.thumbnail import Thumbnail, thumbnail_shape
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -20,52 +17,56 @@ def taxonomy(request):
     return Taxonomy.from_yaml(request.param)
 
 
-def take(place, block=64):
-    levels = tuple(range(1, place.taxonomy.num_levels + 1))
-    taker = CensusTaker(levels, place.taxonomy.num_classes, np.linspace(1, 2, place.shape[0]))
-    indices = place.paths(place.predicted)
-    for row in range(0, place.shape[0], block):
-        window = Window(row, 0, min(block, place.shape[0] - row), place.shape[1])
-        taker.add(window, list(indices[:, row : window.row_stop]))
-    return taker.result(), indices
+@pytest.fixture
+def take(tmp_path):
+    """Areas of a place as counted from its files, and the class indices that it was painted with."""
+
+    def taken(place):
+        with Maps.open(place.write_prediction(tmp_path)).scene.open() as maps:
+            return count_areas(maps), place.paths(place.predicted)
+
+    return taken
 
 
-@pytest.mark.parametrize("table_size", [1 << 22, 0], ids=["table", "sorting"])
-def test_areas_are_those_of_numpy(taxonomy, table_size, monkeypatch):
-    monkeypatch.setattr(census_module, "_TABLE_SIZE", table_size)
-    place = Place(taxonomy)
-    census, indices = take(place)
-    weights = np.broadcast_to(np.linspace(1, 2, place.shape[0])[:, None], place.shape)
-    for level in census.levels:
+def test_areas_are_those_of_numpy(taxonomy, take):
+    place = Place(taxonomy, (150, 200), crs=LONLAT[0], transform=LONLAT[1])
+    areas, indices = take(place)
+    edges = np.radians(60 - 1e-4 * np.arange(151))
+    e2 = 0.0066943799901413165
+    north_south = 6378137 * (1 - e2) / (1 - e2 * np.sin(edges[:-1]) ** 2) ** 1.5 * np.radians(1e-4)
+    east_west = 6378137 / np.sqrt(1 - e2 * np.sin(edges[:-1]) ** 2) * np.cos(edges[:-1]) * np.radians(1e-4)
+    weights = np.broadcast_to((north_south * east_west)[:, None], place.shape)
+    for level in areas.levels:
         index = indices[level - 1]
         expected = {k: weights[index == k].sum() for k in np.unique(index[index >= 0]).tolist()}
-        assert census.class_area_m2(level) == pytest.approx(expected)
-    assert census.pixels.sum() == place.predicted.size
-    assert census.mapped_share == pytest.approx((place.predicted >= 0).mean())
+        assert areas.class_area_m2(level) == pytest.approx(expected, rel=1e-5)
+        assert areas.class_pixels(level) == {k: (index == k).sum() for k in expected}
+    assert areas.pixels.sum() == place.predicted.size
+    assert areas.mapped_share == pytest.approx((place.predicted >= 0).mean())
 
 
-def test_rows_of_every_level_add_up_to_the_total(taxonomy):
-    census, _ = take(Place(taxonomy))
-    rows = area_rows(taxonomy, census)
-    for level in census.levels:
+def test_rows_of_every_level_add_up_to_the_total(taxonomy, take):
+    areas, _ = take(Place(taxonomy))
+    rows = area_rows(taxonomy, areas)
+    for level in areas.levels:
         total = sum(row.area_m2 for row in rows if level in row.levels)
-        assert total == pytest.approx(census.mapped_area_m2, rel=1e-12)
-        shares = [entry.share for entry in legend(taxonomy, census, level)]
+        assert total == pytest.approx(areas.mapped_area_m2, rel=1e-12)
+        shares = [entry.share for entry in legend(taxonomy, areas, level)]
         assert sum(shares) == pytest.approx(1)
         assert min(shares) > 0
 
 
-def test_legend_groups_children_under_their_parent():
+def test_legend_groups_children_under_their_parent(take):
     mm5b = Taxonomy.from_yaml("mm5b")
-    census, _ = take(Place(mm5b))
-    entries = {entry.name: entry for entry in legend(mm5b, census, 3)}
+    areas, _ = take(Place(mm5b))
+    entries = {entry.name: entry for entry in legend(mm5b, areas, 3)}
     assert entries["Paddy field"].heading == "Cropland"
     assert entries["Dry cropland"].heading is None
     assert entries["Dry cropland"].grouped
     assert entries["Forest"].heading is None  # its parent has the same name: no heading that repeats it
     assert not entries["Forest"].grouped
     for level in (1, 2, 3):
-        for entry in legend(mm5b, census, level):
+        for entry in legend(mm5b, areas, level):
             assert entry.color == mm5b.colors(level)[mm5b.class_index(entry.name, level)]
 
 
@@ -98,8 +99,8 @@ def test_order_follows_the_tree_and_not_the_list():
 def test_a_class_under_two_parents_has_a_row_under_each():
     crops = Taxonomy.from_yaml("crop10m")
     chains = np.array([[0, 0, 0], [1, 1, 0], [1, 1, 2]])
-    census = Census((1, 2, 3), chains, np.array([1, 2, 3]), np.array([10.0, 20.0, 30.0]))
-    rows = [(row.name, row.levels, row.depth, row.area_m2) for row in area_rows(crops, census)]
+    areas = ClassAreas((1, 2, 3), chains, np.array([1, 2, 3]), np.array([10.0, 20.0, 30.0]))
+    rows = [(row.name, row.levels, row.depth, row.area_m2) for row in area_rows(crops, areas)]
     assert rows == [
         ("other", (1, 2, 3), 0, 10.0),
         ("vegetation", (1,), 0, 50.0),
@@ -111,10 +112,10 @@ def test_a_class_under_two_parents_has_a_row_under_each():
 
 def test_survey_of_files_in_degrees(tmp_path):
     place = Place(Taxonomy.from_yaml("mm5b"), (700, 90), crs=LONLAT[0], transform=LONLAT[1])
-    (scene,) = find_scenes(place.write_prediction(tmp_path))
+    scene = Maps.open(place.write_prediction(tmp_path)).scene
     survey = survey_maps(scene)
     # a pixel of 1e-4 degrees at 60 degrees north: 5.58 m x 11.14 m
-    assert survey.census.mapped_area_m2 == pytest.approx((place.predicted >= 0).sum() * 62.2, rel=2e-3)
+    assert survey.areas.mapped_area_m2 == pytest.approx((place.predicted >= 0).sum() * 62.2, rel=2e-3)
     for level in (1, 2, 3):
         assert np.array_equal(survey.maps[level], place.paths(place.predicted)[level - 1])
 
@@ -123,7 +124,7 @@ def test_a_value_that_is_no_class_is_named_with_its_file(tmp_path):
     place = Place(Taxonomy.from_yaml("mm5b"))
     place.write_prediction(tmp_path)
     place.write_tif(tmp_path / "scene_L2.tif", np.full(place.shape, 77, np.uint8), 0)
-    (scene,) = find_scenes(tmp_path)
+    scene = Maps.open(tmp_path).scene
     with pytest.raises(TaxonomyError, match=r"77.*scene_L2\.tif"):
         survey_maps(scene)
 
@@ -134,8 +135,8 @@ def test_levels_with_data_at_different_pixels_are_refused(tmp_path):
     values = place.values(place.predicted, 2)
     values[100, 40:47] = 0
     place.write_tif(tmp_path / "scene_L2.tif", values, 0)
-    (scene,) = find_scenes(tmp_path)
-    with pytest.raises(RasterError, match="data at the same pixels, but 7 pixels"):
+    scene = Maps.open(tmp_path).scene
+    with pytest.raises(DataError, match=r"make legal paths .* but 7 pixels do not"):
         survey_maps(scene)
 
 

@@ -7,10 +7,10 @@ import pytest
 import rasterio
 from report_factory import Place
 
+from hierars_geo.maps import Maps
 from hierars_geo.report import write_report
 from hierars_geo.report.confidence_survey import survey_confidence
 from hierars_geo.report.doubt import build_doubt_section
-from hierars_geo.report.scenes import find_scenes
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -18,7 +18,7 @@ MM5B = Taxonomy.from_yaml("mm5b")
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    return find_scenes(Place(MM5B).write_prediction(tmp_path_factory.mktemp("maps")))[0]
+    return Maps.open(Place(MM5B).write_prediction(tmp_path_factory.mktemp("maps"))).scene
 
 
 def read(path):
@@ -27,8 +27,8 @@ def read(path):
 
 
 def test_confidences_are_counted_per_class(scene):
-    survey = survey_confidence(scene, 2)
-    values, classes = read(scene.confidence[2]), read(scene.maps[2])
+    survey = survey_confidence(scene)[2]
+    values, classes = read(scene.confidence[2]), read(scene.classes[2])
     np.testing.assert_array_equal(survey.values.histogram, np.bincount(values[values != 255], minlength=101))
     for index, value in enumerate(MM5B.class_values(2)):
         of_class = values[(classes == value) & (values != 255)]
@@ -42,7 +42,8 @@ def test_confidences_are_counted_per_class(scene):
 
 
 def test_section_adds_up_and_starts_with_the_worst_class(scene):
-    surveys = {level: survey_confidence(scene, level) for level in (1, 3)}
+    found = survey_confidence(scene)
+    surveys = {level: found[level] for level in (1, 3)}
     section = build_doubt_section(surveys, MM5B)
     for histogram in section.histograms:
         assert len(histogram.shares) == 20
@@ -73,7 +74,7 @@ def test_nothing_is_said_without_confidences():
 
 
 def test_the_page_shows_map_charts_and_table(scene, tmp_path):
-    text = write_report(scene.maps[1].parent, tmp_path / "report.html").read_text(encoding="utf-8")
+    text = write_report(scene.folder, tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.count('<svg viewBox="0 0 220 92"') == 3
     assert "Where the model is unsure" in text
     assert "Class at L3" in text

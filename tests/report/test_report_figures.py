@@ -6,10 +6,10 @@ from PIL import Image
 from report_factory import Place
 
 from hierars_geo.errors import OutputError
+from hierars_geo.maps import Maps
 from hierars_geo.report import write_report
 from hierars_geo.report.figures import draw_map
 from hierars_geo.report.scene_section import build_scene_section
-from hierars_geo.report.scenes import find_scenes
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("whdld")
@@ -42,7 +42,7 @@ def test_a_map_becomes_png_and_pdf_in_its_own_colours(folder, tmp_path):
 
 def test_ramps_and_doubt_are_drawn(tmp_path):
     maps = Place(TREE, shape=(40, 60)).write_prediction(tmp_path / "maps")
-    section = build_scene_section(find_scenes(maps)[0], None, None)
+    section = build_scene_section(Maps.open(maps).scene, None, None)
     ramp = section.rows[-1].panels[0]
     for panel in (ramp, section.doubt.panel):
         axes = draw_map(panel, section.frame, "scene").axes

@@ -13,7 +13,7 @@ from affine import Affine
 from PIL import Image
 from report_factory import LONLAT, UTM, Place
 
-from hierars_geo.errors import DataError, MissingFileError, OutputError, RasterError
+from hierars_geo.errors import DataError, MissingFileError, OptionError, OutputError, RasterError
 from hierars_geo.report import write_report
 from hierars_geo.taxonomy import Taxonomy
 
@@ -161,8 +161,9 @@ def test_some_levels_are_enough(tmp_path):
     place.write_prediction(tmp_path, levels=(1, 3))
     labels = place.write_labels(tmp_path / "labels.tif")
     page = Page(write_report(tmp_path, tmp_path / "report.html", labels=labels))
-    assert "Right at L1 only, wrong at L3" in page.text
-    assert "L2" not in page.text
+    # the level between follows from the finest
+    assert "Right at L2, wrong at L3" in page.text
+    assert np.array_equal(page.pixels("L2:")[..., 3] > 0, place.predicted >= 0)
 
 
 def test_scenes_get_a_section_each(tmp_path):
@@ -273,10 +274,10 @@ def test_input_that_does_not_fit_is_one_clear_line(tmp_path):
     for kind, message, arguments in (
         (
             MissingFileError,
-            "nothere to be the output folder of a prediction",
-            {"pred_dir": tmp_path / "nothere"},
+            "nothere to be a folder of maps or a class raster, but it does not exist",
+            {"source": tmp_path / "nothere"},
         ),
-        (MissingFileError, r"empty to hold maps such as scene_L1\.tif", {"pred_dir": tmp_path / "empty"}),
+        (MissingFileError, r"empty to hold class rasters \(SCENE_L1\.tif", {"source": tmp_path / "empty"}),
         (
             MissingFileError,
             r"none\.tif to be a raster, but it does not exist",
@@ -292,7 +293,7 @@ def test_input_that_does_not_fit_is_one_clear_line(tmp_path):
         (DataError, "scores of the map itself beside those of flat", {"baselines": [("flat", {})]}),
     ):
         with pytest.raises(kind, match=message) as caught:
-            write_report(**{"pred_dir": maps, "out": out} | arguments)
+            write_report(**{"source": maps, "out": out} | arguments)
         assert "\n" not in str(caught.value)
         assert not out.exists()
 
@@ -301,20 +302,18 @@ def test_maps_that_do_not_belong_together_are_refused(tmp_path):
     place = Place(MM5B, (40, 50))
     place.write_prediction(tmp_path)
     place.write_tif(tmp_path / "scene_L4.tif", place.values(place.predicted, 3), 0)
-    with pytest.raises(RasterError, match=r"maps of the 3 levels of taxonomy mm5b.*scene_L4\.tif"):
+    with pytest.raises(DataError, match=r"levels 1\.\.3 of taxonomy mm5b.*scene_L4\.tif"):
         write_report(tmp_path, tmp_path / "report.html")
     (tmp_path / "scene_L4.tif").unlink()
     place.write_tif(tmp_path / "scene_L2.tif", np.zeros((30, 50), np.uint8), 0)
-    with pytest.raises(RasterError, match=r"share one grid, but .*scene_L2\.tif"):
+    with pytest.raises(RasterError, match=r"scene_L2\.tif to have the CRS, size and pixels"):
         write_report(tmp_path, tmp_path / "report.html")
-    (tmp_path / "scene.json").write_text("{}")
-    with pytest.raises(
-        RasterError, match=r"scene\.json to be a STAC item with the property hierars:taxonomy"
-    ):
-        write_report(tmp_path, tmp_path / "report.html")
-    (tmp_path / "scene.json").unlink()
-    with pytest.raises(MissingFileError, match=r"scene\.json beside the maps"):
-        write_report(tmp_path, tmp_path / "report.html")
+    (tmp_path / "scene_L2.tif").unlink()
+    for content in ("{}", None):
+        (tmp_path / "scene.json").write_text(content) if content else (tmp_path / "scene.json").unlink()
+        with pytest.raises(OptionError, match=r"scene_L3\.tif to come with its class tree"):
+            write_report(tmp_path, tmp_path / "report.html")
+    assert "Acquired not stated" in Page(write_report(tmp_path, taxonomy="mm5b")).text
 
 
 def test_templates_are_part_of_the_package():

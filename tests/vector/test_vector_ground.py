@@ -1,14 +1,12 @@
 """Pixels to metres: checked against geodesics, not against the code's own formulas."""
 
-import numpy as np
 import pytest
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 
 from hierars_geo.errors import RasterError
-from hierars_geo.grid import GeoGrid
+from hierars_geo.grid import GeoGrid, ground_frame
 from hierars_geo.report.scalebar import fit_scale_bar
-from hierars_geo.vector.ground import ground_frame, row_pixel_areas_m2
 
 GEOD = Geod(ellps="WGS84")
 GRIDS = {
@@ -60,33 +58,7 @@ def test_north_is_where_the_geodesic_says():
     assert ground_frame(grid).north_deg == pytest.approx(-azimuth_of_up, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", GRIDS)
-def test_pixel_areas_add_up_to_the_area_of_the_outline(name):
-    grid = GRIDS[name]
-    # the outline with many points per edge, so that geodesics follow straight edges and parallels
-    edge = np.linspace(0, 1, 200, endpoint=False)
-    cols = np.concatenate([edge, np.ones(200), 1 - edge, np.zeros(200)]) * grid.width
-    rows = np.concatenate([np.zeros(200), edge, np.ones(200), 1 - edge]) * grid.height
-    points = [lonlat(grid, col, row) for col, row in zip(cols, rows, strict=True)]
-    area_m2, _ = GEOD.polygon_area_perimeter(*zip(*points, strict=True))
-    assert row_pixel_areas_m2(grid).sum() * grid.width == pytest.approx(abs(area_m2), rel=1e-5)
-
-
-def test_the_whole_earth_has_its_area():
-    grid = GeoGrid(CRS.from_epsg(4326), Affine(0.5, 0, -180, 0, -0.5, 90), (360, 720))
-    assert row_pixel_areas_m2(grid).sum() * 720 == pytest.approx(510_065_621_724_000, rel=2e-4)
-
-
-def test_rows_outside_the_earth_take_their_neighbours_area():
-    # an orthographic view: the corners look past the Earth
-    grid = GeoGrid(
-        CRS.from_proj4("+proj=ortho +lat_0=20"), Affine(6e4, 0, -7.2e6, 0, -6e4, 7.2e6), (240, 240)
-    )
-    assert np.isfinite(row_pixel_areas_m2(grid)).all()
-
-
 def test_a_grid_beside_the_earth_is_refused():
     grid = GeoGrid(CRS.from_proj4("+proj=ortho"), Affine(10, 0, 9e7, 0, -10, 9e7), (10, 10))
-    for measure in (ground_frame, row_pixel_areas_m2):
-        with pytest.raises(RasterError, match=r"lie on the Earth|a raster on the Earth"):
-            measure(grid)
+    with pytest.raises(RasterError, match="lie on the Earth"):
+        ground_frame(grid)

@@ -237,7 +237,7 @@ def test_the_number_of_transactions_leaves_no_trace(scene, tmp_path):
 def test_the_result_does_not_depend_on_the_blocks(scene, tmp_path, monkeypatch, rows):
     options = {"min_area_m2": 1000, "simplify_m": 12}
     vectorize(scene, tmp_path / "whole.gpkg", **options)
-    monkeypatch.setattr("hierars_geo.vector.path_map.STRIP_ROWS", rows)
+    monkeypatch.setattr("hierars_geo.maps.path_map.STRIP_ROWS", rows)
     vectorize(scene, tmp_path / "strips.gpkg", **options)
     assert (tmp_path / "whole.gpkg").read_bytes() == (tmp_path / "strips.gpkg").read_bytes()
     monkeypatch.setattr("hierars_geo.vector.rings.trace_rings.__defaults__", (rows * 10,))
@@ -368,7 +368,7 @@ def test_bad_sources_are_one_clear_line(scene, tmp_path):
         (OptionError, "Name it: --taxonomy NAME", write(tmp_path / "u.tif", blank + 1), None),
         (MissingFileError, "catalog entry of taxonomies", scene, "mm5c"),
         (DataError, "levels 1..1 of taxonomy whdld, but got one of level 3", scene, "whdld"),
-        (RasterError, "nodata value to be no class", write(tmp_path / "d.tif", blank + 1, 3), "mm5b"),
+        (TaxonomyError, "nodata value to be no class", write(tmp_path / "d.tif", blank + 1, 3), "mm5b"),
         (RasterError, "with a CRS", write(tmp_path / "c.tif", blank + 1, crs=None), "mm5b"),
         (TaxonomyError, "but got 300", write(tmp_path / "b.tif", blank.astype("int16") + 300), "mm5b"),
     ]
@@ -392,6 +392,7 @@ def test_files_that_do_not_belong_together_are_refused(scene, tmp_path):
     write(scene / "scene_conf_L2.tif", np.zeros(SIZE, dtype=np.uint16), 255)
     with pytest.raises(RasterError, match="confidence raster of bytes"):
         vectorize(scene, out)
+    (scene / "scene_conf_L2.tif").unlink()
     write_scene(scene, name="second")
     with pytest.raises(DataError, match=r"one scene, but got 2 \(scene, second\).*scene_L3\.tif"):
         vectorize(scene, out)

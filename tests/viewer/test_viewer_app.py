@@ -258,9 +258,9 @@ def test_tiles_are_kept_and_change_address_with_the_file(client, views, painted)
 
 
 def test_a_folder_with_nothing_to_view_is_refused(tmp_path, painted):
-    with pytest.raises(MissingFileError, match="to hold maps such as"):
+    with pytest.raises(MissingFileError, match="to hold class rasters"):
         find_views([tmp_path])
-    with pytest.raises(MissingFileError, match="no folder"):
+    with pytest.raises(MissingFileError, match="it does not exist"):
         find_views([tmp_path / "none"])
     with pytest.raises(MissingFileError, match="does not exist"):
         find_views([painted.folder], image=tmp_path / "none.tif")

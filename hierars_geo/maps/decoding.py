@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..taxonomy import Taxonomy
 
-#: Values of a class raster are below this.
-_VALUES = 1 << 16
-
 
 class PathDecoder:
     """Look up paths by raster values.
@@ -18,6 +15,7 @@ class PathDecoder:
     Args:
         taxonomy: The class tree.
         levels: Levels that there are rasters of; levels between that are missing follow from the finer ones.
+        settle: Where the levels do not settle the path, take the first.
 
     Attributes:
         levels: The levels, ascending.
@@ -25,25 +23,19 @@ class PathDecoder:
         nodata: Path index of pixels without a class: P.
 
     Raises:
-        DataError: The tree has no such level, or the levels do not settle the path (a class with several
-            parents).
+        DataError: The levels do not settle the path (a class with several parents).
     """
 
-    def __init__(self, taxonomy: Taxonomy, levels: tuple[int, ...]) -> None:
+    def __init__(self, taxonomy: Taxonomy, levels: tuple[int, ...], settle: bool = False) -> None:
         self.levels = tuple(sorted(levels))
         self._taxonomy = taxonomy
         deepest = self.levels[-1]
-        if deepest > taxonomy.num_levels:
-            raise DataError(
-                f"Expected maps of levels 1..{taxonomy.num_levels} of taxonomy {taxonomy.name}, but got one "
-                f"of level {deepest}. Give the taxonomy of these maps, or rename the file."
-            )
         self.paths = np.unique(taxonomy.paths[:, :deepest], axis=0)
         self.nodata = len(self.paths)
-        self._refuse_ambiguous()
+        if not settle:
+            self._refuse_ambiguous()
         #: Path index of a value that is no class.
         self._unknown = self.nodata + 1
-        self._dtype = np.min_scalar_type(self._unknown)
         self._candidates = self._tabulate_candidates()
         self._expected = {level: self._tabulate_values(level) for level in self.levels[:-1]}
 
@@ -102,18 +94,18 @@ class PathDecoder:
                 "Put the missing maps beside the others."
             )
 
-    def _tabulate_candidates(self) -> NDArray[np.unsignedinteger]:
-        """(m, 65536) path of each value of the finest level; m > 1 where a class has several."""
+    def _tabulate_candidates(self) -> list[NDArray[np.unsignedinteger]]:
+        """(65536,) path of each value of the finest level; several tables where a class has several paths."""
         finest = self.paths[:, -1]
         order = np.argsort(finest, kind="stable")
         first = np.searchsorted(finest[order], np.arange(finest.max() + 1))
         counts = np.bincount(finest)
-        tables = np.full((int(counts.max()), _VALUES), self._unknown, dtype=self._dtype)
-        tables[:, self._taxonomy.nodata_value] = self.nodata
-        class_values = np.array(self._taxonomy.class_values(self.levels[-1]))
-        for nth, table in enumerate(tables):
-            table[class_values] = order[first + np.minimum(nth, counts - 1)]
-        return tables
+        return [
+            self._taxonomy.tabulate(
+                self.levels[-1], order[first + np.minimum(nth, counts - 1)], self.nodata, self._unknown
+            )
+            for nth in range(int(counts.max()))
+        ]
 
     def _tabulate_values(self, level: int) -> NDArray[np.uint16]:
         """(P + 1,) raster value that a level has on each path, and on nodata."""

@@ -1,20 +1,18 @@
 """The rasters of a scene, read strip by strip as one map of legal paths."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, RasterError
-from ..grid import GeoGrid, Window, same_grid
-from ..maps.classmap import ClassMapReader, open_class_map
-from ..maps.cog import CONFIDENCE_NODATA
+from ..errors import DataError
+from ..grid import GeoGrid, Window
 from ..taxonomy import Taxonomy
+from ..types import IGNORE_INDEX
+from .classmap import ClassMapReader
+from .cog import CONFIDENCE_NODATA
 from .decoding import PathDecoder
-from .map_files import LEAF, MapFiles
 
 #: Rows that are read at once: those of a block of a COG.
 STRIP_ROWS = 512
@@ -22,7 +20,7 @@ _VALUES = 1 << 16
 
 
 class PathMap:
-    """Open rasters of a scene; made by :func:`open_path_map`.
+    """Open rasters of a scene; made by :meth:`.scene_maps.SceneMaps.open`.
 
     Attributes:
         grid: Where the pixels lie.
@@ -36,14 +34,26 @@ class PathMap:
         taxonomy: Taxonomy,
         classes: Mapping[int, ClassMapReader],
         confidence: Mapping[int, ClassMapReader],
+        settle: bool = False,
     ) -> None:
-        self.decoder = PathDecoder(taxonomy, tuple(classes))
+        self.decoder = PathDecoder(taxonomy, tuple(classes), settle)
         self.grid: GeoGrid = classes[self.decoder.levels[-1]].grid
         self.confidence_levels = tuple(sorted(confidence))
         self._scene = scene
         self._taxonomy = taxonomy
         self._classes = classes
         self._confidence = confidence
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels that the maps tell: from 1 to the finest."""
+        return tuple(range(1, self.decoder.paths.shape[1] + 1))
+
+    @property
+    def chains(self) -> NDArray[np.int64]:
+        """(P + 1, D) class index of every path at every level; ``IGNORE_INDEX`` of the last, no class."""
+        paths = self.decoder.paths
+        return np.concatenate([paths, np.full((1, paths.shape[1]), IGNORE_INDEX)])
 
     def strips(self) -> Iterator[tuple[Window, NDArray[np.unsignedinteger], dict[int, NDArray[np.integer]]]]:
         """Read from top to bottom.
@@ -86,7 +96,7 @@ class PathMap:
         Raises:
             RasterError: The window reaches beyond the raster, or it is damaged there.
         """
-        return self._confidence[level].read(window)
+        return self._confidence[level].read(CONFIDENCE_NODATA, window)
 
     def _decode(self, window: Window) -> tuple[NDArray[np.unsignedinteger], int, str]:
         """Return path indices, the number of pixels whose levels contradict each other, and the first."""
@@ -107,70 +117,15 @@ class PathMap:
     def _read_values(self, level: int, window: Window) -> NDArray[np.unsignedinteger]:
         """Read a level with the taxonomy's nodata in place of the raster's own."""
         reader = self._classes[level]
-        values = reader.read(window)
-        nodata = self._taxonomy.nodata_value
-        if reader.nodata is not None and reader.nodata != nodata:
-            values = np.where(values == reader.nodata, nodata, values)
+        values = reader.read(self._taxonomy.nodata_value, window)
         if values.dtype not in (np.uint8, np.uint16):
             if ((values < 0) | (values >= _VALUES)).any():
                 self._taxonomy.value_to_index(values, level, reader.path)
             values = values.astype(np.uint16)
+        if self._taxonomy.ignore_values:
+            ignored = np.isin(values, self._taxonomy.ignore_values)
+            values = np.where(ignored, values.dtype.type(self._taxonomy.nodata_value), values)
         return cast("NDArray[np.unsignedinteger]", values)
-
-
-@contextmanager
-def open_path_map(files: MapFiles, taxonomy: Taxonomy) -> Iterator[PathMap]:
-    """Open the rasters of a scene.
-
-    Args:
-        files: The scene.
-        taxonomy: Its class tree.
-
-    Yields:
-        The open rasters.
-
-    Raises:
-        RasterError: A raster is unreadable, no class raster, not on the grid of the others, or declares a
-            class as nodata.
-        DataError: The rasters do not settle the path of every pixel.
-    """
-    leaf = {taxonomy.num_levels: files.classes[LEAF]} if LEAF in files.classes else files.classes
-    with ExitStack() as stack:
-        classes = {level: stack.enter_context(open_class_map(path)) for level, path in leaf.items()}
-        confidence = {
-            level: stack.enter_context(_open_confidence(path)) for level, path in files.confidence.items()
-        }
-        opened = PathMap(files.scene, taxonomy, classes, confidence)
-        for level, reader in classes.items():
-            _check_nodata(reader, taxonomy, level)
-        for reader in (*classes.values(), *confidence.values()):
-            if not same_grid(reader.grid, opened.grid):
-                raise RasterError(
-                    f"Expected {reader.path} to have the CRS, size and pixels of the scene's finest map, but "
-                    "it has not. Predict the scene again, or move the file away."
-                )
-        yield opened
-
-
-def _open_confidence(path: Path) -> ClassMapReader:
-    reader = open_class_map(path)
-    if reader.dtype != "uint8" or reader.nodata not in (None, CONFIDENCE_NODATA):
-        reader.close()
-        raise RasterError(
-            f"Expected a confidence raster of bytes with nodata {CONFIDENCE_NODATA}, but got {reader.dtype} "
-            f"with nodata {reader.nodata} (in {path}). Predict the scene again, or move the file away."
-        )
-    return reader
-
-
-def _check_nodata(reader: ClassMapReader, taxonomy: Taxonomy, level: int) -> None:
-    if reader.nodata in taxonomy.class_values(level):
-        name = taxonomy.class_names(level)[taxonomy.class_values(level).index(reader.nodata)]
-        raise RasterError(
-            f"Expected the nodata value to be no class of taxonomy {taxonomy.name}, but got {reader.nodata}, "
-            f"which is '{name}' (in {reader.path}). Give the map's own taxonomy, or set nodata to "
-            f"{taxonomy.nodata_value}."
-        )
 
 
 def _describe(
@@ -182,4 +137,4 @@ def _describe(
     return f"at row {window.row + row}, column {window.col + col} ({found})"
 
 
-__all__ = ("STRIP_ROWS", "PathMap", "open_path_map")
+__all__ = ("STRIP_ROWS", "PathMap")

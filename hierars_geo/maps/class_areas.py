@@ -1,0 +1,172 @@
+"""How much of each class there is, counted block by block for all levels together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..grid import PixelAreas, Window
+from ..types import IGNORE_INDEX
+from .path_map import PathMap
+
+#: Called with (rows done, rows in all).
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ClassAreas:
+    """Areas of the classes of a map.
+
+    Attributes:
+        levels: Levels counted, coarsest first; K of them.
+        chains: (n, K) int64, combinations of class indices that occur, sorted; ``IGNORE_INDEX`` where a
+            level has no class.
+        pixels: (n,) int64, pixels of each combination.
+        area_m2: (n,) float64, area of each combination on the ellipsoid.
+    """
+
+    levels: tuple[int, ...]
+    chains: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    area_m2: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        levels: tuple[int, ...],
+        chains: NDArray[np.int64],
+        pixels: NDArray[np.int64],
+        area_m2: NDArray[np.float64],
+    ) -> "ClassAreas":
+        """Keep the combinations that occur, each once.
+
+        Args:
+            levels: K levels.
+            chains: (s, K) class index of every symbol at every level.
+            pixels: (s,) pixels of every symbol.
+            area_m2: (s,) their area.
+        """
+        there = pixels > 0
+        distinct, symbol = np.unique(chains[there], axis=0, return_inverse=True)
+        counts = np.zeros(len(distinct), dtype=np.int64)
+        np.add.at(counts, symbol.ravel(), pixels[there])
+        summed = np.bincount(symbol.ravel(), weights=area_m2[there], minlength=len(distinct))
+        return cls(levels, distinct.reshape(-1, len(levels)), counts, summed.astype(np.float64))
+
+    def class_area_m2(self, level: int) -> dict[int, float]:
+        """Area of every class of a level that occurs, by class index in ascending order."""
+        column = self.chains[:, self.levels.index(level)]
+        present = np.unique(column[column != IGNORE_INDEX]).tolist()
+        return {index: float(self.area_m2[column == index].sum()) for index in present}
+
+    def class_pixels(self, level: int) -> dict[int, int]:
+        """Pixels of every class of a level that occurs, by class index in ascending order."""
+        column = self.chains[:, self.levels.index(level)]
+        present = np.unique(column[column != IGNORE_INDEX]).tolist()
+        return {index: int(self.pixels[column == index].sum()) for index in present}
+
+    def prefix_area_m2(self, prefix: tuple[int, ...]) -> float:
+        """Area of all combinations that begin with these class indices."""
+        same = (self.chains[:, : len(prefix)] == np.array(prefix)).all(axis=1)
+        return float(self.area_m2[same].sum())
+
+    @property
+    def mapped_area_m2(self) -> float:
+        """Area that has a class at the first level counted."""
+        return float(self.area_m2[self.chains[:, 0] != IGNORE_INDEX].sum())
+
+    @property
+    def mapped_share(self) -> float:
+        """Share of the pixels that have a class at the first level counted, 0..1."""
+        return float(self.pixels[self.chains[:, 0] != IGNORE_INDEX].sum() / self.pixels.sum())
+
+
+class AreaCounter:
+    """Count pixels and their areas by symbol: paths, labels, classes of several levels numbered through.
+
+    Args:
+        areas: Of the raster's pixels.
+        symbols: Number of symbols.
+
+    Attributes:
+        pixels: (symbols,) int64 so far.
+        area_m2: (symbols,) float64 so far.
+    """
+
+    def __init__(self, areas: PixelAreas, symbols: int) -> None:
+        self._areas = areas
+        self.pixels = np.zeros(symbols, dtype=np.int64)
+        self.area_m2 = np.zeros(symbols)
+
+    def add(self, window: Window, symbol: NDArray[np.integer]) -> None:
+        """Count a block (h, w) of symbols 0..symbols-1."""
+        self.pixels += np.bincount(symbol.ravel(), minlength=len(self.pixels))
+        self.area_m2 += self._areas.sum_by(symbol, window, len(self.area_m2))
+
+
+def count_areas(maps: PathMap, progress: Progress | None = None) -> ClassAreas:
+    """Count the classes of all levels in one pass and bounded memory.
+
+    Args:
+        maps: Open maps.
+        progress: Called with (rows done, rows in all).
+
+    Returns:
+        The areas of legal paths, and of pixels without a class.
+
+    Raises:
+        RasterError: A file is damaged, or the grid is not on the Earth.
+        TaxonomyError: A raster holds a value that is no class of its level.
+        DataError: Levels contradict each other.
+    """
+    counter = AreaCounter(PixelAreas(maps.grid), maps.decoder.nodata + 1)
+    for window, path, _ in maps.strips():
+        counter.add(window, path)
+        if progress is not None:
+            progress(window.row_stop, maps.grid.height)
+    return ClassAreas.of(maps.levels, maps.chains, counter.pixels, counter.area_m2)
+
+
+@dataclass(frozen=True)
+class RowAreas:
+    """Pixels and areas of every legal path in every row of a map.
+
+    Attributes:
+        paths: (P, D) class index of each path at each level.
+        pixels: (height, P) int64.
+        area_m2: (height, P) float64.
+    """
+
+    paths: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    area_m2: NDArray[np.float64]
+
+
+def count_rows(maps: PathMap, areas: PixelAreas, progress: Progress | None = None) -> RowAreas:
+    """Count the pixels of every path row by row, in one pass.
+
+    Args:
+        maps: Open maps.
+        areas: Of their pixels.
+        progress: Called with (rows done, rows in all).
+
+    Raises:
+        DataError: No pixel has a class, or levels contradict each other.
+        RasterError: The map is damaged.
+    """
+    symbols = maps.decoder.nodata + 1
+    pixels = np.zeros((maps.grid.height, symbols), dtype=np.int64)
+    area_m2 = np.zeros((maps.grid.height, symbols))
+    for window, path, _ in maps.strips():
+        rows = slice(window.row, window.row_stop)
+        pixels[rows], area_m2[rows] = areas.sum_by_row(path, window, symbols)
+        if progress is not None:
+            progress(window.row_stop, maps.grid.height)
+    if not pixels[:, :-1].any():
+        raise DataError("Expected a map with classes, but all of it is nodata.")
+    return RowAreas(maps.decoder.paths, pixels[:, :-1], area_m2[:, :-1])
+
+
+__all__ = ("AreaCounter", "ClassAreas", "Progress", "RowAreas", "count_areas", "count_rows")

@@ -1,0 +1,93 @@
+"""Maps with what the rooms above them make of them: polygons, scores, samples and the report."""
+
+from pathlib import Path
+from typing import Any
+
+from geopandas.geodataframe import GeoDataFrame
+
+from . import maps
+from .accuracy import LabelSource, ReferenceLabels, SceneAssessment, assess_maps, evaluate_maps, sample_points
+from .metrics import HierarchicalScores
+from .report import write_gis_files, write_report
+from .types import Bounds
+from .vector import AreaTables, VectorSummary, class_areas, vectorize
+
+
+class Maps(maps.Maps):
+    """The maps of one scene or of several, for scripts and notebooks.
+
+    Args:
+        scenes: At least one.
+
+    Examples:
+        .. code-block:: python
+
+            maps = hg.Maps.open("maps")
+            maps.plot(level=2)
+            maps.vectorize("scene.gpkg", min_area_m2=2500)
+            maps.evaluate("labels.tif").levels[-1].miou
+            maps.report()
+    """
+
+    def vectorize(self, out: str | Path, **options: Any) -> VectorSummary:  # noqa: ANN401
+        """Write nested polygons, one layer per level; options as in :func:`hierars_geo.vector.vectorize`."""
+        return vectorize(self, out, **options)
+
+    def areas_in(self, polygons: str | Path, out: str | Path, **options: Any) -> AreaTables:  # noqa: ANN401
+        """Measure the classes inside polygons; options as in :func:`hierars_geo.vector.class_areas`."""
+        return class_areas(self, polygons, out, **options)
+
+    def evaluate(
+        self,
+        labels: str | Path | LabelSource,
+        attribute: str | None = None,
+        level: int | None = None,
+        region: Bounds | None = None,
+    ) -> HierarchicalScores:
+        """Score the maps against labels at every level.
+
+        Args:
+            labels: Class raster on any grid, or polygons.
+            attribute: Column of polygons with the class.
+            level: Level that the values of a raster are classes of; default the leaves.
+            region: Count only pixels whose centre lies within (left, bottom, right, top), in the maps' CRS.
+
+        Returns:
+            The scores.
+
+        Raises:
+            HieraRSError: A file cannot be read, holds values the tree lacks, or the two do not overlap.
+        """
+        if isinstance(labels, str | Path):
+            labels = ReferenceLabels(labels, self.taxonomy, attribute, level)
+        return evaluate_maps(self, labels, None, region)
+
+    def sample(self, out: str | Path, **options: Any) -> GeoDataFrame:  # noqa: ANN401
+        """Draw points to label; options as in :func:`hierars_geo.accuracy.sample_points`."""
+        return sample_points(self, out, **options)
+
+    def assess(self, points: str | Path, column: str = "reference") -> SceneAssessment:
+        """Estimate accuracy and areas, with intervals, from points that people labelled."""
+        return assess_maps(self, points, None, column)
+
+    def report(self, out: str | Path | None = None, gis: bool = False, **options: Any) -> Path:  # noqa: ANN401
+        """Write one HTML file with maps, areas and scores; ``gis`` adds the files that GIS programs open.
+
+        Args:
+            out: File to write; default ``report.html`` beside the maps.
+            gis: Write the QGIS project, styles and STAC collection beside the maps, too.
+            **options: As in :func:`hierars_geo.report.write_report`.
+
+        Returns:
+            The report.
+
+        Raises:
+            HieraRSError: A file cannot be read, does not fit, or cannot be written.
+        """
+        path = write_report(self, None if out is None else Path(out), **options)
+        if gis:
+            write_gis_files(self, bool(options.get("overwrite", False)))
+        return path
+
+
+__all__ = ("Maps",)
