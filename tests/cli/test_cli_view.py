@@ -12,7 +12,7 @@ def test_failures_are_one_line_and_a_status(tmp_path, capsys):
         ([str(tmp_path)], 1, "to hold maps such as"),
         ([str(tmp_path / "none")], 1, "no folder"),
         ([str(tmp_path), "--port", "70000"], 2, "--port to be 0..65535"),
-        ([], 2, "pred_dirs"),
+        ([], 2, "maps"),
     ):
         assert main(["view", *arguments]) == status
         error = capsys.readouterr().err
