@@ -84,6 +84,18 @@ def parser() -> CommandParser:
         action=BooleanOptionalAction,
         help="read Sentinel-2 values of baseline 04.00 and later as older ones (default: as in training)",
     )
+    p.add_argument("--sensor", type=str, help="read as this sensor of the catalog (default: as in training)")
+    p.add_argument(
+        "--bands",
+        type=int,
+        nargs="+",
+        help="numbers of the model's bands in the rasters, from 1, in its order (default: by their names)",
+    )
+    p.add_argument(
+        "--nodata",
+        type=float,
+        help="value without data of rasters that declare none, nan for none (default: as in training)",
+    )
     p.add_argument("--resume", action="store_true", help="compute only what an earlier, broken run lacks")
     p.add_argument("--overwrite", action="store_true", help="replace maps that exist")
     return p
@@ -118,6 +130,9 @@ def main(argv: list[str]) -> int:
         region_crs=args.region_crs,
         mosaic=args.mosaic,
         harmonize=args.harmonize,
+        sensor=args.sensor,
+        bands=None if args.bands is None else tuple(args.bands),
+        nodata=args.nodata,
     )
     scenes = _scenes(args.rasters, args.mosaic)
     try:

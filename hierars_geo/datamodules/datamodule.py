@@ -44,7 +44,7 @@ class SceneDataModule(LightningDataModule):
         labels: Files, folders or patterns of label rasters or polygons.
         taxonomy: Class tree of the labels: name in the catalog or path of a YAML file.
         sensor: Sensor of the images.
-        bands: Bands to read, in that order (default: the sensor's).
+        bands: Bands to read, in that order (default: the sensor's); or ``{NAME: number in the file}``.
         sources: In place of ``images``, ``sensor``, ``bands`` and ``reading``: a list of entries with these
             keys, one per sensor. Their channels are stacked on one grid, from the finest pixels to the
             coarsest, and called ``NAME:BAND`` (``gaofen2:red``). An entry may have a ``name`` of its own
@@ -70,7 +70,7 @@ class SceneDataModule(LightningDataModule):
         labels: list[str],
         taxonomy: str,
         sensor: SensorName = "sentinel2",
-        bands: list[str] | None = None,
+        bands: list[str] | dict[str, int] | None = None,
         sources: list[SourceOptions] | None = None,
         reading: ReadingOptions = ReadingOptions(),
         label_options: LabelOptions = LabelOptions(),

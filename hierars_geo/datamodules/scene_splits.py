@@ -80,17 +80,11 @@ class SceneSplits:
 
     @cached_property
     def read_recipe(self) -> ReadRecipe:
-        """How the scenes are read; sensor, nodata and resampling of several sources where they agree."""
-        sources = self.options.sources
-        nodata = {source.reading.nodata for source in sources}
-        resampling = {source.reading.resampling for source in sources}
-        return ReadRecipe(
-            bands=tuple(self.dataset.bands),
-            sensor=sources[0].sensor if len(sources) == 1 else None,
-            nodata=nodata.pop() if len(nodata) == 1 else None,
-            harmonize=any(source.reading.harmonize for source in sources),
-            resampling=resampling.pop() if len(resampling) == 1 else "bilinear",
-        )
+        """How the scenes are read; of several sources, how the raster is that ``write_stack`` makes."""
+        images = self.dataset.images
+        if len(images) == 1 and isinstance(images[0], SceneRaster):
+            return images[0].recipe
+        return ReadRecipe(tuple(self.dataset.bands))
 
     @cached_property
     def ground(self) -> Splits:
@@ -229,7 +223,7 @@ class SceneSplits:
     def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
         o = self.options
         own = {
-            "sources": [[s.name, s.sensor, vars(s.reading)] for s in o.sources],
+            "sources": [[s.name, s.sensor, s.bands, vars(s.reading)] for s in o.sources],
             "label_options": vars(o.label_options),
             "pairing": vars(o.pairing),
         }

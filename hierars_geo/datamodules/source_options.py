@@ -10,6 +10,7 @@ from ..errors import OptionError
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation
 from ..scenes.sensors import find_sensor
+from ..types import NodataRule
 
 #: Sensors of the catalog, and any raster.
 SensorName = Literal[
@@ -58,7 +59,8 @@ class ReadingOptions:
     """How images are read; see :class:`~hierars_geo.datasets.SceneRaster`.
 
     Attributes:
-        nodata: Value without data in files that declare none.
+        nodata: Value without data in files that declare none (default: what the catalog states).
+        nodata_rule: ``all``: a pixel is empty where all bands hold the value; ``any``: where one does.
         harmonize: Read Sentinel-2 images of baseline 04.00 and later as earlier ones: 1000 less.
         resampling: ``bilinear`` or ``cubic``, where pixels are read on a finer or shifted grid.
         crs: CRS of chips (default: that of the first file).
@@ -68,6 +70,7 @@ class ReadingOptions:
     """
 
     nodata: float | None = None
+    nodata_rule: NodataRule = "all"
     harmonize: bool = False
     resampling: Interpolation = "bilinear"
     crs: str | int | None = None
@@ -84,7 +87,7 @@ class SourceOptions:
         images: Files, folders or patterns.
         sensor: Name of the sensor.
         name: What it is called in ``pairing`` and before its bands (``NAME:red``), None for the sensor.
-        bands: Bands to read, in that order, None for the sensor's.
+        bands: Bands to read, in that order, None for the sensor's; or ``{NAME: 1-based number in the file}``.
         reading: How they are read.
         val_images: Scenes of their own for validation, with ``splits.val_labels``.
         test_images: Scenes of their own for testing, with ``splits.test_labels``.
@@ -93,7 +96,7 @@ class SourceOptions:
     images: list[str]
     sensor: SensorName
     name: str | None = None
-    bands: list[str] | None = None
+    bands: list[str] | dict[str, int] | None = None
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     val_images: list[str] | None = None
     test_images: list[str] | None = None

@@ -1,6 +1,7 @@
 """What can be predicted: mosaics, regions, STAC items; each against the same pixels in one raster."""
 
 import json
+from dataclasses import asdict
 
 import geopandas
 import numpy as np
@@ -193,3 +194,33 @@ def test_a_prediction_never_replaces_the_item_it_is_made_from(save_checkpoint, w
         Predictor(save_checkpoint(), "cpu").predict(item, tmp_path, overwrite=True)
     assert item.read_bytes() == before
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_prediction_reads_as_the_training_did_unless_it_is_told_otherwise(
+    save_checkpoint, write_scene, tmp_path
+):
+    """Nodata and order of the bands are in no file: the checkpoint knows them, and options overrule it."""
+    scene = write_scene(height=70, width=70)
+    bare = tmp_path / "bare.tif"
+    with rasterio.open(scene) as source:
+        image, profile = source.read(), source.profile
+        profile.pop("nodata")
+        with rasterio.open(bare, "w", **profile) as target:
+            target.write(image[::-1])  # no names, no nodata value, another order
+    empty = (image == 0).all(axis=0)
+    assert 0 < empty.sum() < empty.size
+    numbers = tuple(range(len(image), 0, -1))
+    plain = Predictor(save_checkpoint(), "cpu")
+    expected = read(plain.predict(scene, tmp_path / "plain").layers["L3"])[0]
+    recipe = ReadRecipe(plain.loaded.record.bands, nodata=0, numbers=numbers)
+    taught = Predictor(save_checkpoint(name="taught.ckpt", read=asdict(recipe)), "cpu")
+    np.testing.assert_array_equal(read(taught.predict(bare, tmp_path / "taught").layers["L3"])[0], expected)
+    told = Predictor(save_checkpoint(), "cpu", bands=numbers, nodata=0)
+    np.testing.assert_array_equal(read(told.predict(bare, tmp_path / "told").layers["L3"])[0], expected)
+    assert (expected[empty] == 0).all()
+    command = ["predict", str(save_checkpoint()), str(bare), "-o", str(tmp_path / "cli"), "--device", "cpu"]
+    assert main([*command, "--nodata", "0", "--bands", *map(str, numbers)]) == 0
+    np.testing.assert_array_equal(read(tmp_path / "cli" / "bare_L3.tif")[0], expected)
+    untold = Predictor(save_checkpoint(), "cpu", bands=numbers)
+    maps = untold.predict(bare, tmp_path / "untold").layers["L3"]
+    assert (read(maps)[0][empty] != 0).any()
