@@ -90,7 +90,7 @@ def prediction_item(
             "hierars:bands": list(record.bands),
             "hierars:options": options.to_dict(),
             "hierars:source": [path.name for path in scene.paths],
-            "hierars:notes": list(scene.notes),
+            "hierars:notes": [*scene.notes, *scene.assumptions],
         },
         stac_extensions=list(_EXTENSIONS),
     )

@@ -166,6 +166,18 @@ class Scene:
         """What a careful reader should know, such as a band order that was taken as given."""
         return (*grouped_notes(layer.file for layer in self.layers), *self._resampling_notes())
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the catalog says where files are silent: fit for a record, too common to be told each time."""
+        said: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.file.assumed_nodata is not None:
+                note = (
+                    f"no nodata value is declared, {layer.file.assumed_nodata:g} counts, as the catalog says"
+                )
+                said.setdefault(note, []).append(layer.file.path)
+        return _grouped(said)
+
     def _resampling_notes(self) -> tuple[str, ...]:
         if len({layer.file.grid for layer in self.layers}) == 1 or len(self.layers) != len(self.bands):
             return ()
@@ -245,22 +257,18 @@ class Scene:
         self.close()
 
 
-def grouped_notes(files: Iterable[RasterFile], with_assumptions: bool = True) -> tuple[str, ...]:
-    """Say of several files what each has to note, the same words once.
-
-    Args:
-        files: The files.
-        with_assumptions: Whether to say where the catalog's nodata value counts, too.
-    """
+def grouped_notes(files: Iterable[RasterFile]) -> tuple[str, ...]:
+    """Say of several files what each has to note, the same words once."""
     said: dict[str, list[str]] = {}
     for file in files:
-        notes = list(file.notes)
-        if with_assumptions and file.undated is not None:
-            notes.append(f"the date is left out: {file.undated}")
-        if with_assumptions and file.assumed_nodata is not None:
-            notes.append(f"no nodata value is declared, {file.assumed_nodata:g} counts, as the catalog says")
-        for note in notes:
+        undated = [] if file.undated is None else [f"the date is left out: {file.undated}"]
+        for note in (*file.notes, *undated):
             said.setdefault(note, []).append(file.path)
+    return _grouped(said)
+
+
+def _grouped(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Name the first of the files of every note, and how many more there are."""
     return tuple(
         f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {note}."
         for note, paths in said.items()

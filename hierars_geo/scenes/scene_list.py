@@ -75,7 +75,7 @@ def find_scenes(
             f"Expected images of {sensor.title}, but got {len(paths)} files that are none ({paths[0]}). "
             "Name the files or folders of the images."
         )
-    for note in grouped_notes((layer.file for s in scenes for layer in s.layers), with_assumptions=False):
+    for note in grouped_notes(layer.file for scene in scenes for layer in scene.layers):
         notice(note)
     return FoundScenes(tuple(sorted(scenes, key=lambda scene: scene.path)), reading.bands, tuple(bad))
 

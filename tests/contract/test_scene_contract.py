@@ -42,7 +42,8 @@ def test_training_and_prediction_read_what_the_file_means(tmp_path, name):
         assert (None if scene.acquired is None else f"{scene.acquired:%Y-%m-%d}") == made.day
         if made.train is None:
             assert scene.notes == trained.notes
-        assert any(made.note in note for note in scene.notes) if made.note else not scene.notes
+        notes = (*scene.notes, *scene.assumptions)
+        assert any(made.note in note for note in notes) if made.note else not notes
     np.testing.assert_array_equal(image, sample["image"])
     np.testing.assert_array_equal(valid, sample["valid"])
     inside = np.s_[2 : SIDE + 2, 3 : SIDE + 3]
