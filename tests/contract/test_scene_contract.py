@@ -173,7 +173,14 @@ def test_a_tile_in_another_crs(tmp_path):
 def test_tiles_on_both_sides_of_180_degrees(tmp_path):
     side, res = 64, 1e-4
     paths = [
-        write(tmp_path / f"{name}.tif", np.full((1, side, side), value, "uint8"), res, left, 10, "EPSG:4326")
+        write(
+            tmp_path / f"{name}.tif",
+            np.full((1, side, side), value, "uint8"),
+            res=res,
+            left=left,
+            top=10,
+            crs="EPSG:4326",
+        )
         for name, value, left in (("a", 5, 180 - side * res), ("b", 9, -180))
     ]
     for tiles in (paths, paths[::-1]):
