@@ -162,7 +162,7 @@ def _train_a_step(config, scenes, tmp_path, shrink):
         | {"sensor": sensor if sensor in IMAGES else "sentinel2", "taxonomy": "mm5b"}
         | {"chips": data["chips"] | {"size": 64, "per_epoch": 2}, "loader": {"batch_size": 2}},
     }
-    model["encoder_weights"] = None
+    model.get("start", {}).pop("encoder_weights", None)
     if shrink:
         family = next(name for name in SIBLINGS if model["encoder"].startswith(name))
         model["encoder"] = SIBLINGS[family]

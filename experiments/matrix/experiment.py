@@ -54,6 +54,37 @@ _Dumper.add_representer(
 )
 
 
+#: Group of a task's options -> its options, where it is told them flat.
+_GROUPS = {
+    "loss": {"loss": "name", "alpha": "alpha"},
+    "optimizer": {name: name for name in ("lr", "weight_decay", "layer_decay")},
+    "schedule": {"warmup_steps": "warmup_steps"},
+    "start": {
+        "encoder_weights": "encoder_weights",
+        "start": "parts",
+        "freeze_backbone": "freeze_backbone",
+    },
+    "interaction": {"attention": "attention"},
+}
+
+
+def grouped(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the options of a task into the groups that the task has.
+
+    Args:
+        options: Flat, so that variants change one by its name alone.
+    """
+    groups = {flat: (group, name) for group, names in _GROUPS.items() for flat, name in names.items()}
+    found: dict[str, Any] = {}
+    for flat, value in options.items():
+        if flat in groups:
+            group, name = groups[flat]
+            found.setdefault(group, {})[name] = value
+        else:
+            found[flat] = value
+    return found
+
+
 def render(experiment: Experiment, measured: Measured | None) -> str:
     """Write the file: command, hardware, time and score in front, then the YAML.
 
@@ -83,4 +114,4 @@ def render(experiment: Experiment, measured: Measured | None) -> str:
     return head + body
 
 
-__all__ = ("Experiment", "Measured", "render")
+__all__ = ("Experiment", "Measured", "grouped", "render")

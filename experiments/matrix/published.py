@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .experiment import Experiment
+from .experiment import Experiment, grouped
 from .small import VARIANTS
 
 #: Optimiser steps of one training on MM-5B and their warm-up.
@@ -205,14 +205,16 @@ def _experiment(
         "checkpoint": {"dirpath": run, "monitor": f"val/mIoU_L{leaf_level}", "mode": "max"},
         "model": {
             "class_path": "hierars_geo.tasks.BHCCMTask",
-            "init_args": {
-                "lr": 1e-4,
-                "weight_decay": 0.05,
-                "warmup_steps": _WARMUP,
-                "loss": "hsc",
-                "alpha": 2.0,
-                **task,
-            },
+            "init_args": grouped(
+                {
+                    "lr": 1e-4,
+                    "weight_decay": 0.05,
+                    "warmup_steps": _WARMUP,
+                    "loss": "hsc",
+                    "alpha": 2.0,
+                    **task,
+                }
+            ),
         },
         "data": {
             "class_path": data["class_path"],

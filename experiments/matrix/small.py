@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from .experiment import Experiment
+from .experiment import Experiment, grouped
 
 #: Variant -> (what differs, options of the task). All else is equal within a group.
 VARIANTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -88,14 +88,16 @@ def _experiment(
         "checkpoint": {"dirpath": run},
         "model": {
             "class_path": "hierars_geo.tasks.BHCCMTask",
-            "init_args": {
-                "architecture": "unet",
-                "encoder": "resnet18",
-                "model_options": {"decoder_channels": [128, 64, 48, 32, 32]},
-                **({"mode": "residual", "loss": "hsc", "alpha": 2.0} | options),
-                "lr": 0.003,
-                "warmup_steps": 20,
-            },
+            "init_args": grouped(
+                {
+                    "architecture": "unet",
+                    "encoder": "resnet18",
+                    "model_options": {"decoder_channels": [128, 64, 48, 32, 32]},
+                    **({"mode": "residual", "loss": "hsc", "alpha": 2.0} | options),
+                    "lr": 0.003,
+                    "warmup_steps": 20,
+                }
+            ),
         },
         "data": {
             "class_path": "hierars_geo.datamodules.SceneDataModule",

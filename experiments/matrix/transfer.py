@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .experiment import Experiment
+from .experiment import Experiment, grouped
 from .published import BACKBONES
 
 #: Variant -> (what it is, options of TransLUTask). All else is equal within a domain.
@@ -123,15 +123,17 @@ def _small_experiment(group: str, domain: SmallDomain, variant: str, per_cent: i
         "checkpoint": {"dirpath": run},
         "model": {
             "class_path": "hierars_geo.tasks.TransLUTask",
-            "init_args": {
-                "architecture": "unet",
-                "encoder": "resnet18",
-                "model_options": {"decoder_channels": [128, 64, 48, 32, 32]},
-                **_options(variant, _SOURCE),
-                "alpha": 1.0,
-                "lr": 0.003 if variant == "scratch" else 0.001,
-                "warmup_steps": 20,
-            },
+            "init_args": grouped(
+                {
+                    "architecture": "unet",
+                    "encoder": "resnet18",
+                    "model_options": {"decoder_channels": [128, 64, 48, 32, 32]},
+                    **_options(variant, _SOURCE),
+                    "alpha": 1.0,
+                    "lr": 0.003 if variant == "scratch" else 0.001,
+                    "warmup_steps": 20,
+                }
+            ),
         },
         "data": {
             "class_path": "hierars_geo.datamodules.SceneDataModule",
@@ -223,7 +225,9 @@ def _crop10m_experiment(
         "checkpoint": {"dirpath": run, "monitor": "val/mIoU_L3", "mode": "max"},
         "model": {
             "class_path": task,
-            "init_args": {"lr": 1e-4, "weight_decay": 0.05, "warmup_steps": 1_500, "alpha": 1.0, **options},
+            "init_args": grouped(
+                {"lr": 1e-4, "weight_decay": 0.05, "warmup_steps": 1_500, "alpha": 1.0, **options}
+            ),
         },
         "data": {
             "class_path": "hierars_geo.datamodules.Crop10mDataModule",

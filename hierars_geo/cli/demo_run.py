@@ -22,6 +22,7 @@ from ..datamodules import (
 from ..errors import OptionError
 from ..maps import Maps
 from ..metrics import HierarchicalScores
+from ..models.gaussian import GaussianClassifier
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..predict import Predictor
 from ..report import write_report
@@ -30,7 +31,7 @@ from ..scenes.scene import Scene
 from ..synthetic.scene import write_land_cover_scene
 from ..synthetic.series import check_free, scene_series
 from ..synthetic.spec import SceneFiles
-from ..tasks import BHCCMTask, ProgressLines, learn_gaussian
+from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions
 from ..taxonomy import Taxonomy
 from ..vector import vectorize
 from .progress import progress_bar
@@ -147,18 +148,12 @@ def _data_module(options: DemoOptions, train: list[SceneFiles], test: SceneFiles
 def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> None:
     seed_everything(options.seed, verbose=False)
     task = BHCCMTask(
-        taxonomy=data.taxonomy,
-        bands=data.bands,
-        mean=data.mean,
-        std=data.std,
-        chip_size=data.chip_size,
-        gsd_m=data.gsd_m,
         architecture="unet",
         encoder=options.encoder,
         mode="residual",
         model_options={"decoder_channels": [128, 64, 48, 32, 32]},
-        lr=3e-3,
-        warmup_steps=min(20, options.steps // 4),
+        optimizer=OptimizerOptions(lr=3e-3),
+        schedule=ScheduleOptions(warmup_steps=min(20, options.steps // 4)),
     )
     trainer = Trainer(
         max_epochs=1,  # of as many chips as the steps take
@@ -188,7 +183,7 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
     chips: DataLoader[Any] = DataLoader(
         part, batch_size=8, sampler=GridChipSampler(part, 256), collate_fn=stack_samples
     )
-    gaussian = learn_gaussian(chips, data.taxonomy.num_classes[-1])
+    gaussian = GaussianClassifier.learn(chips, data.taxonomy.num_classes[-1])
     with (
         Scene.open(test.images[_SENSOR], bands=data.bands) as scene,
         progress_bar("score the Gaussian") as progress,

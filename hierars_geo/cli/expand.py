@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   hierars-geo expand crops.ckpt --taxonomy crops_with_wheat.yaml -o wheat_start.ckpt
-  hierars-geo fit --config wheat.yaml --model.init_args.start_checkpoint wheat_start.ckpt
+  hierars-geo fit --config wheat.yaml --model.init_args.start.checkpoint wheat_start.ckpt
 """
 
 
@@ -71,7 +71,7 @@ def _print(report: "InitReport", tree: str, out: Path) -> None:
         sys.stdout.write(f"level {level_name} is not in the new tree: its weights are left out\n")
     sys.stdout.write(
         f"{out}\n"
-        f"train on labels of the new classes: hierars-geo fit ... --model.init_args.start_checkpoint {out}\n"
+        f"train on labels of the new classes: hierars-geo fit ... --model.init_args.start.checkpoint {out}\n"
     )
 
 

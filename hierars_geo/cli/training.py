@@ -28,7 +28,16 @@ MOVED_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("batch_size", "num_workers", "cache_dir"), "loader.{}"),
         **{"nodata": "reading.{}", "image_options": "reading"},
     },
-    "model": {},
+    "model": {
+        **dict.fromkeys(("lr", "weight_decay", "betas", "layer_decay", "ema_decay"), "optimizer.{}"),
+        **dict.fromkeys(("warmup_steps", "power"), "schedule.{}"),
+        **dict.fromkeys(("alpha", "level_weights", "partial_paths", "class_weights"), "loss.{}"),
+        **dict.fromkeys(("encoder_weights", "band_adaptation", "freeze_backbone"), "start.{}"),
+        **{"start_checkpoint": "start.checkpoint", "start_parts": "start.parts"},
+        **dict.fromkeys(("attention", "heads", "points"), "interaction.{}"),
+        **dict.fromkeys(("value_ratio", "ffn_ratio", "drop_path"), "interaction.{}"),
+        **{"loss": "loss.name", "start": "start.parts"},
+    },
 }
 #: The same within an entry of ``data.sources``.
 _MOVED_IN_SOURCES: Final = {"nodata": "reading.nodata", "image_options": "reading"}

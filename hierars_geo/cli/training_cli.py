@@ -2,12 +2,10 @@
 
 import sys
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import DefaultHelpFormatter, Namespace
-from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -37,7 +35,7 @@ class ExamplesFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
 
 
 class TrainingCLI(LightningCLI):
-    """Ties the task to its data: bands, normalisation, tree, chip size and GSD are said once.
+    """Trains a task on a data module, which alone says bands, normalisation, tree, chip size and GSD.
 
     Args:
         args: The sub-command and its options; without ``run`` the options alone.
@@ -78,16 +76,10 @@ class TrainingCLI(LightningCLI):
             raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the checkpoint's options and the links from data to model."""
+        """Add the checkpoint's options."""
         parser.epilog = EXAMPLES + EVERYWHERE
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "best"})
-        for name in ("taxonomy", "bands", "mean", "std", "gsd_m", "chip_size"):
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.link_arguments("data.read_recipe", "model.init_args.read", apply_on="instantiate")
-        parser.link_arguments(
-            "data", "model.init_args.class_frequencies", compute_fn=_counter, apply_on="instantiate"
-        )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and look at the checkpoint before Lightning opens it.
@@ -117,11 +109,11 @@ class TrainingCLI(LightningCLI):
         """Load what is resumed from as data, never as code, and refuse that of another model."""
         self.config_init[self.subcommand]["weights_only"] = True
         self._failed_start.remember(self.trainer)
-        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
-            self.trainer.strategy.checkpoint_io = tasks.WholeCheckpoints()
         path = self._checkpoint()
         if path is None:
             return
+        if isinstance(self.model, tasks.SegmentationTask):
+            self.model.build(tasks.TrainingData.of(self.datamodule))
         try:
             self.model.on_load_checkpoint(read_checkpoint(path))
         except CheckpointError as error:
@@ -175,11 +167,6 @@ def _silence(trainer: Namespace) -> None:
     callbacks = trainer["callbacks"]
     if isinstance(callbacks, list):
         trainer["callbacks"] = [each for each in callbacks if each["class_path"].split(".")[-1] not in shown]
-
-
-def _counter(data: SceneDataModule) -> Callable[[], Any]:
-    """Count the pixels of every leaf only when somebody asks."""
-    return lambda: data.class_frequencies
 
 
 class _ParsedOnly(TrainingCLI):

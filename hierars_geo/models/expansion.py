@@ -57,7 +57,7 @@ def expand_checkpoint(
     if report.classes_copied == 0:
         raise TaxonomyError(
             f"Expected a tree with classes of {old.taxonomy.name}, but {tree.name} has none of them by name "
-            f"at its levels (in {origin}). Train for it, with start_checkpoint and start_parts decoder."
+            f"at its levels (in {origin}). Train for it, with start.checkpoint and start.parts decoder."
         )
     carried = {name: value for name, value in state.items() if not name.startswith(prefix)}
     weights = {**carried, **{prefix + name: value for name, value in scene.state_dict().items()}}

@@ -196,7 +196,7 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
         if name in _FILE_OPTIONS:
             raise OptionError(
                 f"Expected options that name no file and fetch nothing, but got '{name}'. "
-                "Give pretrained weights by encoder_weights."
+                "Give pretrained weights by start.encoder_weights."
             )
     if backbone.timm_name is not None:
         return

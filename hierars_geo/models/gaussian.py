@@ -1,10 +1,12 @@
 """A per-pixel Gaussian classifier: the least that a network has to beat."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from ..errors import DataError
-from ..types import IGNORE_INDEX
+from ..types import IGNORE_INDEX, Batch
 
 
 class GaussianClassifier(nn.Module):
@@ -31,6 +33,25 @@ class GaussianClassifier(nn.Module):
         self.register_buffer(
             "product", torch.zeros(num_classes, in_channels, in_channels, dtype=torch.float64)
         )
+
+    @classmethod
+    def learn(cls, batches: Iterable[Batch], num_classes: int) -> "GaussianClassifier":
+        """Show a classifier every labelled pixel of some batches.
+
+        Args:
+            batches: Batches with ``image`` and ``mask``.
+            num_classes: Leaves of the tree.
+
+        Raises:
+            DataError: There is no batch.
+        """
+        classifier: GaussianClassifier | None = None
+        for batch in batches:
+            classifier = classifier or cls(batch["image"].shape[1], num_classes)
+            classifier.update(batch["image"], batch["mask"])
+        if classifier is None:
+            raise DataError("Expected batches to learn a Gaussian from, but got none.")
+        return classifier
 
     @torch.no_grad()
     def update(self, image: Tensor, target: Tensor) -> None:

@@ -1,11 +1,15 @@
 """InitReport: which weights of a model were copied, adapted, or start anew."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import list_some
 from .class_rows import ClassRows
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,4 +98,10 @@ def _layers(names: Sequence[str]) -> str:
     )
 
 
-__all__ = ("InitReport", "PartReport")
+def log_report(report: InitReport, path: str | Path) -> None:
+    """Log which weights were copied and which are new."""
+    for line in (f"weights from {path} ({report.parts}):", *(f"  {line}" for line in report.lines())):
+        _LOG.info("%s", line)
+
+
+__all__ = ("InitReport", "PartReport", "log_report")

@@ -104,7 +104,7 @@ def _find(backbone: Backbone, source: str) -> PretrainedWeights:
         reason = " ".join(str(error).split())[:120]
         raise OptionError(
             f"Expected to fetch weights '{source}' of encoder '{backbone.name}', but there is no way to them "
-            f"({reason}). Go online once, or set encoder_weights to null or to a file."
+            f"({reason}). Go online once, or set start.encoder_weights to null or to a file."
         ) from error
 
 

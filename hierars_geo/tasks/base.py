@@ -2,71 +2,196 @@
 
 import abc
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .. import __version__
-from ..errors import OptionError
+from ..errors import HieraRSWarning, OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..metrics import HierarchicalMetrics
-from ..models.decode import is_legal, jsps, path_logits
+from ..models.checkpoint_file import load_weights, read_checkpoint
+from ..models.decode import is_legal, jsps, level_confidence, path_logits
+from ..models.map_model import MapModel
+from ..models.near_names import unknown_name
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
-from ..types import Batch
-from .averaging import AveragedWeights
-from .comparison import require_same_model
-from .compilation import check_backend, compile_in_place
-from .finite import require_finite
-from .random_state import RANDOM_KEY, random_state, restore_random_state
-from .recipe import Recipe
-from .repeated import unlabel_repeated
+from ..types import IGNORE_INDEX, Batch
+from .batches import require_finite, unlabel_repeated
+from .callbacks import AveragedWeights
+from .checkpoints import (
+    RANDOM_KEY,
+    WholeCheckpoints,
+    random_state,
+    require_same_model,
+    restore_random_state,
+)
+from .loss import Frequencies, LossOptions
+from .optimizer import OptimizerOptions, ScheduleOptions, configure
+from .training_data import TrainingData
+
+GroupT = TypeVar("GroupT")
 
 
 class SegmentationTask(LightningModule):
     """Base of the tasks: a model with logits per level, scored with a class tree.
 
-    A subclass builds ``model`` (a module that :meth:`forward` calls) and ``loss`` after ``super().__init__``.
+    Bands, statistics and tree are those of the trainer's data module: the model is built when the trainer
+    sets the task up. With loaders of one's own :meth:`build` says what they hold.
+
+    A subclass says what its model is (:meth:`describe`, :meth:`build_model`).
 
     Args:
-        record: What the checkpoint says of the model.
-        recipe: How it is optimised.
-        ema_decay: Of a moving average of the weights, see :class:`AveragedWeights`; None for none.
+        optimizer: How the weights move.
+        schedule: How the learning rate runs.
+        loss: What is minimised.
         compile: Whether to compile the model for training, or the backend to do it with.
 
     Raises:
-        OptionError: A number is out of range.
+        OptionError: An option is out of range.
     """
 
-    model: nn.Module
+    model: MapModel
     loss: HSCLoss | HCCLoss
     paths: Tensor
 
     def __init__(
         self,
-        record: ModelRecord,
-        recipe: Recipe,
-        ema_decay: float | None = None,
+        optimizer: OptimizerOptions,
+        schedule: ScheduleOptions,
+        loss: LossOptions,
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
         super().__init__()
-        self.record, self.recipe = record, recipe
-        self._average = None if ema_decay is None else AveragedWeights(ema_decay)
+        self.optimizer_options, self.schedule_options, self.loss_options = optimizer, schedule, loss
+        decay = optimizer.ema_decay
+        self._average = None if decay is None else AveragedWeights(decay, self.follow)
         self._backend = "inductor" if compile is True else compile or None
         if self._backend is not None:
-            check_backend(self._backend)
+            _check_backend(self._backend)
         self._random: Mapping[str, Tensor] | None = None
+        self._record: ModelRecord | None = None
+        self._frequencies: Frequencies | None = None
+        #: Options as plain values, for the checkpoint. Not Lightning's hparams: its command line would take
+        #: those of a checkpoint in place of the ones that are given.
+        self.told: dict[str, Any] = {}
+
+    @abc.abstractmethod
+    def describe(self, data: TrainingData) -> ModelRecord:
+        """Compose what the checkpoint says of the model for some data."""
+
+    @abc.abstractmethod
+    def build_model(self, record: ModelRecord) -> MapModel:
+        """Build the model, with the weights that it starts from where they are at hand."""
+
+    def build(self, data: TrainingData) -> Self:
+        """Build the model for some data; a trainer with a data module does so by itself.
+
+        Returns:
+            The task.
+
+        Raises:
+            HieraRSError: No model can be built from the options for these data.
+        """
+        self._frequencies = data.class_frequencies
+        self._adopt(self.describe(data))
+        return self
+
+    def _adopt(self, record: ModelRecord) -> None:
+        """Become the task of a record."""
         tree = record.taxonomy
+        self._record = record
         self.register_buffer("paths", torch.from_numpy(tree.paths.copy()), persistent=False)
         self.val_metrics = HierarchicalMetrics(tree)
         self.test_metrics = HierarchicalMetrics(tree)
+        self.loss = self.loss_options.build(tree, self.flat)
+        self.model = self.build_model(record)
+
+    def follow(self, trainer: Trainer) -> None:
+        """Build the model for the data module of a trainer, once; later ones must hold the same.
+
+        Raises:
+            OptionError: There is no data module, or it has other bands or classes.
+        """
+        datamodule = getattr(trainer, "datamodule", None)
+        if self._record is None:
+            self.build(TrainingData.of(datamodule))
+        elif datamodule is not None:
+            _require_same_data(self._record, datamodule)
+
+    @property
+    def record(self) -> ModelRecord:
+        """What the checkpoint says of the model.
+
+        Raises:
+            OptionError: The task does not know its data yet.
+        """
+        if self._record is None:
+            raise OptionError(
+                "Expected a task that knows its data, but got one that is not built. Give a data module to "
+                "the trainer, or call task.build(TrainingData(...))."
+            )
+        return self._record
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,  # noqa: ANN401 - Lightning's signature
+        map_location: Any = None,  # noqa: ANN401
+        hparams_file: Any = None,  # noqa: ANN401
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Load a task with its model, ready to predict, to be scored or to train on.
+
+        Args:
+            checkpoint_path: Checkpoint written by a task of this class.
+            map_location: Device of the model; default the CPU.
+            hparams_file: Not needed, the checkpoint knows its options.
+            strict: Not needed, the weights always fit their own record.
+            weights_only: Always so: a checkpoint is read as data, never as code.
+            **options: Options of the task to change.
+
+        Raises:
+            MissingFileError: There is no such file.
+            CheckpointError: It is damaged, holds code, or was written by something else.
+            OptionError: Something else than weights is asked for, or an option is out of range.
+        """
+        if weights_only is False or hparams_file is not None or strict is False:
+            raise OptionError(
+                "Expected a checkpoint to be read as data with its own options and all of its weights, but "
+                "got weights_only false, strict false or hparams_file. Leave them out."
+            )
+        path = Path(checkpoint_path)
+        content = read_checkpoint(path)
+        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
+        model = record.model
+        told = dict((content[RECORD_KEY].get("training") or {}).get("options") or {})
+        told |= {name: getattr(model, name) for name in ("architecture", "encoder", "mode", "dropout")}
+        told |= {"model_options": dict(model.options), **cls.without_start(), **options}
+        task = cls(**told)
+        task._adopt(record)
+        expected = f"Expected the weights in {path} to fit its own model record"
+        load_weights(task, content["state_dict"], expected)
+        task.on_load_checkpoint(content)
+        return task if map_location is None else task.to(map_location)
+
+    @staticmethod
+    @abc.abstractmethod
+    def without_start() -> dict[str, Any]:
+        """Return the options of a task whose weights come from its own checkpoint alone."""
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -78,9 +203,10 @@ class SegmentationTask(LightningModule):
         """Whether the model predicts the leaves alone."""
         return self.record.model.mode == "flat"
 
-    @abc.abstractmethod
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""
+        logits: list[Tensor] = self.model(image, valid)
+        return logits
 
     def trained_modules(self) -> Sequence[nn.Module]:
         """Return what the optimiser sees."""
@@ -119,6 +245,21 @@ class SegmentationTask(LightningModule):
         """Count a test batch, and return its decoded ``levels`` (B, N, H, W)."""
         batch = unlabel_repeated(batch, batch_idx, self._loader(self.trainer.test_dataloaders))
         return {"levels": self._count(batch, self.test_metrics, "test")}
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
+        """Decode a batch as it is; ``hierars_geo.predict`` blends windows of whole scenes into maps.
+
+        Returns:
+            ``levels`` (B, N, H, W) int64 class indices, ``IGNORE_INDEX`` where not valid, ``confidence``
+            (B, N, H, W) in 0..1, and ``bounds``, ``crs`` and ``files`` of the batch where it has them.
+        """
+        logits = self.model.path_logits(batch["image"], batch["valid"], self.paths).float()
+        empty = ~batch["valid"].unsqueeze(1)
+        found: dict[str, Any] = {
+            "levels": jsps(logits, self.paths).masked_fill(empty, IGNORE_INDEX),
+            "confidence": level_confidence(logits, self.paths).masked_fill(empty, 0.0),
+        }
+        return found | {key: value for key, value in batch.items() if key in ("bounds", "crs", "files")}
 
     @staticmethod
     def _loader(loaders: object) -> DataLoader[Any] | None:
@@ -163,7 +304,7 @@ class SegmentationTask(LightningModule):
         metrics.reset()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the recipe's optimiser and schedule, stepped per optimiser step.
+        """Return the optimiser and its schedule, stepped per optimiser step.
 
         Raises:
             OptionError: The training has no end that the decay could run to.
@@ -174,7 +315,9 @@ class SegmentationTask(LightningModule):
                 "Expected a training with an end, for the learning rate to decay to, but got none. "
                 "Set the trainer's max_steps or max_epochs."
             )
-        return self.recipe.configure(self.trained_modules(), int(total_steps))
+        return configure(
+            self.trained_modules(), int(total_steps), self.optimizer_options, self.schedule_options
+        )
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log the learning rate of the head."""
@@ -185,9 +328,12 @@ class SegmentationTask(LightningModule):
         return [] if self._average is None else [self._average]
 
     def setup(self, stage: str) -> None:
-        """Compile the model for training where that is asked for."""
+        """Build the model, compile it for training where that is asked for, and read files as data."""
+        self.follow(self.trainer)
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
+            self.trainer.strategy.checkpoint_io = WholeCheckpoints()
         if stage == "fit" and self._backend is not None:
-            compile_in_place(self.model, self._backend, self.device)
+            _compile_in_place(self.model, self._backend, self.device)
             self._backend = None
 
     def on_train_start(self) -> None:
@@ -205,11 +351,15 @@ class SegmentationTask(LightningModule):
         """Say in plain values how the weights of a checkpoint came about; predicting does without.
 
         Returns:
-            ``weights``: whether ``state_dict`` holds the moving ``average`` or the ``current`` weights, and
-            ``release``.
+            ``weights``: whether ``state_dict`` holds the moving ``average`` or the ``current`` weights,
+            ``release``, and ``options`` of the task.
         """
         averaged = "averaging_state" in checkpoint
-        return {"weights": "average" if averaged else "current", "release": __version__}
+        return {
+            "weights": "average" if averaged else "current",
+            "release": __version__,
+            "options": self.told,
+        }
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Refuse weights of another tree, band set or model; take over the normalisation they know.
@@ -219,8 +369,99 @@ class SegmentationTask(LightningModule):
         """
         saved = require_same_model(checkpoint, self.record)
         # the weights bring their own mean and std (buffers of the model): the record must say the same
-        self.record = replace(self.record, mean=saved.mean, std=saved.std)
+        self._record = replace(self.record, mean=saved.mean, std=saved.std)
         self._random = checkpoint.get(RANDOM_KEY)
 
 
-__all__ = ("SegmentationTask",)
+def group(kind: type[GroupT], value: GroupT | Mapping[str, Any], name: str) -> GroupT:
+    """Return a group of options, also where a mapping states it.
+
+    Raises:
+        OptionError: A key is none of the group's.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    for key in value:
+        if key not in known:
+            raise OptionError(unknown_name(f"option of {name}", str(key), known))
+    return kind(**value)
+
+
+def plain_options(**options: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return options as plain values, which a checkpoint can hold and a safe loader reads."""
+
+    def plain(value: Any) -> Any:  # noqa: ANN401
+        if is_dataclass(value) and not isinstance(value, type):
+            return plain(asdict(value))
+        if isinstance(value, Mapping):
+            return {str(key): plain(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
+        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+    return {name: plain(value) for name, value in options.items()}
+
+
+def _require_same_data(record: ModelRecord, datamodule: object) -> None:
+    """Refuse a data module whose bands or classes are not the model's.
+
+    Raises:
+        OptionError: They are others.
+    """
+    tree, bands = getattr(datamodule, "taxonomy", None), getattr(datamodule, "bands", None)
+    if bands is not None and tuple(bands) != record.bands:
+        raise OptionError(
+            f"Expected data with the bands of the model, {', '.join(record.bands)}, but got "
+            f"{', '.join(bands)}. Set bands of the data module."
+        )
+    own = record.taxonomy
+    if isinstance(tree, Taxonomy) and (
+        tree.num_levels != own.num_levels
+        or any(tree.class_names(level) != own.class_names(level) for level in range(1, own.num_levels + 1))
+    ):
+        raise OptionError(
+            f"Expected data with the classes of the model, {own.name}, but got those of {tree.name}. Set "
+            "taxonomy of the data module, or carry the model over: hierars-geo expand."
+        )
+
+
+def _check_backend(backend: str) -> None:
+    """Refuse a backend that does not exist.
+
+    Raises:
+        OptionError: It does not; near ones are listed.
+    """
+    known = torch.compiler.list_backends(exclude_tags=())
+    if backend not in known:
+        near = get_close_matches(backend, known, n=3, cutoff=0.4) or known
+        raise OptionError(
+            f"Expected compile to be true, false or a backend of torch.compile, but got '{backend}'. "
+            f"Near ones: {', '.join(near)}."
+        )
+
+
+def _compile_in_place(model: nn.Module, backend: str, device: torch.device) -> None:
+    """Compile a model's forward pass; a checkpoint holds no trace of it, since the module is not wrapped.
+
+    Where compiling does not work (no C++ compiler, no Triton) a note says so and the model stays as it is.
+    """
+    try:
+        torch.compile(_probe, backend=backend)(torch.ones(2, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        warnings.warn(
+            f"torch.compile does not work here ({reason}); training goes on without it.",
+            HieraRSWarning,
+            stacklevel=2,
+        )
+        return
+    model.compile(backend=backend)
+
+
+def _probe(values: Tensor) -> Tensor:
+    """Be the smallest thing that needs a compiler."""
+    return values * 2 + 1
+
+
+__all__ = ("SegmentationTask", "group", "plain_options")

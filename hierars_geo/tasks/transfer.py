@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +13,7 @@ from ..errors import CheckpointError, OptionError
 from ..losses.hierarchical import HSCLoss
 from ..models.checkpoint_file import load_weights, read_checkpoint, scene_weights, weights_below
 from ..models.factory import ModelConfig
-from ..models.init_report import InitReport
+from ..models.init_report import InitReport, log_report
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
 from ..models.scene_model import SceneModel
@@ -21,40 +21,49 @@ from ..models.trained_model import check_weights
 from ..models.transfer.cdks import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplant import transplant
-from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX, Batch, ReadRecipe
-from .base import SegmentationTask
-from .recipe import Recipe
-from .start import log_report
+from ..types import IGNORE_INDEX, Batch
+from .base import SegmentationTask, group, plain_options
+from .loss import LossOptions
+from .optimizer import OptimizerOptions, ScheduleOptions
+from .training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
 
-Start = Literal["scratch", "backbone", "decoder"]
 PseudoLabels = Literal["everywhere", "unlabelled"]
+
+
+@dataclass(frozen=True)
+class TransferStart:
+    """Where the weights of the target come from.
+
+    Attributes:
+        parts: Of the source its ``backbone``, its backbone and ``decoder`` (where shapes fit), or nothing:
+            ``scratch``.
+        checkpoint: Checkpoint of a model with a source branch to go on from, for example one that
+            ``hierars-geo expand`` gave more categories: its target branch, class by class by name, its
+            interactions and, where ``source`` is not given, its source branch. ``parts`` does not count then.
+        freeze_backbone: Train the target's decoder and head alone, its backbone staying in eval mode.
+    """
+
+    parts: Literal["scratch", "backbone", "decoder"] = "decoder"
+    checkpoint: str | None = None
+    freeze_backbone: bool = False
 
 
 class TransLUTask(SegmentationTask):
     """Train a target model beside a frozen source model (Ai et al. 2026, section III-D).
 
     With neither ``cdks`` nor ``cdsa`` it trains the target model alone, from the source's weights: the
-    baselines. The checkpoint carries both class trees and the source branch: predicting needs nothing else.
-    Under the command line, ``bands``, ``mean``, ``std``, ``gsd_m`` and ``chip_size`` come from the data.
+    baselines. Bands, statistics and tree of the target follow from the data module; with ``cdsa`` the anchors
+    of its tree name classes of the source's, and the bands of the source are among its bands. The checkpoint
+    carries both class trees and the source branch: predicting needs nothing else.
 
     Args:
-        taxonomy: Target tree: catalog name, path of a YAML file, or the tree itself. With ``cdsa`` its
-            anchors name classes of the source's tree.
-        bands: Canonical band names in channel order; those of the source are among them.
-        mean: Normalisation of the target branch per band, in stored values.
-        std: Normalisation of the target branch per band, in stored values.
         source: Checkpoint of the trained source model; None only for a start from scratch on its own.
         cdks: Whether the two backbones share what they see.
         cdsa: Whether the trees are aligned by their anchors.
-        start: Where the target's weights come from: the source's ``backbone``, its backbone and ``decoder``
-            (where shapes fit), or ``scratch``.
-        start_checkpoint: Checkpoint of a model with a source branch to go on from, for example one that
-            ``hierars-geo expand`` gave more categories: its target branch, class by class by name, its
-            interactions and, where ``source`` is not given, its source branch. ``start`` does not count then.
-        freeze_backbone: Train the target's decoder and head alone, its backbone staying in eval mode.
+        interaction: How the backbones talk.
+        start: Where the weights of the target come from.
         pseudo_labels: Where the source's own decision is the label of an anchored level: ``everywhere``, as
             published, or only on what the target leaves ``unlabelled``: better where labels are many.
         architecture: Decoder of the target (default: the source's).
@@ -63,27 +72,13 @@ class TransLUTask(SegmentationTask):
         dropout: Before the classifiers, 0..1.
         model_options: Further options of the architecture (default: the source's, where it is the same
             architecture and encoder).
-        attention: ``deformable`` or ``cross``.
-        heads: Of the attention.
-        points: Sampled per head and place by deformable attention.
-        value_ratio: Channels of the values over those of the stream.
-        ffn_ratio: Hidden channels of the ConvFFN over those of the stream.
-        drop_path: Share of samples whose ConvFFN is left out while training.
-        alpha: Weight of the path term.
-        level_weights: Weight of every level in HCE, default 1.
-        lr: Peak learning rate.
-        weight_decay: Of weights; norms, biases and tables of positions do not decay.
-        betas: Of AdamW.
-        warmup_steps: Linear warm-up, in optimiser steps.
-        power: Of the polynomial decay to 0.
-        layer_decay: Factor on the learning rate per group of backbone layers towards the input.
-        ema_decay: Of a moving average of the weights that validates and predicts; None for none.
-        chip_size: Side of a training chip in pixels, for the record.
-        gsd_m: Ground sampling distance in metres, for the record.
-        read: How scenes are read, for the record; None for by the names of the bands alone.
+        loss: What is minimised: HSC, with alpha 1 where nothing is said.
+        optimizer: How the weights move.
+        schedule: How the learning rate runs.
+        compile: Whether to compile the model for training, or with which backend of torch.compile.
 
     Raises:
-        HieraRSError: A tree, the source or the model cannot be used as the arguments say.
+        HieraRSError: The source or an option cannot be used.
     """
 
     model: MapModel
@@ -91,87 +86,110 @@ class TransLUTask(SegmentationTask):
 
     def __init__(
         self,
-        taxonomy: str | Taxonomy,
-        bands: Sequence[str],
-        mean: Sequence[float],
-        std: Sequence[float],
         source: str | None = None,
         cdks: bool = True,
         cdsa: bool = True,
-        start: Start = "decoder",
-        start_checkpoint: str | None = None,
-        freeze_backbone: bool = False,
+        interaction: CDKSOptions = CDKSOptions(),  # noqa: B008 - frozen
+        start: TransferStart = TransferStart(),
         pseudo_labels: PseudoLabels = "everywhere",
         architecture: str | None = None,
         encoder: str | None = None,
         mode: str = "residual",
         dropout: float = 0.1,
         model_options: dict[str, Any] | None = None,
-        attention: Literal["deformable", "cross"] = "deformable",
-        heads: int = 16,
-        points: int = 4,
-        value_ratio: float = 0.5,
-        ffn_ratio: float = 0.25,
-        drop_path: float = 0.4,
-        alpha: float = 1.0,
-        level_weights: Sequence[float] | None = None,
-        lr: float = 1e-4,
-        weight_decay: float = 0.05,
-        betas: tuple[float, float] = (0.9, 0.999),
-        warmup_steps: int = 1500,
-        power: float = 1.0,
-        layer_decay: float | None = None,
-        ema_decay: float | None = None,
-        chip_size: int | None = None,
-        gsd_m: float | None = None,
-        read: ReadRecipe | None = None,
+        loss: LossOptions = LossOptions(alpha=1.0),  # noqa: B008
+        optimizer: OptimizerOptions = OptimizerOptions(),  # noqa: B008
+        schedule: ScheduleOptions = ScheduleOptions(),  # noqa: B008
+        compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
-        _check_options(alpha, mode, pseudo_labels)
-        begun = None if start_checkpoint is None else _Begun.read(start_checkpoint)
-        trained = None if source is None else _Source.read(source)
-        if trained is None and begun is not None:
-            trained = begun.source()
-        if trained is None and (cdks or cdsa or start != "scratch"):
+        loss = group(LossOptions, {"alpha": 1.0, **loss} if isinstance(loss, Mapping) else loss, "loss")
+        optimizer = group(OptimizerOptions, optimizer, "optimizer")
+        schedule = group(ScheduleOptions, schedule, "schedule")
+        start = group(TransferStart, start, "start")
+        interaction = group(CDKSOptions, interaction, "interaction")
+        _check_options(loss, mode, pseudo_labels)
+        super().__init__(optimizer, schedule, loss, compile)
+        self.start, self.interaction = start, interaction
+        self.cdks, self.cdsa = cdks, cdsa
+        self._begun = None if start.checkpoint is None else _Begun.read(start.checkpoint)
+        self._trained = None if source is None else _Source.read(source)
+        if self._trained is None and self._begun is not None:
+            self._trained = self._begun.source()
+        self._target = (architecture, encoder, mode, dropout, model_options)
+        self._pseudo_labels = pseudo_labels
+        #: What the target's weights came from, kept by every checkpoint; None from scratch.
+        self.started_from: dict[str, Any] | None = None
+        self._report: InitReport | None = None
+        self._frozen: list[torch.nn.Module] = []
+        self._pixels: Tensor | None = None  # labelled, contradicting
+        self.told = plain_options(
+            source=source,
+            cdks=cdks,
+            cdsa=cdsa,
+            interaction=interaction,
+            start=start,
+            pseudo_labels=pseudo_labels,
+            architecture=architecture,
+            encoder=encoder,
+            mode=mode,
+            dropout=dropout,
+            model_options=model_options,
+            loss=loss,
+            optimizer=optimizer,
+            schedule=schedule,
+            compile=compile,
+        )
+
+    @staticmethod
+    def without_start() -> dict[str, Any]:
+        """Return the options of a task whose weights come from its own checkpoint alone."""
+        return {"source": None, "start": TransferStart()}
+
+    def describe(self, data: TrainingData) -> ModelRecord:
+        """Compose what the checkpoint says of both branches for some data.
+
+        Raises:
+            OptionError: There is no source where one is needed.
+        """
+        source = self._trained
+        if source is None and (self.cdks or self.cdsa or self.start.parts != "scratch"):
             raise OptionError(
                 "Expected source, the checkpoint of a trained model, with cdks, cdsa or a start other than "
                 "scratch, but got none."
             )
-        tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
         transfer = None
-        if trained is not None and (cdks or cdsa):
-            options = CDKSOptions(attention, heads, points, value_ratio, ffn_ratio, drop_path)
-            transfer = Transfer(trained.record, cdks, cdsa, options)
-        record = ModelRecord(
-            taxonomy=tree,
-            read=replace(read or ReadRecipe(()), bands=tuple(bands)),
-            mean=tuple(float(value) for value in mean),
-            std=tuple(float(value) for value in std),
-            model=_target_config(trained, architecture, encoder, mode, dropout, model_options),
-            chip_size=chip_size,
-            gsd_m=gsd_m,
+        if source is not None and (self.cdks or self.cdsa):
+            transfer = Transfer(source.record, self.cdks, self.cdsa, self.interaction)
+        return ModelRecord(
+            taxonomy=data.taxonomy,
+            read=data.read,
+            mean=tuple(float(value) for value in data.mean),
+            std=tuple(float(value) for value in data.std),
+            model=_target_config(source, *self._target),
+            chip_size=data.chip_size,
+            gsd_m=data.gsd_m,
             transfer=transfer,
         )
-        super().__init__(record, Recipe(lr, weight_decay, betas, warmup_steps, power, layer_decay), ema_decay)
-        self.model = record.build()
-        #: What the target's weights came from, kept by every checkpoint; None from scratch.
-        self.started_from: dict[str, Any] | None = None
-        self._report: InitReport | None = None
-        self._pseudo_labels = pseudo_labels
-        if trained is not None:
-            if isinstance(self.model, TransLU):
-                trained.load_into(self.model.source)
-            if begun is not None:
-                self._take_over(begun.load_into(self.target_model, self.model, record), begun.path)
-            elif start != "scratch":
-                report = transplant(self.target_model, trained.weights, trained.record, record, start)
-                self._take_over(report, trained.path)
-        self._frozen: list[torch.nn.Module] = []
-        if freeze_backbone:
-            self._frozen.append(self.target_model.segmenter.features.body.get_submodule("encoder"))
+
+    def build_model(self, record: ModelRecord) -> MapModel:
+        """Build both branches, with the weights of the source in place."""
+        model = record.build()
+        target = _target_of(model)
+        if self._trained is not None:
+            if isinstance(model, TransLU):
+                self._trained.load_into(model.source)
+            if self._begun is not None:
+                self._take_over(self._begun.load_into(target, model, record), self._begun.path)
+            elif self.start.parts != "scratch":
+                source = self._trained
+                report = transplant(target, source.weights, source.record, record, self.start.parts)
+                self._take_over(report, source.path)
+        self._trained = self._begun = None  # their weights are in the model now
+        if self.start.freeze_backbone:
+            self._frozen.append(target.segmenter.features.body.get_submodule("encoder"))
         for module in self._frozen:
             module.requires_grad_(False).eval()
-        self.loss = HSCLoss(tree.paths, tree.num_classes, alpha, level_weights)
-        self._pixels: Tensor | None = None  # labelled, contradicting
+        return model
 
     def _take_over(self, report: InitReport, path: Path) -> None:
         self._report = report
@@ -180,17 +198,7 @@ class TransLUTask(SegmentationTask):
     @property
     def target_model(self) -> SceneModel:
         """The branch that is trained."""
-        model = self.model.target if isinstance(self.model, TransLU) else self.model
-        if not isinstance(model, SceneModel):
-            raise TypeError(
-                f"Expected the trained branch to be a SceneModel, but got {type(model).__name__}."
-            )
-        return model
-
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
-        """Compute logits (B, C_l, H, W) per level from stored values."""
-        logits: list[Tensor] = self.model(image, valid)
-        return logits
+        return _target_of(self.model)
 
     def train(self, mode: bool = True) -> "TransLUTask":
         """Set the mode of what is trained; what is frozen stays in eval mode."""
@@ -351,14 +359,25 @@ class _Begun:
         return report
 
 
-def _check_options(alpha: float, mode: str, pseudo_labels: str) -> None:
+def _target_of(model: MapModel) -> SceneModel:
+    """Return the branch that is trained."""
+    target = model.target if isinstance(model, TransLU) else model
+    if not isinstance(target, SceneModel):
+        raise TypeError(f"Expected the trained branch to be a SceneModel, but got {type(target).__name__}.")
+    return target
+
+
+def _check_options(loss: LossOptions, mode: str, pseudo_labels: str) -> None:
     """Refuse values that no training can use.
 
     Raises:
         OptionError: One is out of range.
     """
-    if alpha < 0:
-        raise OptionError(f"Expected alpha to be >= 0, but got {alpha}.")
+    if loss.name != "hsc" or loss.counts_classes:
+        raise OptionError(
+            f"Expected loss hsc with given class weights or none, but got {loss.name} with "
+            f"{loss.class_weights}. Leave them out."
+        )
     if pseudo_labels not in get_args(PseudoLabels):
         raise OptionError(
             f"Expected pseudo_labels to be one of {', '.join(get_args(PseudoLabels))}, but got "
@@ -384,4 +403,4 @@ def _target_config(
     return ModelConfig(architecture or own.architecture, encoder or own.encoder, mode, dropout, options)
 
 
-__all__ = ("TransLUTask",)
+__all__ = ("TransLUTask", "TransferStart")

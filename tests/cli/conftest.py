@@ -39,8 +39,8 @@ class Workplace:
                     "architecture": "unet",
                     "encoder": "tu-test_resnet",
                     "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-                    "lr": 0.003,
-                    "warmup_steps": 2,
+                    "optimizer": {"lr": 0.003},
+                    "schedule": {"warmup_steps": 2},
                 },
             },
             "data": {

@@ -21,8 +21,8 @@ RANDOM = {
     "data__chips__sampler": "balanced",
     "data__seed": 3,
     "model__dropout": 0.3,
-    "model__ema_decay": 0.9,
-    "model__class_weights": "sqrt_inverse",
+    "model__optimizer": {"lr": 0.003, "ema_decay": 0.9},
+    "model__loss": {"class_weights": "sqrt_inverse"},
 }
 #: When something was made; and the digest of a run, in which are the times of its inputs.
 TIMES = re.compile(

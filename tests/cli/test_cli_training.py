@@ -20,9 +20,8 @@ ALL_AT_ONCE = {
     "data__augmentation__scale_range": [0.5, 2.0],
     "data__augmentation__gain": 0.2,
     "data__seed": 3,
-    "model__ema_decay": 0.9,
-    "model__layer_decay": 0.8,
-    "model__class_weights": "sqrt_inverse",
+    "model__optimizer": {"lr": 0.003, "ema_decay": 0.9, "layer_decay": 0.8},
+    "model__loss": {"class_weights": "sqrt_inverse"},
     "model__dropout": 0.3,
 }
 
@@ -107,7 +106,7 @@ def test_without_a_terminal_lines_say_how_far_it_is(workplace, tmp_path, capsys)
 @pytest.mark.slow
 def test_two_processes_train_and_score_as_one_model(workplace, tmp_path):
     """Scores are counts of all processes: validating with one process gives the same numbers."""
-    config = workplace.config(tmp_path, trainer__devices=2, model__ema_decay=0.9)
+    config = workplace.config(tmp_path, trainer__devices=2, model__optimizer={"lr": 0.003, "ema_decay": 0.9})
     command = [sys.executable, "-m", "hierars_geo"]
     options = ["--trainer.strategy", "ddp", "--checkpoint.dirpath", str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

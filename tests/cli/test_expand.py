@@ -47,7 +47,7 @@ def test_the_report_names_what_is_new_and_what_is_gone(checkpoint, grown_tree, t
     status, shown, errors = run(["expand", checkpoint, "--taxonomy", grown_tree, "-o", out], capsys)
     assert (status, errors) == (0, [])
     assert re.search(r"L3 .*17 .*Greenhouse .*Paddy field, Dry cropland .*Stadium", shown)
-    assert f"--model.init_args.start_checkpoint {out}" in shown.replace("\n", " ")
+    assert f"--model.init_args.start.checkpoint {out}" in shown.replace("\n", " ")
     assert [path.name for path in tmp_path.iterdir()] == ["new.ckpt"]
 
 
@@ -70,7 +70,7 @@ def test_the_new_checkpoint_predicts_and_says_where_it_comes_from(
 
 def test_a_training_starts_from_it_and_its_maps_follow(workplace, grown, grown_tree, tmp_path, capsys):
     config = workplace.config(
-        tmp_path, model__start_checkpoint=grown, data__taxonomy=grown_tree, trainer__max_steps=2
+        tmp_path, model__start={"checkpoint": grown}, data__taxonomy=grown_tree, trainer__max_steps=2
     )
     status, shown, errors = run(["fit", "--config", config], capsys)
     assert status == 0, errors
@@ -85,7 +85,7 @@ def test_a_training_starts_from_it_and_its_maps_follow(workplace, grown, grown_t
     # what goes on does not start again, even where the file is gone
     again = workplace.config(
         tmp_path / "again",
-        model__start_checkpoint=str(tmp_path / "gone.ckpt"),
+        model__start={"checkpoint": str(tmp_path / "gone.ckpt")},
         data__taxonomy=grown_tree,
         trainer__max_steps=3,
     )
@@ -99,7 +99,7 @@ def test_a_training_starts_from_it_and_its_maps_follow(workplace, grown, grown_t
 
 def test_a_training_starts_from_another_tree_at_once(workplace, checkpoint, grown_tree, tmp_path, capsys):
     config = workplace.config(
-        tmp_path, model__start_checkpoint=checkpoint, data__taxonomy=grown_tree, trainer__max_steps=1
+        tmp_path, model__start={"checkpoint": checkpoint}, data__taxonomy=grown_tree, trainer__max_steps=1
     )
     status, _, errors = run(["fit", "--config", config], capsys)
     assert status == 0, errors

@@ -31,11 +31,10 @@ TASK: Mapping[str, Any] = {
     "architecture": "unet",
     "encoder": "tu-test_resnet",
     "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-    "lr": 0.003,
-    "warmup_steps": 5,
+    "optimizer": {"lr": 0.003, "ema_decay": 0.9},
+    "schedule": {"warmup_steps": 5},
     "dropout": 0.3,
-    "ema_decay": 0.9,
-    "class_weights": "sqrt_inverse",
+    "loss": {"class_weights": "sqrt_inverse"},
 }
 DATA: Mapping[str, Any] = {
     "taxonomy": "mm5b",

@@ -39,9 +39,8 @@ MODEL: Mapping[str, Any] = {
     "architecture": "unet",
     "encoder": "tu-test_resnet",
     "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-    "lr": 0.001,
-    "warmup_steps": 20,
-    "ema_decay": 0.99,
+    "optimizer": {"lr": 0.001, "ema_decay": 0.99},
+    "schedule": {"warmup_steps": 20},
 }
 #: Chips of a batch.
 BATCH = 2
@@ -163,8 +162,7 @@ class Watched(Callback):
 def train(work: Work, recorder: Recorder, options: argparse.Namespace, workers: int) -> None:
     """Train for minutes, with validation, checkpoint and log at the end of every epoch."""
     data = SceneDataModule(**work.data(workers))
-    told = ("taxonomy", "bands", "mean", "std", "chip_size", "gsd_m")
-    task = BHCCMTask(**{name: getattr(data, name) for name in told}, **MODEL)
+    task = BHCCMTask(**MODEL)
     folder = work.folder / f"long_{workers}"
     trainer = Trainer(
         max_steps=10**7,

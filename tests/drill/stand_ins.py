@@ -225,7 +225,7 @@ def crop_config(
         "chips": {"size": 32, "per_epoch": 4},
         "loader": {"batch_size": 2},
     }
-    model = {"architecture": "unet", "encoder": SMALL_ENCODER, "lr": 0.001, "warmup_steps": 1}
+    model = {"architecture": "unet", "encoder": SMALL_ENCODER, "optimizer": {"lr": 0.001}}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(runs)}}
     content = {
         "model": {"class_path": "hierars_geo.tasks.BHCCMTask", "init_args": model},
@@ -237,7 +237,7 @@ def crop_config(
 
 def model_config(_place: GeneratedPlace, path: Path) -> None:
     """Write the model's part of a configuration."""
-    model = {"architecture": "unet", "encoder": SMALL_ENCODER, "lr": 0.001, "warmup_steps": 1}
+    model = {"architecture": "unet", "encoder": SMALL_ENCODER, "optimizer": {"lr": 0.001}}
     content = {"model": {"class_path": "hierars_geo.tasks.BHCCMTask", "init_args": model}}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 

@@ -8,6 +8,7 @@ import torch
 import yaml
 from matrix.transfer import PER_CENT, SMALL_DOMAINS, VARIANTS, transfer_experiments
 from run import main
+from task_factory import make_task
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU
 from hierars_geo.synthetic import CropSpec, write_crop_scene, write_label_shares
@@ -56,8 +57,7 @@ def _shrunk(options, sources):
     config = SIBLINGS[own["encoder"]]
     if "source" in own:
         own["source"] = str(sources[own["encoder"]])
-    if "encoder_weights" in own:
-        own["encoder_weights"] = None
+    own["start"] = {key: value for key, value in own.get("start", {}).items() if key != "encoder_weights"}
     return own | {"encoder": config.encoder, "model_options": dict(config.options)}
 
 
@@ -85,7 +85,7 @@ def test_is_built_with_the_parts_that_its_name_says(path, sources):
     kind = {"TransLUTask": TransLUTask, "BHCCMTask": BHCCMTask}[
         content["model"]["class_path"].rsplit(".", maxsplit=1)[1]
     ]
-    task = kind(taxonomy=tree, bands=BANDS, mean=[900.0] * 10, std=[400.0] * 10, **options)
+    task = make_task(kind, taxonomy=tree, bands=BANDS, mean=[900.0] * 10, std=[400.0] * 10, **options)
     variant = Path(path).stem
     two_branches = any(name in variant for name in ("translu", "cdks", "cdsa"))
     assert isinstance(task.model, TransLU) == two_branches
@@ -117,7 +117,8 @@ def test_few_labels_train_and_are_scored_by_the_runner(sources, tmp_path):
     (share,) = write_label_shares(scenes["crop_train"].labels, tmp_path / "labels", [0.1], 160)
     assert share.blocks < share.blocks_in_all
     content = json.loads(json.dumps(EXPERIMENTS["crop_synthetic/cdsa_only_010.yaml"].content))
-    content["model"]["init_args"] = _shrunk(content["model"]["init_args"], sources) | {"warmup_steps": 1}
+    content["model"]["init_args"] = _shrunk(content["model"]["init_args"], sources)
+    content["model"]["init_args"]["schedule"] = {"warmup_steps": 1}
     content["trainer"] = {"max_steps": 2, "accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0}
     content["data"]["init_args"] |= {
         "images": [str(scenes["crop_train"].images["sentinel2"])],

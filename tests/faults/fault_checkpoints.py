@@ -32,6 +32,19 @@ def data(content):
     return lambda folder, bench: (folder / "x.ckpt").write_bytes(content)
 
 
+def reading(**changes):
+    """A good checkpoint whose record says that scenes were read otherwise."""
+    read = {
+        "bands": ["red", "nir"],
+        "sensor": None,
+        "nodata": None,
+        "nodata_rule": "all",
+        "harmonize": False,
+        "resampling": "bilinear",
+    }
+    return record(read=read | changes)
+
+
 def record(**changes):
     """A good checkpoint whose record says something else."""
 
@@ -163,12 +176,12 @@ REFUSED = {
     "weights that are not finite": (weights(lambda key, value: value * float("nan") if value.is_floating_point() else value), "finite"),
     "a pipe": (lambda f, b: os.mkfifo(f / "x.ckpt"), r"x\.ckpt"),
     "a folder": (lambda f, b: (f / "x.ckpt").mkdir(), r"x\.ckpt"),
-    "a record of the future": (record(version=99), "version 1 or 2, but got 99"),
+    "a record of the future": (record(version=99), "version 1 to 3, but got 99"),
     "a record of words": (record(version="one"), "but got one"),
-    "a record without bands": (record(bands=None), r"x\.ckpt"),
-    "a record of bands that are a number": (record(bands=5), r"x\.ckpt"),
-    "a record of one band twice": (record(bands=["red", "red"]), r"bands to be distinct, .*x\.ckpt"),
-    "a record of a million bands": (record(bands=[str(k) for k in range(10**6)]), "mean and std"),
+    "a record without bands": (reading(bands=None), r"x\.ckpt"),
+    "a record of bands that are a number": (reading(bands=5), r"x\.ckpt"),
+    "a record of one band twice": (reading(bands=["red", "red"]), r"bands to be distinct, .*x\.ckpt"),
+    "a record of a million bands": (reading(bands=[str(k) for k in range(10**6)]), "mean and std"),
     "a mean that is text": (record(mean=["a", "b"]), r"x\.ckpt"),
     "a mean that is NaN": (record(mean=[float("nan")] * 2), "mean"),
     "a deviation of 0": (record(std=[0.0, 1.0]), "std"),

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from fault_bench import BANDS, TREE, checkpoint_content
+from fault_bench import BANDS, checkpoint_content
 from fault_checkpoints import Attack, bomb
+from task_factory import SMALL, make_task
 
 import hierars_geo
 from hierars_geo.errors import HieraRSError
 from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.tasks import TransLUTask
-from hierars_geo.tasks.start import StartCheckpoint
-from hierars_geo.taxonomy import Taxonomy
 
 PACKAGE = Path(hierars_geo.__file__).parent
 
@@ -81,10 +80,8 @@ def evil(request, tmp_path, monkeypatch, bench):
 
 
 DOORS = {
-    "start_checkpoint": lambda path: StartCheckpoint(path).load_into(None, None),  # what it takes comes later
-    "source of TransLU": lambda path: TransLUTask(
-        taxonomy=Taxonomy.from_dict(TREE), bands=BANDS, mean=(0.0, 0.0), std=(1.0, 1.0), source=str(path)
-    ),
+    "start_checkpoint": lambda path: make_task(**SMALL, start={"checkpoint": str(path)}).on_fit_start(),
+    "source of TransLU": lambda path: TransLUTask(source=str(path)),
     "encoder_weights": lambda path: build_segmenter(
         ModelConfig("unet", "resnet18"), 2, (2, 4), encoder_weights=str(path), bands=BANDS
     ),

@@ -5,22 +5,15 @@ import math
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import OptionError
-from hierars_geo.tasks import BHCCMTask, RequireLabels
+from hierars_geo.tasks import RequireLabels
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)")
 
-OPTIONS = {
-    "taxonomy": "mm5b",
-    "bands": ["B02", "B03"],
-    "mean": [0.0, 0.0],
-    "std": [1.0, 1.0],
-    "architecture": "unet",
-    "encoder": "tu-test_resnet",
-    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-}
+OPTIONS = SMALL | {"mean": (0.0, 0.0), "std": (1.0, 1.0)}
 
 
 def batch():
@@ -38,7 +31,7 @@ def batch():
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_coarse_labels_train_and_score_the_levels_they_are_known_at(tmp_path, mode):
     torch.manual_seed(0)
-    task = BHCCMTask(**OPTIONS, mode=mode)
+    task = make_task(**OPTIONS, mode=mode)
     trainer = Trainer(
         default_root_dir=tmp_path,
         max_steps=1,
@@ -65,13 +58,15 @@ def test_a_training_with_coarse_labels_alone_is_not_taken_for_one_without_labels
 
 
 def test_coarse_labels_enter_the_path_term_where_asked():
-    def path_term(**options):
+    def path_term(**loss):
         torch.manual_seed(0)
-        task = BHCCMTask(**OPTIONS, **options).eval()
+        task = make_task(**OPTIONS, loss=loss).eval()
         with torch.no_grad():
             return task.loss(task(batch()["image"], batch()["valid"]), task.target(batch()))["hpc"]
 
     assert path_term() == 0
     assert path_term(partial_paths=True) > 0
     with pytest.raises(OptionError, match="partial_paths with loss hsc"):
-        BHCCMTask(**OPTIONS, loss="hcc", partial_paths=True)
+        make_task(**OPTIONS, loss={"name": "hcc", "partial_paths": True})
+    with pytest.raises(OptionError, match="partial_paths with several levels"):
+        make_task(**OPTIONS, mode="flat", loss={"partial_paths": True})

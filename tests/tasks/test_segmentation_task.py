@@ -5,27 +5,21 @@ import re
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader, Dataset
 
 from hierars_geo.errors import CheckpointError, DataError, OptionError
-from hierars_geo.models import RECORD_KEY
+from hierars_geo.models import RECORD_KEY, jsps
 from hierars_geo.predict import load_checkpoint
 from hierars_geo.tasks import BHCCMTask
-from hierars_geo.tasks.finite import require_finite
+from hierars_geo.tasks.batches import require_finite
 from hierars_geo.taxonomy import Taxonomy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)")
 
-OPTIONS = {
-    "taxonomy": "mm5b",
-    "bands": ["B02", "B03"],
-    "mean": [1000.0, 1000.0],
-    "std": [500.0, 500.0],
-    "architecture": "unet",
-    "encoder": "tu-test_resnet",
-    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-    "lr": 1e-2,
-    "warmup_steps": 2,
+OPTIONS = SMALL | {
+    "optimizer": {"lr": 1e-2},
+    "schedule": {"warmup_steps": 2},
     "chip_size": 32,
     "gsd_m": 10.0,
 }
@@ -63,7 +57,7 @@ def loader():
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_it_learns_and_its_checkpoint_predicts_the_same(tmp_path, mode):
     torch.manual_seed(0)
-    task = BHCCMTask(**OPTIONS, mode=mode)
+    task = make_task(**OPTIONS, mode=mode)
     trainer = make_trainer(tmp_path, check_val_every_n_epoch=30)
     trainer.fit(task, loader(), loader())
     trainer.save_checkpoint(tmp_path / "model.ckpt")
@@ -83,7 +77,7 @@ def test_it_learns_and_its_checkpoint_predicts_the_same(tmp_path, mode):
 
 
 def test_what_is_not_valid_does_not_matter(tmp_path):
-    task = BHCCMTask(**OPTIONS).eval()
+    task = make_task(**OPTIONS).eval()
     batch = next(iter(loader()))
     other = batch["image"].clone()
     other[:, :, :4] = 9999
@@ -96,7 +90,7 @@ def test_same_seed_same_weights(tmp_path):
     weights = []
     for run in range(2):
         torch.manual_seed(3)
-        task = BHCCMTask(**OPTIONS)
+        task = make_task(**OPTIONS)
         make_trainer(tmp_path / str(run), max_epochs=2, enable_checkpointing=False).fit(
             task, loader(), loader()
         )
@@ -120,21 +114,21 @@ def test_same_seed_same_weights(tmp_path):
     ],
 )
 def test_what_differs_from_a_checkpoint_is_named(changes, message):
-    content = {RECORD_KEY: BHCCMTask(**OPTIONS).record.to_dict()}
+    content = {RECORD_KEY: make_task(**OPTIONS).record.to_dict()}
     with pytest.raises(CheckpointError, match=message):
-        BHCCMTask(**(OPTIONS | changes)).on_load_checkpoint(content)
+        make_task(**(OPTIONS | changes)).on_load_checkpoint(content)
 
 
 def test_a_checkpoint_of_the_same_model_is_taken_whatever_its_colours():
     tree = Taxonomy.from_yaml("mm5b").to_dict()
     tree["levels"][0]["classes"][0]["color"] = "#123456"
-    content = {RECORD_KEY: BHCCMTask(**OPTIONS).record.to_dict()}
+    content = {RECORD_KEY: make_task(**OPTIONS).record.to_dict()}
     other = Taxonomy.from_dict(tree | {"name": "mine"}, "here")
-    BHCCMTask(**(OPTIONS | {"taxonomy": other})).on_load_checkpoint(content)
+    make_task(**(OPTIONS | {"taxonomy": other})).on_load_checkpoint(content)
 
 
 def test_checkpoints_without_a_record_or_of_another_version_are_refused():
-    task = BHCCMTask(**OPTIONS)
+    task = make_task(**OPTIONS)
     with pytest.raises(CheckpointError, match="no model record"):
         task.on_load_checkpoint({})
     content = {RECORD_KEY: task.record.to_dict() | {"version": 9}}
@@ -165,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_chips(batch_keys, image_is_bro
 
 
 def test_the_task_checks_its_loss(tmp_path):
-    task = BHCCMTask(**OPTIONS)
+    task = make_task(**OPTIONS)
     task.log_dict = lambda *args, **kwargs: None
     batch = next(iter(loader()))
     batch["image"][1, 0, 10, 10] = torch.nan
@@ -176,11 +170,11 @@ def test_the_task_checks_its_loss(tmp_path):
 
 def test_a_loss_by_an_unknown_name_lists_the_near_ones():
     with pytest.raises(OptionError, match=r"known loss, but got 'hcs'\. Near ones: .*hsc"):
-        BHCCMTask(**OPTIONS, loss="hcs")
+        make_task(**OPTIONS, loss={"name": "hcs"})
 
 
 def test_the_legacy_loss_trains_too():
-    task = BHCCMTask(**OPTIONS, loss="hcc")
+    task = make_task(**OPTIONS, loss={"name": "hcc"})
     batch = next(iter(loader()))
     losses = task.loss(task(batch["image"], batch["valid"]), batch["mask"])
     assert set(losses) == {"loss", "hce", "hcc"}
@@ -190,14 +184,14 @@ def test_the_legacy_loss_trains_too():
 def test_a_training_without_an_end_is_refused(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=-1, enable_checkpointing=False)
     with pytest.raises(OptionError, match="max_steps or max_epochs"):
-        trainer.fit(BHCCMTask(**OPTIONS), loader(), loader())
+        trainer.fit(make_task(**OPTIONS), loader(), loader())
 
 
 def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
-    trainer.fit(BHCCMTask(**OPTIONS), loader(), loader())
+    trainer.fit(make_task(**OPTIONS), loader(), loader())
     trainer.save_checkpoint(tmp_path / "first.ckpt")
-    other = BHCCMTask(**(OPTIONS | {"mean": [0.0, 0.0], "std": [1.0, 1.0]}))
+    other = make_task(**(OPTIONS | {"mean": (0.0, 0.0), "std": (1.0, 1.0)}))
     trainer = make_trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
     trainer.fit(other, loader(), loader(), ckpt_path=tmp_path / "first.ckpt", weights_only=True)
     trainer.save_checkpoint(tmp_path / "second.ckpt")
@@ -207,18 +201,54 @@ def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("group", "name", "value"),
     [
-        ("alpha", -1.0),
-        ("lr", 0.0),
-        ("warmup_steps", -3),
-        ("betas", (0.9, 1.0)),
-        ("layer_decay", 1.5),
-        ("ema_decay", 1.0),
-        ("compile", "inductr"),
-        ("class_weights", "inverted"),
+        ("loss", "alpha", -1.0),
+        ("optimizer", "lr", 0.0),
+        ("schedule", "warmup_steps", -3),
+        ("optimizer", "betas", (0.9, 1.0)),
+        ("optimizer", "layer_decay", 1.5),
+        ("optimizer", "ema_decay", 1.0),
+        ("loss", "class_weights", "inverted"),
     ],
 )
-def test_numbers_out_of_range_are_named(name, value):
+def test_numbers_out_of_range_are_named(group, name, value):
     with pytest.raises(OptionError, match=f"Expected {name} to be"):
-        BHCCMTask(**(OPTIONS | {name: value}))
+        BHCCMTask(**{group: {name: value}})
+
+
+def test_unknown_options_are_named():
+    with pytest.raises(OptionError, match="Expected compile to be"):
+        BHCCMTask(compile="inductr")
+    with pytest.raises(OptionError, match="option of optimizer, but got 'learning_rate'"):
+        BHCCMTask(optimizer={"learning_rate": 1.0})
+
+
+def test_a_task_without_data_says_how_it_gets_them(tmp_path):
+    trainer = make_trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    with pytest.raises(OptionError, match=r"Expected a data module that knows bands.*but got none.*build"):
+        trainer.fit(BHCCMTask(), loader(), loader())
+    with pytest.raises(OptionError, match="Expected a task that knows its data"):
+        _ = BHCCMTask().record
+
+
+def test_a_checkpoint_is_a_task_again_with_its_options(tmp_path):
+    trainer = make_trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    task = make_task(**OPTIONS, loss={"alpha": 0.5})
+    trainer.fit(task, loader(), loader())
+    path = tmp_path / "model.ckpt"
+    trainer.save_checkpoint(path)
+    again = BHCCMTask.load_from_checkpoint(path, schedule={"warmup_steps": 7})
+    assert again.record == task.record
+    assert (again.loss_options.alpha, again.optimizer_options.lr) == (0.5, 1e-2)
+    assert again.schedule_options.warmup_steps == 7
+    (first, *_) = make_trainer(tmp_path).predict(again, loader())
+    batch = next(iter(loader()))
+    with torch.no_grad():
+        logits = task.eval().model.path_logits(batch["image"], batch["valid"], task.paths)
+    assert torch.equal(first["levels"][:, :, 4:], jsps(logits, task.paths)[:, :, 4:])
+    assert (first["levels"][:, :, :4] == -100).all()
+    assert (first["confidence"][:, :, :4] == 0).all()
+    assert first["confidence"].diff(dim=1).max() <= 0
+    with pytest.raises(OptionError, match="read as data"):
+        BHCCMTask.load_from_checkpoint(path, weights_only=False)

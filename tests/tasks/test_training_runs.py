@@ -4,23 +4,14 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
 from hierars_geo.models import RECORD_KEY, read_checkpoint
 from hierars_geo.predict import load_checkpoint
-from hierars_geo.tasks import AveragedWeights, BHCCMTask
+from hierars_geo.tasks import AveragedWeights
 
-OPTIONS = {
-    "taxonomy": "mm5b",
-    "bands": ["B02", "B03"],
-    "mean": [1000.0, 1000.0],
-    "std": [500.0, 500.0],
-    "architecture": "unet",
-    "encoder": "tu-test_resnet",
-    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-    "lr": 1e-2,
-    "warmup_steps": 2,
-}
+OPTIONS = SMALL | {"schedule": {"warmup_steps": 2}}
 
 
 def chips(count=8):
@@ -39,7 +30,9 @@ def chips(count=8):
 
 def train(folder, callbacks=(), task_options=None, ckpt_path=None, **options):
     torch.manual_seed(0)
-    task = BHCCMTask(**OPTIONS, **(task_options or {}))
+    changes = dict(task_options or {})
+    changes["optimizer"] = {"lr": 1e-2} | changes.get("optimizer", {})
+    task = make_task(**OPTIONS, **changes)
     settings = {"max_epochs": 2, "accelerator": "cpu", "logger": False, "enable_progress_bar": False}
     trainer = Trainer(
         default_root_dir=folder,
@@ -77,9 +70,8 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path):
     """Dropout, schedule, moving average, momentum and class weights go on where they stopped."""
     options = {
         "dropout": 0.5,
-        "ema_decay": 0.9,
-        "layer_decay": 0.8,
-        "class_weights": "sqrt_inverse",
+        "optimizer": {"ema_decay": 0.9, "layer_decay": 0.8},
+        "loss": {"class_weights": "sqrt_inverse"},
         "class_frequencies": list(range(1, 19)),
     }
     saving = ModelCheckpoint(tmp_path, save_top_k=-1, filename="{epoch}")
@@ -99,7 +91,7 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path):
 def test_the_moving_average_validates_and_predicts(tmp_path):
     recorder = Recorder()
     saving = ModelCheckpoint(tmp_path, save_top_k=-1, filename="{epoch}")
-    _, task = train(tmp_path, [recorder, saving], {"ema_decay": 0.5})
+    _, task = train(tmp_path, [recorder, saving], {"optimizer": {"ema_decay": 0.5}})
     average = recorder.steps[0].clone()
     for count, weight in enumerate(recorder.steps[1:], start=1):
         keep = min(0.5, (1 + count) / (10 + count))
@@ -147,8 +139,9 @@ def test_accumulated_batches_make_one_step_of_the_schedule(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Guards may run slower")
 def test_a_compiled_model_trains_alike_and_leaves_no_trace(tmp_path):
-    _, plain = train(tmp_path, max_epochs=1, task_options={"ema_decay": 0.9})
-    trainer, compiled = train(tmp_path, max_epochs=1, task_options={"ema_decay": 0.9, "compile": "eager"})
+    averaged = {"optimizer": {"ema_decay": 0.9}}
+    _, plain = train(tmp_path, max_epochs=1, task_options=averaged)
+    trainer, compiled = train(tmp_path, max_epochs=1, task_options=averaged | {"compile": "eager"})
     assert compiled.model._compiled_call_impl is not None
     for key, value in plain.state_dict().items():
         torch.testing.assert_close(compiled.state_dict()[key], value, rtol=1e-3, atol=1e-4)

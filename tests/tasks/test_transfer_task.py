@@ -4,12 +4,13 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import CheckpointError, OptionError
 from hierars_geo.models import RECORD_KEY, TransLU, jsps, path_logits, read_checkpoint
 from hierars_geo.predict import load_checkpoint
-from hierars_geo.tasks import BHCCMTask, TransLUTask
+from hierars_geo.tasks import TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 
 pytestmark = [
@@ -18,24 +19,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Checkpoint directory"),  # resuming writes beside what it resumes
 ]
 
-SOURCE = {
-    "taxonomy": "mm5b",
-    "bands": ["B02", "B03"],
-    "mean": [1000.0, 1000.0],
-    "std": [500.0, 500.0],
-    "architecture": "unet",
-    "encoder": "resnet18",
-    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-}
+SOURCE = SMALL | {"encoder": "resnet18"}
 TARGET = {
     "taxonomy": "crop10m",
-    "bands": ["B02", "B03", "B11"],
-    "mean": [1200.0, 900.0, 2000.0],
-    "std": [500.0, 400.0, 800.0],
-    "lr": 1e-2,
-    "warmup_steps": 2,
-    "heads": 4,
+    "bands": ("B02", "B03", "B11"),
+    "mean": (1200.0, 900.0, 2000.0),
+    "std": (500.0, 400.0, 800.0),
+    "optimizer": {"lr": 1e-2},
+    "schedule": {"warmup_steps": 2},
+    "interaction": {"heads": 4},
 }
+AVERAGED = TARGET | {"optimizer": {"lr": 1e-2, "ema_decay": 0.9}}
+
+
+def transfer(**options):
+    return make_task(TransLUTask, **options)
 
 
 def chips(count=4, classes=4):
@@ -68,7 +66,7 @@ def source(tmp_path_factory):
     """The checkpoint of a land-cover model that has seen a little."""
     folder = tmp_path_factory.mktemp("source")
     torch.manual_seed(0)
-    task = BHCCMTask(**SOURCE, lr=1e-3, warmup_steps=1)
+    task = make_task(**SOURCE, optimizer={"lr": 1e-3}, schedule={"warmup_steps": 1})
     run = trainer(folder, max_epochs=1, enable_checkpointing=False)
     data = [{**batch, "image": batch["image"][:, :2]} for batch in chips()]
     run.fit(task, DataLoader(data, batch_size=None), chips(1))
@@ -87,14 +85,14 @@ def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte
         for k, v in read_checkpoint(source)["state_dict"].items()
     }
     torch.manual_seed(0)
-    task = TransLUTask(source=str(source), ema_decay=0.9, **TARGET)
+    task = transfer(source=str(source), **AVERAGED)
     keep = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=4, save_top_k=-1)
     run = trainer(tmp_path, callbacks=[keep])
     run.fit(task, chips(), chips(2))
     task.train()
     assert not any(module.training for module in task.model.source.modules())
     ended = read_checkpoint(tmp_path / "step=8.ckpt")
-    again = TransLUTask(source=str(source), ema_decay=0.9, **TARGET)
+    again = transfer(source=str(source), **AVERAGED)
     keep = ModelCheckpoint(tmp_path / "again", filename="{step}", every_n_train_steps=4, save_top_k=-1)
     trainer(tmp_path, callbacks=[keep]).fit(
         again, chips(), chips(2), ckpt_path=tmp_path / "step=4.ckpt", weights_only=True
@@ -114,7 +112,7 @@ def test_the_source_branch_survives_training_averaging_and_a_resume_byte_by_byte
 
 
 def test_one_file_is_enough_to_predict(source, tmp_path):
-    task = TransLUTask(source=str(source), **TARGET)
+    task = transfer(source=str(source), **TARGET)
     run = trainer(tmp_path, max_steps=2, enable_checkpointing=False)
     run.fit(task, chips(), chips(1))
     run.save_checkpoint(tmp_path / "translu.ckpt")
@@ -128,16 +126,19 @@ def test_one_file_is_enough_to_predict(source, tmp_path):
         expected, found = (model(batch["image"], batch["valid"]) for model in (task, loaded.model))
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs)
+    again = TransLUTask.load_from_checkpoint(tmp_path / "translu.ckpt")
+    assert again.record == task.record
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in task.state_dict().items())
     with pytest.raises(CheckpointError, match="Expected a source model of one branch"):
-        TransLUTask(source=str(tmp_path / "translu.ckpt"), **TARGET)
-    other = TransLUTask(source=str(source), cdsa=False, **TARGET)
+        transfer(source=str(tmp_path / "translu.ckpt"), **TARGET)
+    other = transfer(source=str(source), cdsa=False, **TARGET)
     with pytest.raises(CheckpointError, match="cdsa True in the checkpoint, False here"):
         other.on_load_checkpoint(read_checkpoint(tmp_path / "translu.ckpt"))
 
 
 def test_contradicting_labels_are_counted(source, tmp_path, caplog):
     caplog.set_level("INFO", logger="hierars_geo")
-    task = TransLUTask(source=str(source), **TARGET)
+    task = transfer(source=str(source), **TARGET)
     loader = chips(1)
     batch = next(iter(loader))
     run = trainer(tmp_path, max_steps=1, enable_checkpointing=False)
@@ -156,14 +157,14 @@ def test_contradicting_labels_are_counted(source, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("options", "copied"),
     [
-        ({"start": "decoder"}, ("encoder", "decoder")),
-        ({"start": "backbone", "freeze_backbone": True}, ("encoder",)),
-        ({"start": "scratch"}, ()),
+        ({"parts": "decoder"}, ("encoder", "decoder")),
+        ({"parts": "backbone", "freeze_backbone": True}, ("encoder",)),
+        ({"parts": "scratch"}, ()),
     ],
 )
 def test_baselines_train_the_target_alone(source, tmp_path, options, copied):
     stored = read_checkpoint(source)["state_dict"]
-    task = TransLUTask(source=str(source), cdks=False, cdsa=False, **TARGET, **options)
+    task = transfer(source=str(source), cdks=False, cdsa=False, start=options, **TARGET)
     own = {name: value.clone() for name, value in task.state_dict().items()}
     for part in ("encoder", "decoder"):
         names = [name for name in own if f".{part}." in name and own[name].ndim == 4]
@@ -182,17 +183,17 @@ def test_baselines_train_the_target_alone(source, tmp_path, options, copied):
 
 def test_what_cannot_be_trained_is_refused(source):
     with pytest.raises(OptionError, match="Expected source, the checkpoint of a trained model"):
-        TransLUTask(**TARGET)
+        transfer(**TARGET)
     with pytest.raises(OptionError, match="Expected a known band, but got 'B02'"):
-        TransLUTask(source=str(source), **(TARGET | {"bands": ["B2", "B3", "B11"]}))
+        transfer(source=str(source), **(TARGET | {"bands": ("B2", "B3", "B11")}))
     with pytest.raises(OptionError, match="'flat'"):
-        TransLUTask(source=str(source), mode="flat", **TARGET)
+        transfer(source=str(source), mode="flat", **TARGET)
 
 
 def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_path, caplog):
     caplog.set_level("INFO", logger="hierars_geo")
     torch.manual_seed(0)
-    task = TransLUTask(source=str(source), **TARGET)
+    task = transfer(source=str(source), **TARGET)
     run = trainer(tmp_path, max_steps=3, enable_checkpointing=False)
     run.fit(task, chips(), chips(1))
     run.save_checkpoint(tmp_path / "crops.ckpt")
@@ -202,8 +203,8 @@ def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_
         {"name": "wheat", "value": 4, "color": "#806000", "parent": ["cropland"]}
     )
     tree = Taxonomy.from_dict(content)
-    start = {"start_checkpoint": str(tmp_path / "crops.ckpt")}
-    more = TransLUTask(**(TARGET | {"taxonomy": tree}), **start)
+    start = {"start": {"checkpoint": str(tmp_path / "crops.ckpt")}}
+    more = transfer(**(TARGET | {"taxonomy": tree}), **start)
     batch = next(iter(chips()))
     with torch.no_grad():
         before, after = (each.eval()(batch["image"], batch["valid"]) for each in (task, more))
@@ -220,7 +221,7 @@ def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_
     run.save_checkpoint(tmp_path / "grown.ckpt")
     assert "new wheat" in caplog.text
     caplog.clear()
-    resumed = TransLUTask(**(TARGET | {"taxonomy": tree}), **start)
+    resumed = transfer(**(TARGET | {"taxonomy": tree}), **start)
     trainer(tmp_path, max_epochs=2, enable_checkpointing=False).fit(
         resumed, chips(1, classes=5), chips(1), ckpt_path=tmp_path / "grown.ckpt", weights_only=True
     )
@@ -228,6 +229,6 @@ def test_a_category_is_added_and_the_training_goes_on_from_one_file(source, tmp_
     assert resumed.started_from is not None
     assert resumed.started_from["checkpoint"] == str(tmp_path / "crops.ckpt")
     with pytest.raises(CheckpointError, match=r"Expected a model with a source branch, but .* has none"):
-        TransLUTask(**TARGET, start_checkpoint=str(source))
+        transfer(**TARGET, start={"checkpoint": str(source)})
     with pytest.raises(CheckpointError, match="to hold the interactions that are configured, but: "):
-        TransLUTask(**(TARGET | {"points": 2}), **start)
+        transfer(**(TARGET | {"interaction": {"heads": 4, "points": 2}}), **start)

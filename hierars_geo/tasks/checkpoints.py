@@ -1,11 +1,93 @@
-"""What differs between a checkpoint and the task that is to go on with it."""
+"""Checkpoints of a training: whole under their names, read as data, of the same model, at the same dice."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from ..errors import CheckpointError, list_some
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
+from ..output.output import as_output_error, atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
+
+#: Key of the state in a checkpoint.
+RANDOM_KEY = "random_state"
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of PyTorch's generators: what dropout and drop path draw from.
+
+    Args:
+        device: Where the model is.
+    """
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set the generators to a state of :func:`random_state`; one of another kind of device is left out."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its name and renames it.
+
+    Lightning writes to the system's folder for temporary files: renaming from there is copying where that is
+    another file system, a kill on the way leaves half a checkpoint under the name, and the other half of the
+    work in the folder. Addresses such as ``s3://...`` are left to Lightning.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: object | None = None,
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: What is saved.
+            path: Where; its folder is made where it is missing.
+            storage_options: Of other plugins; none are taken.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if "://" in os.fspath(path) or storage_options is not None:
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        final = Path(path)
+        check_writable_folder(final.parent)
+        write_checkpoint(checkpoint, final)
+
+
+def write_checkpoint(content: Mapping[str, Any], final: Path) -> None:
+    """Write a checkpoint beside its name and rename it.
+
+    Args:
+        content: Plain values and tensors.
+        final: Where; its folder exists.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(final) as unfinished, as_output_error(final), unfinished.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # PyTorch closes its archive after a failed write, and fails again
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+        file.flush()
+        os.fsync(file.fileno())  # a loss of power, too, leaves the old one or the new one
 
 
 def require_same_model(checkpoint: Mapping[str, Any], own: ModelRecord) -> ModelRecord:
@@ -97,4 +179,11 @@ def _models(saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     ]
 
 
-__all__ = ("require_same_model",)
+__all__ = (
+    "RANDOM_KEY",
+    "WholeCheckpoints",
+    "random_state",
+    "require_same_model",
+    "restore_random_state",
+    "write_checkpoint",
+)

@@ -7,7 +7,8 @@ from torch.optim.lr_scheduler import LinearLR, PolynomialLR
 
 from hierars_geo.errors import OptionError
 from hierars_geo.models import ModelConfig, build_segmenter
-from hierars_geo.tasks import Recipe, parameter_groups, warmup_polynomial
+from hierars_geo.tasks import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
+from hierars_geo.tasks.optimizer import configure
 
 
 @pytest.mark.parametrize("power", [1.0, 0.9])
@@ -19,7 +20,8 @@ def test_the_learning_rate_is_that_of_the_librarys_two_schedules_together(power)
         LinearLR(reference, start_factor=1e-6, total_iters=1500),
         PolynomialLR(reference, total_iters=8000, power=power),
     ]
-    config = Recipe(lr=1e-4, warmup_steps=1500, power=power).configure([nn.Linear(2, 2)], 8000)
+    schedule = ScheduleOptions(warmup_steps=1500, power=power)
+    config = configure([nn.Linear(2, 2)], 8000, OptimizerOptions(lr=1e-4), schedule)
     optimizer, scheduler = config["optimizer"], config["lr_scheduler"]["scheduler"]
     assert config["lr_scheduler"]["interval"] == "step"
     ours, theirs = [], []
@@ -52,9 +54,8 @@ def test_norms_biases_and_scalars_do_not_decay():
 def test_layers_near_the_input_learn_slower():
     config = ModelConfig("unet", "resnet18", options={"decoder_channels": [32, 16, 16, 8, 8]})
     model = build_segmenter(config, 3, (2, 3))
-    groups = (
-        Recipe(lr=1e-2, weight_decay=0.05, layer_decay=0.5).configure([model], 100)["optimizer"].param_groups
-    )
+    options = OptimizerOptions(lr=1e-2, weight_decay=0.05, layer_decay=0.5)
+    groups = configure([model], 100, options, ScheduleOptions())["optimizer"].param_groups
     rate = {id(p): group["initial_lr"] for group in groups for p in group["params"]}
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     assert len(rate) == len(list(model.parameters()))

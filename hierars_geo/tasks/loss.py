@@ -1,13 +1,18 @@
-"""Weights of the classes from how often they occur, per level of the tree."""
+"""What is minimised: the loss, and the weights of the classes in it from how often they occur."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, get_args
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..taxonomy import Taxonomy
+
+LossName: TypeAlias = Literal["hsc", "hcc"]
 
 Weighting = Literal["none", "inverse", "sqrt_inverse", "effective"]
 
@@ -27,6 +32,89 @@ _RULES: Final[dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] =
     "sqrt_inverse": lambda share: 1 / np.sqrt(share),
     "effective": lambda share: (1 - _BETA) / (1 - _BETA ** (share * _SAMPLES)),
 }
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What a training minimises.
+
+    Attributes:
+        name: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
+        alpha: Weight of the path term, >= 0.
+        level_weights: Weight of every level in HCE, default 1.
+        partial_paths: Let pixels that are known at coarse levels alone count in the path term of ``hsc``, by
+            the probability of all paths that agree with them; the paper leaves them out.
+        class_weights: Weights of the classes in HCE: from their frequencies by ``inverse``,
+            ``sqrt_inverse`` or ``effective`` (see :func:`class_weights`), a list per level, or ``none``. A
+            checkpoint carries those from frequencies, so that resuming counts nothing again.
+
+    Raises:
+        OptionError: A value is out of range.
+    """
+
+    name: LossName = "hsc"
+    alpha: float = 2.0
+    level_weights: Sequence[float] | None = None
+    partial_paths: bool = False
+    class_weights: Weighting | list[list[float]] = "none"
+
+    def __post_init__(self) -> None:
+        if self.alpha < 0:
+            raise OptionError(f"Expected alpha to be >= 0, but got {self.alpha}.")
+        names = get_args(LossName)
+        if self.name not in names:
+            near = get_close_matches(self.name, names, cutoff=0.3) or names
+            raise OptionError(f"Expected a known loss, but got '{self.name}'. Near ones: {', '.join(near)}.")
+        if self.partial_paths and self.name != "hsc":
+            raise OptionError(f"Expected partial_paths with loss hsc, but got loss {self.name}.")
+        if isinstance(self.class_weights, str):
+            check_rule(self.class_weights)
+
+    @property
+    def counts_classes(self) -> bool:
+        """Whether the weights of the classes follow from their frequencies."""
+        return isinstance(self.class_weights, str) and self.class_weights != "none"
+
+    def known_weights(self, taxonomy: Taxonomy) -> list[list[float]] | None:
+        """Return one weight per class and level; None where they are still to be computed.
+
+        Raises:
+            OptionError: Given weights do not fit the tree.
+        """
+        if not isinstance(self.class_weights, str):
+            return check_class_weights(taxonomy, self.class_weights)
+        return None if self.counts_classes else _ones(taxonomy)
+
+    def build(self, taxonomy: Taxonomy, flat: bool) -> HSCLoss | HCCLoss:
+        """Build the loss; weights that are to be computed are 1 until they are filled in.
+
+        Args:
+            taxonomy: The tree.
+            flat: Whether the model predicts the leaves alone: the path term would repeat the cross entropy.
+
+        Raises:
+            OptionError: Weights do not fit the tree.
+        """
+        weights = self.known_weights(taxonomy) or _ones(taxonomy)
+        in_loss = None if self.class_weights == "none" else weights
+        paths, counts = taxonomy.paths, taxonomy.num_classes
+        if flat:
+            leaves = np.arange(counts[-1])[:, None]
+            return HSCLoss(leaves, counts[-1:], 0.0, class_weights=in_loss and in_loss[-1:])
+        if self.name == "hcc":
+            return HCCLoss(paths, counts, self.alpha, self.level_weights, class_weights=in_loss)
+        return HSCLoss(
+            paths,
+            counts,
+            self.alpha,
+            self.level_weights,
+            class_weights=in_loss,
+            partial_paths=self.partial_paths,
+        )
+
+
+def _ones(taxonomy: Taxonomy) -> list[list[float]]:
+    return [[1.0] * count for count in taxonomy.num_classes]
 
 
 def class_weights(taxonomy: Taxonomy, frequencies: Counts, rule: str) -> list[list[float]]:
@@ -54,7 +142,7 @@ def class_weights(taxonomy: Taxonomy, frequencies: Counts, rule: str) -> list[li
     """
     check_rule(rule)
     if rule == "none":
-        return [[1.0] * count for count in taxonomy.num_classes]
+        return _ones(taxonomy)
     return [_weigh(pixels, rule) for pixels in _per_level(taxonomy, frequencies)]
 
 
@@ -126,4 +214,4 @@ def check_class_weights(taxonomy: Taxonomy, weights: Sequence[Sequence[float]]) 
     return [[float(weight) for weight in level] for level in weights]
 
 
-__all__ = ("Frequencies", "Weighting", "check_class_weights", "check_rule", "class_weights")
+__all__ = ("Frequencies", "LossOptions", "Weighting", "check_class_weights", "check_rule", "class_weights")

@@ -18,17 +18,17 @@ _NO_DECAY: Final = ("position", "pos_embed", "cls_token", "dist_token", "reg_tok
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """AdamW, its learning rate over the training and over the depth of the backbone.
+class OptimizerOptions:
+    """AdamW, and its learning rate over the depth of the backbone.
 
     Attributes:
         lr: Peak learning rate, > 0.
         weight_decay: Of weights; norms, biases, scalars and tables of positions do not decay.
         betas: Of AdamW, each 0 <= beta < 1.
-        warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps.
-        power: Of the polynomial decay to 0.
         layer_decay: Factor on the learning rate from each group of backbone layers to the one before it,
-            0 < factor <= 1; None for one rate everywhere. See :func:`hierars_geo.models.layer_groups`.
+            0 < factor <= 1 (0.9 with ConvNeXt); None for one rate everywhere. See
+            :func:`hierars_geo.models.layer_groups`.
+        ema_decay: Of a moving average of the weights that validates and predicts (0.999); None for none.
 
     Raises:
         OptionError: A number is out of range.
@@ -37,14 +37,12 @@ class Recipe:
     lr: float = 1e-4
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.999)
-    warmup_steps: int = 1500
-    power: float = 1.0
     layer_decay: float | None = None
+    ema_decay: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("weight_decay", "warmup_steps", "power"):
-            if not getattr(self, name) >= 0:
-                raise OptionError(f"Expected {name} to be >= 0, but got {getattr(self, name)}.")
+        if not self.weight_decay >= 0:
+            raise OptionError(f"Expected weight_decay to be >= 0, but got {self.weight_decay}.")
         if not self.lr > 0:
             raise OptionError(f"Expected lr to be > 0, but got {self.lr}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -54,23 +52,54 @@ class Recipe:
                 f"Expected layer_decay to be above 0 and at most 1, but got {self.layer_decay}. "
                 "Set null to train all layers alike."
             )
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise OptionError(f"Expected ema_decay to be above 0 and below 1, but got {self.ema_decay}.")
 
-    def configure(self, modules: Iterable[nn.Module], total_steps: int) -> OptimizerLRSchedulerConfig:
-        """Build the optimiser and its schedule, stepped per optimiser step.
 
-        Args:
-            modules: What is trained.
-            total_steps: Optimiser steps of the whole training, >= 1.
-        """
-        groups = parameter_groups(modules, self.weight_decay, self.lr, self.layer_decay)
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=self.betas)
-        factor = partial(
-            warmup_polynomial, total_steps=total_steps, warmup_steps=self.warmup_steps, power=self.power
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
-        }
+@dataclass(frozen=True)
+class ScheduleOptions:
+    """How the learning rate runs.
+
+    Attributes:
+        warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps.
+        power: Of the polynomial decay to 0.
+
+    Raises:
+        OptionError: A number is out of range.
+    """
+
+    warmup_steps: int = 1500
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("warmup_steps", "power"):
+            if not getattr(self, name) >= 0:
+                raise OptionError(f"Expected {name} to be >= 0, but got {getattr(self, name)}.")
+
+
+def configure(
+    modules: Iterable[nn.Module], total_steps: int, options: OptimizerOptions, schedule: ScheduleOptions
+) -> OptimizerLRSchedulerConfig:
+    """Build the optimiser and its schedule, stepped per optimiser step.
+
+    Args:
+        modules: What is trained.
+        total_steps: Optimiser steps of the whole training, >= 1.
+        options: Of the optimiser.
+        schedule: Of its learning rate.
+    """
+    groups = parameter_groups(modules, options.weight_decay, options.lr, options.layer_decay)
+    optimizer = torch.optim.AdamW(groups, lr=options.lr, betas=options.betas)
+    factor = partial(
+        warmup_polynomial,
+        total_steps=total_steps,
+        warmup_steps=schedule.warmup_steps,
+        power=schedule.power,
+    )
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+    }
 
 
 def parameter_groups(
@@ -143,4 +172,4 @@ def warmup_polynomial(
     return decay * (start_factor + (1.0 - start_factor) * step / warmup_steps)
 
 
-__all__ = ("Recipe", "parameter_groups", "warmup_polynomial")
+__all__ = ("OptimizerOptions", "ScheduleOptions", "configure", "parameter_groups", "warmup_polynomial")

@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
-from hierars_geo.tasks.repeated import unlabel_repeated
+from hierars_geo.tasks.batches import unlabel_repeated
 
 
 class Chips(torch.utils.data.Dataset):

@@ -1,13 +1,15 @@
-"""A loss that is no number stops the training, and the chips it came from are named."""
+"""What is wrong with a batch: values that spoil its loss, and chips that another process scores."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
 
 from ..errors import DataError
-from ..types import Batch
+from ..types import IGNORE_INDEX, Batch
 
 #: Chips named at most.
 _MOST: Final = 8
@@ -54,4 +56,35 @@ def _one(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ("require_finite",)
+def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | None) -> Batch:
+    """Take the labels of repeated chips away.
+
+    PyTorch's sampler deals chip ``i * processes + rank`` to a process as its ``i``-th; past the last chip it
+    begins again with the first.
+
+    Args:
+        batch: A batch of this process.
+        batch_idx: Its number in the epoch.
+        loader: Where it comes from; None where that is not known.
+
+    Returns:
+        The batch itself where it repeats nothing, else a copy with ``IGNORE_INDEX`` for repeated chips.
+    """
+    sampler = getattr(loader, "sampler", None)
+    if not isinstance(sampler, DistributedSampler) or sampler.shuffle or loader is None:
+        return batch
+    size = len(batch["mask"])
+    first = batch_idx * (loader.batch_size or 1)
+    place = torch.arange(first, first + size, device=batch["mask"].device)
+    repeated = place * sampler.num_replicas + sampler.rank >= len(sampler.dataset)  # type: ignore[arg-type]
+    if not repeated.any():
+        return batch
+    unlabelled = batch.copy()
+    unlabelled["mask"] = batch["mask"].masked_fill(repeated[:, None, None], IGNORE_INDEX)
+    if "level_masks" in batch:
+        levels = batch["level_masks"].masked_fill(repeated[:, None, None, None], IGNORE_INDEX)
+        unlabelled["level_masks"] = levels
+    return unlabelled
+
+
+__all__ = ("require_finite", "unlabel_repeated")

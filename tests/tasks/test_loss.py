@@ -3,23 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from task_factory import SMALL, make_task
 
 from hierars_geo.errors import OptionError
-from hierars_geo.tasks import BHCCMTask, class_weights
+from hierars_geo.tasks import class_weights
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("mm5b")
 PIXELS = np.arange(18) ** 2 * 10.0  # the first leaf never occurs
 
-OPTIONS = {
-    "taxonomy": TREE,
-    "bands": ["B02", "B03"],
-    "mean": [0.0, 0.0],
-    "std": [1.0, 1.0],
-    "architecture": "unet",
-    "encoder": "tu-test_resnet",
-    "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-}
+OPTIONS = SMALL | {"taxonomy": TREE}
 
 
 @pytest.mark.parametrize(("rule", "exponent"), [("inverse", 1.0), ("sqrt_inverse", 0.5)])
@@ -64,19 +57,21 @@ def test_frequencies_per_level_count_what_is_known_coarsely():
 
 def test_given_weights_are_held_to_the_tree():
     with pytest.raises(OptionError, match=r"hold 4, 9, 18 weights >= 0, a list per level of mm5b, but got"):
-        BHCCMTask(**OPTIONS, class_weights=[[1.0, 1.0]])
+        make_task(**OPTIONS, loss={"class_weights": [[1.0, 1.0]]})
 
 
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_weights_reach_the_loss_and_the_checkpoint(mode):
-    task = BHCCMTask(**OPTIONS, mode=mode, class_weights="inverse", class_frequencies=lambda: PIXELS)
+    task = make_task(
+        **OPTIONS, mode=mode, loss={"class_weights": "inverse"}, class_frequencies=lambda: PIXELS
+    )
     task.on_fit_start()
     expected = torch.tensor(class_weights(TREE, PIXELS, "inverse")[-1])
     last = "class_weight_0" if mode == "flat" else "class_weight_2"
     torch.testing.assert_close(task.loss.get_buffer(last), expected)
     content = {}
     task.on_save_checkpoint(content)
-    resumed = BHCCMTask(**OPTIONS, mode=mode, class_weights="inverse")
+    resumed = make_task(**OPTIONS, mode=mode, loss={"class_weights": "inverse"})
     with pytest.raises(OptionError, match="class_frequencies with class_weights 'inverse', but got none"):
         resumed.on_fit_start()
     resumed.on_load_checkpoint(content)
@@ -86,6 +81,8 @@ def test_weights_reach_the_loss_and_the_checkpoint(mode):
 
 def test_nothing_is_counted_without_need():
     count = {"class_frequencies": lambda: pytest.fail("counted")}
-    BHCCMTask(**OPTIONS, **count).on_fit_start()
-    BHCCMTask(**OPTIONS, **count, class_weights=class_weights(TREE, PIXELS, "inverse")).on_fit_start()
-    BHCCMTask(**OPTIONS, **count, class_weights="inverse")  # to validate, test or resume
+    make_task(**OPTIONS, **count).on_fit_start()
+    make_task(
+        **OPTIONS, **count, loss={"class_weights": class_weights(TREE, PIXELS, "inverse")}
+    ).on_fit_start()
+    make_task(**OPTIONS, **count, loss={"class_weights": "inverse"})  # to validate, test or resume

@@ -1,0 +1,165 @@
+"""Callbacks of a training: the average of its weights, labels that must be there, lines in a log."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+from ..errors import DataError
+from ..types import IGNORE_INDEX, Batch
+
+
+class AveragedWeights(WeightAveraging):
+    """Keep an exponential moving average of the weights beside the ones that are trained.
+
+    The average validates, and stands in a checkpoint's ``state_dict``, so that whoever loads the checkpoint
+    predicts with it; the trained weights stand beside it and resuming goes on with both. Early on the decay
+    is ``(1 + n) / (10 + n)`` after n averages, so that the random start is soon forgotten.
+
+    Lightning's own callback would average integer buffers in floating point and cut them off (an index 3
+    can become 2); here they are copied.
+
+    Args:
+        decay: Share of the old average kept at each optimiser step, 0 < decay < 1.
+        before_setup: Called before the weights are copied at the start of a training: they must be there.
+    """
+
+    def __init__(self, decay: float = 0.999, before_setup: Callable[[Trainer], None] | None = None) -> None:
+        super().__init__(multi_avg_fn=self._average)
+        self.decay = decay
+        self._before_setup = before_setup
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Copy the weights; Lightning sets callbacks up before the module that they belong to."""
+        if self._before_setup is not None:
+            self._before_setup(trainer)
+        super().setup(trainer, pl_module, stage)
+
+    @torch.no_grad()
+    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        """Move averages of one kind of number towards the current values."""
+        if not averaged[0].is_floating_point():
+            for old, new in zip(averaged, current, strict=True):
+                old.copy_(new)
+            return
+        done = float(count)
+        keep = min(self.decay, (1 + done) / (10 + done))
+        torch._foreach_lerp_(list(averaged), list(current), 1 - keep)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the average the buffers that no checkpoint holds: tables, weights of the classes."""
+        if self._average_model is None:
+            return
+        kept = pl_module.state_dict().keys()
+        for name, buffer in pl_module.named_buffers():
+            if name not in kept:
+                self._average_model.module.get_buffer(name).copy_(buffer)
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take up both sets of weights; validating and testing need the average alone, which is there."""
+        if self._average_model is not None:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+
+class RequireLabels(Callback):
+    """Stop a training whose first epoch met no labelled pixel, before its checkpoint is written.
+
+    The loss of such chips is 0, so that nothing else would tell.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Tensor | None = None
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Look at the labels of a batch, on the device they are on."""
+        labelled = (batch.get("level_masks", batch["mask"]) != IGNORE_INDEX).any()
+        self._seen = labelled if self._seen is None else self._seen | labelled
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge the epoch.
+
+        Raises:
+            DataError: No pixel so far had a label.
+        """
+        if self._seen is not None and not self._seen.item():
+            raise DataError(
+                "Expected training chips with labels, but got none: every label is nodata, or lies where the "
+                "images hold no data. Check the labels, their nodata value and the regions."
+            )
+
+
+class ProgressLines(Callback):
+    """Write a line to stderr at intervals, in logs and pipes, where a bar would be silent.
+
+    It says nothing on a terminal, and nothing where the trainer's progress bar is turned off.
+
+    Args:
+        interval_s: Seconds between two lines, at least.
+        clock: Seconds, rising.
+    """
+
+    def __init__(self, interval_s: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.interval_s = interval_s
+        self._clock = clock
+        self._start = (0.0, 0)
+        self._written = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._written = self._clock()
+        self._start = (self._written, trainer.global_step)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Say how far the training is where it is time to."""
+        if self._silent(trainer) or self._clock() - self._written < self.interval_s:
+            return
+        self._written = self._clock()
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        shown = f", loss {loss.item():.4g}" if isinstance(loss, Tensor) else ""
+        sys.stderr.write(f"{self._progress(trainer)}{shown}\n")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say the scores."""
+        if self._silent(trainer) or trainer.sanity_checking:
+            return
+        scores = {key: value for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        listed = ", ".join(f"{key} {value.item():.4g}" for key, value in scores.items())
+        sys.stderr.write(f"step {trainer.global_step}: {listed}\n")
+
+    def _progress(self, trainer: Trainer) -> str:
+        """Step, speed and the time that is left."""
+        done = trainer.global_step
+        start, first = self._start
+        rate = (done - first) / max(self._clock() - start, 1e-9)
+        total = trainer.estimated_stepping_batches
+        left = f", {(total - done) / rate / 60:.0f} min left" if rate > 0 else ""
+        return f"step {done} of {total:.0f}, {rate:.2g} steps/s{left}"
+
+    @staticmethod
+    def _silent(trainer: Trainer) -> bool:
+        off = trainer.progress_bar_callback is None or not trainer.is_global_zero
+        return off or sys.stderr.isatty() or sys.stdout.isatty()
+
+
+__all__ = ("AveragedWeights", "ProgressLines", "RequireLabels")

@@ -1,0 +1,66 @@
+"""TrainingData: what a task has to know of the data that it learns from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import OptionError
+from ..taxonomy import Taxonomy
+from ..types import ReadRecipe
+from .loss import Frequencies
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a task has to know of its data; a data module says it by itself.
+
+    Attributes:
+        taxonomy: The class tree of the labels.
+        read: How scenes are read; its bands are the channels of the images.
+        mean: Normalisation per band, in stored values.
+        std: Normalisation per band, in stored values, > 0.
+        chip_size: Side of a training chip in pixels, or None.
+        gsd_m: Ground sampling distance in metres, or None.
+        class_frequencies: Pixels per leaf, or per level and class, or a function that counts them, called
+            when training starts with weights to be computed.
+    """
+
+    taxonomy: Taxonomy
+    read: ReadRecipe
+    mean: Sequence[float]
+    std: Sequence[float]
+    chip_size: int | None = None
+    gsd_m: float | None = None
+    class_frequencies: Frequencies | None = None
+
+    @classmethod
+    def of(cls, datamodule: object) -> "TrainingData":
+        """Ask a data module; statistics are computed now, classes are counted only when somebody asks.
+
+        Raises:
+            OptionError: It is none that knows its bands and classes, or there is none.
+            HieraRSError: Its scenes cannot be read.
+        """
+        names = ("taxonomy", "read_recipe", "mean", "std", "chip_size", "gsd_m", "class_frequencies")
+        lacking = [name for name in names if not hasattr(type(datamodule), name)]
+        if lacking:
+            found = "none" if datamodule is None else f"a {type(datamodule).__name__} without {lacking[0]}"
+            raise OptionError(
+                f"Expected a data module that knows bands, statistics and classes, but got {found}. Give a "
+                "hierars_geo.datamodules.SceneDataModule to the trainer, or call "
+                "task.build(TrainingData(...))."
+            )
+        module: Any = datamodule
+        counted: Callable[[], Any] = lambda: module.class_frequencies  # noqa: E731 - asked for by few
+        return cls(
+            taxonomy=module.taxonomy,
+            read=module.read_recipe,
+            mean=module.mean,
+            std=module.std,
+            chip_size=module.chip_size,
+            gsd_m=module.gsd_m,
+            class_frequencies=counted,
+        )
+
+
+__all__ = ("TrainingData",)
