@@ -121,10 +121,8 @@ def build_segmenter(
         OptionError: A name does not exist (near ones are listed), decoder and encoder do not fit, or the
             weights cannot be had.
     """
-    if config.mode not in ("flat", *MODES):
-        raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
+    backbone = check_config(config)
     flat = config.mode == "flat"
-    backbone = find_backbone(config.encoder)
     extractor = _build_flat_model(config, backbone, in_channels)
     if encoder_weights is not None:
         encoder: nn.Module = extractor.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
@@ -134,7 +132,18 @@ def build_segmenter(
     return HierarchicalSegmenter(extractor, counts, mode=mode, dropout=config.dropout)
 
 
-def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int) -> FeatureExtractor:
+def check_config(config: ModelConfig) -> Backbone:
+    """Refuse names and options of which no model can be built, before anything is built or read.
+
+    Returns:
+        What the name of the encoder stands for.
+
+    Raises:
+        OptionError: A name does not exist (near ones are listed), or decoder and encoder do not fit.
+    """
+    if config.mode not in ("flat", *MODES):
+        raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
+    backbone = find_backbone(config.encoder)
     architecture = config.architecture.lower()
     if architecture not in architectures():
         raise OptionError(unknown_name("architecture", config.architecture, architectures()))
@@ -145,6 +154,11 @@ def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int)
             "upernet."
         )
     _check_options(config, backbone)
+    return backbone
+
+
+def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int) -> FeatureExtractor:
+    architecture = config.architecture.lower()
     options = dict(config.options)
     rate = options.pop("drop_path_rate", backbone.drop_path_rate)
     if backbone.timm_name is not None:
@@ -212,4 +226,4 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
             raise OptionError(unknown_name(f"option of architecture '{config.architecture}'", name, known))
 
 
-__all__ = ("ModelConfig", "architectures", "build_segmenter")
+__all__ = ("ModelConfig", "architectures", "build_segmenter", "check_config")

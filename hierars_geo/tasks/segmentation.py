@@ -9,7 +9,7 @@ import torch
 from ..errors import OptionError
 from ..models.band_adaptation import BandAdaptation
 from ..models.checkpoint_file import read_checkpoint, scene_weights
-from ..models.factory import ModelConfig
+from ..models.factory import ModelConfig, check_config
 from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
@@ -104,6 +104,7 @@ class BHCCMTask(SegmentationTask):
             raise OptionError("Expected partial_paths with several levels, but got mode flat.")
         super().__init__(optimizer, schedule, loss, compile)
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}))
+        check_config(self._config)
         self.start = start
         #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
         self.started_from: dict[str, Any] | None = None

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import CheckpointError, OptionError
 from ..losses.hierarchical import HSCLoss
 from ..models.checkpoint_file import load_weights, read_checkpoint, scene_weights, weights_below
-from ..models.factory import ModelConfig
+from ..models.factory import ModelConfig, check_config
 from ..models.init_report import InitReport, log_report
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
@@ -115,7 +115,8 @@ class TransLUTask(SegmentationTask):
         self._trained = None if source is None else _Source.read(source)
         if self._trained is None and self._begun is not None:
             self._trained = self._begun.source()
-        self._target = (architecture, encoder, mode, dropout, model_options)
+        self._config = _target_config(self._trained, architecture, encoder, mode, dropout, model_options)
+        check_config(self._config)
         self._pseudo_labels = pseudo_labels
         #: What the target's weights came from, kept by every checkpoint; None from scratch.
         self.started_from: dict[str, Any] | None = None
@@ -165,7 +166,7 @@ class TransLUTask(SegmentationTask):
             read=data.read,
             mean=tuple(float(value) for value in data.mean),
             std=tuple(float(value) for value in data.std),
-            model=_target_config(source, *self._target),
+            model=self._config,
             chip_size=data.chip_size,
             gsd_m=data.gsd_m,
             transfer=transfer,
