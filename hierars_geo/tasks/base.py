@@ -2,13 +2,11 @@
 
 import abc
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
@@ -18,13 +16,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .. import __version__
-from ..errors import HieraRSWarning, OptionError
+from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..metrics import HierarchicalMetrics
 from ..models.checkpoint_file import load_weights, read_checkpoint
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
 from ..models.map_model import MapModel
-from ..models.near_names import unknown_name
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
@@ -37,11 +34,10 @@ from .checkpoints import (
     require_same_model,
     restore_random_state,
 )
+from .compilation import check_backend, compile_in_place
 from .loss import Frequencies, LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions, configure
-from .training_data import TrainingData
-
-GroupT = TypeVar("GroupT")
+from .training_data import TrainingData, require_same_data
 
 
 class SegmentationTask(LightningModule):
@@ -79,7 +75,7 @@ class SegmentationTask(LightningModule):
         self._average = None if decay is None else AveragedWeights(decay, self.follow)
         self._backend = "inductor" if compile is True else compile or None
         if self._backend is not None:
-            _check_backend(self._backend)
+            check_backend(self._backend)
         self._random: Mapping[str, Tensor] | None = None
         self._record: ModelRecord | None = None
         self._frequencies: Frequencies | None = None
@@ -128,7 +124,7 @@ class SegmentationTask(LightningModule):
         if self._record is None:
             self.build(TrainingData.of(datamodule))
         elif datamodule is not None:
-            _require_same_data(self._record, datamodule)
+            require_same_data(self._record, datamodule)
 
     @property
     def record(self) -> ModelRecord:
@@ -333,7 +329,7 @@ class SegmentationTask(LightningModule):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
             self.trainer.strategy.checkpoint_io = WholeCheckpoints()
         if stage == "fit" and self._backend is not None:
-            _compile_in_place(self.model, self._backend, self.device)
+            compile_in_place(self.model, self._backend, self.device)
             self._backend = None
 
     def on_train_start(self) -> None:
@@ -373,95 +369,4 @@ class SegmentationTask(LightningModule):
         self._random = checkpoint.get(RANDOM_KEY)
 
 
-def group(kind: type[GroupT], value: GroupT | Mapping[str, Any], name: str) -> GroupT:
-    """Return a group of options, also where a mapping states it.
-
-    Raises:
-        OptionError: A key is none of the group's.
-    """
-    if not isinstance(value, Mapping):
-        return value
-    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # a dataclass
-    for key in value:
-        if key not in known:
-            raise OptionError(unknown_name(f"option of {name}", str(key), known))
-    return kind(**value)
-
-
-def plain_options(**options: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return options as plain values, which a checkpoint can hold and a safe loader reads."""
-
-    def plain(value: Any) -> Any:  # noqa: ANN401
-        if is_dataclass(value) and not isinstance(value, type):
-            return plain(asdict(value))
-        if isinstance(value, Mapping):
-            return {str(key): plain(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(inner) for inner in value]
-        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-    return {name: plain(value) for name, value in options.items()}
-
-
-def _require_same_data(record: ModelRecord, datamodule: object) -> None:
-    """Refuse a data module whose bands or classes are not the model's.
-
-    Raises:
-        OptionError: They are others.
-    """
-    tree, bands = getattr(datamodule, "taxonomy", None), getattr(datamodule, "bands", None)
-    if bands is not None and tuple(bands) != record.bands:
-        raise OptionError(
-            f"Expected data with the bands of the model, {', '.join(record.bands)}, but got "
-            f"{', '.join(bands)}. Set bands of the data module."
-        )
-    own = record.taxonomy
-    if isinstance(tree, Taxonomy) and (
-        tree.num_levels != own.num_levels
-        or any(tree.class_names(level) != own.class_names(level) for level in range(1, own.num_levels + 1))
-    ):
-        raise OptionError(
-            f"Expected data with the classes of the model, {own.name}, but got those of {tree.name}. Set "
-            "taxonomy of the data module, or carry the model over: hierars-geo expand."
-        )
-
-
-def _check_backend(backend: str) -> None:
-    """Refuse a backend that does not exist.
-
-    Raises:
-        OptionError: It does not; near ones are listed.
-    """
-    known = torch.compiler.list_backends(exclude_tags=())
-    if backend not in known:
-        near = get_close_matches(backend, known, n=3, cutoff=0.4) or known
-        raise OptionError(
-            f"Expected compile to be true, false or a backend of torch.compile, but got '{backend}'. "
-            f"Near ones: {', '.join(near)}."
-        )
-
-
-def _compile_in_place(model: nn.Module, backend: str, device: torch.device) -> None:
-    """Compile a model's forward pass; a checkpoint holds no trace of it, since the module is not wrapped.
-
-    Where compiling does not work (no C++ compiler, no Triton) a note says so and the model stays as it is.
-    """
-    try:
-        torch.compile(_probe, backend=backend)(torch.ones(2, device=device))
-    except (RuntimeError, ImportError, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
-        warnings.warn(
-            f"torch.compile does not work here ({reason}); training goes on without it.",
-            HieraRSWarning,
-            stacklevel=2,
-        )
-        return
-    model.compile(backend=backend)
-
-
-def _probe(values: Tensor) -> Tensor:
-    """Be the smallest thing that needs a compiler."""
-    return values * 2 + 1
-
-
-__all__ = ("SegmentationTask", "group", "plain_options")
+__all__ = ("SegmentationTask",)

@@ -14,9 +14,10 @@ from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplant import Parts, transplant
-from .base import SegmentationTask, group, plain_options
+from .base import SegmentationTask
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
+from .option_groups import group, plain_options
 from .training_data import TrainingData
 
 
@@ -96,6 +97,7 @@ class BHCCMTask(SegmentationTask):
         start: StartOptions = StartOptions(),
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
+        told = plain_options(locals())
         loss = group(LossOptions, loss, "loss")
         optimizer = group(OptimizerOptions, optimizer, "optimizer")
         schedule = group(ScheduleOptions, schedule, "schedule")
@@ -110,18 +112,7 @@ class BHCCMTask(SegmentationTask):
         self.started_from: dict[str, Any] | None = None
         #: Weights of the classes per level; None as long as they are not known.
         self.class_weights: list[list[float]] | None = None
-        self.told = plain_options(
-            architecture=architecture,
-            encoder=encoder,
-            mode=mode,
-            dropout=dropout,
-            model_options=model_options,
-            loss=loss,
-            optimizer=optimizer,
-            schedule=schedule,
-            start=start,
-            compile=compile,
-        )
+        self.told = told
 
     @staticmethod
     def without_start() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OptionError
+from ..models.record import ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import ReadRecipe
 from .loss import Frequencies
@@ -63,4 +64,27 @@ class TrainingData:
         )
 
 
-__all__ = ("TrainingData",)
+def require_same_data(record: ModelRecord, datamodule: object) -> None:
+    """Refuse a data module whose bands or classes are not the model's.
+
+    Raises:
+        OptionError: They are others.
+    """
+    tree, bands = getattr(datamodule, "taxonomy", None), getattr(datamodule, "bands", None)
+    if bands is not None and tuple(bands) != record.bands:
+        raise OptionError(
+            f"Expected data with the bands of the model, {', '.join(record.bands)}, but got "
+            f"{', '.join(bands)}. Set bands of the data module."
+        )
+    own = record.taxonomy
+    if isinstance(tree, Taxonomy) and (
+        tree.num_levels != own.num_levels
+        or any(tree.class_names(level) != own.class_names(level) for level in range(1, own.num_levels + 1))
+    ):
+        raise OptionError(
+            f"Expected data with the classes of the model, {own.name}, but got those of {tree.name}. Set "
+            "taxonomy of the data module, or carry the model over: hierars-geo expand."
+        )
+
+
+__all__ = ("TrainingData", "require_same_data")

@@ -22,9 +22,10 @@ from ..models.transfer.cdks import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplant import transplant
 from ..types import IGNORE_INDEX, Batch
-from .base import SegmentationTask, group, plain_options
+from .base import SegmentationTask
 from .loss import LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions
+from .option_groups import group, plain_options
 from .training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class TransLUTask(SegmentationTask):
         schedule: ScheduleOptions = ScheduleOptions(),  # noqa: B008
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
+        told = plain_options(locals())
         loss = group(LossOptions, {"alpha": 1.0, **loss} if isinstance(loss, Mapping) else loss, "loss")
         optimizer = group(OptimizerOptions, optimizer, "optimizer")
         schedule = group(ScheduleOptions, schedule, "schedule")
@@ -123,23 +125,7 @@ class TransLUTask(SegmentationTask):
         self._report: InitReport | None = None
         self._frozen: list[torch.nn.Module] = []
         self._pixels: Tensor | None = None  # labelled, contradicting
-        self.told = plain_options(
-            source=source,
-            cdks=cdks,
-            cdsa=cdsa,
-            interaction=interaction,
-            start=start,
-            pseudo_labels=pseudo_labels,
-            architecture=architecture,
-            encoder=encoder,
-            mode=mode,
-            dropout=dropout,
-            model_options=model_options,
-            loss=loss,
-            optimizer=optimizer,
-            schedule=schedule,
-            compile=compile,
-        )
+        self.told = told
 
     @staticmethod
     def without_start() -> dict[str, Any]:

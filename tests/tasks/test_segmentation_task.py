@@ -67,6 +67,7 @@ def test_it_learns_and_its_checkpoint_predicts_the_same(tmp_path, mode):
     assert ("test/consistency" in scores) == (mode != "flat")
     loaded = load_checkpoint(tmp_path / "model.ckpt")
     assert loaded.record == task.record
+    loaded.model.pool_gates(None)  # over the whole chip, as in training
     batch = next(iter(loader()))
     task.eval()
     with torch.no_grad():
