@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from ..maps import Maps, MapSource, PathMap, Progress, count_rows
 from ..metrics import allocate, sample_size
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
-from ..vector import forget_times
+from ..vector.geopackage import write_tables
 from .strata import DrawnPixels, Strata, draw_pixels
 
 #: Layers of the file, and the column that people fill in.
@@ -144,11 +143,7 @@ def _strata_table(strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> pd.Data
 
 def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame) -> None:
     with atomic_path(target) as path, as_output_error(target):
-        pyogrio.write_dataframe(points, path, layer=POINTS_LAYER, driver="GPKG")  # type: ignore[no-untyped-call]
-        pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
-            strata, path, layer=STRATA_LAYER, driver="GPKG", append=True
-        )
-        forget_times(path)
+        write_tables(path, {POINTS_LAYER: points, STRATA_LAYER: strata}, "Point")
 
 
 __all__ = ("POINTS_LAYER", "REFERENCE_COLUMN", "STRATA_LAYER", "sample_points")

@@ -15,6 +15,9 @@ from rasterio.errors import RasterioError
 from ..errors import HieraRSError, OptionError, OutputError, list_some
 from .staging import staging_folder
 
+#: Journal, shared memory and write-ahead log of a SQLite database that was not closed.
+_SQLITE_REMAINS = ("-journal", "-shm", "-wal")
+
 
 def gdal_env() -> AbstractContextManager[object]:
     """Return the GDAL environment of the calling thread: GDAL's messages go to logging, not to stderr."""
@@ -123,10 +126,15 @@ def as_output_error(path: str | os.PathLike[str]) -> Iterator[None]:
 def move_into_place(temporary: Path, final: Path) -> None:
     """Rename a finished file to its final name.
 
+    What SQLite left beside a GeoPackage that was open elsewhere goes with the old one: it would be taken for
+    part of the new one.
+
     Raises:
         OutputError: It cannot be renamed.
     """
     try:
+        for remains in _SQLITE_REMAINS if final.suffix.lower() == ".gpkg" else ():
+            final.with_name(final.name + remains).unlink(missing_ok=True)
         os.replace(temporary, final)
     except OSError as error:
         raise OutputError(

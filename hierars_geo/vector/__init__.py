@@ -4,7 +4,6 @@ from .area_tables import AreaTables, class_areas
 from .areas import polygon_areas_m2
 from .conversion import VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
-from .geopackage import forget_times
 from .nesting import LevelRegions, nest_levels
 from .regions import Regions, label_regions
 from .scan import RowScanner
@@ -19,7 +18,6 @@ __all__ = (
     "VectorSummary",
     "build_coverage",
     "class_areas",
-    "forget_times",
     "label_regions",
     "nest_levels",
     "polygon_areas_m2",

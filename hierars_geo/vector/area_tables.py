@@ -1,12 +1,11 @@
 """Area tables: how much of each class lies in each polygon of a user's layer, and what is there most."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyogrio
 from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
@@ -16,9 +15,11 @@ from ..output.output import as_output_error, atomic_path, check_writable_folder,
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
-from .geopackage import forget_times
+from .geopackage import write_tables
+from .user_columns import RESERVED, fit_columns, free_names
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
+_CLASS_COLUMNS = ("level", "class_value", "class_name", "area_m2", "area_ha", "share", "confidence")
 _SUFFIXES = (".csv", ".gpkg", ".parquet")
 _M2_PER_HA = 1e4
 
@@ -88,9 +89,13 @@ def class_areas(
         check_measurable(table, maps.grid, str(polygons))
         check_writable_folder(target.parent)
         refuse_existing([target], overwrite, [polygons, *scene.files])
+        table = fit_columns(table, _added_columns(chosen), target.suffix.lower())
         measured = zonal_areas(maps, table, chosen, progress)
     whole_m2 = polygon_areas_m2(drawn.geometry.to_numpy(), drawn.crs)  # as they were drawn, not as moved
-    tables = AreaTables(_class_rows(ids, measured, tree), _polygon_rows(table, whole_m2, measured, tree))
+    tables = AreaTables(
+        _class_rows(ids, measured, tree, target.suffix.lower()),
+        _polygon_rows(table, whole_m2, measured, tree),
+    )
     _write(tables, target)
     return tables
 
@@ -105,7 +110,10 @@ def _ids(table: GeoDataFrame, column: str | None, origin: str | Path) -> pd.Seri
     return found
 
 
-def _class_rows(ids: pd.Series, measured: tuple[ZonalAreas, ...], tree: Taxonomy) -> pd.DataFrame:
+def _class_rows(
+    ids: pd.Series, measured: tuple[ZonalAreas, ...], tree: Taxonomy, suffix: str
+) -> pd.DataFrame:
+    (id_name,) = free_names([str(ids.name)], (*_CLASS_COLUMNS, *RESERVED.get(suffix, ())), suffix)
     parts = []
     for areas in measured:
         row, index = np.nonzero(areas.area_m2 > 0)
@@ -113,7 +121,7 @@ def _class_rows(ids: pd.Series, measured: tuple[ZonalAreas, ...], tree: Taxonomy
         parts.append(
             pd.DataFrame(
                 {
-                    str(ids.name): ids.to_numpy()[row],
+                    id_name: ids.to_numpy()[row],
                     "level": areas.level,
                     "class_value": np.array(tree.class_values(areas.level))[index],
                     "class_name": np.array(tree.class_names(areas.level), dtype=object)[index],
@@ -137,10 +145,14 @@ def _polygon_rows(
     }
     for areas in measured:
         columns |= _majority(areas, tree)
-    taken = {name: f"{name}_" for name in table.columns if name in columns}
-    added = pd.DataFrame(columns, index=table.index)
-    joined = pd.concat([table.rename(columns=taken), added], axis=1)
+    joined = pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
     return GeoDataFrame(joined, geometry=table.geometry.name, crs=table.crs)
+
+
+def _added_columns(levels: Sequence[int]) -> list[str]:
+    """Name the columns that :func:`_polygon_rows` adds."""
+    what = ("class", "value", "share", "confidence")
+    return ["polygon_m2", "mapped_m2", *(f"L{level}_{name}" for level in levels for name in what)]
 
 
 def _majority(areas: ZonalAreas, tree: Taxonomy) -> dict[str, object]:
@@ -168,18 +180,11 @@ def _write(tables: AreaTables, target: Path) -> None:
             tables.polygons.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
         else:
             multi = tables.polygons.geometry.geom_type.eq("MultiPolygon").any()
-            pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
-                tables.polygons,
+            write_tables(
                 path,
-                layer="polygons",
-                driver="GPKG",
-                geometry_type="MultiPolygon" if multi else "Polygon",
-                promote_to_multi=bool(multi),
+                {"polygons": tables.polygons, "classes": tables.classes},
+                "MultiPolygon" if multi else "Polygon",
             )
-            pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
-                tables.classes, path, layer="classes", driver="GPKG", append=True
-            )
-            forget_times(path)
 
 
 __all__ = ("AreaTables", "class_areas")

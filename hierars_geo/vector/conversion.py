@@ -106,7 +106,7 @@ def vectorize(
     region_of_run = ended_in[region_of_run]
     metric = GroundMetric(grid)
     features: dict[int, int] = {}
-    with open_writer(target, chosen, tree, grid.crs) as write:
+    with open_writer(target, chosen, tree, grid) as write:
         for number, level in enumerate(chosen, start=1):
             nested = coverage.levels[level - 1]
             known = confidence.of_regions(level, nested.region[region_of_run], len(nested.path))

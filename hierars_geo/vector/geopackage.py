@@ -1,8 +1,14 @@
-"""The QGIS style of each layer inside a GeoPackage; same input, same bytes."""
+"""GeoPackages as QGIS 3.22 reads them, with the style of each layer; same input, same bytes."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyogrio
+from geopandas.geodataframe import GeoDataFrame
 
 from ..maps.styles.qml import vector_qml
 from ..maps.styles.sld import vector_sld
@@ -10,6 +16,8 @@ from ..taxonomy import Taxonomy
 
 #: Name of the column of polygons that QGIS and GDAL give it.
 GEOMETRY = "geom"
+#: Readers of 1.3 warn of 1.4, of which nothing is used, and may refuse to edit it.
+VERSION = {"VERSION": "1.3"}
 #: Written in place of the time of writing, so that the same maps give the same file.
 TIMESTAMP = "2000-01-01T00:00:00.000Z"
 
@@ -46,22 +54,69 @@ _FORGET_TIMES = "UPDATE gpkg_contents SET last_change = ?"
 _COUNTERS = (24, 92)
 
 
-def add_styles(path: Path, levels: tuple[int, ...], taxonomy: Taxonomy) -> None:
-    """Add the table that QGIS reads default styles from, and :func:`forget_times`.
+class LayerStyle(NamedTuple):
+    """Default style of a layer: its name, QML, SLD (or nothing) and a sentence about it."""
+
+    layer: str
+    qml: str
+    sld: str
+    about: str
+
+
+def write_tables(
+    path: Path, tables: Mapping[str, pd.DataFrame], geometry_type: str, styles: Sequence[LayerStyle] = ()
+) -> None:
+    """Write tables with and without geometry as the layers of a new GeoPackage.
+
+    Args:
+        path: Where nothing is yet.
+        tables: By the name of the layer.
+        geometry_type: Of those that have geometry.
+        styles: Of layers.
+    """
+    for name, table in tables.items():
+        spatial = isinstance(table, GeoDataFrame)
+        pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
+            table,
+            path,
+            layer=name,
+            driver="GPKG",
+            geometry_type=geometry_type if spatial else None,
+            promote_to_multi=spatial and geometry_type.startswith("Multi"),
+            append=path.exists(),
+            dataset_options=None if path.exists() else VERSION,
+        )
+    if styles:
+        add_styles(path, styles)
+    forget_times(path)
+
+
+def class_styles(levels: Sequence[int], taxonomy: Taxonomy) -> list[LayerStyle]:
+    """Style layers L1, L2, ... of class polygons."""
+    return [
+        LayerStyle(
+            f"L{level}",
+            vector_qml(taxonomy, level),
+            vector_sld(taxonomy, level),
+            f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}",
+        )
+        for level in levels
+    ]
+
+
+def add_styles(path: Path, styles: Sequence[LayerStyle]) -> None:
+    """Add the table that QGIS reads default styles from, and put fixed numbers in place of times.
 
     Args:
         path: A GeoPackage with the layers.
-        levels: Levels that it has.
-        taxonomy: The class tree.
+        styles: One per layer.
     """
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_CREATE_STYLES)
         database.execute(_REGISTER_STYLES, (TIMESTAMP,))
-        for level in levels:
-            name = f"L{level}"
-            about = f"Classes of {taxonomy.name}, level {taxonomy.level_names[level - 1]}"
-            styles = (vector_qml(taxonomy, level), vector_sld(taxonomy, level))
-            database.execute(_INSERT_STYLE, (name, GEOMETRY, name, *styles, about, TIMESTAMP))
+        for style in styles:
+            row = (style.layer, GEOMETRY, style.layer, style.qml, style.sld, style.about, TIMESTAMP)
+            database.execute(_INSERT_STYLE, row)
     forget_times(path)
 
 
@@ -103,4 +158,13 @@ def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
         ]
 
 
-__all__ = ("GEOMETRY", "add_styles", "forget_times", "unindexed_layers")
+__all__ = (
+    "GEOMETRY",
+    "VERSION",
+    "LayerStyle",
+    "add_styles",
+    "class_styles",
+    "forget_times",
+    "unindexed_layers",
+    "write_tables",
+)

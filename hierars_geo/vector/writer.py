@@ -9,15 +9,20 @@ from typing import Any
 
 import pyarrow.lib as pa
 import pyogrio
+import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj import CRS
 
 from ..errors import HieraRSError, OptionError, OutputError
+from ..grid import GeoGrid
+from ..grid.reprojection import to_lonlat
+from ..maps.styles.stac import METRES_PER_DEGREE
 from ..output.output import atomic_path
 from ..taxonomy import Taxonomy
 from .attributes import GEOMETRY, SCHEMA
+from .equal_area import pixel_size_m
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY
-from .geopackage import add_styles, unindexed_layers
+from .geopackage import VERSION, add_styles, class_styles, unindexed_layers
 from .geoparquet import write_geoparquet
 
 #: Write the polygons of a level, batch by batch.
@@ -25,10 +30,9 @@ WriteLevel = Callable[[int, Iterable[pa.RecordBatch]], None]
 
 #: The low byte of SQLite's codes says what went wrong, the others where.
 _PRIMARY = 0xFF
+#: Most that an edge may leave its curve by in longitude and latitude, in pixels.
+_EDGE_PX = 0.1
 _DISK_ERRORS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
-
-#: What SQLite leaves beside a database that was not closed; it would take it for part of the new one.
-_SQLITE_REMAINS = ("-journal", "-shm", "-wal")
 
 
 def output_files(out: Path, levels: tuple[int, ...]) -> dict[int, Path]:
@@ -57,14 +61,16 @@ def output_files(out: Path, levels: tuple[int, ...]) -> dict[int, Path]:
 
 
 @contextmanager
-def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, crs: CRS) -> Iterator[WriteLevel]:
+def open_writer(
+    out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, grid: GeoGrid
+) -> Iterator[WriteLevel]:
     """Open the output: files get their final names together, and only if the block ends well.
 
     Args:
         out: As for :func:`output_files`; its folder exists.
         levels: Levels to write.
         taxonomy: The class tree.
-        crs: CRS of the polygons. GeoJSON is in WGS 84 whatever this is.
+        grid: Of the maps; the polygons are in its CRS. GeoJSON is in WGS 84 whatever this is.
 
     Yields:
         A function to call once per level.
@@ -81,7 +87,9 @@ def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, crs: CRS
 
             def write_level(level: int, batches: Iterable[pa.RecordBatch]) -> None:
                 about = f"{taxonomy.name}, level {taxonomy.level_names[level - 1]}"
-                source = _Batches(batches)
+                lonlat = out.suffix.lower() == ".geojson"
+                source = _Batches(_to_lonlat(batches, grid) if lonlat else batches)
+                crs = CRS.from_epsg(4326) if lonlat else grid.crs
                 try:
                     write(unfinished[files[level]], source, Layer(f"L{level}", about, crs))
                 except Exception as error:
@@ -95,9 +103,7 @@ def open_writer(out: Path, levels: tuple[int, ...], taxonomy: Taxonomy, crs: CRS
                         f"Expected {out} to be writable, but its spatial index could not be written whole "
                         f"({', '.join(bare)}). Check free space."
                     )
-                add_styles(unfinished[out], levels, taxonomy)
-                for remains in _SQLITE_REMAINS:
-                    out.with_name(out.name + remains).unlink(missing_ok=True)
+                add_styles(unfinished[out], class_styles(levels, taxonomy))
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ def _write_parquet(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) 
 
 def _write_geopackage(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
     options = {"GEOMETRY_NAME": GEOPACKAGE_GEOMETRY, "DESCRIPTION": layer.about}
-    _write_by_gdal(path, batches, layer, "GPKG", options, append=path.exists())
+    _write_by_gdal(path, batches, layer, "GPKG", options)
 
 
 def _write_flatgeobuf(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
@@ -148,7 +154,22 @@ def _write_flatgeobuf(path: Path, batches: Iterable[pa.RecordBatch], layer: Laye
 def _write_geojson(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
     """RFC 7946: longitude and latitude of WGS 84 to 7 decimals (1 cm), shells anticlockwise."""
     options = {"RFC7946": "YES", "COORDINATE_PRECISION": "7", "DESCRIPTION": layer.about}
-    _write_by_gdal(path, batches, layer, "GeoJSON", options)
+    _write_by_gdal(path, batches, layer, "GeoJSON", options, "Unknown")  # some may be cut at 180 degrees
+
+
+def _to_lonlat(batches: Iterable[pa.RecordBatch], grid: GeoGrid) -> Iterator[pa.RecordBatch]:
+    """Move polygons to longitude and latitude, their edges bent to a tenth of a pixel.
+
+    An edge gets the same points in every polygon and at every level, so that the levels stay coverages.
+    """
+    width_m, height_m = pixel_size_m(grid)
+    tolerance = _EDGE_PX * min(width_m, height_m) / METRES_PER_DEGREE
+    for batch in batches:
+        place = batch.schema.get_field_index(GEOMETRY)
+        polygons = shapely.from_wkb(batch.column(place).to_numpy(zero_copy_only=False))
+        moved = pa.array(shapely.to_wkb(to_lonlat(polygons, grid.crs, tolerance)), pa.binary())
+        columns = [moved if index == place else column for index, column in enumerate(batch.columns)]
+        yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _write_by_gdal(
@@ -157,7 +178,7 @@ def _write_by_gdal(
     layer: Layer,
     driver: str,
     options: Mapping[str, str],
-    append: bool = False,
+    geometry_type: str = "Polygon",
 ) -> None:
     epsg = layer.crs.to_epsg()
     pyogrio.write_arrow(  # type: ignore[no-untyped-call]
@@ -166,9 +187,10 @@ def _write_by_gdal(
         layer=layer.name,
         driver=driver,
         geometry_name=GEOMETRY,
-        geometry_type="Polygon",
+        geometry_type=geometry_type,
         crs=f"EPSG:{epsg}" if epsg else layer.crs.to_wkt(),
-        append=append,
+        append=path.exists(),
+        dataset_options=VERSION if driver == "GPKG" and not path.exists() else None,
         layer_options=dict(options),
     )
 

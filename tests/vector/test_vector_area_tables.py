@@ -14,6 +14,7 @@ from vector_factory import UTM_TRANSFORM
 
 from hierars_geo.cli import main
 from hierars_geo.errors import DataError, MissingFileError, OptionError, RasterError
+from hierars_geo.scenes import DataNotice
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import class_areas, polygon_areas_m2, vectorize
 
@@ -70,7 +71,10 @@ def test_areas_are_those_of_an_overlay_with_the_polygons_of_the_map(write_maps, 
     folder, _, _ = write_maps(crs, transform)
     zones = zones_of(transform, crs)
     zones.to_file(tmp_path / "zones.gpkg")
-    tables = class_areas(folder, tmp_path / "zones.gpkg", tmp_path / "areas.gpkg", "mm5b", id_column="name")
+    with pytest.warns(DataNotice, match="'L1_class' to 'L1_class_'"):
+        tables = class_areas(
+            folder, tmp_path / "zones.gpkg", tmp_path / "areas.gpkg", "mm5b", id_column="name"
+        )
     vectorize(folder, tmp_path / "maps.gpkg", "mm5b")
     for level in (1, 2, 3):
         polygons = gpd.read_file(tmp_path / "maps.gpkg", layer=f"L{level}")
