@@ -24,7 +24,7 @@ from ..maps import Maps
 from ..metrics import HierarchicalScores
 from ..models.gaussian import GaussianClassifier
 from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
-from ..predict import Predictor
+from ..predict import PredictOptions, Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler
 from ..scenes.scene import Scene
@@ -172,7 +172,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
 
 
 def _predict(options: DemoOptions, checkpoint: Path, test: SceneFiles, folder: Path) -> Maps:
-    predictor = Predictor(checkpoint, overlap=0.5, confidence=True, depth_threshold=0.7)
+    predictor = Predictor(checkpoint, PredictOptions(overlap=0.5, confidence=True, depth_threshold=0.7))
     with progress_bar("predict test_0") as progress:
         return predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
 

@@ -4,6 +4,7 @@ import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -60,7 +61,12 @@ def parser() -> CommandParser:
         choices=("flips", "turns", "scales"),
         help="average over views of every window: flips (default), turns, scales",
     )
-    p.add_argument("--amp", choices=("bf16", "fp16"), help="half precision inside the model")
+    p.add_argument(
+        "--precision",
+        choices=("float32", "bf16", "fp16"),
+        default="float32",
+        help="inside the model; fp16 on GPUs only (default: float32)",
+    )
     p.add_argument("--compile", action="store_true", help="run the model through torch.compile")
     p.add_argument(
         "--device", type=str, default="auto", help="auto, cpu, cuda, all, or cuda:0,cuda:1 (default: auto)"
@@ -107,33 +113,14 @@ def main(argv: list[str]) -> int:
     args = p.parse_args(argv)
     if args.engine == "local" and (args.scheduler or args.workers):
         p.error("--scheduler and --workers are for --engine dask")
-    from ..predict import Predictor
+    from ..predict import PredictOptions, Predictor
 
-    predictor = Predictor(
-        args.checkpoint,
-        args.device,
-        window=args.window,
-        overlap=args.overlap,
-        batch_size=args.batch_size,
-        blend=args.blend,
-        levels=None if args.levels is None else tuple(args.levels),
-        confidence=args.confidence,
-        depth_threshold=args.depth_threshold,
-        tta=False if args.tta is None else tuple(args.tta) or True,
-        amp=args.amp,
-        compile=args.compile,
-        entropy=args.entropy,
-        probabilities=args.probabilities,
-        stack=args.stack,
-        chunk_px=args.chunk_px,
-        region=args.region,
-        region_crs=args.region_crs,
-        mosaic=args.mosaic,
-        harmonize=args.harmonize,
-        sensor=args.sensor,
-        bands=None if args.bands is None else tuple(args.bands),
-        nodata=args.nodata,
-    )
+    names = {field.name for field in fields(PredictOptions)}
+    told = {name: value for name, value in vars(args).items() if name in names}
+    told["levels"] = None if args.levels is None else tuple(args.levels)
+    told["bands"] = None if args.bands is None else tuple(args.bands)
+    told["tta"] = False if args.tta is None else tuple(args.tta) or True
+    predictor = Predictor(args.checkpoint, PredictOptions(**told), args.device)
     scenes = _scenes(args.rasters, args.mosaic)
     try:
         return (

@@ -1,8 +1,13 @@
 """MapModel: what predicting, exporting and training ask of a model, whatever is inside."""
 
 import abc
+from collections.abc import Callable
+from typing import TypeAlias
 
 from torch import Tensor, nn
+
+#: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool to path logits (B, T, h, w) float32.
+PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class MapModel(nn.Module, abc.ABC):
@@ -45,4 +50,4 @@ class MapModel(nn.Module, abc.ABC):
         """Leave channels last, which would become part of an exported graph's conditions."""
 
 
-__all__ = ("MapModel",)
+__all__ = ("MapModel", "PathModel")

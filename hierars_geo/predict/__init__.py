@@ -3,11 +3,13 @@
 from .accumulator import Accumulator, Block
 from .arrays import ArrayPrediction, iter_windows, predict_array
 from .checkpoint import LoadedModel, load_checkpoint, resolve_device
-from .chunks import Chunk, ChunkPlan, predict_chunk
-from .engine import ChunkLayers, Engine, SceneJob
+from .chunks import Chunk, ChunkPlan
+from .engine import Engine, SceneJob
 from .engine_dask import DaskEngine
 from .options import PredictOptions
 from .predictor import Predictor, ScenePath
+from .rows import Rows
+from .runtime import Runtime, torch_runtime
 from .scene_list import SceneList, SceneState
 from .stream import stream_blocks
 from .window_plan import WindowPlan
@@ -17,13 +19,14 @@ __all__ = (
     "ArrayPrediction",
     "Block",
     "Chunk",
-    "ChunkLayers",
     "ChunkPlan",
     "DaskEngine",
     "Engine",
     "LoadedModel",
     "PredictOptions",
     "Predictor",
+    "Rows",
+    "Runtime",
     "SceneJob",
     "SceneList",
     "ScenePath",
@@ -32,7 +35,7 @@ __all__ = (
     "iter_windows",
     "load_checkpoint",
     "predict_array",
-    "predict_chunk",
     "resolve_device",
     "stream_blocks",
+    "torch_runtime",
 )

@@ -17,6 +17,7 @@ from ..models.decode import jsps, path_logits
 from ..types import IGNORE_INDEX
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback
+from .runtime import Runtime
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -146,15 +147,16 @@ def predict_array(
     """
     table = _path_table(paths, num_classes)
     source = ArraySource(image, valid)
-    plan = WindowPlan.of(source.grid.shape, window, overlap)
-    path_model = BatchFallback(averaged_over_views(_to_paths(model, table), tta))
+    plan = WindowPlan.of(source.grid.shape, window, overlap, blend)
+    run = BatchFallback(averaged_over_views(_to_paths(model, table), tta))
+    runtime = Runtime(run, len(table), torch.device(device))
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
     logits = torch.empty(len(table), *source.grid.shape)
     inside = torch.empty(source.grid.shape, dtype=torch.bool)
     try:
-        for block in stream_blocks(source, path_model, len(table), plan, blend, batch_size, device):
+        for block in stream_blocks(source, runtime, plan, batch_size):
             rows, cols = block.window.slices()
             logits[:, rows, cols] = block.path_logits.cpu()
             inside[rows, cols] = block.valid.cpu()

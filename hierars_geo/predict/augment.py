@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..errors import OptionError
-from .stream import PathModel
+from ..models.map_model import PathModel
 
 #: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: :data:`SCALES`.
 Augmentation = Literal["flips", "turns", "scales"]

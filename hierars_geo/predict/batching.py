@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DeviceMemoryError, HieraRSWarning
-from .stream import PathModel
+from ..models.map_model import PathModel
 
 #: Pixels of a forward pass on a CPU. Larger batches are slower there: their tensors no longer fit the caches,
 #: and memory is taken from the system and given back for every layer (U-Net ResNet-18, windows of 512 px, one

@@ -1,15 +1,10 @@
 """Chunks: rectangles of output pixels that are predicted on their own, with the same result however cut."""
 
 import os
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-import torch
-
 from ..errors import OptionError
-from ..grid import Blend, Window
-from .accumulator import Block
-from .stream import PathModel, WindowSource, stream_blocks
+from ..grid import Window
 from .window_plan import WindowPlan
 
 #: Widest chunk in columns, and the memory for shared rows that makes it narrower.
@@ -111,42 +106,6 @@ class ChunkPlan:
         return sum(self.windows.count_within(self[number].window) for number in range(len(self)))
 
 
-def predict_chunk(
-    source: WindowSource,
-    model: PathModel,
-    channels: int,
-    plan: ChunkPlan,
-    chunk: Chunk,
-    blend: Blend = "hann",
-    batch_size: int = 4,
-    device: torch.device | str = "cpu",
-    progress: Callable[[int], None] | None = None,
-    from_row: int | None = None,
-) -> Generator[Block, None, None]:
-    """Predict one chunk.
-
-    Args:
-        source: The scene.
-        model: Maps stored values and validity to path logits.
-        channels: T, channels of the path logits.
-        plan: The chunk's plan.
-        chunk: What to predict.
-        blend: How windows are blended.
-        batch_size: Windows per forward pass; the last bits of the path logits depend on it.
-        device: Where the model is.
-        progress: Called with the number of windows done since the last call.
-        from_row: Row of the raster to go on from; None for the chunk's first.
-
-    Yields:
-        Blocks that cover the chunk once: row of windows by row of windows, each from left to right.
-
-    Raises:
-        RasterError: A window cannot be read.
-    """
-    part = chunk.below(chunk.window.row if from_row is None else from_row)
-    yield from stream_blocks(source, model, channels, plan.windows, blend, batch_size, device, progress, part)
-
-
 def _edges(length: int, most: int) -> tuple[int, ...]:
     """Cut an axis into the fewest parts of at most ``most`` pixels, as equal as can be."""
     parts = -(-length // most)
@@ -161,4 +120,4 @@ def _memory_bytes() -> int | None:
         return None
 
 
-__all__ = ("MOST_CHUNK_PX", "Chunk", "ChunkPlan", "predict_chunk")
+__all__ = ("MOST_CHUNK_PX", "Chunk", "ChunkPlan")

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..scenes.stac_items import document_of
 from .chunks import Chunk, ChunkPlan
 from .options import PredictOptions
-from .row_store import RowStore
+from .rows import Rows, RowStore
 
 
 @dataclass(frozen=True)
@@ -45,25 +42,6 @@ def named_everywhere(raster_path: str | Path | Sequence[str | Path]) -> str | tu
     return tuple(str(named_everywhere(part)) for part in raster_path)
 
 
-@dataclass(frozen=True)
-class ChunkLayers:
-    """A finished chunk.
-
-    Attributes:
-        arrays: By name of the layer, (h, w) or (bands, h, w) values as stored.
-        any_data: Whether a pixel holds data.
-        windows: Windows that touch it.
-        seconds: What it took.
-        worker: Host and process that made it.
-    """
-
-    arrays: dict[str, NDArray[np.generic]]
-    any_data: bool
-    windows: int
-    seconds: float
-    worker: str
-
-
 class Engine(Protocol):
     """Computes chunks, in any order."""
 
@@ -76,7 +54,7 @@ class Engine(Protocol):
 
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]
-    ) -> Generator[tuple[int, int, ChunkLayers], None, None]:
+    ) -> Generator[tuple[int, Rows], None, None]:
         """Predict chunks.
 
         Args:
@@ -84,7 +62,7 @@ class Engine(Protocol):
             starts: (number of the chunk, row of the raster to begin with) of what is missing.
 
         Yields:
-            Number, first row and layers of each, as they are finished.
+            Number of each and its rows, as they are finished.
         """
 
 
@@ -111,12 +89,12 @@ def compute_into(
     """
     any_data = False
     with closing(engine.chunks(job, [(chunk.number, row) for chunk, row in missing])) as finished:
-        for number, row, done in finished:
-            any_data = any_data or done.any_data
+        for number, rows in finished:
+            any_data = any_data or rows.any_data
             with store.open_chunk(plan[number]) as writer:
-                writer.append(row, done.arrays)
-            progress(done.windows)
+                writer.append(rows)
+            progress(plan.windows.count_within(rows.window))
     return any_data
 
 
-__all__ = ("ChunkLayers", "Engine", "SceneJob", "compute_into", "named_everywhere")
+__all__ = ("Engine", "SceneJob", "compute_into", "named_everywhere")

@@ -2,17 +2,22 @@
 
 import importlib
 import os
+import socket
 from collections import Counter
 from collections.abc import Generator, Sequence
+from functools import lru_cache
 from itertools import islice
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
 import torch
 
-from ..errors import ClusterError, OptionError
-from .dask_tasks import predict_chunk_layers, worker_batch_size
-from .engine import ChunkLayers, SceneJob
+from ..errors import CheckpointError, ClusterError, OptionError
+from ..scenes.dataset import bounded_block_cache
+from .engine import SceneJob
+from .options import PredictOptions
+from .predictor import Predictor
+from .rows import Rows, below
 
 #: Rows of a chunk: large enough that the windows predicted for both sides of a cut are few.
 CHUNK_ROWS = 2048
@@ -24,6 +29,56 @@ _AHEAD = 2
 _RETRIES = 2
 
 _CONNECT_S = 30
+
+
+def predict_chunk(job: SceneJob, number: int, from_row: int) -> tuple[Rows, str]:
+    """Predict one chunk, in a worker.
+
+    A task names files and numbers; no code travels. Workers read the same paths as the client, so scenes and
+    checkpoint lie on storage that all of them see, or at an address that GDAL reads.
+
+    Args:
+        job: The scene.
+        number: Of the chunk, in the plan that follows from the job.
+        from_row: Row of the raster to begin with where that lies inside the chunk.
+
+    Returns:
+        Its rows, and host and process that made them.
+
+    Raises:
+        HieraRSError: What the local engine would raise.
+    """
+    predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
+    with bounded_block_cache(), predictor.open(job.rasters) as scene:
+        plan = predictor.chunk_plan(scene, chunk_rows=job.chunk_rows)
+        part = plan[number].below(max(from_row, plan[number].window.row))
+        rows = below(predictor.rows(scene, plan, part))
+    return rows, f"{socket.gethostname()}:{os.getpid()}"
+
+
+def worker_batch_size(job: SceneJob, window: tuple[int, int]) -> int:
+    """Windows of (height, width) px per forward pass that this worker takes.
+
+    Raises:
+        HieraRSError: The checkpoint cannot be loaded here.
+    """
+    return cached_predictor(job.checkpoint, job.sha256, job.device, job.options).batch_size(window)
+
+
+@lru_cache(maxsize=1)
+def cached_predictor(checkpoint: str, sha256: str, device: str, options: PredictOptions) -> Predictor:
+    """Return this process's one model, loaded at its first task.
+
+    Raises:
+        CheckpointError: The file here is not the one the client has.
+    """
+    predictor = Predictor(checkpoint, options, device)
+    if predictor.loaded.sha256 != sha256:
+        raise CheckpointError(
+            f"Expected {checkpoint} to be the same file on every machine, but this worker found another one. "
+            "Put the checkpoint on storage that all of them share."
+        )
+    return predictor
 
 
 class DaskEngine:
@@ -99,7 +154,7 @@ class DaskEngine:
 
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]
-    ) -> Generator[tuple[int, int, ChunkLayers], None, None]:
+    ) -> Generator[tuple[int, Rows], None, None]:
         """Predict chunks of a scene on the cluster.
 
         Only so many are under way that every worker has its next one: nothing piles up on the workers where
@@ -110,36 +165,34 @@ class DaskEngine:
             starts: (number of the chunk, row of the raster to begin with) of what is missing.
 
         Yields:
-            Number, first row and layers of each, as they are finished.
+            Number of each and its rows, as they are finished.
 
         Raises:
             ClusterError: Workers died too often, or the scheduler went away.
             HieraRSError: A task failed, as it would have here.
         """
         left = iter(starts)
-        start_of: dict[Any, tuple[int, int]] = {}
+        number_of: dict[Any, int] = {}
 
         def submit(count: int) -> list[Any]:
             futures = []
             for number, row in islice(left, count):
-                future = self._client.submit(
-                    predict_chunk_layers, job, number, row, pure=False, retries=_RETRIES
-                )
-                start_of[future] = (number, row)
+                future = self._client.submit(predict_chunk, job, number, row, pure=False, retries=_RETRIES)
+                number_of[future] = number
                 futures.append(future)
             return futures
 
         try:
             finished = _distributed().as_completed(submit(self._most_ahead()))
             for future in finished:
-                done: ChunkLayers = self._result(future)
-                number, row = start_of.pop(future)
+                rows, worker = self._result(future)
+                number = number_of.pop(future)
                 finished.update(submit(1))
-                self.chunks_by_worker[done.worker] += 1
-                yield number, row, done
+                self.chunks_by_worker[worker] += 1
+                yield number, rows
         finally:
-            if start_of:
-                self._client.cancel(list(start_of))
+            if number_of:
+                self._client.cancel(list(number_of))
 
     def _most_ahead(self) -> int:
         threads: dict[str, int] = self._client.nthreads()
@@ -166,4 +219,4 @@ def _distributed() -> ModuleType:
         ) from error
 
 
-__all__ = ("CHUNK_ROWS", "DaskEngine")
+__all__ = ("CHUNK_ROWS", "DaskEngine", "cached_predictor", "predict_chunk", "worker_batch_size")

@@ -14,6 +14,7 @@ from ..models.decode import adaptive_depth, best_path, confidence_of
 from ..taxonomy import Taxonomy
 from .accumulator import Block
 from .options import PredictOptions
+from .rows import Rows
 
 #: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
 DEPTH_NODATA = 255
@@ -104,21 +105,18 @@ class LayerDecoder:
         self._adaptive_nodata = adaptive_nodata(taxonomy)
         self._wants_probability = any(layer.kind != "class" for layer in layers)
 
-    def decode(self, block: Block) -> dict[str, NDArray[np.generic]]:
-        """Compute the layers of a block.
+    def decode(self, block: Block) -> Rows:
+        """Compute the layers of a block: values as stored, each layer's nodata where not valid.
 
         Args:
             block: Path logits and validity.
-
-        Returns:
-            By name of the layer one (h, w) array, (T, h, w) of the probabilities: raster values, per cent or
-            depth, and each layer's nodata where not valid.
         """
         valid = block.valid.cpu().numpy()
         best = best_path(block.path_logits[None])[0]
         soft = _Soft.of(block.path_logits, best, self._paths) if self._wants_probability else None
         path = best.cpu().numpy()
-        return {layer.name: self._layer(layer, path, soft, valid) for layer in self._layers}
+        layers = {layer.name: self._layer(layer, path, soft, valid) for layer in self._layers}
+        return Rows(block.window, layers, bool(valid.any()))
 
     def _layer(
         self, layer: Layer, best: NDArray[np.int64], soft: "_Soft | None", valid: NDArray[np.bool_]

@@ -16,7 +16,7 @@ from ..maps.cog import (
 from ..maps.writer import StripWriter
 from ..taxonomy import Taxonomy
 from .layers import DEPTH_NODATA, Layer, adaptive_nodata, adaptive_taxonomy, depth_taxonomy
-from .row_store import RowStore, StoredLayer
+from .rows import RowStore, StoredLayer
 
 
 def stored_layer(layer: Layer, taxonomy: Taxonomy) -> StoredLayer:

@@ -8,7 +8,7 @@ from ..errors import OptionError
 from ..grid import Blend
 from ..types import ReadRecipe
 from .augment import Augmentation, views
-from .execution import Amp, check_amp
+from .runtime import Precision, check_precision
 
 #: Far more than any model sees at once.
 _MAX_WINDOW_PX = 65_536
@@ -28,7 +28,7 @@ class PredictOptions:
         confidence: Write the confidence of every level, too.
         depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
         tta: Views of every window to average over: any of ``flips``, ``turns``, ``scales``; True for flips.
-        amp: Half precision inside the model, ``bf16`` or ``fp16``; None for float32.
+        precision: Inside the model: ``float32``, ``bf16``, or ``fp16`` on a GPU.
         compile: Run the model through torch.compile.
         entropy: Write the entropy of the paths, too: per cent of the largest possible.
         probabilities: Write the probability of every path, too: one band each, per cent.
@@ -52,7 +52,7 @@ class PredictOptions:
     confidence: bool = False
     depth_threshold: float | None = None
     tta: bool | tuple[Augmentation, ...] = False
-    amp: Amp | None = None
+    precision: Precision = "float32"
     compile: bool = False
     entropy: bool = False
     probabilities: bool = False
@@ -104,8 +104,7 @@ class PredictOptions:
             )
 
         views(self.views)
-        if self.amp is not None:
-            check_amp(self.amp, ())
+        check_precision(self.precision, ())
 
     @property
     def views(self) -> tuple[Augmentation, ...]:

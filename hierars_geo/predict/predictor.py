@@ -1,8 +1,9 @@
 """Predictor: a checkpoint and a raster in, one georeferenced map per level out."""
 
+import math
 import shutil
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,35 +12,45 @@ from typing import Any, TypeAlias
 import torch
 
 from ..errors import HieraRSWarning, RasterError
+from ..grid import GeoGrid, Window
 from ..maps import Maps
 from ..output.output import check_writable_folder, refuse_existing
+from ..scenes.baselines import has_offset
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
+from ..scenes.sensors import find_sensor
 from ..scenes.stac_items import document_of
 from ..types import ReadRecipe
 from .accumulator import Block
 from .batching import resolved_batch_size
 from .checkpoint import LoadedModel, load_checkpoint
-from .chunks import Chunk, ChunkPlan, predict_chunk
+from .chunks import ChunkPlan
 from .engine import Engine, SceneJob, compute_into, named_everywhere
-from .execution import build_path_model
 from .layers import Layer, LayerDecoder, wanted_layers
-from .manifest import file_identity, run_manifest, was_finished
 from .maps import stored_layer
 from .options import PredictOptions
-from .replicas import resolve_devices
 from .results import planned_outputs, write_results
-from .row_store import RowStore
-from .run_folder import RunFolder, run_folder, run_path, stored_batch_size
-from .stream import PathModel
-from .strips import DecodedBlock, Strip, strips_of
-from .training_notes import baseline_notes, training_notes
+from .rows import Rows, RowStore, across
+from .run_folder import (
+    RunFolder,
+    file_identity,
+    run_folder,
+    run_manifest,
+    run_path,
+    stored_batch_size,
+    was_finished,
+)
+from .runtime import resolve_devices, torch_runtime
+from .stream import stream_blocks
 from .window_plan import WindowPlan
 
 #: Side of a window where the caller does not say, no chip was larger, and no layer sees all of a window.
 DEFAULT_WINDOW_PX = 512
+
+#: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
+_GSD_TOLERANCE = 1.25
 
 #: A raster; or one file per band, in a folder or a list.
 ScenePath: TypeAlias = str | Path | Sequence[str | Path]
@@ -53,8 +64,12 @@ class Predictor:
 
     Args:
         checkpoint: Path of a checkpoint.
+        options: How to predict.
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
-        **options: See :class:`PredictOptions`.
+
+    Attributes:
+        runtime: Who runs the network, test-time augmentation included.
+        window_px: Side of a window.
 
     Raises:
         HieraRSError: The checkpoint cannot be loaded, or an option is out of range.
@@ -62,16 +77,16 @@ class Predictor:
     Examples:
         .. code-block:: python
 
-            Predictor("model.ckpt", confidence=True).predict("scene.tif", "maps")
+            Predictor("model.ckpt", PredictOptions(confidence=True)).predict("scene.tif", "maps")
     """
 
-    def __init__(self, checkpoint: str | Path, device: str = "auto", **options: Any) -> None:  # noqa: ANN401
-        self.options = PredictOptions(**options)
+    def __init__(
+        self, checkpoint: str | Path, options: PredictOptions | None = None, device: str = "auto"
+    ) -> None:
+        self.options = options or PredictOptions()
         self._device_name = device
-        devices = resolve_devices(device)
-        self._devices = devices
-        self.device = devices[0]
-        self.loaded: LoadedModel = load_checkpoint(checkpoint, self.device)
+        self._devices = resolve_devices(device)
+        self.loaded: LoadedModel = load_checkpoint(checkpoint, self._devices[0])
         record = self.loaded.record
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
@@ -79,8 +94,13 @@ class Predictor:
             usual = record.chip_size if self.loaded.model.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.window or usual
         paths = torch.from_numpy(record.taxonomy.paths.copy())
-        self._path_model = build_path_model(
-            self.loaded.model, paths, devices, self.options.views, self.options.amp, self.options.compile
+        self.runtime = torch_runtime(
+            self.loaded.model,
+            paths,
+            self._devices,
+            self.options.views,
+            self.options.precision,
+            self.options.compile,
         )
 
     @property
@@ -88,14 +108,10 @@ class Predictor:
         """What is computed, in order."""
         return wanted_layers(self.options, self.levels)
 
-    def path_model(self) -> PathModel:
-        """Return the map from stored values and validity to path logits, test-time augmentation included."""
-        return self._path_model
-
     def batch_size(self, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
         shape = len(self.loaded.record.bands), *window
-        return resolved_batch_size(self.options.batch_size, self._path_model, shape, self._devices)
+        return resolved_batch_size(self.options.batch_size, self.runtime, shape, self._devices)
 
     @property
     def recipe(self) -> ReadRecipe:
@@ -115,7 +131,7 @@ class Predictor:
         else:
             scene = Scene.from_recipe(raster_path, recipe)
         if not recipe.harmonize and options.harmonize is None:
-            scene.notes += baseline_notes(scene.baselines)
+            scene.notes += _baseline_notes(scene.baselines)
         if options.region is None:
             return scene
         try:
@@ -140,59 +156,39 @@ class Predictor:
             OptionError: A size is absurd.
         """
         extent, channels = scene.extent, self.loaded.record.taxonomy.num_paths
-        windows = WindowPlan.of((extent.height, extent.width), self.window_px, self.options.overlap)
+        shape, options = (extent.height, extent.width), self.options
+        windows = WindowPlan.of(shape, self.window_px, options.overlap, options.blend)
         windows = windows.shifted(extent.row, extent.col)
-        return ChunkPlan.of(
-            scene.grid.shape, windows, channels, chunk_px or self.options.chunk_px, chunk_rows
-        )
+        return ChunkPlan.of(scene.grid.shape, windows, channels, chunk_px or options.chunk_px, chunk_rows)
 
-    def chunk_strips(
+    def rows(
         self,
         scene: Scene,
         plan: ChunkPlan,
-        chunk: Chunk,
-        from_row: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        part: Window,
         batch_size: int | None = None,
-    ) -> Generator[Strip, None, None]:
-        """Predict a chunk and decode it.
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[Rows, None, None]:
+        """Predict and decode a part of a scene.
 
         Args:
             scene: The scene.
             plan: Of the scene.
-            chunk: One of the plan's.
-            from_row: Row of the raster to go on from; None for the chunk's first.
-            progress: Called with the number of windows done since the last call.
+            part: A chunk of the plan, or what is below a row of it.
             batch_size: Windows per forward pass; None for :meth:`batch_size`.
+            progress: Called with the number of windows done since the last call.
 
         Yields:
-            Rows of the chunk, complete and in order.
+            Rows of the part, complete and in order.
 
         Raises:
             HieraRSError: The scene cannot be read.
         """
-        taxonomy, options = self.loaded.record.taxonomy, self.options
-        decoder = LayerDecoder(taxonomy, self.layers, options.depth_threshold)
-        model = self.path_model()
-        stream = predict_chunk(
-            scene,
-            model,
-            taxonomy.num_paths,
-            plan,
-            chunk,
-            options.blend,
-            batch_size or self.batch_size(plan.windows.size),
-            self.device,
-            progress,
-            from_row,
-        )
+        decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.depth_threshold)
+        batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
-        with closing(stream):
-            inside = (_inside(scene, block) for block in stream)
-            decoded = (
-                DecodedBlock(block.window, decoder.decode(block), bool(block.valid.any())) for block in inside
-            )
-            yield from strips_of(decoded, chunk.window)
+        with closing(stream_blocks(scene, self.runtime, plan.windows, batch_size, part, progress)) as blocks:
+            yield from across((decoder.decode(_inside(scene, block)) for block in blocks), part)
 
     def predict(
         self,
@@ -230,7 +226,7 @@ class Predictor:
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
-            manifest = run_manifest(scene, self.loaded, self.options, plan, str(self.device), batch_size)
+            manifest = run_manifest(scene, self.loaded, self.options, plan, self.runtime, batch_size)
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
                 shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
@@ -279,11 +275,11 @@ class Predictor:
         for chunk, row in missing:
             with (
                 store.open_chunk(chunk) as writer,
-                closing(self.chunk_strips(scene, plan, chunk, row, report, batch_size)) as stream,
+                closing(self.rows(scene, plan, chunk.below(row), batch_size, report)) as found,
             ):
-                for strip in stream:
-                    any_data = any_data or strip.any_data
-                    writer.append(strip.start, strip.layers)
+                for rows in found:
+                    any_data = any_data or rows.any_data
+                    writer.append(rows)
         if not any_data:
             _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
         return store
@@ -324,7 +320,7 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        for note in (*scene.notes, *training_notes(scene.grid, self.loaded, self.window_px)):
+        for note in (*scene.notes, *_training_notes(scene.grid, self.loaded, self.window_px)):
             _note(scene.name, note)
 
 
@@ -340,6 +336,46 @@ def _inside(scene: Scene, block: Block) -> Block:
     if wanted is None:
         return block
     return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
+
+
+def _training_notes(grid: GeoGrid, loaded: LoadedModel, window_px: int) -> list[str]:
+    """Say what differs from training so much that maps get poorer.
+
+    Args:
+        grid: Of the scene.
+        loaded: The checkpoint.
+        window_px: Side of a window.
+    """
+    notes, record = [], loaded.record
+    if loaded.model.sees_window and record.chip_size is not None and window_px > record.chip_size:
+        notes.append(
+            f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
+            f"model see all of a window: expect poorer maps, or leave --window out"
+        )
+    if record.gsd_m is not None:
+        gsd_m = grid.gsd_m()
+        if abs(math.log(gsd_m / record.gsd_m)) > math.log(_GSD_TOLERANCE):
+            notes.append(
+                f"the scene's GSD is {gsd_m:.3g} m, the training scenes' was {record.gsd_m:.3g} m: "
+                "expect poorer maps, or resample the scene"
+            )
+    return notes
+
+
+def _baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
+    """Say where values may be stored otherwise than in a training of which nobody says how it read them.
+
+    Args:
+        baselines: Of what is predicted, None for one nobody knows.
+    """
+    rule = find_sensor("sentinel2").baseline_offset
+    newer = sorted(b for b in baselines if b is not None and rule is not None and has_offset(b, rule))
+    if not newer:
+        return ()
+    return (
+        f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
+        "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
+    )
 
 
 def _note(scene_name: str, note: str) -> None:

@@ -13,12 +13,11 @@ from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
 from .checkpoint import LoadedModel
 from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
-from .manifest import manifest_digest
 from .maps import write_layer, write_stack
 from .options import PredictOptions
 from .provenance import prediction_item
-from .row_store import RowStore
-from .run_folder import RunFolder
+from .rows import RowStore
+from .run_folder import RunFolder, manifest_digest
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The hidden folder of a run: one process at a time, a manifest of what is computed, and finished rows."""
+"""The hidden folder of a run: one process at a time, finished rows, and a manifest of what they depend on."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,11 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import rasterio
 from filelock import BaseFileLock, Timeout
 
+from .. import __version__
 from ..errors import OutputError
 from ..output import LOCK, as_output_error, atomic_path, lock_in
-from .manifest import refuse_changes
+from ..scenes.scene import Scene
+from .checkpoint import LoadedModel
+from .chunks import ChunkPlan
+from .options import PredictOptions
+from .runtime import Runtime
+
+#: Bytes at both ends of a file that tell it from another one of the same size and time.
+_ENDS = 65536
 
 ROWS_PATTERN = "chunk-*.rows"
 _MANIFEST = "manifest.json"
@@ -84,7 +94,7 @@ def run_folder(
     with _locked(path, out_dir / f"{name}.json"):
         earlier = _read_manifest(path)
         if resume and earlier is not None:
-            refuse_changes(earlier, manifest, path)
+            _refuse_changes(earlier, manifest, path)
         replaced = earlier is not None and not resume
         if not resume or earlier is None:
             _clear(path)
@@ -151,4 +161,112 @@ def _clear(path: Path) -> None:
             item.unlink()
 
 
-__all__ = ("RunFolder", "run_folder", "run_path", "stored_batch_size")
+def run_manifest(
+    scene: Scene,
+    loaded: LoadedModel,
+    options: PredictOptions,
+    plan: ChunkPlan,
+    runtime: Runtime,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Describe a run as plain values.
+
+    Args:
+        scene: What is predicted.
+        loaded: The checkpoint.
+        options: How it is predicted.
+        plan: Windows and chunks.
+        runtime: Who computes it: another library, precision or kind of device computes other last bits.
+        batch_size: Windows per forward pass, on which last bits depend, too.
+    """
+    content = {
+        "checkpoint_sha256": loaded.sha256,
+        "source": [file_identity(path) for path in scene.paths],
+        "region": scene.region,
+        "grid": [scene.grid.crs.to_wkt(), list(scene.grid.transform)[:6], list(scene.grid.shape)],
+        "gates_px": loaded.record.chip_size,
+        "window": [list(plan.windows.size), list(plan.windows.stride)],
+        "chunks": [list(plan.row_edges), list(plan.col_edges)],
+        "device": str(runtime.device),
+        "runtime": runtime.describe(),
+        "batch_size": batch_size,
+        "versions": {
+            "hierars-geo": __version__,
+            "gdal": rasterio.__gdal_version__,
+        },
+        **{f"option {key}": value for key, value in options.to_dict().items() if key != "chunk_px"},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Return one checksum of a manifest, the batch size left out: a later run may choose it otherwise."""
+    asked = {key: value for key, value in manifest.items() if key != "batch_size"}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def was_finished(item: Path, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a STAC item says that just this run has ended well."""
+    try:
+        content = json.loads(item.read_text(encoding="utf-8"))
+        finished: bool = content["properties"]["hierars:run"] == manifest_digest(manifest)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return finished
+
+
+def _refuse_changes(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    """Stop where an earlier run's rows were made of something else.
+
+    Raises:
+        OutputError: With what has changed, from what to what.
+    """
+    changed = [
+        f"{key} was {_short(earlier.get(key))} and is {_short(now.get(key))}"
+        for key in sorted({*earlier, *now})
+        if earlier.get(key) != now.get(key)
+    ]
+    if changed:
+        raise OutputError(
+            f"Expected to resume the same run, but {'; '.join(changed)} (in {path}). "
+            "Run the first command again, or leave out --resume to start over."
+        )
+
+
+def file_identity(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what tells a file from a changed one: size, time, checksum of both ends.
+
+    Of what GDAL reads from elsewhere it is only the name.
+    """
+    local = Path(path)
+    if not local.is_file():
+        return {"path": str(path)}
+    status = local.stat()
+    with local.open("rb") as file:
+        ends = hashlib.sha256(file.read(_ENDS))
+        file.seek(max(0, status.st_size - _ENDS))
+        ends.update(file.read(_ENDS))
+    return {
+        "path": str(local.resolve()),
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ends_sha256": ends.hexdigest(),
+    }
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+__all__ = (
+    "RunFolder",
+    "file_identity",
+    "manifest_digest",
+    "run_folder",
+    "run_manifest",
+    "run_path",
+    "stored_batch_size",
+    "was_finished",
+)

@@ -5,22 +5,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..grid import Blend, GeoGrid, Window
+from ..grid import GeoGrid, Window
 from .accumulator import Accumulator, Block
+from .runtime import Runtime
 from .window_plan import WindowPlan
 
 #: Batches read ahead of the model.
 _READ_AHEAD = 2
-
-#: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool to path logits (B, T, h, w).
-PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class WindowSource(Protocol):
@@ -45,14 +43,11 @@ class _ReadBatch:
 
 def stream_blocks(
     source: WindowSource,
-    model: PathModel,
-    channels: int,
+    runtime: Runtime,
     plan: WindowPlan,
-    blend: Blend = "hann",
     batch_size: int = 4,
-    device: torch.device | str = "cpu",
-    progress: Callable[[int], None] | None = None,
     part: Window | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Generator[Block, None, None]:
     """Predict a scene, or a rectangle of it, from top to bottom.
 
@@ -62,14 +57,11 @@ def stream_blocks(
 
     Args:
         source: The scene.
-        model: Maps stored values and validity to path logits.
-        channels: T, channels of the path logits.
+        runtime: Who maps stored values and validity to path logits.
         plan: Windows over the scene's grid.
-        blend: How windows are blended.
-        batch_size: Windows per forward pass.
-        device: Where the model is; blending happens there, too.
-        progress: Called with the number of windows done since the last call.
+        batch_size: Windows per forward pass; the last bits of the path logits depend on it.
         part: Rectangle of the scene to predict; None for all of it.
+        progress: Called with the number of windows done since the last call.
 
     Yields:
         Blocks that cover the part once: row of windows by row of windows, each from left to right.
@@ -78,13 +70,13 @@ def stream_blocks(
         RasterError: A window cannot be read.
     """
     part = part or Window(0, 0, *source.grid.shape)
-    weights = torch.from_numpy(plan.weights(blend)).to(device)
-    accumulator = Accumulator(channels, weights, part, plan.most_shared_rows)
+    weights = torch.from_numpy(plan.weights()).to(runtime.device)
+    accumulator = Accumulator(runtime.channels, weights, part, plan.most_shared_rows)
     # closed before the caller closes the source: no thread reads on after an interrupt
     with closing(_read_ahead(source, plan.batches(batch_size, part))) as batches:
         for batch in batches:
-            valid = batch.valid.to(device, non_blocking=True)
-            values = _run(model, batch, valid, device)
+            valid = batch.valid.to(runtime.device, non_blocking=True)
+            values = _run(runtime, batch, valid)
             wanted = [n for n, window in enumerate(batch.windows) if window.intersection(part)]
             for number in wanted:
                 window = batch.windows[number]
@@ -96,16 +88,15 @@ def stream_blocks(
                 progress(len(wanted))
 
 
-def _run(
-    model: PathModel, batch: _ReadBatch, valid: Tensor, device: torch.device | str
-) -> list[Tensor | None]:
+def _run(runtime: Runtime, batch: _ReadBatch, valid: Tensor) -> list[Tensor | None]:
     """Path logits (T, h, w) per window, None for windows without a valid pixel."""
     wanted = batch.valid.flatten(1).any(dim=1)
     values: list[Tensor | None] = [None] * len(batch.windows)
     if not bool(wanted.any()):
         return values
     with torch.inference_mode():
-        logits = model(batch.image[wanted].to(device, non_blocking=True), valid[wanted.to(device)])
+        image = batch.image[wanted].to(runtime.device, non_blocking=True)
+        logits = runtime(image, valid[wanted.to(runtime.device)])
     for number, window_logits in zip(wanted.nonzero().flatten().tolist(), logits, strict=True):
         values[number] = window_logits
     return values
@@ -134,4 +125,4 @@ def _read_batch(source: WindowSource, windows: tuple[Window, ...]) -> _ReadBatch
     return _ReadBatch(windows, torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(valids)))
 
 
-__all__ = ("PathModel", "WindowSource", "stream_blocks")
+__all__ = ("WindowSource", "stream_blocks")

@@ -28,21 +28,26 @@ class WindowPlan:
         stride: Most (rows, columns) between windows.
         row_starts: First rows of windows, ascending.
         col_starts: First columns of windows, ascending.
+        blend: How overlapping windows are blended.
     """
 
     size: tuple[int, int]
     stride: tuple[int, int]
     row_starts: tuple[int, ...]
     col_starts: tuple[int, ...]
+    blend: Blend = "hann"
 
     @classmethod
-    def of(cls, shape: tuple[int, int], window_px: int, overlap: float) -> "WindowPlan":
+    def of(
+        cls, shape: tuple[int, int], window_px: int, overlap: float, blend: Blend = "hann"
+    ) -> "WindowPlan":
         """Lay windows over a raster.
 
         Args:
             shape: (height, width) of the raster.
             window_px: Side of a window; the raster's side where that is shorter.
             overlap: Share of the window, 0 <= overlap < 1.
+            blend: How overlapping windows are blended.
 
         Raises:
             OptionError: An argument is out of range, or so many windows follow that no run would end.
@@ -50,7 +55,7 @@ class WindowPlan:
         size = min(window_px, shape[0]), min(window_px, shape[1])
         stride = overlap_to_stride(size[0], overlap), overlap_to_stride(size[1], overlap)
         starts = [spread_starts(*axis) for axis in zip(shape, size, stride, strict=True)]
-        plan = cls(size, stride, starts[0], starts[1])
+        plan = cls(size, stride, starts[0], starts[1], blend)
         times = len(plan) * size[0] * size[1] / (shape[0] * shape[1])
         if len(plan) > _MANY_WINDOWS and times > _MANY_TIMES:
             raise OptionError(
@@ -99,10 +104,10 @@ class WindowPlan:
                 yield tuple(map(self.__getitem__, numbers))
                 last = batch
 
-    def weights(self, blend: Blend) -> NDArray[np.float32]:
+    def weights(self) -> NDArray[np.float32]:
         """Blend weights (h, w) of a window, > 0."""
         shared = self.size[0] - self.stride[0], self.size[1] - self.stride[1]
-        return blend_weights(self.size, shared, blend)
+        return blend_weights(self.size, shared, self.blend)
 
     @property
     def most_shared_rows(self) -> int:

@@ -32,7 +32,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from hierars_geo.cli import main as command
 from hierars_geo.datamodules import SceneDataModule
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.tasks import BHCCMTask, ProgressLines, RequireLabels
 
 MODEL: Mapping[str, Any] = {
@@ -194,7 +194,7 @@ def predict(work: Work, recorder: Recorder, options: argparse.Namespace) -> None
     scenes, out = work.tiny, work.folder / "predicted"
     for number in range(1, options.predictions + 1):
         if number % 250 == 1:
-            predictor = Predictor(work.checkpoint, "cpu", confidence=number % 500 == 1)
+            predictor = Predictor(work.checkpoint, PredictOptions(confidence=number % 500 == 1), device="cpu")
         predictor.predict(scenes[number % SCENES], out, overwrite=True)
         recorder.look(number)
 

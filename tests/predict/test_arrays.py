@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from hierars_geo.errors import OptionError
-from hierars_geo.predict import Predictor, accumulator, arrays, augment, iter_windows, predict_array
+from hierars_geo.predict import (
+    PredictOptions,
+    Predictor,
+    accumulator,
+    arrays,
+    augment,
+    iter_windows,
+    predict_array,
+)
 from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 
@@ -53,7 +61,7 @@ def test_a_tree_and_pixels_without_data():
 
 
 def test_arrays_and_files_say_the_same(save_checkpoint, write_scene, tmp_path):
-    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5)
+    predictor = Predictor(save_checkpoint(), PredictOptions(window=64, overlap=0.5), device="cpu")
     scene = write_scene(corner=0)
     prediction = predictor.predict(scene, tmp_path / "maps")
     tree, model = predictor.loaded.record.taxonomy, predictor.loaded.model

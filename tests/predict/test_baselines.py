@@ -7,7 +7,7 @@ from raster_factory import write_raster
 
 from hierars_geo.errors import HieraRSWarning
 from hierars_geo.grid import Window
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.scenes import Mosaic, Scene
 from hierars_geo.types import ReadRecipe
 
@@ -28,19 +28,23 @@ def newer(write_scene):
 def test_a_new_baseline_is_predicted_as_an_old_one(save_checkpoint, write_scene, newer, tmp_path):
     scene, checkpoint = write_scene(height=70, width=70), save_checkpoint()
     new = newer(scene)
-    old_maps = Predictor(checkpoint, "cpu").predict(scene, tmp_path / "old")
-    maps = Predictor(checkpoint, "cpu", harmonize=True).predict(new, tmp_path / "new")
+    old_maps = Predictor(checkpoint, device="cpu").predict(scene, tmp_path / "old")
+    maps = Predictor(checkpoint, PredictOptions(harmonize=True), device="cpu").predict(new, tmp_path / "new")
     with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
         np.testing.assert_array_equal(a.read(), b.read())
     with pytest.warns(HieraRSWarning, match=r"baseline 05\.09 are 1000 higher.*--harmonize"):
-        Predictor(checkpoint, "cpu").predict(new, tmp_path / "unknown")
+        Predictor(checkpoint, device="cpu").predict(new, tmp_path / "unknown")
     with pytest.warns(HieraRSWarning, match="nothing says the processing baseline"):
-        Predictor(checkpoint, "cpu", harmonize=True).predict(scene, tmp_path / "nobody")
-    trained_so = Predictor(save_checkpoint(name="harmonized.ckpt", harmonize=True), "cpu")
+        Predictor(checkpoint, PredictOptions(harmonize=True), device="cpu").predict(
+            scene, tmp_path / "nobody"
+        )
+    trained_so = Predictor(save_checkpoint(name="harmonized.ckpt", harmonize=True), device="cpu")
     maps = trained_so.predict(new, tmp_path / "trained")
     with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
         np.testing.assert_array_equal(a.read(), b.read())
-    Predictor(checkpoint, "cpu", harmonize=False).predict(new, tmp_path / "told")  # no word
+    Predictor(checkpoint, PredictOptions(harmonize=False), device="cpu").predict(
+        new, tmp_path / "told"
+    )  # no word
 
 
 def test_tiles_of_several_baselines_become_alike(write_scene, newer):

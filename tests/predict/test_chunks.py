@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import Window
-from hierars_geo.predict import ChunkPlan, WindowPlan, predict_chunk
+from hierars_geo.predict import ChunkPlan, Runtime, WindowPlan, stream_blocks
 from hierars_geo.predict.arrays import ArraySource
 from hierars_geo.predict.chunks import MOST_CHUNK_PX
 
@@ -33,8 +33,9 @@ def scene(height, width, hole, seed=0):
     return ArraySource(rng.normal(size=(2, height, width)).astype(np.float32), valid)
 
 
-def assemble(source, plan, blend, batch_size, from_row=None):
+def assemble(source, plan, batch_size, from_row=None):
     """Put the chunks' blocks where they belong; NaN where none came."""
+    runtime = Runtime(batch_sensitive_model, 3)
     logits = np.full((3, *plan.shape), np.nan, np.float32)
     for number in range(len(plan)):
         chunk = plan[number]
@@ -43,9 +44,7 @@ def assemble(source, plan, blend, batch_size, from_row=None):
             continue
         part = chunk.below(chunk.window.row if start is None else start)
         seen = np.zeros(plan.shape, int)
-        for block in predict_chunk(
-            source, batch_sensitive_model, 3, plan, chunk, blend, batch_size, from_row=start
-        ):
+        for block in stream_blocks(source, runtime, plan.windows, batch_size, part):
             rows, cols = block.window.slices()
             seen[rows, cols] += 1
             logits[:, rows, cols] = block.path_logits.numpy()
@@ -68,14 +67,14 @@ def assemble(source, plan, blend, batch_size, from_row=None):
 )
 def test_any_cut_gives_the_same_bits(height, width, window, overlap, batch_size, blend, hole, chunk, share):
     source = scene(height, width, hole)
-    windows = WindowPlan.of((height, width), window, overlap)
-    whole = assemble(source, ChunkPlan.of((height, width), windows, 3), blend, batch_size)
+    windows = WindowPlan.of((height, width), window, overlap, blend)
+    whole = assemble(source, ChunkPlan.of((height, width), windows, 3), batch_size)
     cut = ChunkPlan.of((height, width), windows, 3, *chunk)
-    np.testing.assert_array_equal(assemble(source, cut, blend, batch_size), whole)
+    np.testing.assert_array_equal(assemble(source, cut, batch_size), whole)
     row = int(share * (height - 1))
-    later = assemble(source, cut, blend, batch_size, from_row=row)
+    later = assemble(source, cut, batch_size, from_row=row)
     np.testing.assert_array_equal(later[:, row:], whole[:, row:])
-    assert (windows.weights(blend) > 0).all()
+    assert (windows.weights() > 0).all()
 
 
 def test_chunks_cover_the_raster_once():

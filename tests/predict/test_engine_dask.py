@@ -13,11 +13,10 @@ import rasterio
 distributed = pytest.importorskip("distributed")
 
 from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, OptionError  # noqa: E402
-from hierars_geo.predict import Predictor, engine_dask  # noqa: E402
-from hierars_geo.predict.dask_tasks import cached_predictor, predict_chunk_layers  # noqa: E402
+from hierars_geo.predict import PredictOptions, Predictor, engine_dask  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
-from hierars_geo.predict.row_store import ChunkWriter  # noqa: E402
+from hierars_geo.predict.rows import ChunkWriter  # noqa: E402
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def engine():
         DaskEngine(cluster.scheduler_address, chunk_rows=64) as engine,
     ):
         yield engine
-    cached_predictor.cache_clear()
+    engine_dask.cached_predictor.cache_clear()
 
 
 def pixels(prediction):
@@ -57,7 +56,9 @@ def count_chunks(predictor, scene):
 def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene, tmp_path, engine):
     scene = write_scene()
     predictor = Predictor(
-        save_checkpoint(), "cpu", window=64, overlap=0.5, confidence=True, chunk_px=70, batch_size=3
+        save_checkpoint(),
+        PredictOptions(window=64, overlap=0.5, confidence=True, chunk_px=70, batch_size=3),
+        device="cpu",
     )
     done = []
     local = predictor.predict(scene, tmp_path / "local")
@@ -73,13 +74,17 @@ def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
     save_checkpoint, write_scene, tmp_path, engine
 ):
     scene, out = write_scene(), tmp_path / "dask"
-    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5, chunk_px=70, batch_size="auto")
+    predictor = Predictor(
+        save_checkpoint(),
+        PredictOptions(window=64, overlap=0.5, chunk_px=70, batch_size="auto"),
+        device="cpu",
+    )
     local = predictor.predict(scene, tmp_path / "local")
     stored, original = [], ChunkWriter.append
 
-    def append(self, start, arrays):
-        original(self, start, arrays)
-        stored.append(start)
+    def append(self, rows):
+        original(self, rows)
+        stored.append(rows.window.row)
         if len(stored) == 3:
             raise KeyboardInterrupt
 
@@ -110,26 +115,28 @@ def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
     monkeypatch.setattr(DaskEngine, "batch_size", batch_size)
     monkeypatch.setattr(DaskEngine, "chunks", chunks)
     checkpoint, scene = save_checkpoint(), write_scene()
-    by_cluster = Predictor(checkpoint, "cpu", window=64, batch_size="auto").predict(
+    by_cluster = Predictor(checkpoint, PredictOptions(window=64, batch_size="auto"), device="cpu").predict(
         scene, tmp_path / "a", engine=engine
     )
-    local = Predictor(checkpoint, "cpu", window=64, batch_size=3).predict(scene, tmp_path / "b")
+    local = Predictor(checkpoint, PredictOptions(window=64, batch_size=3), device="cpu").predict(
+        scene, tmp_path / "b"
+    )
     assert asked == [(64, 64)]
     assert [job.options.batch_size for job in jobs] == [3]
     assert_same_maps(by_cluster, local)
 
 
 def job_for(checkpoint, rasters, sha256):
-    predictor = Predictor(checkpoint, "cpu", window=64)
+    predictor = Predictor(checkpoint, PredictOptions(window=64), device="cpu")
     return SceneJob(
         str(checkpoint), sha256 or predictor.loaded.sha256, "cpu", str(rasters), predictor.options, 64
     )
 
 
 def test_a_worker_with_another_checkpoint_refuses(save_checkpoint, write_scene):
-    cached_predictor.cache_clear()
+    engine_dask.cached_predictor.cache_clear()
     with pytest.raises(CheckpointError, match="same file on every machine"):
-        predict_chunk_layers(job_for(save_checkpoint(), write_scene(), "0" * 64), 0, 0)
+        engine_dask.predict_chunk(job_for(save_checkpoint(), write_scene(), "0" * 64), 0, 0)
 
 
 def test_what_fails_on_a_worker_is_said_here(save_checkpoint, tmp_path, engine):
@@ -156,7 +163,7 @@ def test_an_address_where_nobody_answers_is_named(monkeypatch):
 @pytest.mark.slow
 def test_a_worker_that_dies_on_the_way_is_replaced(save_checkpoint, write_scene, tmp_path):
     scene = write_scene(height=900, width=400)
-    predictor = Predictor(save_checkpoint(), "cpu", window=64, overlap=0.5)
+    predictor = Predictor(save_checkpoint(), PredictOptions(window=64, overlap=0.5), device="cpu")
     local = predictor.predict(scene, tmp_path / "local")
     victims = []
 

@@ -10,8 +10,7 @@ from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
 from hierars_geo.models import ModelConfig, ModelRecord
 from hierars_geo.predict.augment import View, averaged_over_views, views
 from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolved_batch_size
-from hierars_geo.predict.execution import build_path_model
-from hierars_geo.predict.replicas import Replicas, resolve_devices
+from hierars_geo.predict.runtime import Replicas, resolve_devices, torch_runtime
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -190,8 +189,8 @@ def test_a_copy_of_the_model_on_each_device_says_the_same(scene_model):
     model, paths = scene_model
     image = torch.rand(3, 2, 64, 64) * 2000
     with torch.inference_mode():
-        one = build_path_model(model, paths, (CPU,))(image, everything(image))
-        two = build_path_model(model, paths, (CPU, CPU))(image, everything(image))
+        one = torch_runtime(model, paths, (CPU,))(image, everything(image))
+        two = torch_runtime(model, paths, (CPU, CPU))(image, everything(image))
     torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(one.argmax(1), two.argmax(1))
 
@@ -200,17 +199,19 @@ def test_half_precision_inside_float32_outside(scene_model):
     model, paths = scene_model
     image = torch.rand(1, 2, 64, 64) * 2000
     with torch.inference_mode():
-        full = build_path_model(model, paths, (CPU,))(image, everything(image))
-        half = build_path_model(copy.deepcopy(model), paths, (CPU,), amp="bf16")(image, everything(image))
+        full = torch_runtime(model, paths, (CPU,))(image, everything(image))
+        half = torch_runtime(copy.deepcopy(model), paths, (CPU,), precision="bf16")(image, everything(image))
     assert half.dtype == torch.float32
     assert not torch.equal(full, half)
     torch.testing.assert_close(half, full, rtol=0.1, atol=0.1 * float(full.std()))
 
 
-@pytest.mark.parametrize(("amp", "message"), [("int8", "one of bf16, fp16"), ("fp16", "bf16 on a CPU")])
-def test_precision_that_does_not_suit_is_refused(scene_model, amp, message):
+@pytest.mark.parametrize(
+    ("precision", "message"), [("int8", "one of float32, bf16, fp16"), ("fp16", "bf16 on a CPU")]
+)
+def test_precision_that_does_not_suit_is_refused(scene_model, precision, message):
     with pytest.raises(OptionError, match=message):
-        build_path_model(*scene_model, (CPU,), amp=amp)
+        torch_runtime(*scene_model, (CPU,), precision=precision)
 
 
 def test_where_nothing_compiles_it_goes_on_without(scene_model, monkeypatch):
@@ -221,7 +222,7 @@ def test_where_nothing_compiles_it_goes_on_without(scene_model, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", no_compiler)
     with pytest.warns(HieraRSWarning, match="does not work here .no C\\+\\+ compiler.: predicting without"):
-        run = build_path_model(model, paths, (CPU,), compiled=True)
+        run = torch_runtime(model, paths, (CPU,), compiled=True)
     image = torch.rand(1, 2, 32, 32)
     with torch.inference_mode():
         assert run(image, everything(image)).shape == (1, len(paths), 32, 32)

@@ -14,7 +14,7 @@ from raster_factory import write_raster
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, RasterError
 from hierars_geo.grid import Window
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.scenes import Mosaic, Scene, cut_to_region
 from hierars_geo.types import ReadRecipe
 
@@ -93,8 +93,16 @@ def test_a_box_is_the_same_window_of_the_whole_scenes_maps(save_checkpoint, writ
     scene, checkpoint = write_scene(), save_checkpoint()
     options = {"window": 64, "confidence": True}
     box = {"region": "500230,3998740,501030,3999540", "region_crs": "EPSG:32650"}
-    part = Predictor(checkpoint, "cpu", **options, **box).predict(scene, tmp_path / "region").layers
-    whole = Predictor(checkpoint, "cpu", **options).predict(scene, tmp_path / "whole").layers
+    part = (
+        Predictor(checkpoint, PredictOptions(**options, **box), device="cpu")
+        .predict(scene, tmp_path / "region")
+        .layers
+    )
+    whole = (
+        Predictor(checkpoint, PredictOptions(**options), device="cpu")
+        .predict(scene, tmp_path / "whole")
+        .layers
+    )
     for layer, path in part.items():
         values, transform = read(path)
         assert transform.almost_equals(Affine(10, 0, 500230, 0, -10, 3999540))
@@ -107,7 +115,9 @@ def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_pat
     file = tmp_path / "region.gpkg"
     geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32650").to_crs("EPSG:4326").to_file(file)
     options = {"window": 32, "overlap": 0.5, "chunk_px": 40}
-    maps = Predictor(checkpoint, "cpu", region=str(file), **options).predict(scene, tmp_path / "maps")
+    maps = Predictor(checkpoint, PredictOptions(region=str(file), **options), device="cpu").predict(
+        scene, tmp_path / "maps"
+    )
     values, transform = read(maps.layers["L3"])
     rows, cols = np.mgrid[: values.shape[0], : values.shape[1]] + 0.5
     x, y = transform.c + 10 * cols, transform.f - 10 * rows
@@ -143,7 +153,9 @@ def test_a_region_across_180_is_found_wherever_the_longitudes_of_the_scene_begin
 )
 def test_bad_regions_are_named(save_checkpoint, write_scene, tmp_path, region, message):
     with pytest.raises(OptionError, match=message):
-        Predictor(save_checkpoint(), "cpu", region=region).predict(write_scene(), tmp_path / "out")
+        Predictor(save_checkpoint(), PredictOptions(region=region), device="cpu").predict(
+            write_scene(), tmp_path / "out"
+        )
 
 
 def test_a_stac_item_names_its_bands(write_scene, tmp_path):
@@ -191,7 +203,7 @@ def test_a_prediction_never_replaces_the_item_it_is_made_from(save_checkpoint, w
     item.write_text(json.dumps({"type": "Feature", "id": "own", "assets": assets}))
     before = item.read_bytes()
     with pytest.raises(OptionError, match=r"in other files than the inputs, but got .*own\.json for both"):
-        Predictor(save_checkpoint(), "cpu").predict(item, tmp_path, overwrite=True)
+        Predictor(save_checkpoint(), device="cpu").predict(item, tmp_path, overwrite=True)
     assert item.read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
@@ -210,17 +222,17 @@ def test_a_prediction_reads_as_the_training_did_unless_it_is_told_otherwise(
     empty = (image == 0).all(axis=0)
     assert 0 < empty.sum() < empty.size
     numbers = tuple(range(len(image), 0, -1))
-    plain = Predictor(save_checkpoint(), "cpu")
+    plain = Predictor(save_checkpoint(), device="cpu")
     expected = read(plain.predict(scene, tmp_path / "plain").layers["L3"])[0]
     recipe = ReadRecipe(plain.loaded.record.bands, nodata=0, numbers=numbers)
-    taught = Predictor(save_checkpoint(name="taught.ckpt", read=asdict(recipe)), "cpu")
+    taught = Predictor(save_checkpoint(name="taught.ckpt", read=asdict(recipe)), device="cpu")
     np.testing.assert_array_equal(read(taught.predict(bare, tmp_path / "taught").layers["L3"])[0], expected)
-    told = Predictor(save_checkpoint(), "cpu", bands=numbers, nodata=0)
+    told = Predictor(save_checkpoint(), PredictOptions(bands=numbers, nodata=0), device="cpu")
     np.testing.assert_array_equal(read(told.predict(bare, tmp_path / "told").layers["L3"])[0], expected)
     assert (expected[empty] == 0).all()
     command = ["predict", str(save_checkpoint()), str(bare), "-o", str(tmp_path / "cli"), "--device", "cpu"]
     assert main([*command, "--nodata", "0", "--bands", *map(str, numbers)]) == 0
     np.testing.assert_array_equal(read(tmp_path / "cli" / "bare_L3.tif")[0], expected)
-    untold = Predictor(save_checkpoint(), "cpu", bands=numbers)
+    untold = Predictor(save_checkpoint(), PredictOptions(bands=numbers), device="cpu")
     maps = untold.predict(bare, tmp_path / "untold").layers["L3"]
     assert (read(maps)[0][empty] != 0).any()

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hierars_geo.errors import (
     RasterError,
 )
 from hierars_geo.models import LocalGates
-from hierars_geo.predict import Predictor, load_checkpoint, resolve_device
+from hierars_geo.predict import PredictOptions, Predictor, load_checkpoint, resolve_device
 from hierars_geo.predict import maps as maps_module
 from hierars_geo.taxonomy import Taxonomy
 
@@ -34,7 +35,9 @@ def read(path):
 @pytest.mark.parametrize("mode", ["residual", "flat"])
 def test_maps_share_the_grid_and_form_legal_paths(save_checkpoint, write_scene, tmp_path, taxonomy, mode):
     scene = write_scene()
-    predictor = Predictor(save_checkpoint(taxonomy, mode), "cpu", window=64, overlap=0.5, confidence=True)
+    predictor = Predictor(
+        save_checkpoint(taxonomy, mode), PredictOptions(window=64, overlap=0.5, confidence=True), device="cpu"
+    )
     prediction = predictor.predict(scene, tmp_path / "maps")
     tree = Taxonomy.from_yaml(taxonomy)
     with rasterio.open(scene) as dataset:
@@ -66,7 +69,7 @@ def test_the_result_does_not_depend_on_the_batch(save_checkpoint, write_scene, t
     scene, checkpoint = write_scene(), save_checkpoint()
     maps = [
         read(
-            Predictor(checkpoint, "cpu", window=64, batch_size=n)
+            Predictor(checkpoint, PredictOptions(window=64, batch_size=n), device="cpu")
             .predict(scene, tmp_path / str(n))
             .layers["L3"]
         )[0]
@@ -78,13 +81,15 @@ def test_the_result_does_not_depend_on_the_batch(save_checkpoint, write_scene, t
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (63, 65), (64, 64), (200, 7)])
 def test_any_size(save_checkpoint, write_scene, tmp_path, size):
     scene = write_scene(height=size[0], width=size[1], corner=0)
-    prediction = Predictor(save_checkpoint(), "cpu").predict(scene, tmp_path / "maps")
+    prediction = Predictor(save_checkpoint(), device="cpu").predict(scene, tmp_path / "maps")
     assert read(prediction.layers["L1"])[0].shape == size
 
 
 def test_a_scene_without_data_gives_maps_of_nodata(save_checkpoint, write_scene, tmp_path):
     with pytest.warns(HieraRSWarning, match="scene: no pixel holds data"):
-        prediction = Predictor(save_checkpoint(), "cpu").predict(write_scene(corner=999), tmp_path / "maps")
+        prediction = Predictor(save_checkpoint(), device="cpu").predict(
+            write_scene(corner=999), tmp_path / "maps"
+        )
     assert not read(prediction.layers["L3"])[0].any()
 
 
@@ -95,13 +100,15 @@ def test_bands_are_found_by_name_in_any_order(save_checkpoint, write_scene, tmp_
         image, profile = source.read(), source.profile
     mixed = np.stack([image[3], image[2], np.full_like(image[0], 7), image[0], image[1]])
     shuffled = write_raster(tmp_path / "shuffled.tif", mixed, ("B8", "b4", "SCL", "B2", "B03"), **profile)
-    predictor = Predictor(save_checkpoint(), "cpu")
+    predictor = Predictor(save_checkpoint(), device="cpu")
     a, b = (predictor.predict(path, tmp_path / "maps").layers["L3"] for path in (first, shuffled))
     np.testing.assert_array_equal(read(a)[0], read(b)[0])
 
 
 def test_depth_map_shows_the_finest_sure_level(save_checkpoint, write_scene, tmp_path):
-    predictor = Predictor(save_checkpoint(), "cpu", window=64, confidence=True, depth_threshold=0.4)
+    predictor = Predictor(
+        save_checkpoint(), PredictOptions(window=64, confidence=True, depth_threshold=0.4), device="cpu"
+    )
     layers = predictor.predict(write_scene(), tmp_path / "maps").layers
     confidence = np.stack([read(layers[f"conf_L{level}"])[0] for level in (1, 2, 3)]).astype(int)
     depth = read(layers["depth"])[0].astype(int)
@@ -112,8 +119,8 @@ def test_depth_map_shows_the_finest_sure_level(save_checkpoint, write_scene, tmp
 
 
 def test_flips_are_averaged(save_checkpoint, write_scene):
-    loaded = Predictor(save_checkpoint(), "cpu", tta=True)
-    model = loaded.path_model()
+    loaded = Predictor(save_checkpoint(), PredictOptions(tta=True), device="cpu")
+    model = loaded.runtime
     image = torch.rand(1, 4, 64, 64) * 2000
     valid = torch.ones(1, 64, 64, dtype=torch.bool)
     with torch.no_grad():
@@ -125,27 +132,29 @@ def test_what_differs_from_training_is_said(save_checkpoint, write_scene, tmp_pa
     checkpoint = save_checkpoint()
     coarse = write_scene("b", transform=Affine(30, 0, 0, 0, -30, 0))
     with pytest.warns(HieraRSWarning, match="GSD is 30 m, the training scenes' was 10 m"):
-        Predictor(checkpoint, "cpu").predict(coarse, tmp_path / "maps")
+        Predictor(checkpoint, device="cpu").predict(coarse, tmp_path / "maps")
 
 
 def test_gates_see_a_training_chip_around_each_pixel_in_large_windows(save_checkpoint):
-    predictor = Predictor(save_checkpoint(), "cpu")
+    predictor = Predictor(save_checkpoint(), device="cpu")
     assert predictor.loaded.model.segmenter.head.local_gates == LocalGates(cell=8, reach=4)
     assert predictor.window_px == 512
-    assert Predictor(save_checkpoint(chip_size=800), "cpu").window_px == 800
-    unknown = Predictor(save_checkpoint(chip_size=None), "cpu")
+    assert Predictor(save_checkpoint(chip_size=800), device="cpu").window_px == 800
+    unknown = Predictor(save_checkpoint(chip_size=None), device="cpu")
     assert (unknown.loaded.model.segmenter.head.local_gates, unknown.window_px) == (None, 512)
 
 
 def test_where_layers_see_the_whole_window_it_is_the_training_chip(save_checkpoint, write_scene, tmp_path):
     checkpoint = save_checkpoint(architecture="upernet")
-    assert Predictor(checkpoint, "cpu").window_px == 64
+    assert Predictor(checkpoint, device="cpu").window_px == 64
     with pytest.warns(HieraRSWarning, match="the window is 96 px, the training chips had 64 px, and layers"):
-        Predictor(checkpoint, "cpu", window=96).predict(write_scene(), tmp_path / "maps")
+        Predictor(checkpoint, PredictOptions(window=96), device="cpu").predict(
+            write_scene(), tmp_path / "maps"
+        )
 
 
 def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
-    scene, predictor = write_scene(), Predictor(save_checkpoint(), "cpu")
+    scene, predictor = write_scene(), Predictor(save_checkpoint(), device="cpu")
     first = predictor.predict(scene, tmp_path / "maps").layers["L3"].read_bytes()
     with pytest.raises(OutputError, match="--overwrite"):
         predictor.predict(scene, tmp_path / "maps")
@@ -154,7 +163,7 @@ def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
 
 
 def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_scene, tmp_path, monkeypatch):
-    predictor = Predictor(save_checkpoint(), "cpu", window=32)
+    predictor = Predictor(save_checkpoint(), PredictOptions(window=32), device="cpu")
     calls = []
 
     def fail_late(image, valid):
@@ -163,8 +172,8 @@ def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_
             raise KeyboardInterrupt
         return run(image, valid)
 
-    run = predictor.path_model()
-    monkeypatch.setattr(predictor, "_path_model", fail_late)
+    run = predictor.runtime
+    predictor.runtime = replace(predictor.runtime, run=fail_late)
     with pytest.raises(KeyboardInterrupt):
         predictor.predict(write_scene(), tmp_path / "maps")
     assert [name for name in os.listdir(tmp_path / "maps") if not name.startswith(".")] == []
@@ -194,7 +203,7 @@ def test_a_level_that_cannot_be_finished_leaves_the_earlier_set_as_it_was(
 
 
 def test_bad_rasters_are_named(save_checkpoint, write_scene, tmp_path):
-    predictor = Predictor(save_checkpoint(), "cpu")
+    predictor = Predictor(save_checkpoint(), device="cpu")
     cases = [
         (tmp_path / "none.tif", MissingFileError, "none.tif"),
         (write_scene("nocrs", crs=None), RasterError, "nocrs.tif"),
@@ -257,20 +266,20 @@ def test_bad_options_are_named(save_checkpoint):
         ({"blend": "magic"}, "blend to be one of"),
     ]:
         with pytest.raises(OptionError, match=message):
-            Predictor(checkpoint, "cpu", **options)
+            Predictor(checkpoint, PredictOptions(**options), device="cpu")
     with pytest.raises(OptionError, match="device 'abacus'"):
         resolve_device("abacus")
 
 
 def test_gdal_keeps_few_blocks_while_predicting(save_checkpoint, write_scene, tmp_path, monkeypatch):
-    predictor = Predictor(save_checkpoint(), "cpu")
+    predictor = Predictor(save_checkpoint(), device="cpu")
     limits = []
-    original = predictor.path_model()
+    original = predictor.runtime
 
     def watch(image, valid):
         limits.append(rasterio.env.getenv()["GDAL_CACHEMAX"])
         return original(image, valid)
 
-    monkeypatch.setattr(predictor, "_path_model", watch)
+    predictor.runtime = replace(predictor.runtime, run=watch)
     predictor.predict(write_scene(), tmp_path / "maps")
     assert set(limits) <= {128, 128 * 2**20}  # GDAL takes large numbers for bytes

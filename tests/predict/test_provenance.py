@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 from pyproj import Transformer
 
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -17,7 +17,9 @@ MM5B = Taxonomy.from_yaml("mm5b")
 @pytest.fixture
 def predict(save_checkpoint, tmp_path):
     def run(scene, **options):
-        predictor = Predictor(save_checkpoint(), "cpu", confidence=True, depth_threshold=0.5)
+        predictor = Predictor(
+            save_checkpoint(), PredictOptions(confidence=True, depth_threshold=0.5), device="cpu"
+        )
         return json.loads(predictor.predict(scene, tmp_path / "out" / "maps").item.read_text())
 
     return run

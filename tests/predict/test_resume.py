@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ import torch
 
 from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.predict import predictor as predictor_module
 from hierars_geo.predict import results as module
 from hierars_geo.predict.batching import BatchFallback
-from hierars_geo.predict.row_store import ChunkWriter
+from hierars_geo.predict.rows import ChunkWriter
 from hierars_geo.predict.run_folder import run_folder, run_path
 
 OPTIONS = {"window": 64, "chunk_px": 100, "confidence": True, "batch_size": 3}
@@ -54,9 +55,9 @@ def die_after(count, monkeypatch, kind):
     """End by ``kind`` after some records: as an interrupt, or by SIGKILL in a process of its own."""
     original, calls = ChunkWriter.append, []
 
-    def append(self, start, arrays):
-        original(self, start, arrays)
-        calls.append(start)
+    def append(self, rows):
+        original(self, rows)
+        calls.append(rows.window.row)
         if len(calls) == count:
             if kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -66,7 +67,7 @@ def die_after(count, monkeypatch, kind):
 
 
 def test_a_killed_run_is_resumed_to_the_same_bytes(checkpoint, scene, tmp_path):
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     total = []
     predictor.predict(scene, tmp_path / "count", progress=lambda done, of: total.append(of))
@@ -86,7 +87,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(checkpoint, scene, tmp_path):
 def predict_and_die(checkpoint, scene, out, count):
     with pytest.MonkeyPatch.context() as patch:
         die_after(count, patch, "kill")
-        Predictor(checkpoint, "cpu", **OPTIONS).predict(scene, out, resume=True)
+        Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu").predict(scene, out, resume=True)
 
 
 def interrupt(predictor, scene, out, count=4):
@@ -97,7 +98,7 @@ def interrupt(predictor, scene, out, count=4):
 
 
 def test_torn_and_damaged_records_are_computed_again(checkpoint, scene, tmp_path):
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     for position in (-1, -40, 30):
         out = tmp_path / f"damaged{position}"
@@ -112,7 +113,7 @@ def test_torn_and_damaged_records_are_computed_again(checkpoint, scene, tmp_path
 
 @pytest.mark.parametrize("moved", [0, 1, 3])
 def test_killed_while_files_get_their_names(checkpoint, scene, tmp_path, moved):
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     out, calls = tmp_path / "out", []
     original = module.place_raster
@@ -133,16 +134,16 @@ def test_killed_while_files_get_their_names(checkpoint, scene, tmp_path, moved):
 
 
 def test_what_has_changed_is_said(checkpoint, save_checkpoint, scene, write_scene, tmp_path):
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
     out = tmp_path / "out"
     interrupt(predictor, scene, out)
     other = save_checkpoint("crop10m", name="other.ckpt")
     cases = [
         (
-            Predictor(checkpoint, "cpu", **OPTIONS | {"blend": "linear"}),
+            Predictor(checkpoint, PredictOptions(**OPTIONS | {"blend": "linear"}), device="cpu"),
             'option blend was "hann" and is "linear"',
         ),
-        (Predictor(other, "cpu", **OPTIONS), "checkpoint_sha256 was"),
+        (Predictor(other, PredictOptions(**OPTIONS), device="cpu"), "checkpoint_sha256 was"),
     ]
     for changed, message in cases:
         with pytest.raises(OutputError, match=message):
@@ -158,14 +159,14 @@ def test_what_has_changed_is_said(checkpoint, save_checkpoint, scene, write_scen
 def test_the_second_of_two_runs_is_refused(checkpoint, scene, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
     with run_folder(out, "scene", {}, resume=False), pytest.raises(OutputError, match="one is at work"):
         predictor.predict(scene, out, resume=True)
     predictor.predict(scene, out)
 
 
 def test_a_raster_that_changes_under_the_run_is_refused(checkpoint, scene, tmp_path):
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
 
     def touch(done, total):
         if done == total:
@@ -224,7 +225,7 @@ def test_an_interrupt_says_how_to_go_on(checkpoint, scene, tmp_path, capsys, mon
 
 def test_layers_beyond_classes(checkpoint, scene, tmp_path):
     options = OPTIONS | {"depth_threshold": 0.5, "entropy": True, "probabilities": True, "stack": True}
-    predictor = Predictor(checkpoint, "cpu", **options)
+    predictor = Predictor(checkpoint, PredictOptions(**options), device="cpu")
     layers = predictor.predict(scene, tmp_path / "maps").layers
     tree = predictor.loaded.record.taxonomy
     read = {}
@@ -272,11 +273,11 @@ class Little:
 
 
 def test_memory_that_runs_out_on_the_way_leaves_the_bytes_of_smaller_batches(checkpoint, scene, tmp_path):
-    small = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": 2})
+    small = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": 2}), device="cpu")
     wanted = contents(small.predict(scene, tmp_path / "small").item.parent)
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": 8})
-    device = Little(predictor.path_model(), 2)
-    predictor._path_model = BatchFallback(device)
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": 8}), device="cpu")
+    device = Little(predictor.runtime, 2)
+    predictor.runtime = replace(predictor.runtime, run=BatchFallback(device))
     with pytest.warns(HieraRSWarning) as notes:
         out = predictor.predict(scene, tmp_path / "large").item.parent
     assert [str(note.message)[-14:] for note in notes] == ["ves the trial."] * 2
@@ -295,7 +296,7 @@ def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, s
         return 4 - len(chosen)  # memory shrinks from run to run
 
     monkeypatch.setattr(predictor_module, "resolved_batch_size", choose)
-    predictor = Predictor(checkpoint, "cpu", **OPTIONS | {"batch_size": "auto"})
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": "auto"}), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     assert chosen == ["auto"]  # not by chunk
     chosen.clear()

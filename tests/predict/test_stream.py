@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import GeoGrid, Window
-from hierars_geo.predict import WindowPlan, stream_blocks
+from hierars_geo.predict import Runtime, WindowPlan, stream_blocks
 
 
 class ArraySource:
@@ -47,12 +47,15 @@ def window_mean_model(image, valid):
     return torch.cat([image + pooled, (image[:, :1] * pooled[:, 1:])], dim=1)
 
 
-def reference(source, plan, blend, model):
+RUNTIME = Runtime(window_mean_model, 3)
+
+
+def reference(source, plan, model):
     """Add every window into full-size arrays, then divide."""
     height, width = source.grid.shape
     total = np.zeros((3, height, width))
     weight = np.zeros((height, width))
-    kernel = plan.weights(blend).astype(np.float64)
+    kernel = plan.weights().astype(np.float64)
     for window in plan.windows:
         image, valid = source.read(window)
         if not valid.any():
@@ -89,9 +92,9 @@ def collect(blocks, source):
 )
 def test_any_size_equals_the_reference(height, width, window, overlap, batch_size, blend):
     source = make_source(height, width)
-    plan = WindowPlan.of(source.grid.shape, window, overlap)
-    got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend, batch_size)), source)
-    np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
+    plan = WindowPlan.of(source.grid.shape, window, overlap, blend)
+    got = collect(list(stream_blocks(source, RUNTIME, plan, batch_size)), source)
+    np.testing.assert_allclose(got, reference(source, plan, window_mean_model), rtol=1e-4, atol=1e-4)
 
 
 @settings(max_examples=150, deadline=None)
@@ -108,9 +111,9 @@ def test_islands_in_an_empty_scene_equal_the_reference(shape, islands, window, o
     source.valid[:] = False
     for row, col, side in islands:
         source.valid[row : row + side, col : col + side] = True
-    plan = WindowPlan.of(source.grid.shape, window, overlap)
-    got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend)), source)
-    np.testing.assert_allclose(got, reference(source, plan, blend, window_mean_model), rtol=1e-4, atol=1e-4)
+    plan = WindowPlan.of(source.grid.shape, window, overlap, blend)
+    got = collect(list(stream_blocks(source, RUNTIME, plan)), source)
+    np.testing.assert_allclose(got, reference(source, plan, window_mean_model), rtol=1e-4, atol=1e-4)
 
 
 def test_every_pixel_is_blended_with_itself():
@@ -118,7 +121,7 @@ def test_every_pixel_is_blended_with_itself():
     rows, cols = np.mgrid[:57, :83].astype(np.float32)
     source = ArraySource(np.stack([rows, cols]), np.ones((57, 83), dtype=bool))
     plan = WindowPlan.of((57, 83), 16, 0.25)
-    got = collect(list(stream_blocks(source, lambda image, valid: image, 2, plan)), source)
+    got = collect(list(stream_blocks(source, Runtime(lambda image, valid: image, 2), plan)), source)
     np.testing.assert_allclose(got, source.image, rtol=1e-5)
 
 
@@ -132,10 +135,10 @@ def test_windows_without_data_are_not_run():
         assert bool(valid.flatten(1).any(dim=1).all())
         return window_mean_model(image, valid)
 
-    list(stream_blocks(source, model, 3, WindowPlan.of((32, 32), 8, 0.0), batch_size=3))
+    list(stream_blocks(source, Runtime(model, 3), WindowPlan.of((32, 32), 8, 0.0), batch_size=3))
     assert sum(seen) == 8  # the left half of 16 windows
     source.valid[:] = False
-    blocks = list(stream_blocks(source, model, 3, WindowPlan.of((32, 32), 8, 0.0)))
+    blocks = list(stream_blocks(source, Runtime(model, 3), WindowPlan.of((32, 32), 8, 0.0)))
     assert sum(seen) == 8
     assert not any(block.valid.any() for block in blocks)
 
@@ -144,7 +147,7 @@ def test_pixels_leave_as_soon_as_no_window_touches_them():
     source = make_source(400, 12, hole=False)
     seen = []
     plan = WindowPlan.of((400, 12), 8, 0.5)
-    blocks = stream_blocks(source, window_mean_model, 3, plan, batch_size=1, progress=seen.append)
+    blocks = stream_blocks(source, RUNTIME, plan, batch_size=1, progress=seen.append)
     for block in blocks:
         last = plan[sum(seen)]  # the window whose block this is: progress is told after it
         assert block.window.row == last.row
@@ -153,7 +156,7 @@ def test_pixels_leave_as_soon_as_no_window_touches_them():
 
 def test_reading_ahead_stops_with_the_consumer():
     source = make_source(200, 20)
-    rows = stream_blocks(source, window_mean_model, 3, WindowPlan.of((200, 20), 8, 0.5), batch_size=1)
+    rows = stream_blocks(source, RUNTIME, WindowPlan.of((200, 20), 8, 0.5), batch_size=1)
     next(rows)
     rows.close()
     count = len(source.reads)
@@ -169,7 +172,7 @@ def test_a_failing_read_is_raised():
 
     source.read = broken
     with pytest.raises(OSError, match="tile 3"):
-        list(stream_blocks(source, window_mean_model, 3, WindowPlan.of((64, 64), 16, 0.5)))
+        list(stream_blocks(source, RUNTIME, WindowPlan.of((64, 64), 16, 0.5)))
 
 
 def test_seams_of_blended_windows_are_no_larger_than_inside():
@@ -181,8 +184,8 @@ def test_seams_of_blended_windows_are_no_larger_than_inside():
     steps = {}
     for blend in ("none", "hann"):
         overlap = 0.0 if blend == "none" else 0.5
-        plan = WindowPlan.of((128, 128), 32, overlap)
-        got = collect(list(stream_blocks(source, window_mean_model, 3, plan, blend)), source)[0]
+        plan = WindowPlan.of((128, 128), 32, overlap, blend)
+        got = collect(list(stream_blocks(source, RUNTIME, plan)), source)[0]
         difference = np.abs(np.diff(got - source.image[0], axis=1))  # what the window adds, image taken out
         steps[blend] = difference.max()
     assert steps["hann"] < 0.2 * steps["none"]
@@ -203,7 +206,7 @@ def test_no_thread_reads_after_the_stream_is_closed():
         return slow(window)
 
     source.read = read
-    stream = stream_blocks(source, window_mean_model, 3, WindowPlan.of((300, 20), 8, 0.5), batch_size=2)
+    stream = stream_blocks(source, RUNTIME, WindowPlan.of((300, 20), 8, 0.5), batch_size=2)
     with closing(stream):
         next(stream)
         assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from hierars_geo.predict import Predictor, WindowPlan
+from hierars_geo.predict import PredictOptions, Predictor, WindowPlan
 from hierars_geo.scenes import Scene
 
 from .models import write_checkpoint
@@ -51,7 +51,9 @@ def time_over_floor(
     checkpoint = folder / f"{model}.ckpt"
     write_checkpoint(checkpoint, model, window_px)
     scene = write_scene(folder / f"scene_{side_px}.tif", side_px)
-    predictor = Predictor(checkpoint, device, window=window_px, overlap=overlap, batch_size=batch)
+    predictor = Predictor(
+        checkpoint, PredictOptions(window=window_px, overlap=overlap, batch_size=batch), device=device
+    )
     batches = list(dict.fromkeys((batch, predictor.batch_size((window_px, window_px)))))
     bare = [_bare_model(predictor, scene, size) for size in batches]
     with tempfile.TemporaryDirectory(dir=folder) as out:

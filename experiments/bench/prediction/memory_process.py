@@ -10,14 +10,16 @@ import time
 import peak
 import torch
 
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 
 
 def main(arguments: list[str]) -> None:
     """Measure."""
     checkpoint, raster, out_dir = arguments[:3]
     window_px, overlap, batch = int(arguments[3]), float(arguments[4]), int(arguments[5])
-    predictor = Predictor(checkpoint, "cpu", window=window_px, overlap=overlap, batch_size=batch)
+    predictor = Predictor(
+        checkpoint, PredictOptions(window=window_px, overlap=overlap, batch_size=batch), device="cpu"
+    )
     model, record = predictor.loaded.model, predictor.loaded.record
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling

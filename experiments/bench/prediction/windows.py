@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from hierars_geo.accuracy import evaluate_maps
-from hierars_geo.predict import Predictor
+from hierars_geo.predict import PredictOptions, Predictor
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def by_window(demo: Path, folder: Path, sides_px: Sequence[int] = (64, 128, 256,
     for is_local in (False, True):
         largest = None
         for side_px in reversed(sides_px):
-            predictor = Predictor(demo / "model.ckpt", window=side_px)
+            predictor = Predictor(demo / "model.ckpt", PredictOptions(window=side_px))
             if not is_local:
                 predictor.loaded.model.pool_gates(None)
             started = time.process_time()

@@ -1,10 +1,10 @@
-"""RowStore: decoded rows on disk as they are finished, read back after any kind of end."""
+"""Rows: decoded pixels on their way from a model to the disk, and back after any kind of end."""
 
 import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..grid import Window
 from ..output.output import as_output_error
 from .chunks import Chunk, ChunkPlan
 
@@ -21,6 +22,9 @@ _MARKER = b"HROW"
 
 #: Fast, and class maps still shrink to a few per cent.
 _LEVEL = 1
+
+#: Most rows stored at once: what is made of them when they are compressed or read back stays small.
+_MOST_ROWS = 64
 
 #: Seconds between calls that wait for the disk.
 _SYNC_EVERY_S = 2.0
@@ -49,6 +53,63 @@ class _Record:
     rows: int
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Decoded pixels of a rectangle of the scene.
+
+    Attributes:
+        window: Where they lie.
+        layers: By name of the layer, (h, w) or (bands, h, w) values as stored.
+        any_data: Whether a pixel of it, or of what was finished together with it, holds data.
+    """
+
+    window: Window
+    layers: dict[str, NDArray[np.generic]]
+    any_data: bool
+
+
+def across(blocks: Iterable[Rows], part: Window) -> Iterator[Rows]:
+    """Join blocks to rows that reach from side to side, as they are stored.
+
+    Args:
+        blocks: Row by row of equal height, each from left to right without gaps.
+        part: What they cover.
+
+    Yields:
+        Rows from top to bottom, in order, few at a time.
+    """
+    held: dict[str, NDArray[np.generic]] = {}
+    any_data = False
+    for block in blocks:
+        if block.window.col == part.col:
+            any_data = False
+            held = {
+                name: np.empty((*array.shape[:-1], part.width), array.dtype)
+                for name, array in block.layers.items()
+            }
+        any_data = any_data or block.any_data
+        left = block.window.col - part.col
+        for name, array in block.layers.items():
+            held[name][..., left : left + block.window.width] = array
+        if block.window.col_stop == part.col_stop:
+            for start in range(0, block.window.height, _MOST_ROWS):
+                rows = {name: array[..., start : start + _MOST_ROWS, :] for name, array in held.items()}
+                height = min(_MOST_ROWS, block.window.height - start)
+                yield Rows(Window(block.window.row + start, part.col, height, part.width), rows, any_data)
+
+
+def below(parts: Iterable[Rows]) -> Rows:
+    """Join rows that follow one another, at least one."""
+    found = list(parts)
+    first = found[0].window
+    height = sum(rows.window.height for rows in found)
+    layers = {
+        name: np.concatenate([rows.layers[name] for rows in found], axis=-2) for name in found[0].layers
+    }
+    window = Window(first.row, first.col, height, first.width)
+    return Rows(window, layers, any(rows.any_data for rows in found))
 
 
 class RowStore:
@@ -169,23 +230,18 @@ class ChunkWriter:
             self._file = path.open("ab")
         self._synced = time.monotonic()
 
-    def append(self, start: int, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    def append(self, rows: Rows) -> None:
         """Append rows below those that came before.
-
-        Args:
-            start: First row, of the raster.
-            arrays: (h, w) or (bands, h, w) of each layer, by its name.
 
         Raises:
             OutputError: The disk is full or failed.
         """
         parts = [
-            zlib.compress(np.ascontiguousarray(arrays[layer.name], dtype=layer.dtype).data, _LEVEL)
+            zlib.compress(np.ascontiguousarray(rows.layers[layer.name], dtype=layer.dtype).data, _LEVEL)
             for layer in self._layers
         ]
-        rows = arrays[self._layers[0].name].shape[-2]
         payload = b"".join([struct.pack(f"<{len(parts)}I", *map(len, parts)), *parts])
-        header = _HEADER.pack(_MARKER, start, rows, len(payload), zlib.crc32(payload))
+        header = _HEADER.pack(_MARKER, rows.window.row, rows.window.height, len(payload), zlib.crc32(payload))
         with as_output_error(self._path):
             self._file.write(header + payload)
             self._file.flush()  # now a kill of this process loses nothing
@@ -209,4 +265,4 @@ class ChunkWriter:
         self.close()
 
 
-__all__ = ("ChunkWriter", "RowStore", "StoredLayer")
+__all__ = ("ChunkWriter", "RowStore", "Rows", "StoredLayer", "across", "below")

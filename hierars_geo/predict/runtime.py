@@ -1,0 +1,212 @@
+"""Runtime: who runs the network, on which devices and in which precision."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor
+
+from ..errors import HieraRSWarning, OptionError
+from ..models.map_model import MapModel, PathModel
+from .augment import Augmentation, averaged_over_views
+from .batching import BatchFallback
+from .checkpoint import resolve_device
+
+#: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
+Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
+
+_CPU = torch.device("cpu")
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A network ready to run: stored values and validity in, path logits out.
+
+    Attributes:
+        run: Maps (B, C, h, w) float32 and (B, h, w) bool to (B, T, h, w) float32.
+        channels: T, channels of the path logits.
+        device: Where batches go, and where blending happens.
+        precision: Inside the model; path logits are float32.
+        name: ``torch``, or another library that runs the model's graph.
+        version: Of that library.
+    """
+
+    run: PathModel
+    channels: int
+    device: torch.device = _CPU
+    precision: Precision = "float32"
+    name: str = "torch"
+    version: str = torch.__version__
+
+    def __call__(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Compute path logits (B, T, h, w) of stored values (B, C, h, w) and validity (B, h, w)."""
+        return self.run(image, valid)
+
+    def describe(self) -> str:
+        """Name, version and precision, on which the last bits of path logits depend."""
+        return f"{self.name} {self.version} {self.precision}"
+
+
+def torch_runtime(
+    model: MapModel,
+    paths: Tensor,
+    devices: Sequence[torch.device],
+    augmentations: Sequence[Augmentation] = (),
+    precision: Precision = "float32",
+    compiled: bool = False,
+) -> Runtime:
+    """Run a model with PyTorch.
+
+    Args:
+        model: In eval mode, on the first device.
+        paths: (T, N) int64.
+        devices: Where to run; batches come from the first, and results go there.
+        augmentations: Views to average over, see :func:`.views`.
+        precision: Inside the model.
+        compiled: Run the model through torch.compile, where it works here.
+
+    Raises:
+        OptionError: An unknown augmentation or precision, or float16 on a CPU.
+    """
+    check_precision(precision, devices)
+    if compiled:
+        compiled = _compiles(devices[0])
+    copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
+    parts = [
+        _one_device(copied, paths.to(device), device, augmentations, precision, compiled)
+        for copied, device in zip(copies, devices, strict=True)
+    ]
+    run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
+    return Runtime(run, len(paths), devices[0], precision)
+
+
+def check_precision(precision: str, devices: Sequence[torch.device]) -> None:
+    """Refuse a precision that does not exist or does not suit the devices.
+
+    Raises:
+        OptionError: It does not.
+    """
+    if precision not in get_args(Precision):
+        raise OptionError(
+            f"Expected precision to be one of {', '.join(get_args(Precision))}, but got '{precision}'."
+        )
+    if precision == "fp16" and any(device.type == "cpu" for device in devices):
+        raise OptionError(
+            "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
+        )
+
+
+def _one_device(
+    model: MapModel,
+    paths: Tensor,
+    device: torch.device,
+    augmentations: Sequence[Augmentation],
+    precision: Precision,
+    compiled: bool,
+) -> PathModel:
+    plain = torch.compile(model.path_logits) if compiled else model.path_logits
+
+    def path_logits(image: Tensor, valid: Tensor) -> Tensor:
+        if precision == "float32":
+            return plain(image, valid, paths)
+        # normalised in float32 inside: stored values such as 10 000 exceed what bfloat16 tells apart
+        with torch.autocast(device.type, dtype=_DTYPES[precision]):
+            return plain(image, valid, paths).float()
+
+    return BatchFallback(averaged_over_views(path_logits, augmentations))
+
+
+def _compiles(device: torch.device) -> bool:
+    """Try torch.compile on the smallest thing that needs a compiler, and say where it does not work."""
+    try:
+        torch.compile(lambda values: values * 2 + 1)(torch.ones(2, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        warnings.warn(
+            f"torch.compile does not work here ({reason}): predicting without it.",
+            HieraRSWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def resolve_devices(name: str) -> tuple[torch.device, ...]:
+    """Turn the name of one or more devices into devices.
+
+    Args:
+        name: ``auto`` (one GPU where there is one), ``cpu``, ``cuda:1``, ``mps``; ``all`` (every GPU here,
+            the CPU where there is none); or several of them with commas, ``cuda:0,cuda:1``.
+
+    Raises:
+        OptionError: One is not here.
+    """
+    if name == "all":
+        count = torch.cuda.device_count()
+        return tuple(torch.device("cuda", n) for n in range(count)) or (torch.device("cpu"),)
+    names = [part.strip() for part in name.split(",")]
+    if not all(names):
+        raise OptionError(f"Expected device to be a name, or several with commas, but got '{name}'.")
+    return tuple(resolve_device(part) for part in names)
+
+
+@dataclass(frozen=True)
+class _Replica:
+    model: PathModel
+    device: torch.device
+
+    def run(self, image: Tensor, valid: Tensor, home: torch.device) -> Tensor:
+        with torch.inference_mode():  # of this thread
+            result = self.model(
+                image.to(self.device, non_blocking=True), valid.to(self.device, non_blocking=True)
+            )
+            return result.to(home)
+
+
+class Replicas:
+    """Models on several devices that work on one batch together.
+
+    Window ``i`` of a batch goes to device ``i mod n``; results meet on the device the batch came from. Each
+    window's path logits are those of a single device of that kind.
+
+    Args:
+        models: One per device, the same weights.
+        devices: Where they are; one may be named more than once.
+    """
+
+    def __init__(self, models: Sequence[PathModel], devices: Sequence[torch.device]) -> None:
+        self._replicas = [_Replica(m, d) for m, d in zip(models, devices, strict=True)]
+        self._pool = ThreadPoolExecutor(len(self._replicas), thread_name_prefix="replica")
+
+    def __call__(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Compute path logits (B, T, h, w) of (B, C, h, w) and (B, h, w)."""
+        used = self._replicas[: len(image)]
+        step = len(self._replicas)
+        running = [
+            self._pool.submit(replica.run, image[number::step], valid[number::step], image.device)
+            for number, replica in enumerate(used)
+        ]
+        parts = [future.result() for future in running]
+        result = parts[0].new_empty(len(image), *parts[0].shape[1:])
+        for number, part in enumerate(parts):
+            result[number::step] = part
+        return result
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+
+__all__ = (
+    "Precision",
+    "Replicas",
+    "Runtime",
+    "check_precision",
+    "resolve_devices",
+    "torch_runtime",
+)
