@@ -1,12 +1,12 @@
-"""Train and score configurations under several seeds; skip what is done; collect tables and plots.
+"""Train and score a base with each of its overlays; skip what is done; collect tables and plots.
 
-    python experiments/run.py experiments/gewata/*.yaml --seeds 0 1 2 -o runs/table
+    python experiments/run.py experiments/base/gewata.yaml --with experiments/head/*.yaml -o runs/gewata
 
-leaves in runs/table one JSON per training (results/), and over all of them table.md, table.csv, table.json
-and a plot per group; where configurations are named VARIANT_PERCENT after their share of the labels, also
-efficiency.md and a plot over that share. Stop it at any time and start it again: a result that exists is not
-computed twice, a configuration that changed is. Options after ``--`` go to every training, as they would to
-``fit``.
+leaves in runs/gewata one JSON per training (results/), and over all of them table.md, table.csv, table.json
+and a plot per base. ``--with`` given again crosses its overlays with those before. With ``--label-shares``
+every variant is trained on these per cent of the labels; efficiency.md and a plot over the share come on top.
+Stop it at any time and start it again: a result that exists is not computed twice, one whose files changed
+is. Options after ``--`` go to every training, as they would to ``fit``.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from runner import (
     efficiency_markdown,
     plan_jobs,
     read_results,
+    record_measured,
     run_job,
     summarise,
     to_csv,
@@ -55,9 +56,9 @@ def main(argv: Sequence[str]) -> int:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     try:
-        jobs = plan_jobs(args.configs, args.seeds, EXPERIMENTS, overrides)
+        jobs = plan_jobs(args.bases, args.overlays, args.seeds, args.label_shares, overrides)
         failed = 0 if args.collect else _run_all(jobs, args.out, overrides, args.keep_checkpoints)
-        _collect(jobs, args.out, args.rare_share)
+        _collect(jobs, args.out, args.rare_share, args.record)
     except HieraRSError as error:
         sys.stderr.write(f"run.py: error: {error}\n")
         return 1
@@ -72,10 +73,27 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("configs", type=Path, nargs="+", help="configurations of fit")
+    p.add_argument("bases", type=Path, nargs="+", help="configurations of fit that the overlays complete")
+    p.add_argument(
+        "--with",
+        dest="overlays",
+        type=Path,
+        nargs="+",
+        action="append",
+        default=[],
+        help="overlays; every base is trained with each",
+    )
+    p.add_argument(
+        "--label-shares",
+        type=int,
+        nargs="+",
+        default=[],
+        help="per cent of the labels: files labels_001.tif ... beside labels_100.tif of the base",
+    )
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     p.add_argument("-o", "--out", type=Path, required=True, help="folder of results, tables and plots")
     p.add_argument("--collect", action="store_true", help="train nothing, collect what there is")
+    p.add_argument("--record", action="store_true", help="enter what was measured into measured.json")
     p.add_argument("--threads", type=int, help="threads of one training (default: torch's)")
     p.add_argument("--keep-checkpoints", action="store_true", help="keep them after scoring")
     p.add_argument(
@@ -124,27 +142,29 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if cause is None else str(cause)
 
 
-def _collect(jobs: Sequence[Job], out: Path, rare_share: float) -> None:
+def _collect(jobs: Sequence[Job], out: Path, rare_share: float, record: bool) -> None:
     """Write the tables and plots over all results."""
     results = read_results(out, jobs)
     rows = summarise(results, rare_share)
     if not rows:
         _say("no result yet")
         return
+    if record:
+        record_measured(rows, EXPERIMENTS / "measured.json")
     out.mkdir(parents=True, exist_ok=True)
     for name, write in (("table.md", to_markdown), ("table.csv", to_csv), ("table.json", to_json)):
         with atomic_path(out / name) as unfinished:
             unfinished.write_text(write(rows), encoding="utf-8")
         _say(str(out / name))
     for group in dict.fromkeys(row.group for row in rows):
-        path = out / f"{group.replace('/', '-')}.png"
+        path = out / f"{group}.png"
         draw_scores([row for row in rows if row.group == group], path)
         _say(str(path))
     _collect_efficiency(results, out)
 
 
 def _collect_efficiency(results: Sequence[Mapping[str, Any]], out: Path) -> None:
-    """Write table and plots over the share of labels, where configurations are named by one."""
+    """Write table and plots over the share of labels, where variants are named by one."""
     rows = efficiency(results)
     if not rows:
         return
@@ -153,7 +173,7 @@ def _collect_efficiency(results: Sequence[Mapping[str, Any]], out: Path) -> None
         unfinished.write_text(efficiency_markdown(rows), encoding="utf-8")
     _say(str(path))
     for group in dict.fromkeys(row.group for row in rows):
-        path = out / f"{group.replace('/', '-')}-efficiency.png"
+        path = out / f"{group}-efficiency.png"
         draw_efficiency([row for row in rows if row.group == group], path)
         _say(str(path))
 

@@ -1,6 +1,7 @@
-"""Every configuration of experiments/ is accepted by ``fit``; every kind of model in them trains a step."""
+"""Every base of experiments/ is accepted by ``fit`` with its overlays; every kind of model trains a step."""
 
-import sys
+import json
+import re
 import warnings
 from pathlib import Path
 
@@ -19,20 +20,26 @@ from hierars_geo.taxonomy.catalog_files import catalog_names
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
-
-from make_matrix import outdated  # noqa: E402  # found on the path above
-from matrix import all_experiments  # noqa: E402
-from matrix.published import BACKBONES, MM5B_SOURCES  # noqa: E402
-
-QUICKSTART = EXPERIMENTS / "quickstart" / "bhccm_s2.yaml"
-GENERATED = [EXPERIMENTS / experiment.path for experiment in all_experiments()]
-CONFIGS = [QUICKSTART, *GENERATED]
-#: Those that need no trained source model; the others are built in tests/experiments/test_transfer_matrix.py.
-STAGE_1 = [QUICKSTART] + [
-    EXPERIMENTS / experiment.path
-    for experiment in all_experiments()
-    if experiment.content["model"]["class_path"].endswith("BHCCMTask")
+QUICKSTART = "quickstart/bhccm_s2"
+BASES, HEADS, BACKBONES, TRANSFERS = (
+    [
+        f"{folder}/{path.stem}"
+        for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))
+        if "_record" not in path.stem
+    ]
+    for folder in ("base", "head", "backbone", "transfer")
+)
+FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS]
+#: Every overlay on a base that it is written for, and every base once.
+PAIRS = [
+    (QUICKSTART,),
+    *(("base/synthetic", head) for head in HEADS),
+    *(("base/mm5b_s2", backbone, "head/residual") for backbone in BACKBONES),
+    *(("base/crop_iowa", name) for name in TRANSFERS if name != "transfer/imagenet"),
+    *(("base/crop10m", "backbone/swin", f"transfer/{name}") for name in ("imagenet", "scratch", "translu")),
+    *((base, "backbone/swin", "head/flat") for base in ("base/mm5b_gf2", "base/mm5b_google", "base/whdld")),
+    ("base/gewata", "head/residual_hce"),
+    ("base/crop_synthetic", "transfer/translu_backbone"),
 ]
 
 #: Sensor -> what its image files end in.
@@ -56,50 +63,60 @@ pytestmark = [
 ]
 
 
-def _name(path):
-    return str(path.relative_to(EXPERIMENTS))
+def _paths(names):
+    return [EXPERIMENTS / f"{name}.yaml" for name in names]
 
 
-def test_the_files_are_those_that_the_matrix_writes():
-    assert [_name(path) for path in outdated()] == []
-    found = {path for folder in {path.parent for path in GENERATED} for path in folder.glob("*.yaml")}
-    assert found - set(GENERATED) == {EXPERIMENTS / "whdld" / "record.yaml"}
+def _head(name):
+    text = (EXPERIMENTS / f"{name}.yaml").read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
 
 
-def test_every_model_has_a_flat_and_a_hierarchical_file_for_every_source():
-    for source in MM5B_SOURCES:
-        for model in BACKBONES:
-            flat, bhccm = (
-                yaml.safe_load((EXPERIMENTS / "mm5b" / source / f"{model}_{kind}.yaml").read_text())
-                for kind in ("flat", "bhccm")
-            )
-            flat["model"]["init_args"]["mode"] = "residual"
-            flat["checkpoint"] = bhccm["checkpoint"]
-            assert flat == bhccm
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=_name)
-def test_is_accepted_and_opens_with_what_is_known_of_it(config):
-    parsed = parse_training_config(config)
+@pytest.mark.parametrize("names", PAIRS, ids="+".join)
+def test_is_accepted_and_says_what_its_overlays_say(names):
+    parsed = parse_training_config(*_paths(names))
     assert parsed.model.class_path.startswith("hierars_geo.tasks.")
-    assert parsed.data.class_path.startswith("hierars_geo.datamodules.")
     known = parsed.data.init_args
     if "taxonomy" in known:
         assert known.taxonomy in catalog_names("taxonomies")
     if "dataset" in known:
         assert (ROOT / known.dataset).is_file()
-    head = config.read_text(encoding="utf-8").split("\nseed_everything")[0]
-    for what in ("command:", "hardware:", "time:", "score:", f"--config experiments/{_name(config)}\n"):
+    got = parsed.model.init_args.as_dict()
+    said = yaml.safe_load(_paths(names)[-1].read_text(encoding="utf-8"))["model"]["init_args"]
+    for key, value in said.items():
+        assert got[key] == (got[key] | value if isinstance(value, dict) else value)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_opens_with_its_commands_and_what_is_known_of_it(name):
+    head = _head(name)
+    for what in ("command:", "hardware:", "time:", "score:", f"--config experiments/{name}.yaml"):
         assert what in head
+    for named in re.findall(r"experiments/\S+\.(?:yaml|py)", head):
+        assert list(EXPERIMENTS.parent.glob(named)), named
+
+
+def test_heads_say_what_was_measured():
+    measured = json.loads((EXPERIMENTS / "measured.json").read_text(encoding="utf-8"))
+    assert len(measured) > 80
+    for name, found in measured.items():
+        base, variant = name.split("/")
+        overlay, share = re.fullmatch(r"(.+?)(?:_(\d{3}))?", variant).groups()
+        folder = "head" if f"head/{overlay}" in HEADS else "transfer"
+        (line,) = re.findall(rf"{base}: (.*)", _head(f"{folder}/{overlay}"))
+        if share is None:  # in full
+            expected = found["score"].split("coarse to fine: ")[1].replace("legal before decoding", "legal")
+            assert line == expected, name
+        else:
+            leaf = re.search(r"mIoU ([^;]*)", found["score"])[1].split(" / ")[-1]
+            assert line.split(" / ")[("001", "005", "010", "100").index(share)] == leaf, name
 
 
 def test_a_misspelled_option_is_refused(tmp_path):
-    content = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))
-    content["data"]["init_args"]["chips"]["sizes"] = 64
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text(yaml.safe_dump(content), encoding="utf-8")
+    wrong.write_text("data: {init_args: {chips: {sizes: 64}}}\n", encoding="utf-8")
     with pytest.raises(OptionError, match="sizes"):
-        parse_training_config(wrong)
+        parse_training_config(*_paths([QUICKSTART]), wrong)
 
 
 def test_whdld_is_read_with_the_groups_of_its_own_tree(tmp_path, monkeypatch):
@@ -109,7 +126,7 @@ def test_whdld_is_read_with_the_groups_of_its_own_tree(tmp_path, monkeypatch):
         for number in range(5):
             pixels = rng.integers(1, 7, (64, 64, *bands), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / folder / f"wh{number:04d}.png")
-    config = yaml.safe_load((EXPERIMENTS / "whdld" / "segnext_b_bhccm.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((EXPERIMENTS / "base" / "whdld.yaml").read_text(encoding="utf-8"))
     monkeypatch.chdir(ROOT)  # as the head of the file says
     options = config["data"]["init_args"] | {"root": str(tmp_path), "loader": {}, "chips": {"size": 32}}
     data = PublishedDataModule(**options)
@@ -121,13 +138,15 @@ def test_whdld_is_read_with_the_groups_of_its_own_tree(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_model_can_be_built_at_full_size(name):
-    options = BACKBONES[name].options
-    with torch.device("meta"):  # shapes without memory
-        model = build_segmenter(ModelConfig(options["architecture"], options["encoder"]), 10, (4, 9, 18))
-    # the smallest of these has 14 million parameters, and none is a sibling of its own
-    count = sum(parameter.numel() for parameter in model.parameters())
-    assert 1.3e7 < count < 4e8
-    assert [head.out_channels for head in model.head.classifiers] == [4, 9, 18]
+    options = yaml.safe_load(_paths([name])[0].read_text(encoding="utf-8"))["model"]["init_args"]
+    family = options["encoder"].rsplit("_", maxsplit=1)[0]
+    for encoder in {options["encoder"], *re.findall(rf"{family}_\w+", _head(name))}:
+        with torch.device("meta"):  # shapes without memory
+            model = build_segmenter(ModelConfig(options["architecture"], encoder), 10, (4, 9, 18))
+        # the smallest of these has 14 million parameters, and none is a sibling of its own
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert 1.3e7 < count < 4e8
+        assert [head.out_channels for head in model.head.classifiers] == [4, 9, 18]
 
 
 @pytest.fixture(scope="session")
@@ -139,50 +158,59 @@ def scenes(tmp_path_factory):
     return folder
 
 
-def _train_a_step(config, scenes, tmp_path, shrink):
-    """Fit one step of a configuration on generated scenes, and test."""
-    content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    model, data = content["model"]["init_args"], content["data"]["init_args"]
-    sensor = data.get("sensor") or data.get("source", "sentinel2")
-    suffix = IMAGES.get(sensor, "S2")
-    files = {
-        "images": [f"{scenes}/train_0/train_0_{suffix}.tif"],
-        "labels": [f"{scenes}/train_0/train_0_labels.tif"],
-        "splits": {
-            "val_fraction": 0.0,
-            "test_images": [f"{scenes}/test_0/test_0_{suffix}.tif"],
-            "test_labels": [f"{scenes}/test_0/test_0_labels.tif"],
+def _train_a_step(names, scenes, tmp_path, shrink):
+    """Fit one step of a base and its overlays on generated scenes, and test."""
+    parsed = parse_training_config(*_paths(names))
+    data, model = parsed.data.init_args, parsed.model.init_args
+    sensor = data.get("sensor") or data.get("source")
+    sensor = sensor if sensor in IMAGES else "sentinel2"
+    train, test = (f"{scenes}/{name}/{name}_" for name in ("train_0", "test_0"))
+    content = {
+        "data": {
+            "class_path": "hierars_geo.datamodules.SceneDataModule",
+            "init_args": {
+                "sensor": sensor,
+                "images": [f"{train}{IMAGES[sensor]}.tif"],
+                "labels": [f"{train}labels.tif"],
+                "taxonomy": "mm5b",
+                "splits": {
+                    "val_fraction": 0.0,
+                    "train_region": None,
+                    "test_region": None,
+                    "test_images": [f"{test}{IMAGES[sensor]}.tif"],
+                    "test_labels": [f"{test}labels.tif"],
+                },
+                "normalization": data.normalization.as_dict(),
+                "augmentation": data.augmentation.as_dict(),
+                "chips": data.chips.as_dict() | {"size": 64, "per_epoch": 2},
+                "loader": {"batch_size": 2},
+            },
         },
+        "model": {"init_args": {"start": {"encoder_weights": None}}},
+        "trainer": {
+            "max_steps": 1,
+            "precision": 32,
+            "val_check_interval": None,
+            "devices": 1,
+            "logger": False,
+        },
+        "checkpoint": {"dirpath": str(tmp_path), "save_top_k": 0, "save_last": False},
     }
-    kept = {"normalization", "augmentation"}
-    content["data"] = {
-        "class_path": "hierars_geo.datamodules.SceneDataModule",
-        "init_args": {key: value for key, value in data.items() if key in kept}
-        | files
-        | {"sensor": sensor if sensor in IMAGES else "sentinel2", "taxonomy": "mm5b"}
-        | {"chips": data["chips"] | {"size": 64, "per_epoch": 2}, "loader": {"batch_size": 2}},
-    }
-    model.get("start", {}).pop("encoder_weights", None)
     if shrink:
-        family = next(name for name in SIBLINGS if model["encoder"].startswith(name))
-        model["encoder"] = SIBLINGS[family]
-        model["model_options"] = (
-            {"decoder_channels": 16} if model["architecture"] == "upernet" else model.get("model_options")
+        content["model"]["init_args"]["encoder"] = next(
+            small for family, small in SIBLINGS.items() if model.encoder.startswith(family)
         )
-    content["trainer"] |= {"max_steps": 1, "precision": 32, "val_check_interval": None, "devices": 1}
+        if model.architecture == "upernet":
+            content["model"]["init_args"]["model_options"] = {"decoder_channels": 16}
     content["trainer"] |= {"accelerator": "cpu", "num_sanity_val_steps": 0, "enable_progress_bar": False}
     content["trainer"] |= {"check_val_every_n_epoch": 1, "enable_model_summary": False}
-    content["trainer"] |= {
-        "logger": False,
-        "limit_test_batches": 1,
-        "default_root_dir": str(tmp_path / "run"),
-    }
-    content["checkpoint"] = {"dirpath": str(tmp_path), "save_top_k": 0, "save_last": False}
-    path = tmp_path / "config.yaml"
+    content["trainer"] |= {"limit_test_batches": 1, "default_root_dir": str(tmp_path / "run")}
+    path = tmp_path / "here.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cli = TrainingCLI(["--config", str(path), "--trainer.callbacks", "[]"], run=False)
+        named = [word for file in (*_paths(names), path) for word in ("--config", str(file))]
+        cli = TrainingCLI([*named, "--trainer.callbacks", "[]"], run=False)
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
         scores = cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)[0]
     assert cli.trainer.global_step == 1
@@ -191,22 +219,23 @@ def _train_a_step(config, scenes, tmp_path, shrink):
 
 #: Every decoder with every kind of backbone once, in turns flat and hierarchical, on every sensor.
 KINDS = [
-    "mm5b/s2/convnext_b_bhccm.yaml",
-    "mm5b/gf2/swin_b_flat.yaml",
-    "mm5b/google/deit3_s_bhccm.yaml",
-    "mm5b/gf2/deeplabv3plus_r101_bhccm.yaml",
-    "mm5b/google/segnext_s_flat.yaml",
-    "ablations/residual_hcc.yaml",
-    "gewata/bidirectional.yaml",
+    ("base/mm5b_s2", "backbone/convnext", "head/residual"),
+    ("base/mm5b_gf2", "backbone/swin", "head/flat"),
+    ("base/mm5b_google", "backbone/deit3", "head/residual"),
+    ("base/mm5b_gf2", "backbone/deeplabv3plus", "head/independent_hce"),
+    ("base/mm5b_google", "backbone/segnext", "head/coarse_to_fine"),
+    ("base/gewata", "head/bidirectional"),
 ]
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_model_trains_a_step(name, scenes, tmp_path):
-    _train_a_step(EXPERIMENTS / name, scenes, tmp_path, shrink=True)
+@pytest.mark.parametrize("names", KINDS, ids="+".join)
+def test_every_kind_of_model_trains_a_step(names, scenes, tmp_path):
+    _train_a_step(names, scenes, tmp_path, shrink=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", STAGE_1, ids=_name)
-def test_every_experiment_trains_a_step_at_full_size(config, scenes, tmp_path):
-    _train_a_step(config, scenes, tmp_path, shrink=False)
+@pytest.mark.parametrize(
+    "names", [("base/mm5b_s2", name, "head/residual") for name in BACKBONES], ids="+".join
+)
+def test_every_backbone_trains_a_step_at_full_size(names, scenes, tmp_path):
+    _train_a_step(names, scenes, tmp_path, shrink=False)

@@ -3,7 +3,7 @@
 from .efficiency import EfficiencyRow, draw_efficiency, efficiency, efficiency_markdown
 from .jobs import Job, plan_jobs
 from .plots import draw_scores
-from .results import read_results, write_result
+from .results import read_results, record_measured, write_result
 from .table import VariantRow, summarise, to_csv, to_json, to_markdown
 from .training import run_job
 
@@ -17,6 +17,7 @@ __all__ = (
     "efficiency_markdown",
     "plan_jobs",
     "read_results",
+    "record_measured",
     "run_job",
     "summarise",
     "to_csv",

@@ -1,4 +1,4 @@
-"""Label efficiency: scores over the share of labels, for configurations named VARIANT_PERCENT."""
+"""Label efficiency: scores over the share of labels, for variants named after theirs, ``translu_010``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class EfficiencyRow:
     """One variant under one share of the labels.
 
     Attributes:
-        group: Folder of the configuration.
+        group: Name of its base.
         variant: Its name without the share.
         per_cent: Share of the labelled blocks.
         seeds: How many.

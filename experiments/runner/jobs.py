@@ -1,10 +1,12 @@
-"""Job: one configuration under one seed, known by what the configuration says."""
+"""Job: a base configuration with its overlays under one seed, known by what they say."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,15 +18,17 @@ class Job:
     """One training.
 
     Attributes:
-        config: The YAML file.
-        group: Name of its folder, for example ``gewata``; jobs of one group share a table.
-        variant: Name of the file without suffix.
-        digest: First 12 hexadecimal digits of the SHA-256 of what file and overrides say; comments and
-            the order of keys do not count.
+        configs: YAML files as ``fit`` takes them: the base, then its overlays.
+        options: Further options of ``fit`` that belong to the variant.
+        group: Name of the base, for example ``gewata``; jobs of one group share a table.
+        variant: Names of the overlays, and the share of the labels where one is chosen.
+        digest: First 12 hexadecimal digits of the SHA-256 of what files and options say; comments and the
+            order of keys do not count.
         seed: Of weights, chips and augmentation.
     """
 
-    config: Path
+    configs: tuple[Path, ...]
+    options: tuple[str, ...]
     group: str
     variant: str
     digest: str
@@ -33,53 +37,73 @@ class Job:
     @property
     def name(self) -> str:
         """Name of the job's files: the same job, the same name."""
-        return f"{self.group.replace('/', '-')}-{self.variant}-{self.digest}-s{self.seed}"
+        return f"{self.group}-{self.variant}-{self.digest}-s{self.seed}"
 
 
 def plan_jobs(
-    configs: Sequence[Path], seeds: Iterable[int], root: Path, overrides: Sequence[str] = ()
+    bases: Sequence[Path],
+    overlays: Sequence[Sequence[Path]],
+    seeds: Iterable[int],
+    shares: Sequence[int] = (),
+    overrides: Sequence[str] = (),
 ) -> list[Job]:
-    """List the trainings, all configurations under the first seed first.
+    """List the trainings, all variants under the first seed first.
 
     In that order an interrupted evening leaves a complete comparison under fewer seeds.
 
     Args:
-        configs: YAML files.
+        bases: YAML files that are complete but for the overlays.
+        overlays: Lists of YAML files, each of which takes one of every list in turn.
         seeds: Seeds, >= 0.
-        root: Folder that group names start from.
+        shares: Per cent of the labels, as ``label_shares.py`` wrote them: in place of the base's
+            ``labels_100.tif`` its neighbour ``labels_001.tif`` is read. Empty for the base's own labels.
         overrides: Further options of every training; they make another job of it.
 
     Returns:
-        One job per configuration and seed.
+        One job per base, combination of overlays, share and seed.
 
     Raises:
-        MissingFileError: A configuration does not exist.
-        OptionError: One is no YAML mapping, or two are of the same group and name.
+        MissingFileError: A file does not exist.
+        OptionError: One is no YAML mapping, two variants have one name, or a base has no ``labels_100.tif``.
     """
-    known = [_describe(path, root, overrides) for path in configs]
-    named = [(group, variant) for _, group, variant, _ in known]
+    said = {path: _read(path) for path in (*bases, *(path for group in overlays for path in group))}
+    variants = []
+    for base, chosen, share in product(bases, product(*overlays), shares or [None]):
+        configs = (base, *chosen)
+        names = [path.stem for path in chosen] or ["base"]
+        options: tuple[str, ...] = ()
+        if share is not None:
+            names.append(f"{share:03d}")
+            options = ("--data.init_args.labels", json.dumps(_share_of(said[base], share, base)))
+        content = json.dumps([*(said[path] for path in configs), *options, *overrides], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+        variants.append((configs, options, base.stem, "_".join(names), digest))
+    named = [f"{group}/{variant}" for _, _, group, variant, _ in variants]
     for name in named:
         if named.count(name) > 1:
-            raise OptionError(
-                f"Expected every configuration once, but got {'/'.join(name)} twice. Name it once."
-            )
-    return [Job(*description, seed) for seed in dict.fromkeys(seeds) for description in known]
+            raise OptionError(f"Expected every variant once, but got {name} twice. Name it once.")
+    return [Job(*variant, seed) for seed in dict.fromkeys(seeds) for variant in variants]
 
 
-def _describe(path: Path, root: Path, overrides: Sequence[str]) -> tuple[Path, str, str, str]:
-    """Return file, group, variant and digest."""
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(
             f"Expected {path} to be a configuration file, but it does not exist. Check the path."
         )
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise OptionError(f"Expected {path} to hold model, data and trainer, but got no mapping.")
-    said = json.dumps([content, *overrides], sort_keys=True)
-    digest = hashlib.sha256(said.encode()).hexdigest()[:12]
-    folder = path.resolve().parent
-    group = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.name
-    return path, group, path.stem, digest
+        raise OptionError(f"Expected {path} to hold model, data or trainer, but got no mapping.")
+    return content
+
+
+def _share_of(base: dict[str, Any], share: int, path: Path) -> list[str]:
+    """Return the label files of a share: the base's with another number."""
+    labels: list[str] = base["data"]["init_args"]["labels"]
+    if not all(name.endswith("labels_100.tif") for name in labels):
+        raise OptionError(
+            f"Expected labels_100.tif of label_shares.py, but got {', '.join(labels)} (in {path})."
+        )
+    return [name.replace("labels_100.tif", f"labels_{share:03d}.tif") for name in labels]
 
 
 __all__ = ("Job", "plan_jobs")

@@ -34,11 +34,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class VariantRow:
-    """One configuration.
+    """One variant.
 
     Attributes:
-        group: Its folder.
-        variant: Its name.
+        group: Name of its base.
+        variant: Names of its overlays.
         seeds: The seeds that have a result.
         figures: By name; shares in per cent, times in seconds. A figure that some seed lacks is absent.
         gains: By name, this variant minus the group's first, seed by seed; of seeds that both have.

@@ -21,7 +21,7 @@ from .jobs import Job
 def run_job(
     job: Job, folder: Path, overrides: Sequence[str] = (), keep_checkpoints: bool = False
 ) -> dict[str, Any]:
-    """Train a configuration under a seed and score it on its test ground.
+    """Train a variant under a seed and score it on its test ground.
 
     The weights that are scored are the best ones by the configuration's monitor, or the last ones where it
     monitors nothing. A training that was interrupted goes on from its last checkpoint.
@@ -42,7 +42,8 @@ def run_job(
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
     cli = TrainingCLI(
         [
-            *("--config", str(job.config)),
+            *(word for path in job.configs for word in ("--config", str(path))),
+            *job.options,
             *("--seed_everything", str(job.seed)),
             *("--data.init_args.seed", str(job.seed)),
             *("--checkpoint.dirpath", str(checkpoints)),
@@ -65,7 +66,7 @@ def run_job(
         shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "job": job.name,
-        "config": job.config.as_posix(),
+        "configs": [path.as_posix() for path in job.configs],
         "group": job.group,
         "variant": job.variant,
         "digest": job.digest,

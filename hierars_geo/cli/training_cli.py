@@ -176,11 +176,11 @@ class _ParsedOnly(TrainingCLI):
         """Build nothing."""
 
 
-def parse_training_config(path: str | Path) -> Namespace:
+def parse_training_config(*paths: str | Path) -> Namespace:
     """Parse a configuration as ``fit`` does, without opening its data or building its model.
 
     Args:
-        path: YAML file.
+        *paths: YAML files, of which later ones change what earlier ones say.
 
     Returns:
         Every option, also those by default.
@@ -188,7 +188,8 @@ def parse_training_config(path: str | Path) -> Namespace:
     Raises:
         OptionError: A class or option does not exist, or a value is of another type.
     """
-    config: Namespace = _ParsedOnly(["--config", str(path)], run=False).config
+    named = [word for path in paths for word in ("--config", str(path))]
+    config: Namespace = _ParsedOnly(named, run=False).config
     return config
 
 

@@ -12,6 +12,7 @@ from runner import (
     efficiency_markdown,
     plan_jobs,
     read_results,
+    record_measured,
     summarise,
     to_csv,
     to_json,
@@ -23,12 +24,18 @@ from hierars_geo.errors import MissingFileError, OptionError
 
 
 @pytest.fixture
-def configs(tmp_path):
-    folder = tmp_path / "root" / "place"
-    folder.mkdir(parents=True)
-    paths = [folder / "flat.yaml", folder / "bhccm.yaml"]
+def base(tmp_path):
+    path = tmp_path / "place.yaml"
+    labels = "data: {init_args: {labels: [few/labels_100.tif]}}"
+    path.write_text(f"# head\nmodel: {{mode: 0}}\n{labels}\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def overlays(tmp_path):
+    paths = [tmp_path / "flat.yaml", tmp_path / "bhccm.yaml"]
     for number, path in enumerate(paths):
-        path.write_text(f"# head\nmodel: {{mode: {number}}}\ndata: 1\n", encoding="utf-8")
+        path.write_text(f"model: {{mode: {number}}}\n", encoding="utf-8")
     return paths
 
 
@@ -56,51 +63,68 @@ def _result(job, miou, hce=0.5):
     }
 
 
-def test_jobs_run_all_configurations_under_the_first_seed_first(configs, tmp_path):
-    jobs = plan_jobs(configs, [3, 1, 3], tmp_path / "root")
+def test_jobs_run_all_variants_under_the_first_seed_first(base, overlays):
+    jobs = plan_jobs([base], [overlays], [3, 1, 3])
     assert [(job.group, job.variant, job.seed) for job in jobs] == [
         ("place", "flat", 3),
         ("place", "bhccm", 3),
         ("place", "flat", 1),
         ("place", "bhccm", 1),
     ]
+    assert plan_jobs([base], [], [0])[0].variant == "base"
 
 
-def test_a_job_is_known_by_what_its_configuration_says(configs, tmp_path):
+def test_lists_of_overlays_are_crossed_and_shares_name_their_labels(base, overlays):
+    jobs = plan_jobs([base], [overlays, overlays[:1]], [0], [1, 100])
+    assert [job.variant for job in jobs] == [
+        "flat_flat_001",
+        "flat_flat_100",
+        "bhccm_flat_001",
+        "bhccm_flat_100",
+    ]
+    assert jobs[0].configs == (base, overlays[0], overlays[0])
+    assert jobs[0].options == ("--data.init_args.labels", '["few/labels_001.tif"]')
+    base.write_text("data: {init_args: {labels: [all.tif]}}", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"labels_100\.tif .* but got all\.tif .*place\.yaml"):
+        plan_jobs([base], [overlays], [0], [10])
+
+
+def test_a_job_is_known_by_what_its_files_say(base, overlays):
     def digest(*overrides):
-        return plan_jobs(configs[:1], [0], tmp_path, overrides)[0].digest
+        return plan_jobs([base], [overlays[:1]], [0], (), overrides)[0].digest
 
     before = digest()
     assert digest("--trainer.max_steps", "3") != before
-    configs[0].write_text("data: 1\nmodel:\n  mode: 0\n# a score\n", encoding="utf-8")
+    text = base.read_text(encoding="utf-8")
+    base.write_text("\n".join(reversed(text.splitlines())) + "\n# a score\n", encoding="utf-8")
     assert digest() == before
-    configs[0].write_text("data: 2\nmodel: {mode: 0}\n", encoding="utf-8")
+    overlays[0].write_text("model: {mode: 7}\n", encoding="utf-8")
     assert digest() != before
 
 
-def test_configurations_that_cannot_be_told_apart_are_refused(configs, tmp_path):
+def test_variants_that_cannot_be_told_apart_are_refused(base, overlays):
     with pytest.raises(OptionError, match="place/flat twice"):
-        plan_jobs([configs[0], configs[0]], [0], tmp_path / "root")
+        plan_jobs([base], [[overlays[0], overlays[0]]], [0])
 
 
-def test_a_configuration_that_is_none_is_refused(configs, tmp_path):
+def test_a_configuration_that_is_none_is_refused(base, overlays, tmp_path):
     with pytest.raises(MissingFileError, match=r"nothing\.yaml to be a configuration"):
-        plan_jobs([tmp_path / "nothing.yaml"], [0], tmp_path)
-    configs[0].write_text("- 1\n", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"flat\.yaml to hold model, data and trainer"):
-        plan_jobs(configs, [0], tmp_path)
+        plan_jobs([base], [[tmp_path / "nothing.yaml"]], [0])
+    overlays[0].write_text("- 1\n", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"flat\.yaml to hold model, data or trainer"):
+        plan_jobs([base], [overlays], [0])
 
 
-def test_results_are_found_again_and_absent_ones_left_out(configs, tmp_path):
-    jobs = plan_jobs(configs, [0, 1], tmp_path / "root")
+def test_results_are_found_again_and_absent_ones_left_out(base, overlays, tmp_path):
+    jobs = plan_jobs([base], [overlays], [0, 1])
     write_result(tmp_path, jobs[2], _result(jobs[2], 0.5))
     assert [(r["variant"], r["seed"]) for r in read_results(tmp_path, jobs)] == [("flat", 1)]
     assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".json"]
 
 
 @pytest.fixture
-def rows(configs, tmp_path):
-    jobs = plan_jobs(configs, [0, 1, 2], tmp_path / "root")
+def rows(base, overlays):
+    jobs = plan_jobs([base], [overlays], [0, 1, 2])
     mious = {("flat", 0): 0.4, ("flat", 1): 0.6, ("flat", 2): 0.5, ("bhccm", 0): 0.7}
     results = [_result(j, mious[j.variant, j.seed]) for j in jobs if (j.variant, j.seed) in mious]
     results[0]["decoded"]["consistency"] = None  # as a flat model has it
@@ -147,6 +171,21 @@ def test_csv_and_json_hold_the_same(rows):
     assert float(read[0]["L2 mIoU std"]) == pytest.approx(10)
     assert read[1]["L2 mIoU std"] == ""
     assert json.loads(to_json(rows))[0]["figures"]["L2 mIoU"]["mean"] == pytest.approx(50)
+
+
+def test_what_was_measured_is_entered_beside_what_is_known(rows, tmp_path):
+    path = tmp_path / "measured.json"
+    path.write_text('{"other/flat": {"time": "1 s"}, "place/flat": {"time": "2 s"}}', encoding="utf-8")
+    record_measured(rows, path)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert list(found) == ["other/flat", "place/bhccm", "place/flat"]
+    assert found["other/flat"] == {"time": "1 s"}
+    assert found["place/flat"] == {
+        "hardware": "abacus",
+        "time": "2 s of CPU a training",
+        "score": "test chips, 3 seeds, coarse to fine: "
+        "mIoU 60.0 ± 10.0 / 50.0 ± 10.0; OA 90.0 ± 0.0 / 80.0 ± 0.0",
+    }
 
 
 def test_the_plot_is_a_png(rows, tmp_path):

@@ -1,10 +1,10 @@
 """The experiments' runner from its command line: tiny trainings, results, tables, plots."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
-from make_matrix import main as make_matrix
 from run import main
 from runner import plan_jobs, run_job
 
@@ -25,7 +25,7 @@ def scenes(tmp_path_factory):
 
 @pytest.fixture
 def configuration(scenes, tmp_path):
-    def write(name, **model):
+    def write(**model):
         train, test = scenes["train_0"], scenes["test_0"]
         content = {
             "trainer": {"max_steps": 2, "accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0},
@@ -55,19 +55,28 @@ def configuration(scenes, tmp_path):
                 },
             },
         }
-        path = tmp_path / "place" / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
+        path = tmp_path / "place.yaml"
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return path
+        return str(path)
 
     return write
 
 
-def test_runs_what_has_no_result_and_collects_all(configuration, tmp_path, capsys):
+@pytest.fixture
+def overlay(tmp_path):
+    def write(name, **model):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"model": {"init_args": model}}), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_runs_what_has_no_result_and_collects_all(configuration, overlay, tmp_path, capsys):
     out = tmp_path / "out"
-    configs = [str(configuration("flat", mode="flat")), str(configuration("bhccm"))]
-    assert main([*configs[:1], "--seeds", "0", "-o", str(out)]) == 0
-    assert main([*configs, "--seeds", "0", "-o", str(out)]) == 0
+    command = [configuration(), "--with", overlay("flat", mode="flat")]
+    assert main([*command, "--seeds", "0", "-o", str(out)]) == 0
+    assert main([*command, overlay("bhccm", mode="residual"), "--seeds", "0", "-o", str(out)]) == 0
     assert "[1/2] place/flat seed 0: done before" in capsys.readouterr().out
     flat, bhccm = (json.loads(path.read_text()) for path in sorted((out / "results").glob("*"))[::-1])
     assert (flat["variant"], flat["steps"], bhccm["variant"]) == ("flat", 2, "bhccm")
@@ -81,21 +90,18 @@ def test_runs_what_has_no_result_and_collects_all(configuration, tmp_path, capsy
     assert "| bhccm | 0 |" in (out / "table.md").read_text()
 
 
-def test_a_training_that_fails_does_not_hold_up_the_others(configuration, tmp_path, capsys):
+def test_a_training_that_fails_does_not_hold_up_the_others(configuration, overlay, tmp_path, capsys):
     out = tmp_path / "out"
-    configs = [str(configuration("wrong", encoder="resnet17")), str(configuration("flat", mode="flat"))]
-    assert main([*configs, "--seeds", "0", "-o", str(out), "--", "--trainer.max_steps", "1"]) == 1
+    overlays = [overlay("wrong", encoder="resnet17"), overlay("flat", mode="flat")]
+    command = [configuration(), "--with", *overlays, "--seeds", "0", "-o", str(out)]
+    assert main([*command, "--", "--trainer.max_steps", "1"]) == 1
     assert "place/wrong seed 0: error: Expected a known encoder" in capsys.readouterr().err
     (result,) = (out / "results").iterdir()
     assert json.loads(result.read_text())["steps"] == 1
 
 
 def test_an_interrupted_training_goes_on(configuration, tmp_path):
-    (job,) = plan_jobs([configuration("flat", mode="flat")], [0], tmp_path)
+    (job,) = plan_jobs([Path(configuration(mode="flat"))], [], [0])
     run_job(job, tmp_path / "work", ["--trainer.max_steps", "1"], keep_checkpoints=True)
     result = run_job(job, tmp_path / "work", ["--trainer.max_steps", "3"])
     assert (result["steps"], result["resumed"]) == (3, True)
-
-
-def test_the_configurations_are_those_the_matrix_writes(capsys):
-    assert make_matrix(["--check"]) == 0, capsys.readouterr().err
