@@ -43,20 +43,22 @@ def empty_pixels(
     """
     filled: Mask | None = None
     empty: Mask | None = None
+    anywhere = True
     for channel, value in zip(data, nodata, strict=True):
-        held = None if value is None else _held(channel, value)
-        if held is None or value is None:
+        if value is None or (not anywhere and rule == "all" and not is_fill(value)):
+            continue
+        held = _held(channel, value)
+        if held is None:
             continue
         if is_fill(value) or rule == "any":
             filled = held if filled is None else np.asarray(filled | held)
         else:
             empty = held if empty is None else np.asarray(empty & held)
+            anywhere = bool(empty.any())
     if data.dtype.kind == "f" and not (finite := np.isfinite(data)).all():
         broken = np.asarray(~finite.all(axis=0))
         filled = broken if filled is None else np.asarray(filled | broken)
-    if empty is not None and filled is not None:
-        empty &= ~filled
-    return filled, empty if empty is not None and empty.any() else None
+    return filled, empty if anywhere else None
 
 
 def is_fill(value: float) -> bool:

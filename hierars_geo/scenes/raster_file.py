@@ -72,18 +72,9 @@ class RasterFile:
     notes: tuple[str, ...] = ()
     undated: str | None = None
 
-    def nodata_of(self, indexes: Sequence[int]) -> tuple[float | None, ...]:
-        """Return the nodata values of some of its bands."""
-        return tuple(self.nodata[self.indexes.index(index)] for index in indexes)
-
     def noted(self, note: str) -> "RasterFile":
         """Return the file with one more note."""
         return replace(self, notes=(*self.notes, note))
-
-    def described(self, band: int) -> str:
-        """Say how a 1-based band is called, for messages."""
-        name = self.names[self.indexes.index(band)] if band in self.indexes else None
-        return name or f"band {band}"
 
 
 def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFile:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..types import NodataRule
 from .dataset import read_bands, to_rasterio_crs, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
-from .patch import Patch, Pixels, stack_channels
+from .patch import Patch, Pixels
 from .raster_file import RasterFile
 from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_taps, separable, warp
 
@@ -51,10 +51,10 @@ class Layer:
     file: RasterFile
     indexes: tuple[int, ...]
 
-    @property
+    @cached_property
     def nodata(self) -> tuple[float | None, ...]:
         """Value without data per band."""
-        return self.file.nodata_of(self.indexes)
+        return tuple(self.file.nodata[self.file.indexes.index(index)] for index in self.indexes)
 
 
 class LayerReader:
@@ -99,14 +99,16 @@ class LayerReader:
         by_grid: dict[GeoGrid, list[int]] = {}
         for number, layer in enumerate(layers):
             by_grid.setdefault(layer.file.grid, []).append(number)
-        parts = [self._read([layers[n] for n in numbers], target, window) for numbers in by_grid.values()]
-        patch = stack_channels(parts)
-        order = [n for numbers in by_grid.values() for n in numbers]
-        if order != sorted(order):
-            starts = np.cumsum([0, *(len(layers[n].indexes) for n in order)])
-            place_of = {n: range(starts[i], starts[i + 1]) for i, n in enumerate(order)}
-            patch.data = patch.data[[channel for n in range(len(layers)) for channel in place_of[n]]]
-        return patch
+        if len(by_grid) == 1:
+            return self._read(layers, target, window)
+        starts = np.cumsum([0, *(len(layer.indexes) for layer in layers)]).tolist()
+        whole = Patch.empty(starts[-1], window, _DTYPES[self.kind])
+        whole.valid[:] = True
+        for numbers in by_grid.values():
+            part = self._read([layers[n] for n in numbers], target, window)
+            whole.data[[channel for n in numbers for channel in range(starts[n], starts[n + 1])]] = part.data
+            whole.valid &= part.valid
+        return whole
 
     def _read(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
         """Read files of one grid."""
@@ -206,11 +208,13 @@ class LayerReader:
         else:
             window = stored_window(placement, rows, cols)
         stored = [self._stored(layer, window) for layer in layers]
-        valid: NDArray[np.bool_] = np.logical_and.reduce([part.valid for part in stored])
+        valid = stored[0].valid
+        for part in stored[1:]:
+            valid &= part.valid
         asked = [part.empty for part in stored if part.can_be_empty]
         holes = [empty for empty in asked if empty is not None]
         if holes and len(holes) == len(asked):
-            valid &= ~np.logical_and.reduce(holes)
+            valid &= ~(holes[0] if len(holes) == 1 else np.logical_and.reduce(holes))
         if placement is not None and (placement.rows.flipped or placement.cols.flipped):
             turn = (
                 slice(None, None, -1 if placement.rows.flipped else 1),
@@ -218,8 +222,15 @@ class LayerReader:
             )
             valid = valid[turn].copy()
             stored = [replace(part, data=part.data[(slice(None), *turn)].copy()) for part in stored]
-        both = zip(stored, layers, strict=True)
-        return stack_channels(self.decode(part.data, valid, layer.file) for part, layer in both)
+        if len(layers) == 1:
+            return self.decode(stored[0].data, valid, layers[0].file)
+        data = np.empty((sum(len(part.data) for part in stored), *valid.shape), dtype=np.float32)
+        first = 0
+        for part, layer in zip(stored, layers, strict=True):
+            stop = first + len(part.data)
+            data[first:stop] = self.decode(part.data, valid, layer.file).data
+            first = stop
+        return Patch(data, valid)
 
     def _stored(self, layer: Layer, window: Window) -> "_Stored":
         """Read bands of a file in a window that lies within it."""
