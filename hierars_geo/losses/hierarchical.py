@@ -196,43 +196,45 @@ class HSCLoss(_HierarchicalLoss):
     ) -> None:
         super().__init__(paths, num_classes, alpha, level_weights, ignore_index, class_weights)
         self.partial_paths = partial_paths
-        self.sets = False
-
-    def allow(self, members: NDArray[np.bool_] | Tensor) -> None:
-        """Take targets for the numbers of sets of legal paths; see :meth:`PathTargets.allow`.
-
-        Args:
-            members: (S, T) bool, as :attr:`hierars_geo.taxonomy.LabelSets.table`.
-        """
-        self.targets.allow(torch.tensor(np.asarray(members), dtype=torch.bool))
-        self.sets = True
 
     def forward(
         self,
         logits: Sequence[Tensor],
         target: Tensor | Sequence[Tensor],
+        members: Tensor | None = None,
         trust: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compare logits with labels.
 
         Args:
             logits: One (B, C_l, H, W) per level, coarsest first.
-            target: Leaf indices (B, H, W) int64 (after ``allow`` numbers of sets), or one (B, H, W) per
-                level.
+            target: Leaf indices (B, H, W) int64, or one (B, H, W) per level; with ``members`` the row of it
+                that each pixel's label is.
+            members: (S, T) bool, which legal paths each set allows for, as
+                :attr:`hierars_geo.taxonomy.LabelSets.table`.
             trust: (B, H, W) float, weight of the label of each pixel; None for 1.
 
         Returns:
             Scalars ``loss``, ``hce`` and ``hpc``.
+
+        Raises:
+            OptionError: Logits or sets are of another tree.
         """
         logits = self._check(logits)
-        levels, path = self.targets(target)
+        if members is not None:
+            self.targets.check(members)
+        levels, path = self.targets(target, members)
         hce = self.hce(logits, levels, trust)
         if self.alpha == 0:
             return {"loss": hce, "hce": hce, "hpc": torch.zeros_like(hce)}
         scores = path_logits(logits, self.targets.paths)
-        if isinstance(target, Tensor) and not self.targets.exact and (self.sets or self.partial_paths):
+        if isinstance(target, Tensor) and (
+            members is not None or (self.partial_paths and not self.targets.exact)
+        ):
             sets = target.masked_fill(target == self.targets.ignore_index, IGNORE_INDEX)
-            hpc = path_set_loss(scores, path, sets, self.targets.members, trust)
+            hpc = path_set_loss(
+                scores, path, sets, self.targets.members if members is None else members, trust
+            )
         elif self.partial_paths:
             hpc = partial_path_loss(scores, self.targets.paths, levels)
         else:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,14 +20,14 @@ def set_tables(paths: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (S, N) classes per level, and (S,) path index; ``IGNORE_INDEX`` where the paths of a label differ.
     """
-    table, chosen = paths.numpy(), members.numpy()
-    first = chosen.argmax(axis=1)
-    lift = table[first]
-    for level, column in enumerate(table.T):
-        differs = (chosen & (column != lift[:, level, None])).any(axis=1)
-        lift[differs, level] = IGNORE_INDEX
-    path = np.where(chosen.sum(axis=1) == 1, first, IGNORE_INDEX)
-    return torch.from_numpy(lift), torch.from_numpy(path)
+    first = members.to(torch.uint8).argmax(dim=1)
+    shared = paths[first]
+    differs = [
+        (members & (column != own[:, None])).any(dim=1)
+        for column, own in zip(paths.unbind(dim=1), shared.unbind(dim=1), strict=True)
+    ]
+    path = first.masked_fill(members.sum(dim=1) != 1, IGNORE_INDEX)
+    return shared.masked_fill(torch.stack(differs, dim=1), IGNORE_INDEX), path
 
 
 def leaf_members(paths: Tensor) -> Tensor:
@@ -52,40 +51,42 @@ class PathTargets(torch.nn.Module):
 
     def __init__(self, paths: Tensor, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__()
-        self.register_buffer("paths", paths.clone(), persistent=False)
+        members = leaf_members(paths)
+        lift, path = set_tables(paths, members)
+        tables = {"lift": lift, "path": path, "paths": paths.clone(), "members": members}
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
         self.ignore_index = ignore_index
-        self.allow(leaf_members(paths))
+        #: Whether every leaf has one path, so that no label of leaves allows for several.
+        self.exact = bool((path >= 0).all())
 
-    def allow(self, members: Tensor) -> None:
-        """Take labels for the numbers of sets of paths, in place of leaf indices.
-
-        Args:
-            members: (S, T) bool, the paths of each set, at least one; the first rows are to be the leaves in
-                index order, as in :class:`hierars_geo.taxonomy.LabelSets`.
+    def check(self, members: Tensor) -> None:
+        """Hold sets of paths to the tree.
 
         Raises:
             OptionError: Another number of paths, or a set without any.
         """
-        members = members.cpu()
-        if members.ndim != 2 or members.shape[1] != len(self.paths) or not members.any(dim=1).all():
+        if members.ndim != 2 or members.shape[1] != len(self.paths):
             raise OptionError(
-                f"Expected label sets (S, {len(self.paths)}), each with one legal path or more, but got "
-                f"{tuple(members.shape)}{', or sets that no path satisfies' if members.numel() else ''}."
+                f"Expected label sets (S, {len(self.paths)}), one column per legal path, but got "
+                f"{tuple(members.shape)}. Give those of the model's own tree."
             )
-        device = self.paths.device
-        lift, path = set_tables(self.paths.cpu(), members)
-        self.register_buffer("lift", lift.to(device), persistent=False)
-        self.register_buffer("path", path.to(device), persistent=False)
-        self.register_buffer("members", members.to(device), persistent=False)
-        #: Whether every label is one path, so that none is to be looked for.
-        self.exact = bool((path >= 0).all())
+        if not members.any(dim=1).all():
+            empty = int((~members.any(dim=1)).sum())
+            raise OptionError(
+                f"Expected label sets of one legal path or more, but got {empty} that no path satisfies. "
+                "Leave them out."
+            )
 
-    def forward(self, target: Tensor | Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    def forward(
+        self, target: Tensor | Sequence[Tensor], members: Tensor | None = None
+    ) -> tuple[list[Tensor], Tensor]:
         """Compute per-level labels and path labels.
 
         Args:
             target: Leaf indices or numbers of sets (B, H, W) int64, or class indices (B, H, W) per level,
                 coarsest first.
+            members: (S, T) bool, the paths of each set, where ``target`` holds numbers of sets.
 
         Returns:
             N maps (B, H, W) of class indices, and (B, H, W) of path indices; ``IGNORE_INDEX`` where unknown.
@@ -96,9 +97,10 @@ class PathTargets(torch.nn.Module):
             IndexError: A label is no leaf, set or ``ignore_index`` (on the CPU; CUDA stops by itself).
         """
         if isinstance(target, Tensor):
+            lift, path = (self.lift, self.path) if members is None else set_tables(self.paths, members)
             ignored = target == self.ignore_index
             known = target.masked_fill(ignored, 0)
-            maps = [_look_up(table, known, ignored) for table in (*self.lift.unbind(dim=1), self.path)]
+            maps = [_look_up(table, known, ignored) for table in (*lift.unbind(dim=1), path)]
             return maps[:-1], maps[-1]
         if len(target) != self.paths.shape[1]:
             raise OptionError(

@@ -49,8 +49,8 @@ def test_the_loss_is_that_of_the_summed_probability_of_the_set(walk, weighted):
     sets = LabelSets(crosswalk.target, crosswalk.level_paths(2))
     logits, labels, trust = drawn(sets)
     loss = HSCLoss(crosswalk.target.paths, crosswalk.target.num_classes, alpha=1.5)
-    loss.allow(sets.table)
-    found = loss(logits, labels, trust if weighted else None)["loss"]
+    members = torch.tensor(sets.table)
+    found = loss(logits, labels, members, trust if weighted else None)["loss"]
     told = trust.double() if weighted else torch.ones_like(trust)
     assert found.item() == pytest.approx(reference(logits, labels, sets, told, 1.5), rel=1e-5)
     found.backward()
@@ -59,11 +59,11 @@ def test_the_loss_is_that_of_the_summed_probability_of_the_set(walk, weighted):
 
 def test_leaves_alone_cost_what_they_did_and_give_the_same():
     tree = Taxonomy.from_yaml("mm5b")
-    plain, sets = (HSCLoss(tree.paths, tree.num_classes) for _ in range(2))
-    sets.allow(LabelSets(tree).table)
+    loss = HSCLoss(tree.paths, tree.num_classes)
     logits, labels, _ = drawn(LabelSets(tree))
     leaf = torch.where(labels >= 18, -100, labels)
-    assert sets(logits, leaf)["loss"].item() == plain(logits, leaf)["loss"].item()
+    members = torch.tensor(LabelSets(tree).table)
+    assert loss(logits, leaf, members)["loss"].item() == loss(logits, leaf)["loss"].item()
 
 
 @pytest.mark.parametrize("label", [3, 20, -100])
@@ -71,11 +71,11 @@ def test_leaves_alone_cost_what_they_did_and_give_the_same():
 def test_one_labelled_pixel_gives_finite_losses_and_gradients(label, weight):
     tree = Taxonomy.from_yaml("mm5b")
     loss = HSCLoss(tree.paths, tree.num_classes)
-    loss.allow(LabelSets(tree).table)
+    members = torch.tensor(LabelSets(tree).table)
     logits, labels, _ = drawn(LabelSets(tree))
     only = torch.full_like(labels, -100)
     only[1, 2, 3] = label
-    found = loss(logits, only, torch.full(only.shape, weight))["loss"]
+    found = loss(logits, only, members, torch.full(only.shape, weight))["loss"]
     found.backward()
     assert (found.item() > 0) == (label >= 0 and weight > 0)
     assert all(torch.isfinite(level.grad).all() for level in logits)
@@ -84,12 +84,13 @@ def test_one_labelled_pixel_gives_finite_losses_and_gradients(label, weight):
 def test_confident_logits_outside_the_set_stay_finite():
     tree = Taxonomy.from_yaml("mm5b")
     loss = HSCLoss(tree.paths, tree.num_classes)
-    loss.allow(LabelSets(tree).table)
+    members = torch.tensor(LabelSets(tree).table)
     logits = [torch.full((1, count, 1, 1), -200.0).requires_grad_() for count in tree.num_classes]
     with torch.no_grad():
         for level in logits:
             level[:, -1] = 200.0  # sure of bare land, and the label says vegetation
-    found = loss(logits, torch.full((1, 1, 1), int(LabelSets(tree).classes(1)[0])))["loss"]
+    vegetation = torch.full((1, 1, 1), int(LabelSets(tree).classes(1)[0]))
+    found = loss(logits, vegetation, members)["loss"]
     found.backward()
     assert found.item() == pytest.approx(400 + 2 * 1200 - 2 * np.log(5), rel=1e-5)
     assert all(torch.isfinite(level.grad).all() for level in logits)
@@ -98,7 +99,8 @@ def test_confident_logits_outside_the_set_stay_finite():
 def test_sets_that_no_path_satisfies_and_of_another_tree_are_refused():
     tree = Taxonomy.from_yaml("mm5b")
     loss = HSCLoss(tree.paths, tree.num_classes)
-    with pytest.raises(OptionError, match="sets that no path satisfies"):
-        loss.allow(np.zeros((3, 18), dtype=bool))
+    logits, labels, _ = drawn(LabelSets(tree))
+    with pytest.raises(OptionError, match="got 3 that no path satisfies"):
+        loss(logits, labels, torch.zeros(3, 18, dtype=torch.bool))
     with pytest.raises(OptionError, match=r"label sets \(S, 18\).*got \(2, 5\)"):
-        loss.allow(np.ones((2, 5), dtype=bool))
+        loss(logits, labels, torch.ones(2, 5, dtype=torch.bool))
