@@ -50,8 +50,10 @@ class Batch(TypedDict):
         image: (B, C, H, W) float32, values as stored in the raster (not normalised), 0 where not valid.
         mask: (B, H, W) int64, leaf index, ``IGNORE_INDEX`` where there is no label or no data.
         valid: (B, H, W) bool, True where every band holds data.
-        level_masks: (B, N, H, W) int64, class index per level, coarsest first; there only where labels may be
-            known at coarse levels alone. Finer levels are then ``IGNORE_INDEX``, and so is ``mask``.
+        label_set: (B, H, W) int64, row of ``label_table`` or ``IGNORE_INDEX``; there only where labels may be
+            no leaves (coarser classes, or those of another legend). ``mask`` is then ``IGNORE_INDEX``.
+        label_table: (B, S, T) bool, the legal paths that each label allows for, the same for every sample.
+        label_weight: (B, S) float32, weight of each label; there only where weights differ.
         bounds: One (left, bottom, right, top) per sample.
         crs: One CRS per sample.
         files: Names of the images of each sample, in one text.
@@ -60,7 +62,9 @@ class Batch(TypedDict):
     image: "Tensor"
     mask: "Tensor"
     valid: "Tensor"
-    level_masks: NotRequired["Tensor"]
+    label_set: NotRequired["Tensor"]
+    label_table: NotRequired["Tensor"]
+    label_weight: NotRequired["Tensor"]
     bounds: NotRequired[list[object]]
     crs: NotRequired[list[object]]
     files: NotRequired[list[str]]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.label_opening import open_labels
+from ..datasets.scene_source import label_classes
 from ..errors import RasterError
 from ..grid import GeoGrid, Lattice, Window, same_grid
 from ..maps import open_class_map
@@ -80,8 +81,7 @@ class ReferenceLabels:
             patch = self._source.read(lattice, window, None)
             if patch is None:
                 return np.full((window.height, window.width), IGNORE_INDEX, dtype=np.int64)
-            classes: NDArray[np.int64] = patch.filled(IGNORE_INDEX).astype(np.int64)
-            return classes if len(classes) > 1 else classes[0]
+            return label_classes(patch, self._source)
 
         try:
             yield read

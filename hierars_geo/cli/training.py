@@ -31,7 +31,7 @@ MOVED_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "model": {
         **dict.fromkeys(("lr", "weight_decay", "betas", "layer_decay", "ema_decay"), "optimizer.{}"),
         **dict.fromkeys(("warmup_steps", "power"), "schedule.{}"),
-        **dict.fromkeys(("alpha", "level_weights", "partial_paths", "class_weights"), "loss.{}"),
+        **dict.fromkeys(("alpha", "level_weights", "class_weights"), "loss.{}"),
         **dict.fromkeys(("encoder_weights", "band_adaptation", "freeze_backbone"), "start.{}"),
         **{"start_checkpoint": "start.checkpoint", "start_parts": "start.parts"},
         **dict.fromkeys(("attention", "heads", "points"), "interaction.{}"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from ..datasets.overlay import Time
-from ..datasets.polygon_labels import Order
+from ..datasets.vector_labels import Order
 from ..errors import OptionError
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation

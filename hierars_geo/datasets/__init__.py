@@ -20,11 +20,11 @@ from .intersection import SceneIntersection
 from .label_index import LabelIndex
 from .label_opening import open_labels
 from .labels import HierarchicalLabels
-from .polygon_labels import PolygonLabels
 from .queries import QueryError
 from .stacked_raster import write_stack
 from .statistics import BandStatistics, band_statistics, class_frequencies
 from .union import SceneUnion
+from .vector_labels import VectorLabels
 
 __all__ = (
     "NAIP",
@@ -38,7 +38,6 @@ __all__ = (
     "Landsat7",
     "Landsat8",
     "Landsat9",
-    "PolygonLabels",
     "QueryError",
     "RGBPicture",
     "SceneIntersection",
@@ -48,6 +47,7 @@ __all__ = (
     "Sentinel2",
     "Sentinel2L1C",
     "Sentinel2L2A",
+    "VectorLabels",
     "band_statistics",
     "class_frequencies",
     "open_labels",

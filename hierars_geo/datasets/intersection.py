@@ -117,8 +117,9 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         Returns:
             ``image`` (C, H, W) float32, 0 where not valid; ``valid`` (H, W) bool, True where every image
             holds data; ``mask`` (H, W) int64, leaf index, -100 where there is no label or no image (absent
-            without labels); ``level_masks`` (N, H, W) where labels have levels; ``bounds`` (left, bottom,
-            right, top) as read; ``crs``; ``files``, the names of the images read, in one text. With
+            without labels); ``label_set``, ``label_table`` and ``label_weight`` where labels are no leaves,
+            as of :class:`SceneSource`; ``bounds`` (left, bottom, right, top) as read; ``crs``; ``files``, the
+            names of the images read, in one text. With
             ``stack=False``, instead of ``image``: ``image_NAME`` (C, h, w) and ``valid_NAME`` (h, w) of each
             image at its own pixel size.
 
@@ -129,7 +130,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         dates = self._dates(where)
         if self.pairing.stack:
             patch = self._read_stacked(where, dates)
-            sample, valid = to_sample(patch, is_image=True), patch.valid
+            sample, valid = to_sample(patch), patch.valid
         else:
             sample, valid = self._read_apart(where, dates)
         sample |= place(where.bounds, self.lattice.wkt)
@@ -193,7 +194,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
                 raise outside(where, self)
             patch = patch or Patch.empty(len(image.bands), window, "float32")
             self._confine(patch.valid, lattice, window)
-            part = to_sample(patch, is_image=True)
+            part = to_sample(patch)
             sample[f"image_{name}"], sample[f"valid_{name}"] = part["image"], part["valid"]
             files.append(part["files"])
             valid &= _nearest(patch.valid, valid.shape)
@@ -210,10 +211,9 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     ) -> dict[str, torch.Tensor]:
         patch = labels.read(where.lattice, where.window, dates[-1])
         if patch is None:
-            levels = self.taxonomy.num_levels if labels.has_levels and self.taxonomy is not None else 1
-            patch = Patch.empty(levels, where.window, "int32")
+            patch = Patch.empty(1, where.window, "int32")
         patch.valid &= valid
-        return to_masks(patch)
+        return to_masks(patch, labels)
 
     def valid_share(self, query: GeoSlice) -> float:
         """Return the share (0..1) of a query's pixels where every image holds data; labels are not read."""
@@ -262,7 +262,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         leader = self.images[self._leader]
         others = [image for image in self.images if image is not leader]
         sources = [leader, *others, *([] if self.labels is None else [self.labels])]
-        outlines = [source.outlines(lattice.crs) for source in sources]
+        outlines = [source.outlines(lattice.crs, lattice.res) for source in sources]
         smallest = lattice.res[0] * lattice.res[1] / 2
         rows = overlay(outlines, self.region, self.pairing.policy, smallest)
         if not rows.first:

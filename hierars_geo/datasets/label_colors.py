@@ -1,4 +1,4 @@
-"""ColorDecoder: from label pictures in the colours of a tree to class indices."""
+"""ColorDecoder: from label pictures in the colours of a tree to the numbers of label sets."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from ..errors import RasterError, TaxonomyError
 from ..scenes.dataset import open_dataset
 from ..scenes.patch import Pixels
 from ..scenes.raster_file import RasterFile
-from ..taxonomy import Taxonomy
+from ..taxonomy import Legend, Taxonomy
 from ..types import IGNORE_INDEX
 
 _UNKNOWN = IGNORE_INDEX - 1
@@ -17,20 +17,25 @@ _BLACK = 0
 
 
 class ColorDecoder:
-    """Turns colours into class indices of one level; exactly, for a colour in between is no class.
+    """Turns colours into the numbers of their sets; exactly, for a colour in between is no class.
 
     Black means "no label" unless a class is black, as does the colour whose three channels are the file's
     nodata value.
 
     Args:
-        taxonomy: The tree.
-        level: 1..N, level whose colours the pictures show.
+        legend: Of the tree in whose colours the pictures are, at one level.
 
     Raises:
-        TaxonomyError: Two classes share a colour.
+        TaxonomyError: Two classes share a colour, or the legend has none.
     """
 
-    def __init__(self, taxonomy: Taxonomy, level: int) -> None:
+    def __init__(self, legend: Legend) -> None:
+        taxonomy, level = legend.origin, legend.level
+        if not isinstance(taxonomy, Taxonomy):
+            raise TaxonomyError(
+                f"Expected a class tree, whose classes have colours, to read label pictures by, but got the "
+                f"codes of {taxonomy.name}. Leave rgb out."
+            )
         self.taxonomy = taxonomy
         self.level = level
         codes = _pack(np.array(taxonomy.colors(level)).T).tolist()
@@ -42,7 +47,7 @@ class ColorDecoder:
                 f"a colour of its own to read label pictures by, but '{doubles[0]}' shares its colour. "
                 "Give label rasters whose values are classes."
             )
-        known = dict(zip(codes, range(len(codes)), strict=True))
+        known = dict(zip(codes, legend.class_numbers.tolist(), strict=True))
         known.setdefault(_BLACK, IGNORE_INDEX)
         self._codes = np.array(sorted(known), dtype=np.uint32)
         self._indices = np.array([known[code] for code in sorted(known)], dtype=np.int32)
@@ -72,7 +77,7 @@ class ColorDecoder:
         return replace(file, nodata=(None,) * count)
 
     def decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> NDArray[np.int32]:
-        """Look up class indices.
+        """Look up the numbers of sets.
 
         Args:
             data: (3, H, W) red, green, blue, or (1, H, W) entries of the palette.

@@ -12,9 +12,9 @@ from ..polygons.vector_file import is_vector
 from ..scenes.raster_paths import Paths
 from ..taxonomy import Taxonomy
 from .labels import HierarchicalLabels
-from .polygon_labels import OnError, Order, PolygonLabels
 from .scene_source import SceneSource
 from .union import SceneUnion
+from .vector_labels import OnError, Order, VectorLabels
 
 
 def open_labels(
@@ -44,7 +44,7 @@ def open_labels(
             Where paths are of several levels, the finest that has a label counts at every pixel.
         attribute: Column of polygons whose values are classes of any level.
         attributes: Instead, one column per level, coarsest first; None where a level has none.
-        classes: What the values of columns stand for; see :class:`PolygonLabels`.
+        classes: What the values of columns stand for; see :class:`VectorLabels`.
         rgb: True for rasters that are pictures in the colours of the tree.
         all_touched: True to label every pixel that a polygon touches, False those whose centre it holds.
         order: ``area`` burns large polygons first, ``file`` in the order of the file.
@@ -54,8 +54,7 @@ def open_labels(
             notice.
 
     Returns:
-        One source for ``image & labels``. Its samples have ``level_masks`` where labels may be known at
-        coarse levels only (``has_levels``).
+        One source for ``image & labels``. Its samples have ``label_set`` where labels may be no leaves.
 
     Raises:
         HieraRSError: Options contradict each other, or files cannot be used; see the classes.
@@ -83,7 +82,7 @@ def open_labels(
         sources.append(HierarchicalLabels(rasters, tree, crs, res, level=level, rgb=rgb))
     if polygons:
         sources.append(
-            PolygonLabels(
+            VectorLabels(
                 polygons,
                 tree,
                 attribute,

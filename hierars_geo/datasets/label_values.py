@@ -1,4 +1,4 @@
-"""ValueDecoder: from stored raster values to class indices of one level."""
+"""ValueDecoder: from stored raster values to the numbers of label sets."""
 
 import math
 
@@ -8,24 +8,22 @@ from numpy.typing import NDArray
 from ..errors import RasterError
 from ..scenes.patch import Pixels
 from ..scenes.raster_file import RasterFile
-from ..taxonomy import Taxonomy
+from ..taxonomy import Legend, Taxonomy
 from ..types import IGNORE_INDEX
 
-#: Marks a raster value that the tree lacks.
+#: Marks a raster value that the legend lacks.
 _UNKNOWN = IGNORE_INDEX - 1
 
 
 class ValueDecoder:
-    """Turns the raster values of one level into class indices.
+    """Turns raster values into the numbers of their sets of paths; of leaves these are their indices.
 
     Args:
-        taxonomy: The tree.
-        level: 1..N, level that the values are classes of.
+        legend: What the values say.
     """
 
-    def __init__(self, taxonomy: Taxonomy, level: int) -> None:
-        self.taxonomy = taxonomy
-        self.level = level
+    def __init__(self, legend: Legend) -> None:
+        self.legend = legend
         self._tables: dict[tuple[str, float | None], NDArray[np.int32]] = {}
 
     def accept(self, file: RasterFile) -> RasterFile:
@@ -41,18 +39,16 @@ class ValueDecoder:
                 "pictures in the colours of the tree."
             )
         nodata = file.nodata[0]
-        values = self.taxonomy.class_values(self.level)
-        if nodata in values:
-            name = self.taxonomy.class_names(self.level)[values.index(int(nodata))]
+        if nodata in self.legend.values:
             raise RasterError(
-                f"Expected the nodata value of labels to be no class of {self.taxonomy.name}, but got "
-                f"{nodata:g}, which is "
-                f"'{name}' (in {file.path}). {_remedy(file.path)}"
+                f"Expected the nodata value of labels to be no class of {self.legend.origin.name}, but got "
+                f"{nodata:g}, which is '{self.legend.name_of(int(nodata))}' (in {file.path}). "
+                f"{_remedy(file.path)}"
             )
         return file
 
     def decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> NDArray[np.int32]:
-        """Look up class indices.
+        """Look up the numbers of sets.
 
         Args:
             data: (1, H, W) values as stored.
@@ -63,25 +59,24 @@ class ValueDecoder:
             (1, H, W) int32, -100 where there is no label.
 
         Raises:
-            TaxonomyError: A value that the tree lacks; file and value are named.
+            TaxonomyError: A value that the legend lacks; file and value are named.
         """
-        if data.dtype.name not in {"uint8", "uint16"}:
-            values = np.where(valid, data, self.taxonomy.nodata_value)
-            return self.taxonomy.value_to_index(values, self.level, file.path).astype(np.int32)
-        index = self._table(data.dtype.name, file.nodata[0]).take(data)
-        if index.min(initial=0) == _UNKNOWN and bool(((index == _UNKNOWN) & valid).any()):
-            # raises, naming values and file
-            self.taxonomy.value_to_index(data[:, valid], self.level, file.path)
-        return index
+        tree = self.legend.origin
+        if not isinstance(tree, Taxonomy) or data.dtype.name not in {"uint8", "uint16"}:
+            nothing = tree.nodata_value if isinstance(tree, Taxonomy) else 0
+            return self.legend.numbers(np.where(valid, data, nothing), file.path).astype(np.int32)
+        numbers = self._table(tree, data.dtype.name, file.nodata[0]).take(data)
+        if numbers.min(initial=0) == _UNKNOWN and bool(((numbers == _UNKNOWN) & valid).any()):
+            self.legend.numbers(data[:, valid], file.path)  # raises, naming values and file
+        return numbers
 
-    def _table(self, dtype: str, nodata: float | None) -> NDArray[np.int32]:
-        """Lookup table from every value of a data type to its index."""
+    def _table(self, tree: Taxonomy, dtype: str, nodata: float | None) -> NDArray[np.int32]:
+        """Lookup table from every value of a data type to the number of its set."""
         if (dtype, nodata) not in self._tables:
             table = np.full(np.iinfo(dtype).max + 1, _UNKNOWN, dtype=np.int32)
-            tree = self.taxonomy
-            known = (*tree.class_values(self.level), tree.nodata_value, *tree.ignore_values)
+            known = (*self.legend.values, tree.nodata_value, *tree.ignore_values)
             values = np.array([value for value in known if value < len(table)], dtype=np.int64)
-            table[values] = self.taxonomy.value_to_index(values, self.level)
+            table[values] = self.legend.numbers(values)
             if nodata is not None and math.isfinite(nodata) and 0 <= nodata < len(table):
                 table[int(nodata)] = IGNORE_INDEX
             self._tables[(dtype, nodata)] = table

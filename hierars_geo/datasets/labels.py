@@ -1,4 +1,4 @@
-"""HierarchicalLabels: class rasters as leaf indices of a tree, or as classes of a coarser level."""
+"""HierarchicalLabels: class rasters as leaves of a tree, coarser classes, or classes of another legend."""
 
 import os
 from collections.abc import Callable
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from ..grid import Window
-from ..grid.lattice import Lattice
 from ..polygons.vector_file import is_vector
 from ..scenes.patch import Patch, Pixels
 from ..scenes.raster_file import RasterFile, map_all, probe_all
@@ -18,24 +16,23 @@ from ..scenes.raster_paths import Paths, find_rasters
 from ..scenes.reader import Layer
 from ..scenes.resampling import Kind
 from ..scenes.scene import Scene
-from ..taxonomy import Taxonomy
+from ..taxonomy import Crosswalk, Legend, Taxonomy
 from ..types import IGNORE_INDEX
 from .geo_raster import GeoRaster
 from .label_colors import ColorDecoder
 from .label_values import ValueDecoder
-from .level_labels import spread_levels
-from .polygon_labels import PolygonLabels
+from .vector_labels import VectorLabels
 
 
 class HierarchicalLabels(GeoRaster):
     """Label rasters whose values, or colours, are classes of a tree.
 
     A sample holds ``mask`` (H, W) int64: the leaf index, -100 where the pixel is unlabelled (the tree's
-    nodata or the file's), and beyond the files. With ``level`` above the leaves it also holds ``level_masks``
-    (N, H, W) int64: the class per level, -100 at levels that the given class leaves open (the finer ones,
-    unless it has one leaf only). Labels are resampled by the nearest pixel, or by vote when coarsened.
+    nodata or the file's), and beyond the files. Where labels are no leaves (``level``, ``crosswalk``) it also
+    holds ``label_set`` (H, W) int64, the row of ``label_table`` (S, T) bool that says which legal paths the
+    label allows for, and -100. Labels are resampled by the nearest pixel, or by vote when coarsened.
 
-    Where a path is a file of polygons, the call returns :class:`PolygonLabels` and takes its arguments;
+    Where a path is a vector file, the call returns :class:`VectorLabels` and takes its arguments;
     :func:`open_labels` also takes one raster per level, and rasters and polygons together.
 
     Args:
@@ -45,12 +42,16 @@ class HierarchicalLabels(GeoRaster):
         res: Pixel size in units of the CRS (default: that of the first file).
         transforms: Applied to every sample.
         max_open_files: Handles kept open per process.
-        level: Level 1..N that the values are classes of (default: N, the leaves).
+        level: Level 1..N that the values are classes of (default: N, the leaves), in the crosswalk's origin
+            where there is one.
         rgb: True for pictures in the colours of the tree: three bands of bytes, or one with a palette. Black
             means "no label" unless a class is black.
+        crosswalk: Where values are of another legend: from it to the tree, its name in the catalog, or the
+            path of its YAML file.
 
     Attributes:
         taxonomy: The tree.
+        legend: What the values say.
 
     Raises:
         MissingFileError: Something named does not exist.
@@ -66,7 +67,7 @@ class HierarchicalLabels(GeoRaster):
         """Choose by the files: polygons are a class of their own (a pickle makes an object without any)."""
         listed = list(paths) if isinstance(paths, (list, tuple)) else [paths]
         if listed and all(isinstance(path, (str, os.PathLike)) and is_vector(path) for path in listed):
-            return PolygonLabels(paths, *args, **options)
+            return VectorLabels(paths, *args, **options)
         return super().__new__(cls)
 
     def __init__(
@@ -79,12 +80,14 @@ class HierarchicalLabels(GeoRaster):
         max_open_files: int = 64,
         level: int | None = None,
         rgb: bool = False,
+        crosswalk: Crosswalk | str | Path | None = None,
     ) -> None:
         self.taxonomy = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
-        self.level = self.taxonomy.num_levels if level is None else level
-        self._levels = self.taxonomy.known_levels(self.level)
-        self.has_levels = self.level < self.taxonomy.num_levels
-        self._decoder = (ColorDecoder if rgb else ValueDecoder)(self.taxonomy, self.level)
+        if isinstance(crosswalk, (str, Path)):
+            crosswalk = Crosswalk.from_yaml(crosswalk, self.taxonomy)
+        self.legend = Legend(self.taxonomy, level, crosswalk)
+        self.label_sets = None if self.legend.leaves_alone else self.legend.sets
+        self._decoder = (ColorDecoder if rgb else ValueDecoder)(self.legend)
         files = probe_all(find_rasters(paths)[0])
         scenes = map_all(self._scene, files)
         super().__init__(scenes, (), crs, res, transforms, max_open_files)
@@ -94,18 +97,13 @@ class HierarchicalLabels(GeoRaster):
         """Classes per level, coarsest first."""
         return self.taxonomy.num_classes
 
-    def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
-        """Read a window of any lattice; where files overlap, the first labelled pixel counts."""
-        patch = super().read(lattice, window, interval)
-        return spread_levels(patch, self._levels) if patch and self.has_levels else patch
-
     def _scene(self, file: RasterFile) -> Scene:
         file = self._decoder.accept(file)
         return Scene((Layer(file, file.indexes),))
 
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
-        index = self._decoder.decode(data, valid, file)
-        return Patch(index, valid & (index[0] != IGNORE_INDEX))
+        numbers = self._decoder.decode(data, valid, file)
+        return Patch(numbers, valid & (numbers[0] != IGNORE_INDEX))
 
 
 __all__ = ("HierarchicalLabels",)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
@@ -15,6 +16,7 @@ from ..grid.lattice import Lattice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..scenes.resampling import Interpolation
+from ..taxonomy import LabelSets
 from ..types import IGNORE_INDEX
 from .on_lattice import OnLattice
 from .queries import Query, QueryError, resolve
@@ -29,8 +31,9 @@ class SceneSource(OnLattice, GeoDataset):
         resampling: How image pixels are interpolated on a finer or shifted grid.
         bands: Names of the channels; empty for labels.
         is_image: True for images, False for labels.
-        has_levels: True for labels of which some are known at coarse levels only; they are read as one class
-            per level.
+        label_sets: Sets of legal paths that labels may say; None for images, and for labels of leaves alone.
+        label_weights: Weights that labels may have. What is read of labels is a number of ``label_sets``,
+            plus the number of the weight times their count.
         lattice: Pixels that queries are snapped to.
         index: TorchGeo's index: one row per scene, with its outline and date.
     """
@@ -39,7 +42,8 @@ class SceneSource(OnLattice, GeoDataset):
     resampling: Interpolation = "bilinear"
     bands: Sequence[str]
     is_image: bool
-    has_levels: bool = False
+    label_sets: LabelSets | None = None
+    label_weights: tuple[float, ...] = (1.0,)
     transforms: Any = None
 
     @abc.abstractmethod
@@ -56,8 +60,8 @@ class SceneSource(OnLattice, GeoDataset):
         """
 
     @abc.abstractmethod
-    def outlines(self, crs: CRS) -> Outlines:
-        """Return where and when the scenes lie, in a CRS."""
+    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
+        """Return where and when the scenes lie, in a CRS; around points some pixels of the size ``res``."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -75,8 +79,10 @@ class SceneSource(OnLattice, GeoDataset):
 
         Returns:
             ``image`` (C, H, W) float32 as stored, 0 where not valid, or ``mask`` (H, W) int64 leaf index,
-            -100 without a label (``level_masks`` (N, H, W) int64 class index per level besides, with
-            ``has_levels``); ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top) as read; ``crs``.
+            -100 without a label (where some are no leaves, ``label_set`` (H, W) int64 besides, a row of
+            ``label_table`` (S, T) bool, the legal paths that the label allows for, and of ``label_weight``
+            (S,) float32 where weights differ); ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top)
+            as read; ``crs``.
 
         Raises:
             QueryError: No scene lies there (an IndexError).
@@ -85,7 +91,7 @@ class SceneSource(OnLattice, GeoDataset):
         patch = self.read(where.lattice, where.window, where.interval)
         if patch is None:
             raise outside(where, self)
-        sample = to_sample(patch, self.is_image) | place(where.bounds, self.lattice.wkt)
+        sample = to_sample(patch, self) | place(where.bounds, self.lattice.wkt)
         return sample if self.transforms is None else dict(self.transforms(sample))
 
     def _move_to(self, lattice: Lattice) -> None:
@@ -99,21 +105,47 @@ class SceneSource(OnLattice, GeoDataset):
         """Build TorchGeo's index in a CRS."""
 
 
-def to_sample(patch: Patch, is_image: bool) -> dict[str, Any]:
-    """Turn a patch into the tensors of a sample."""
+def to_sample(patch: Patch, labels: SceneSource | None = None) -> dict[str, Any]:
+    """Turn a patch into the tensors of a sample: of an image, unless the source is one of labels."""
     common = {
         "valid": torch.from_numpy(patch.valid),
         "files": SampleFiles(", ".join(dict.fromkeys(patch.files))),
     }
-    if is_image:
+    if labels is None or labels.is_image:
         return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0)))} | common
-    return to_masks(patch) | common
+    return to_masks(patch, labels) | common
 
 
-def to_masks(patch: Patch) -> dict[str, torch.Tensor]:
-    """Turn labels into ``mask`` (H, W) of leaves, and ``level_masks`` (N, H, W) where levels were read."""
-    classes = torch.from_numpy(patch.filled(IGNORE_INDEX).astype(np.int64))
-    return {"mask": classes[-1]} | ({"level_masks": classes} if len(classes) > 1 else {})
+def to_masks(patch: Patch, labels: SceneSource) -> dict[str, torch.Tensor]:
+    """Turn what was read of labels into ``mask``, and of no leaves ``label_set`` with its table."""
+    number = patch.filled(IGNORE_INDEX)[0].astype(np.int64)
+    sets, weights = labels.label_sets, labels.label_weights
+    if sets is None:
+        return {"mask": torch.from_numpy(number)}
+    leaves = np.append(np.tile(sets.leaves, len(weights)), IGNORE_INDEX)
+    masks = {
+        "mask": leaves[np.maximum(number, -1)],
+        "label_set": number,
+        "label_table": np.tile(sets.table, (len(weights), 1)),
+    }
+    if weights != (1.0,):
+        masks["label_weight"] = np.repeat(np.array(weights, dtype=np.float32), len(sets))
+    return {name: torch.from_numpy(array) for name, array in masks.items()}
+
+
+def label_classes(patch: Patch, labels: SceneSource) -> NDArray[np.int64]:
+    """Return what was read of labels as leaf indices (H, W), or where some are no leaves as classes.
+
+    Returns:
+        (H, W) int64 leaf indices, or (N, H, W) the class at each level that a label decides; -100 elsewhere.
+    """
+    number: NDArray[np.int64] = patch.filled(IGNORE_INDEX)[0].astype(np.int64)
+    sets = labels.label_sets
+    if sets is None:
+        return number
+    table: NDArray[np.int64] = np.vstack([sets.levels, np.full(sets.levels.shape[1], IGNORE_INDEX)])
+    classes: NDArray[np.int64] = table.T[:, np.where(number < 0, -1, number % len(sets))]
+    return classes
 
 
 def outside(query: Query, dataset: GeoDataset) -> QueryError:
@@ -125,4 +157,4 @@ def outside(query: Query, dataset: GeoDataset) -> QueryError:
     )
 
 
-__all__ = ("SceneSource", "outside", "to_masks", "to_sample")
+__all__ = ("SceneSource", "label_classes", "outside", "to_masks", "to_sample")

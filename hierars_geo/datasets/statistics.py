@@ -182,17 +182,19 @@ def level_labels(sample: Mapping[str, Any], taxonomy: Taxonomy) -> list[NDArray[
     """Return the labels of a sample at every level, coarsest first.
 
     Args:
-        sample: With ``mask`` (H, W), and ``level_masks`` (N, H, W) where labels may be known at coarse levels
-            alone.
+        sample: With ``mask`` (H, W), and ``label_set`` with ``label_table`` where labels may be no leaves.
         taxonomy: Its tree.
 
     Returns:
-        (H, W) class indices per level, -100 where the class at that level is not known.
+        (H, W) class indices per level, -100 where the label leaves the class at that level open.
     """
-    if "level_masks" in sample:
-        return list(np.asarray(sample["level_masks"]))
-    leaf = np.asarray(sample["mask"])
-    return [taxonomy.lift(leaf, level) for level in range(1, taxonomy.num_levels)] + [leaf]
+    if "label_set" not in sample:
+        leaf = np.asarray(sample["mask"])
+        return [taxonomy.lift(leaf, level) for level in range(1, taxonomy.num_levels)] + [leaf]
+    number = np.asarray(sample["label_set"])
+    shared = [taxonomy.shared_levels(row) for row in np.asarray(sample["label_table"])]
+    table = np.array([*shared, np.full(taxonomy.num_levels, IGNORE_INDEX)])
+    return list(np.moveaxis(table[np.maximum(number, -1)], -1, 0))
 
 
 __all__ = (

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from geopandas.geodataframe import GeoDataFrame
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 
@@ -14,9 +16,8 @@ from ..grid import Window
 from ..grid.lattice import Lattice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, first_valid
-from ..taxonomy import Taxonomy
+from ..taxonomy import LabelSets, Taxonomy
 from .intersection import SceneIntersection
-from .level_labels import spread_levels
 from .scene_source import SceneSource
 
 
@@ -49,9 +50,7 @@ class SceneUnion(SceneSource, UnionDataset):
         self.datasets = [dataset1, dataset2]
         self.sources: tuple[SceneSource, ...] = (dataset1, dataset2)
         self.is_image, self.bands, _ = kinds[0]
-        self.has_levels = any(source.has_levels for source in self.sources)
-        tree = self.taxonomy
-        self._leaf_levels = tree.known_levels(tree.num_levels) if self.has_levels and tree else None
+        self._join_labels()
         self.transforms = transforms
         self.name = dataset1.name
         self._move_to(dataset1.lattice)
@@ -61,17 +60,33 @@ class SceneUnion(SceneSource, UnionDataset):
         """Class tree of labels, None for images."""
         return getattr(self.sources[0], "taxonomy", None)
 
+    def _join_labels(self) -> None:
+        """Find a table for the labels of all sources, and what the numbers of each are in it."""
+        self._numbers: list[NDArray[np.int32] | None] = [None] * len(self.sources)
+        tree = self.taxonomy
+        if tree is None or all(source.label_sets is None for source in self.sources):
+            return
+        tables = [LabelSets(tree) if one.label_sets is None else one.label_sets for one in self.sources]
+        self.label_sets = joined = tables[0].joined([row for table in tables[1:] for row in table.table])
+        self._numbers = [joined.translation(table).astype(np.int32) for table in tables]
+
+    def _read_labels(self, number: int, patch: Patch | None) -> Patch | None:
+        """Write what one source read in the numbers of all."""
+        numbers = self._numbers[number]
+        if patch is not None and numbers is not None:
+            patch.data = numbers.take(patch.data, mode="clip")
+        return patch
+
     def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
         """Read a window of any lattice; the first operand's valid pixels count."""
-        patches = (source.read(lattice, window, interval) for source in self.sources)
-        levels = self._leaf_levels
-        if levels is not None:  # some labels are coarse: leaves are laid beside them level by level
-            patches = (patch and spread_levels(patch, levels) for patch in patches)
-        return first_valid(patches)
+        return first_valid(
+            self._read_labels(number, source.read(lattice, window, interval))
+            for number, source in enumerate(self.sources)
+        )
 
-    def outlines(self, crs: CRS) -> Outlines:
+    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""
-        parts = [source.outlines(crs) for source in self.sources]
+        parts = [source.outlines(crs, res) for source in self.sources]
         return Outlines.of(
             [polygon for part in parts for polygon in part.polygons],
             [(int(first), int(last)) for part in parts for first, last in part.intervals],

@@ -14,32 +14,6 @@ from ..types import IGNORE_INDEX
 from .path_targets import PathTargets
 
 
-def partial_path_loss(scores: Tensor, paths: Tensor, levels: Sequence[Tensor]) -> Tensor:
-    """Mean of -log of the probability of all paths that agree with what is known of a pixel.
-
-    For a pixel that is known at every level this is the path term of the paper; one known at level 1 alone
-    asks for any path below that class. What is not known at all, or is no legal path, is left out.
-
-    Args:
-        scores: (B, T, H, W) float path scores.
-        paths: (T, N) int64.
-        levels: N maps (B, H, W) int64, ``IGNORE_INDEX`` where not known.
-
-    Returns:
-        Scalar, 0 and still differentiable where no pixel counts.
-    """
-    agree = torch.ones_like(scores, dtype=torch.bool)
-    known = torch.zeros_like(levels[0], dtype=torch.bool)
-    for column, y in zip(paths.unbind(dim=1), levels, strict=True):
-        told = y != IGNORE_INDEX
-        agree &= (y.unsqueeze(1) == column[:, None, None]) | ~told.unsqueeze(1)
-        known |= told
-    counts = known & agree.any(dim=1)
-    agreeing = scores.masked_fill(~agree & counts.unsqueeze(1), -torch.inf)
-    surprise = scores.logsumexp(dim=1) - agreeing.logsumexp(dim=1)
-    return torch.where(counts, surprise, 0).sum() / counts.sum().clamp(min=1)
-
-
 def path_set_loss(
     scores: Tensor, path: Tensor, sets: Tensor, members: Tensor, trust: Tensor | None = None
 ) -> Tensor:
@@ -177,25 +151,10 @@ class HSCLoss(_HierarchicalLoss):
         level_weights: w_l, default 1 each.
         ignore_index: Label of a pixel to leave out.
         class_weights: Optional weights of the classes per level, for HCE.
-        partial_paths: True to let pixels that are known at coarse levels only count in HPC too, by the
-            probability of all paths that agree with them; False, as in the paper, leaves them out.
 
     Raises:
         OptionError: The arguments do not fit each other.
     """
-
-    def __init__(
-        self,
-        paths: NDArray[np.int64] | Tensor,
-        num_classes: Sequence[int],
-        alpha: float = 2.0,
-        level_weights: Sequence[float] | None = None,
-        ignore_index: int = IGNORE_INDEX,
-        class_weights: Sequence[Sequence[float]] | None = None,
-        partial_paths: bool = False,
-    ) -> None:
-        super().__init__(paths, num_classes, alpha, level_weights, ignore_index, class_weights)
-        self.partial_paths = partial_paths
 
     def forward(
         self,
@@ -228,15 +187,10 @@ class HSCLoss(_HierarchicalLoss):
         if self.alpha == 0:
             return {"loss": hce, "hce": hce, "hpc": torch.zeros_like(hce)}
         scores = path_logits(logits, self.targets.paths)
-        if isinstance(target, Tensor) and (
-            members is not None or (self.partial_paths and not self.targets.exact)
-        ):
+        table = self.targets.members if members is None else members
+        if isinstance(target, Tensor) and (members is not None or not self.targets.exact):
             sets = target.masked_fill(target == self.targets.ignore_index, IGNORE_INDEX)
-            hpc = path_set_loss(
-                scores, path, sets, self.targets.members if members is None else members, trust
-            )
-        elif self.partial_paths:
-            hpc = partial_path_loss(scores, self.targets.paths, levels)
+            hpc = path_set_loss(scores, path, sets, table, trust)
         else:
             hpc = mean_cross_entropy(scores, path, trust=trust)
         return {"loss": hce + self.alpha * hpc, "hce": hce, "hpc": hpc}
@@ -250,15 +204,21 @@ class HCCLoss(_HierarchicalLoss):
     label at every level. Arguments as in :class:`HSCLoss`.
     """
 
-    def forward(self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
+    def forward(
+        self,
+        logits: Sequence[Tensor],
+        target: Tensor | Sequence[Tensor],
+        members: Tensor | None = None,
+        trust: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Compare logits with labels; see :meth:`HSCLoss.forward`.
 
         Returns:
             Scalars ``loss``, ``hce`` and ``hcc`` (the divergence).
         """
         logits = self._check(logits)
-        levels, _ = self.targets(target)
-        hce = self.hce(logits, levels)
+        levels, _ = self.targets(target, members)
+        hce = self.hce(logits, levels, trust)
         log_q = torch.cat(list(logits), dim=1).log_softmax(dim=1)
         labelled = torch.stack([y != IGNORE_INDEX for y in levels]).all(dim=0)
         divergence = torch.zeros_like(log_q[:, 0])
@@ -267,8 +227,10 @@ class HCCLoss(_HierarchicalLoss):
             column = y.clamp(min=0).unsqueeze(1) + offset
             divergence = divergence - log_q.gather(1, column).squeeze(1)
             offset += count
-        hcc = torch.where(labelled, divergence, 0).sum() / labelled.sum().clamp(min=1)
+        weight = labelled.float() if trust is None else labelled * trust
+        hcc = (torch.where(labelled, divergence, 0) * weight).sum()
+        hcc = hcc / weight.sum().clamp(min=1 if trust is None else torch.finfo(hcc.dtype).tiny)
         return {"loss": hce + self.alpha * hcc, "hce": hce, "hcc": hcc}
 
 
-__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "partial_path_loss", "path_set_loss")
+__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "path_set_loss")

@@ -1,4 +1,4 @@
-"""AttributeClasses: which classes the columns of a vector layer stand for, level by level."""
+"""AttributeClasses: which legal paths the columns of a vector layer stand for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,29 +8,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import OptionError, TaxonomyError
-from ..taxonomy import Taxonomy
-from ..taxonomy.class_names import classes_named, find_class, paths_through
+from ..taxonomy import Crosswalk, Legend, Taxonomy
+from ..taxonomy.class_names import PathSet, describe_paths
 from ..types import IGNORE_INDEX
-
-#: What a column value stands for: level (from 1) and class index; None for "no label".
-Meaning = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
 class ColumnClasses:
-    """Classes of the features of one table.
+    """What the features of one table say.
 
     Attributes:
-        levels: (n, N) class index per level, -100 where not known.
-        faults: What is wrong with features, in words; these have no class.
+        sets: (K, T) bool, the distinct sets of legal paths.
+        codes: (n,) row of ``sets`` of every feature, -1 where it says nothing.
+        levels: (n, N) class index per level, -100 where a feature leaves it open.
+        faults: What is wrong with features, in words; these say nothing.
     """
 
+    sets: NDArray[np.bool_]
+    codes: NDArray[np.int64]
     levels: NDArray[np.int64]
     faults: tuple[str, ...]
 
 
 class AttributeClasses:
-    """Reads classes out of columns.
+    """Reads sets of legal paths out of columns.
 
     Args:
         taxonomy: The tree.
@@ -40,6 +41,8 @@ class AttributeClasses:
             once in the tree, ``level/class``, or None for "no label". With ``attributes`` one such mapping
             per level, by its name; a level that is not named holds class names. Without it, text is a class
             name, a number a raster value (of the leaves, or of the column's level).
+        crosswalk: Where columns hold classes or codes of another legend, in place of ``classes``; the levels
+            of ``attributes`` are then those of that legend.
 
     Raises:
         OptionError: Neither or both of the columns are given, or their number is not that of the levels, or
@@ -52,27 +55,33 @@ class AttributeClasses:
         attribute: str | None = None,
         attributes: Sequence[str | None] | None = None,
         classes: Mapping[str, object] | None = None,
+        crosswalk: Crosswalk | None = None,
     ) -> None:
         self.taxonomy = taxonomy
+        self.legend = Legend(taxonomy, crosswalk=crosswalk)
         if (attribute is None) == (attributes is None):
             raise OptionError(
                 "Expected attribute (the column with classes) or attributes (a column per level) for "
                 f"polygons, but got {'neither' if attribute is None else 'both'}. Set one of them."
             )
+        if crosswalk is not None and classes is not None:
+            raise OptionError("Expected classes or a crosswalk to say what values mean, but got both.")
+        levels = self.legend.origin.level_names if isinstance(self.legend.origin, Taxonomy) else ()
         if attributes is None:
             self._columns: list[tuple[str, int | None]] = [(str(attribute), None)]
         else:
             self._columns = [(name, level) for level, name in enumerate(attributes, start=1) if name]
-            if len(attributes) != taxonomy.num_levels or not self._columns:
+            if len(attributes) != len(levels) or not self._columns:
                 raise OptionError(
-                    f"Expected one column or null per level ({', '.join(taxonomy.level_names)}), but got "
-                    f"{list(attributes)}."
+                    f"Expected one column or null per level ({', '.join(levels) or 'codes have none'}), but "
+                    f"got {list(attributes)}."
                 )
+        self._level_names = levels
         self._mappings = [self._mapping(level, classes) for _, level in self._columns]
-        refused = set(classes or ()) - set(taxonomy.level_names)
+        refused = set(classes or ()) - set(levels)
         if attributes is not None and refused:
             raise OptionError(
-                f"Expected classes by level ({', '.join(taxonomy.level_names)}), but got "
+                f"Expected classes by level ({', '.join(levels)}), but got "
                 f"'{min(refused)}'. Write classes: {{LEVEL: {{value: class}}}}."
             )
 
@@ -82,9 +91,7 @@ class AttributeClasses:
         return list(dict.fromkeys(name for name, _ in self._columns))
 
     def read(self, columns: pd.DataFrame, ids: NDArray[np.int64], kind: str = "polygons") -> ColumnClasses:
-        """Find the classes of every feature.
-
-        A class also tells those above it, and those below it where it has but one leaf.
+        """Find what every feature says: the paths that all of its columns allow for.
 
         Args:
             columns: (n) values of :attr:`columns`.
@@ -95,7 +102,7 @@ class AttributeClasses:
         faults: list[str] = []
         faulty = np.zeros(count, dtype=np.bool_)
         among = np.zeros((count, len(self._columns)), dtype=np.int64)  # number of a meaning, 0 for none
-        meanings: list[Meaning] = [None]
+        meanings: list[PathSet | None] = [None]
         for place, ((name, level), mapping) in enumerate(zip(self._columns, self._mappings, strict=True)):
             codes, values = pd.factorize(columns[name])
             for number, value in enumerate(values.tolist()):
@@ -105,7 +112,7 @@ class AttributeClasses:
                 try:
                     among[hit, place] = len(meanings)
                     meanings.append(self._meaning(value, level, mapping))
-                except OptionError:
+                except TaxonomyError:
                     faulty |= hit
                     faults.append(
                         f"no class '{_plain(value)}' of column {name} ({hit.sum()} {kind}, "
@@ -113,65 +120,57 @@ class AttributeClasses:
                     )
                     meanings.append(None)
         combinations, which = np.unique(among, axis=0, return_inverse=True)
-        levels = np.full((count, self.taxonomy.num_levels), IGNORE_INDEX, dtype=np.int64)
+        found = np.full(count, -1, dtype=np.int64)
+        sets: list[PathSet] = []
         for number, row in enumerate(combinations):
             hit = (which.ravel() == number) & ~faulty
             chosen = [meaning for code in row if (meaning := meanings[code]) is not None]
-            legal = paths_through(self.taxonomy, *chosen)
             if not chosen or not hit.any():
                 continue
+            legal = np.all(chosen, axis=0)
             if legal.any():
-                levels[hit] = self.taxonomy.shared_levels(legal)
+                found[hit] = len(sets)
+                sets.append(legal)
                 continue
-            names = " with ".join(self.taxonomy.class_names(at)[index] for at, index in chosen)
+            names = " with ".join("/".join(describe_paths(self.taxonomy, one)) for one in chosen)
             faults.append(f"no path of {names} ({hit.sum()} {kind}, {features(ids[hit])})")
-        return ColumnClasses(levels, tuple(faults))
+        table = np.array(sets, dtype=np.bool_).reshape(-1, self.taxonomy.num_paths)
+        shared = [*map(self.taxonomy.shared_levels, sets), np.full(self.taxonomy.num_levels, IGNORE_INDEX)]
+        return ColumnClasses(table, found, np.array(shared)[found], tuple(faults))
 
-    def _mapping(self, level: int | None, classes: Mapping[str, object] | None) -> dict[str, Meaning] | None:
+    def _mapping(
+        self, level: int | None, classes: Mapping[str, object] | None
+    ) -> dict[str, PathSet | None] | None:
         """Resolve the classes that values are mapped to; None where values say them themselves."""
         given: object = classes
         if level is not None:
-            given = None if classes is None else classes.get(self.taxonomy.level_names[level - 1])
+            given = None if classes is None else classes.get(self._level_names[level - 1])
         if given is None:
             return None
         if not isinstance(given, Mapping):
             raise OptionError(f"Expected classes to map values to class names, but got {given!r}.")
-        return {
-            str(value): None if name is None else self._named(str(name), level)
-            for value, name in given.items()
-        }
+        try:
+            return {
+                str(value): None if name is None else self.legend.named(str(name), level)
+                for value, name in given.items()
+            }
+        except TaxonomyError as error:
+            raise OptionError(str(error)) from error
 
-    def _meaning(self, value: object, level: int | None, mapping: Mapping[str, Meaning] | None) -> Meaning:
+    def _meaning(
+        self, value: object, level: int | None, mapping: Mapping[str, PathSet | None] | None
+    ) -> PathSet | None:
         """Say what a value stands for.
 
         Raises:
-            OptionError: It stands for nothing.
+            TaxonomyError: It stands for nothing.
         """
         text = _plain(value)
-        if mapping is not None:
-            if text not in mapping:
-                raise OptionError(f"Expected a value of the mapping, but got '{text}'.")
-            return mapping[text]
-        at = level or self.taxonomy.num_levels
-        if text.lstrip("-").isdecimal() and not classes_named(self.taxonomy, text, level):
-            values = (*self.taxonomy.class_values(at), None)
-            number = int(text)
-            if number in (self.taxonomy.nodata_value, *self.taxonomy.ignore_values):
-                return None
-            if number in values:
-                return at, values.index(number)
-        return self._named(text, level)
-
-    def _named(self, name: str, level: int | None) -> tuple[int, int]:
-        """Find a class; an unknown one is a wrong option here.
-
-        Raises:
-            OptionError: There is none, or several that mean different ground.
-        """
-        try:
-            return find_class(self.taxonomy, name, level)
-        except TaxonomyError as error:
-            raise OptionError(str(error)) from error
+        if mapping is None:
+            return self.legend.paths_of(text, level)
+        if text not in mapping:
+            raise TaxonomyError(f"Expected a value of the mapping, but got '{text}'.")
+        return mapping[text]
 
 
 def features(ids: NDArray[np.int64], most: int = 5) -> str:

@@ -26,16 +26,24 @@ from .vector_file import (
 
 _WHAT = "file of polygons"
 _POLYGON_TYPES = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+_LABEL_TYPES = (
+    *_POLYGON_TYPES,
+    shapely.GeometryType.POINT,
+    shapely.GeometryType.MULTIPOINT,
+    shapely.GeometryType.LINESTRING,
+    shapely.GeometryType.LINEARRING,
+    shapely.GeometryType.MULTILINESTRING,
+)
 
 
 @dataclass(frozen=True)
 class PolygonTable:
-    """Polygons of one layer.
+    """Polygons of one layer, or polygons, lines and points.
 
     Attributes:
         path: The file.
         crs: Their CRS.
-        polygons: (P,) valid polygons and multipolygons without height.
+        polygons: (P,) valid geometries without height: polygons and multipolygons, or what else was allowed.
         columns: (P) values of the columns asked for.
         ids: (P,) feature numbers, as GIS programs show them.
         repaired: Which polygons had to be repaired, in words; None where none had.
@@ -49,12 +57,13 @@ class PolygonTable:
     repaired: str | None = None
 
 
-def read_polygon_table(path: str, columns: Sequence[str]) -> PolygonTable:
+def read_polygon_table(path: str, columns: Sequence[str], polygons_alone: bool = True) -> PolygonTable:
     """Read a layer: what cannot be a label is refused, invalid rings are repaired.
 
     Args:
         path: A vector file, or ``FILE|LAYER``.
         columns: Columns to read.
+        polygons_alone: False to take lines and points, too.
 
     Raises:
         MissingFileError: There is no such file.
@@ -76,7 +85,7 @@ def read_polygon_table(path: str, columns: Sequence[str]) -> PolygonTable:
         raise DataError(f"Expected polygons, but got an empty layer (in {file}).")
     geometry = shapely.force_2d(frame.geometry.to_numpy())
     ids = frame.index.to_numpy().astype(np.int64)
-    _refuse_others(geometry, ids, file)
+    _refuse_others(geometry, ids, file, _POLYGON_TYPES if polygons_alone else _LABEL_TYPES)
     polygons, repaired = _repaired(geometry, ids, file)
     return PolygonTable(
         path=file,
@@ -103,10 +112,12 @@ def _layer_with(file: str, columns: Sequence[str]) -> str:
     return fit[0]
 
 
-def _refuse_others(geometry: NDArray[np.object_], ids: NDArray[np.int64], file: str) -> None:
+def _refuse_others(
+    geometry: NDArray[np.object_], ids: NDArray[np.int64], file: str, allowed: Sequence[int]
+) -> None:
     faults = {
         "without geometry": shapely.is_missing(geometry) | shapely.is_empty(geometry),
-        "that are no polygons": ~np.isin(shapely.get_type_id(geometry), (-1, *_POLYGON_TYPES)),
+        "that are no polygons": ~np.isin(shapely.get_type_id(geometry), (-1, *allowed)),
         "with infinite coordinates": ~np.isfinite(shapely.bounds(geometry)).all(axis=1),
     }
     seen = np.zeros(len(geometry), dtype=bool)
@@ -125,7 +136,7 @@ def _refuse_others(geometry: NDArray[np.object_], ids: NDArray[np.int64], file: 
 def _repaired(
     geometry: NDArray[np.object_], ids: NDArray[np.int64], file: str
 ) -> tuple[NDArray[np.object_], str | None]:
-    broken = ~shapely.is_valid(geometry)
+    broken = ~shapely.is_valid(geometry) & np.isin(shapely.get_type_id(geometry), _POLYGON_TYPES)
     if not broken.any():
         return geometry, None
     reason = shapely.is_valid_reason(geometry[broken][0]).split("[")[0]

@@ -117,9 +117,9 @@ def dominant_share(sample: dict[str, Any]) -> float:
     """Return the share of the most frequent class among the labelled pixels, 2 where there is no label.
 
     Args:
-        sample: ``mask`` (H, W); with ``level_masks`` (N, H, W) the finest level that has labels counts.
+        sample: ``mask`` (H, W); where it says nothing, the sets of ``label_set`` (H, W) count as classes.
     """
-    for labels in (sample["mask"], *reversed(sample.get("level_masks", ()))):
+    for labels in (sample["mask"], *((sample["label_set"],) if "label_set" in sample else ())):
         index = np.asarray(labels)
         index = index[index >= 0]
         if index.size:
@@ -135,7 +135,7 @@ class CoveringChips(Dataset[dict[str, Any]]):
     here; the image is whole.
 
     Args:
-        dataset: Samples with ``mask`` and, if there are any, ``level_masks``.
+        dataset: Samples with ``mask`` and, if there is one, ``label_set``.
         sampler: Its grid.
     """
 
@@ -158,7 +158,7 @@ class CoveringChips(Dataset[dict[str, Any]]):
             mine &= True if inside is None else inside
         if not mine.all():
             others = torch.from_numpy(~mine)
-            for name in ("mask", "level_masks"):
+            for name in ("mask", "label_set"):
                 if name in sample:
                     sample[name] = sample[name].masked_fill(others, IGNORE_INDEX)
         return sample

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from .. import __version__
 from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
+from ..losses.path_targets import set_tables
 from ..metrics import HierarchicalMetrics
 from ..models.checkpoint_file import load_weights, read_checkpoint
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
@@ -213,9 +214,23 @@ class SegmentationTask(LightningModule):
         return self(batch["image"], batch["valid"]), self.target(batch)
 
     def target(self, batch: Batch) -> Tensor | Sequence[Tensor]:
-        """Choose what the loss compares with: leaves, or a mask per level where some are known coarsely."""
-        levels = batch.get("level_masks")
-        return batch["mask"] if levels is None or self.flat else levels.unbind(dim=1)
+        """Choose what the loss compares with: leaves, or numbers of label sets where some are no leaves."""
+        return batch["mask"] if self.flat else batch.get("label_set", batch["mask"])
+
+    def losses(
+        self, logits: Sequence[Tensor], target: Tensor | Sequence[Tensor], batch: Batch
+    ) -> dict[str, Tensor]:
+        """Compare logits with the labels of a batch, each by its weight."""
+        if "label_set" not in batch:
+            losses: dict[str, Tensor] = self.loss(logits, target)
+            return losses
+        trust = None
+        if "label_weight" in batch:
+            number = batch["label_set"]
+            trust = batch["label_weight"][0].take(number.clamp(min=0)) * (number != IGNORE_INDEX)
+        sets = isinstance(target, Tensor) and not self.flat
+        losses = self.loss(logits, target, batch["label_table"][0] if sets else None, trust)
+        return losses
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch.
@@ -225,7 +240,7 @@ class SegmentationTask(LightningModule):
         """
         logits, target = self.logits_and_target(batch)
         with self._full_precision():
-            losses = self.loss(logits, target)
+            losses = self.losses(logits, target, batch)
         size = batch["image"].shape[0]
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
         loss: Tensor = losses["loss"]
@@ -266,15 +281,24 @@ class SegmentationTask(LightningModule):
         logits, target = self.logits_and_target(batch)
         with self._full_precision():
             logits = [level.float() for level in logits]
-            losses = self.loss(logits, target)
+            losses = self.losses(logits, target, batch)
             decoded = jsps(path_logits(logits, self.paths), self.paths)
         size = batch["image"].shape[0]
         self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)
         legal = None
         if not self.flat:
             legal = is_legal(torch.stack([level.argmax(dim=1) for level in logits], dim=1), self.paths)
-        metrics.update(decoded, batch.get("level_masks", batch["mask"]), legal)
+        metrics.update(decoded, self._reference(batch), legal)
         return decoded
+
+    def _reference(self, batch: Batch) -> Tensor:
+        """Return the labels: leaves, or class indices (B, N, H, W) where their sets decide a level."""
+        if "label_set" not in batch:
+            return batch["mask"]
+        number = batch["label_set"]
+        shared, _ = set_tables(self.paths, batch["label_table"][0])
+        levels = torch.stack([level.take(number.clamp(min=0)) for level in shared.unbind(dim=1)], dim=1)
+        return levels.masked_fill((number == IGNORE_INDEX)[:, None], IGNORE_INDEX)
 
     def _full_precision(self) -> AbstractContextManager[None]:
         """Leave mixed precision: losses and path scores are sums of many exponentials."""

@@ -81,9 +81,8 @@ def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | Non
         return batch
     unlabelled = batch.copy()
     unlabelled["mask"] = batch["mask"].masked_fill(repeated[:, None, None], IGNORE_INDEX)
-    if "level_masks" in batch:
-        levels = batch["level_masks"].masked_fill(repeated[:, None, None, None], IGNORE_INDEX)
-        unlabelled["level_masks"] = levels
+    if "label_set" in batch:
+        unlabelled["label_set"] = batch["label_set"].masked_fill(repeated[:, None, None], IGNORE_INDEX)
     return unlabelled
 
 

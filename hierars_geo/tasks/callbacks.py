@@ -86,7 +86,7 @@ class RequireLabels(Callback):
         batch_idx: int,
     ) -> None:
         """Look at the labels of a batch, on the device they are on."""
-        labelled = (batch.get("level_masks", batch["mask"]) != IGNORE_INDEX).any()
+        labelled = (batch.get("label_set", batch["mask"]) != IGNORE_INDEX).any()
         self._seen = labelled if self._seen is None else self._seen | labelled
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

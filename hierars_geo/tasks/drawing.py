@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..datasets.statistics import level_labels
 from ..errors import OptionError
 from ..taxonomy import Taxonomy
 from ..types import Batch
@@ -96,11 +97,11 @@ class DrawChips(Callback):
 
 def _labels(batch: Batch, index: int, task: SegmentationTask) -> NDArray[np.int64]:
     """Labels of a chip at every level, (N, H, W)."""
-    if "level_masks" in batch:
-        return _array(batch["level_masks"][index])
-    leaf = _array(batch["mask"][index])
-    levels = range(1, task.taxonomy.num_levels + 1)
-    return np.stack([task.taxonomy.lift(leaf, level) for level in levels])
+    sample = {"mask": _array(batch["mask"][index])}
+    if "label_set" in batch:
+        sample["label_set"] = _array(batch["label_set"][index])
+        sample["label_table"] = _array(batch["label_table"][0])
+    return np.stack(level_labels(sample, task.taxonomy))
 
 
 def _array(values: Tensor) -> NDArray[Any]:

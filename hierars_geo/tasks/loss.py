@@ -42,8 +42,6 @@ class LossOptions:
         name: ``hsc`` (with ``alpha = 0`` it is HCE alone) or the legacy ``hcc``.
         alpha: Weight of the path term, >= 0.
         level_weights: Weight of every level in HCE, default 1.
-        partial_paths: Let pixels that are known at coarse levels alone count in the path term of ``hsc``, by
-            the probability of all paths that agree with them; the paper leaves them out.
         class_weights: Weights of the classes in HCE: from their frequencies by ``inverse``,
             ``sqrt_inverse`` or ``effective`` (see :func:`class_weights`), a list per level, or ``none``. A
             checkpoint carries those from frequencies, so that resuming counts nothing again.
@@ -55,7 +53,6 @@ class LossOptions:
     name: LossName = "hsc"
     alpha: float = 2.0
     level_weights: Sequence[float] | None = None
-    partial_paths: bool = False
     class_weights: Weighting | list[list[float]] = "none"
 
     def __post_init__(self) -> None:
@@ -65,8 +62,6 @@ class LossOptions:
         if self.name not in names:
             near = get_close_matches(self.name, names, cutoff=0.3) or names
             raise OptionError(f"Expected a known loss, but got '{self.name}'. Near ones: {', '.join(near)}.")
-        if self.partial_paths and self.name != "hsc":
-            raise OptionError(f"Expected partial_paths with loss hsc, but got loss {self.name}.")
         if isinstance(self.class_weights, str):
             check_rule(self.class_weights)
 
@@ -109,7 +104,6 @@ class LossOptions:
             self.alpha,
             self.level_weights,
             class_weights=in_loss,
-            partial_paths=self.partial_paths,
         )
 
 

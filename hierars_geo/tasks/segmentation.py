@@ -102,8 +102,6 @@ class BHCCMTask(SegmentationTask):
         optimizer = group(OptimizerOptions, optimizer, "optimizer")
         schedule = group(ScheduleOptions, schedule, "schedule")
         start = group(StartOptions, start, "start")
-        if loss.partial_paths and mode == "flat":
-            raise OptionError("Expected partial_paths with several levels, but got mode flat.")
         super().__init__(optimizer, schedule, loss, compile)
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}))
         check_config(self._config)

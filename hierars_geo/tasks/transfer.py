@@ -210,7 +210,8 @@ class TransLUTask(SegmentationTask):
             return super().logits_and_target(batch)
         logits, scores = self.model.with_source(batch["image"], batch["valid"])
         with self._full_precision():
-            levels, _ = self.loss.targets(self.target(batch))
+            members = batch["label_table"][0] if "label_set" in batch else None
+            levels, _ = self.loss.targets(self.target(batch), members)
             everywhere = self._pseudo_labels == "everywhere"
             target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"], everywhere)
             if self.training:

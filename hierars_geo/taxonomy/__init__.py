@@ -3,7 +3,8 @@
 from .anchors import Anchor
 from .crosswalk import Crosswalk
 from .label_sets import LabelSets
+from .legend import Legend
 from .schema import RGB
 from .tree import Taxonomy
 
-__all__ = ("RGB", "Anchor", "Crosswalk", "LabelSets", "Taxonomy")
+__all__ = ("RGB", "Anchor", "Crosswalk", "LabelSets", "Legend", "Taxonomy")

@@ -29,7 +29,7 @@ class LabelSets:
     Examples:
         >>> sets = LabelSets(Taxonomy.from_yaml("mm5b"))
         >>> sets.table.shape, sets.classes(3)[:3].tolist()
-        ((27, 18), [0, 1, 2])
+        ((26, 18), [0, 1, 2])
     """
 
     def __init__(self, taxonomy: Taxonomy, further: Iterable[PathSet] = ()) -> None:
@@ -75,6 +75,10 @@ class LabelSets:
     def numbers(self, rows: Iterable[PathSet]) -> NDArray[np.int64]:
         """Return the numbers (K,) of sets; see :meth:`number`."""
         return np.array([self.number(row) for row in rows], dtype=np.int64)
+
+    def translation(self, other: "LabelSets") -> NDArray[np.int64]:
+        """Return the numbers (S_other,) here of the sets of another table that are all here, too."""
+        return np.array([self._numbers[row.tobytes()] for row in other.table], dtype=np.int64)
 
     def classes(self, level: int) -> NDArray[np.int64]:
         """Return the numbers (C_level,) of the classes of a level (1..N)."""

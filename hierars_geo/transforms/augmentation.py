@@ -54,8 +54,8 @@ class ChipAugmentation:
         """Augment a batch.
 
         Args:
-            batch: ``image`` (B, C, H, W), ``mask`` and ``valid`` (B, H, W), ``level_masks`` (B, N, H, W) if
-                there are any; bounds and CRS are handed through and then describe the ground before
+            batch: ``image`` (B, C, H, W), ``mask`` and ``valid`` (B, H, W), ``label_set`` (B, H, W) if
+                there is one; bounds and CRS are handed through and then describe the ground before
                 augmentation.
             generator: On the CPU; the draws depend on nothing else.
 
@@ -63,9 +63,9 @@ class ChipAugmentation:
             A new batch, of the same shapes where ``size_px`` is None.
         """
         image, mask, valid = batch["image"], batch["mask"], batch["valid"]
-        levels = batch.get("level_masks")
-        if levels is not None:
-            mask = torch.cat([mask[:, None], levels], dim=1)  # all move alike
+        sets = batch.get("label_set")
+        if sets is not None:
+            mask = torch.stack([mask, sets], dim=1)  # both move alike
         size = image.shape[-2:] if self.size_px is None else (self.size_px, self.size_px)
         if self.scale_range is not None or tuple(size) != tuple(image.shape[-2:]):
             scales = self.scale_range or (1.0, 1.0)
@@ -82,8 +82,8 @@ class ChipAugmentation:
         if self.radiometry is not None:
             image = self.radiometry(image, valid, generator)
         done: Batch = {**batch, "image": image, "mask": mask, "valid": valid}
-        if levels is not None:
-            done["mask"], done["level_masks"] = mask[:, 0], mask[:, 1:]
+        if sets is not None:
+            done["mask"], done["label_set"] = mask.unbind(dim=1)
         return done
 
 

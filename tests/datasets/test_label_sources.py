@@ -10,9 +10,9 @@ from scene_files import query, tree, write
 from torchgeo.datasets import stack_samples
 
 from hierars_geo.datasets import HierarchicalLabels, SceneRaster, open_labels
+from hierars_geo.datasets.statistics import level_labels
 from hierars_geo.errors import OptionError, RasterError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.transforms import ChipAugmentation
 
 
 def three_leaves():
@@ -35,15 +35,20 @@ def three_leaves():
     )  # fmt: skip
 
 
+def levels(sample):
+    """Classes (N, H, W) that the labels of a sample decide."""
+    return torch.from_numpy(np.stack(level_labels(sample, three_leaves())))
+
+
 def test_a_raster_of_a_coarse_level_leaves_the_finer_ones_open_unless_there_is_but_one_leaf(tmp_path):
     coarse = write(tmp_path / "c.tif", np.array([[7, 8], [0, 7]], dtype="uint8"))
     labels = HierarchicalLabels(coarse, three_leaves(), level=1)
     sample = labels[query(0, 0, 2, 3)]
-    assert sample["level_masks"].tolist() == [
+    assert levels(sample).tolist() == [
         [[0, 1, -100], [-100, 0, -100]],
         [[-100, 2, -100], [-100, -100, -100]],
     ]
-    assert torch.equal(sample["mask"], sample["level_masks"][-1])
+    assert torch.equal(sample["mask"], levels(sample)[-1])
     assert sample["valid"].tolist() == [[True, True, False], [False, True, False]]
     with pytest.raises(TaxonomyError, match=r"1\.\.2, but got 3"):
         HierarchicalLabels(coarse, three_leaves(), level=3)
@@ -59,41 +64,23 @@ def test_of_one_raster_per_level_the_finest_label_counts(tmp_path):
     image = SceneRaster(write(tmp_path / "i.tif", np.array([[1, 1, 1, 0]] * 2, dtype="uint8"), nodata=0))
     for both in (image & labels, labels & image, image & pickle.loads(pickle.dumps(labels))):
         sample = both[query(0, 0, 2, 4)]
-        assert sample["level_masks"][:, 0].tolist() == [[0, 1, 0, -100], [1, 2, -100, -100]]
+        assert levels(sample)[:, 0].tolist() == [[0, 1, 0, -100], [1, 2, -100, -100]]
         assert sample["mask"][0].tolist() == [1, 2, -100, -100]
     batch = stack_samples([both[query(0, 0, 2, 2)], both[query(0, 2, 2, 2)]])
-    assert batch["level_masks"].shape == (2, 2, 2, 2)
+    assert batch["label_set"].shape == (2, 2, 2)
     by_list = open_labels([coarse, fine], three_leaves(), level=[1, 2])
-    assert torch.equal(by_list[query(0, 0, 2, 4)]["level_masks"], labels[query(0, 0, 2, 4)]["level_masks"])
+    assert torch.equal(levels(by_list[query(0, 0, 2, 4)]), levels(labels[query(0, 0, 2, 4)]))
     with pytest.raises(OptionError, match=r"one per path \(1\), but got \[1, 2\]"):
         open_labels(coarse, three_leaves(), level=[1, 2])
     with pytest.raises(OptionError, match="paths by level, or level"):
         open_labels({1: coarse}, three_leaves(), level=1)
 
 
-def test_leaves_alone_bring_no_mask_per_level(tmp_path):
+def test_leaves_alone_bring_no_sets(tmp_path):
     fine = write(tmp_path / "f.tif", np.array([[2, 3]], dtype="uint8"))
     labels = open_labels(fine, three_leaves(), level=2)
-    assert not labels.has_levels
+    assert labels.label_sets is None
     assert set(labels[query(0, 0, 1, 2)]) == {"mask", "valid", "bounds", "crs", "files"}
-
-
-def test_augmentation_moves_every_level_alike():
-    leaf = torch.arange(2 * 16 * 16).view(2, 16, 16) % 7
-    leaf[:, :3, 5:] = -100
-    batch = {
-        "image": leaf[:, None].float(),
-        "mask": leaf,
-        "valid": torch.ones_like(leaf, dtype=torch.bool),
-        "level_masks": torch.stack([leaf + 10, leaf], dim=1),
-    }
-    batch["level_masks"][:, 0][leaf < 0] = -100
-    done = ChipAugmentation((0.5, 2.0))(batch, torch.Generator().manual_seed(3))
-    assert not torch.equal(done["mask"], leaf)
-    assert torch.equal(done["level_masks"][:, 1], done["mask"])
-    known = done["mask"] >= 0
-    assert torch.equal(done["level_masks"][:, 0][known], done["mask"][known] + 10)
-    assert (done["level_masks"][~done["valid"][:, None].expand(-1, 2, -1, -1)] == -100).all()
 
 
 COLOURS = np.array([(0, 0, 0), (9, 0, 200), (9, 200, 0), (255, 9, 9)], dtype="uint8")

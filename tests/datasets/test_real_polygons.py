@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierars_geo.datasets import PolygonLabels, SceneRaster
+from hierars_geo.datasets import SceneRaster, VectorLabels
 from hierars_geo.samplers import GridChipSampler
 
 FOLDER = Path(__file__).parents[2] / "../shared/data/loonlake_landsat8"
@@ -30,7 +30,7 @@ COLUMNS = ["BCLCS_LEVEL_1", "BCLCS_LEVEL_2", "BCLCS_LEVEL_4"]
 
 
 def test_every_polygon_is_accounted_for_and_water_is_dark():
-    labels = PolygonLabels(FOLDER / "vri2023.gpkg", "bclcs", attributes=COLUMNS, classes=CLASSES)
+    labels = VectorLabels(FOLDER / "vri2023.gpkg", "bclcs", attributes=COLUMNS, classes=CLASSES)
     assert labels.depths == (0, 0, 0, 588)  # water has no value at level 4, and is known: it ends at level 2
     both = SceneRaster(FOLDER / "landsat.tif") & labels
     x, y, _ = both.images[0].bounds
@@ -49,6 +49,6 @@ def test_every_polygon_is_accounted_for_and_water_is_dark():
 
 
 def test_without_the_finest_column_only_water_and_its_path_are_known_to_the_leaf():
-    labels = PolygonLabels(FOLDER / "vri2023.gpkg", "bclcs", attributes=[*COLUMNS[:2], None], classes=CLASSES)
+    labels = VectorLabels(FOLDER / "vri2023.gpkg", "bclcs", attributes=[*COLUMNS[:2], None], classes=CLASSES)
     assert labels.depths == (0, 0, 570, 18)
-    assert labels.has_levels
+    assert labels.label_sets is not None

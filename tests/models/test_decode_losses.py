@@ -76,8 +76,8 @@ def test_path_index_finds_legal_tuples_only(name):
     assert got[0, :, 0].tolist() == want
 
 
-def reference_losses(logits, levels, paths):
-    """HCE, HPC and the divergence of HCC by loops over pixels."""
+def reference_losses(logits, levels, paths, leaf=None):
+    """HCE, HPC and the divergence of HCC by loops over pixels; leaves allow for all of their paths."""
     logs = [log_softmax(z.double().numpy(), 1) for z in logits]
     hce = 0.0
     for log, y in zip(logs, levels, strict=True):
@@ -90,7 +90,10 @@ def reference_losses(logits, levels, paths):
     hpc, hcc = [], []
     for b, r, c in np.ndindex(levels[0].shape):
         own = tuple(int(y[b, r, c]) for y in levels)
-        if own in rows:
+        if leaf is not None:
+            allowed = paths[:, -1] == leaf[b, r, c]
+            hpc += [-np.log(np.exp(log_p[b, allowed, r, c]).sum())] if allowed.any() else []
+        elif own in rows:
             hpc.append(-log_p[b, rows[own], r, c])
         if min(own) >= 0:
             hcc.append(-sum(log_q[b, offset + k, r, c] for offset, k in zip(offsets, own, strict=False)))
@@ -112,7 +115,7 @@ def test_losses_equal_the_reference(name, form):
         levels[-1][0] = -100  # known only coarsely
         levels[0][1, :3], levels[1][1, :3], levels[2][1, :3] = tree.paths[-1]
         target = [torch.from_numpy(y) for y in levels]
-    hce, hpc, hcc = reference_losses(logits, levels, tree.paths)
+    hce, hpc, hcc = reference_losses(logits, levels, tree.paths, leaf if form == "leaf" else None)
     got = HSCLoss(tree.paths, tree.num_classes, alpha=1.5)(logits, target)
     assert got["hce"].item() == pytest.approx(hce, rel=1e-5)
     assert got["hpc"].item() == pytest.approx(hpc, rel=1e-5)

@@ -16,7 +16,7 @@ class Chips(torch.utils.data.Dataset):
         return self.count
 
     def __getitem__(self, index):
-        return {"mask": torch.full((2, 2), index), "level_masks": torch.full((3, 2, 2), index)}
+        return {"mask": torch.full((2, 2), index), "label_set": torch.full((2, 2), index)}
 
 
 @pytest.mark.parametrize("count", [7, 8, 9, 10, 1])
@@ -30,7 +30,7 @@ def test_every_chip_keeps_its_label_in_one_process(count, processes):
             given += len(batch["mask"])
             kept = unlabel_repeated(batch, number, loader)
             found += kept["mask"][kept["mask"] >= 0][::4].tolist()
-            levels += kept["level_masks"][kept["level_masks"] >= 0][::12].tolist()
+            levels += kept["label_set"][kept["label_set"] >= 0][::4].tolist()
     assert sorted(found) == sorted(levels) == list(range(count))
     assert given == -(-count // processes) * processes
 

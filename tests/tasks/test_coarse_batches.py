@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
-from hierars_geo.errors import OptionError
 from hierars_geo.tasks import RequireLabels
+from hierars_geo.taxonomy import LabelSets, Taxonomy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step\\(\\).*optimizer.step\\(\\)")
 
@@ -17,13 +17,15 @@ OPTIONS = SMALL | {"mean": (0.0, 0.0), "std": (1.0, 1.0)}
 
 
 def batch():
-    """32 x 32 chips: the left half is water, the right half has no label."""
-    levels = torch.full((2, 3, 32, 32), -100)
-    levels[:, 0, :, :16] = 1
+    """32 x 32 chips: the left half is artificial surface, the right half has no label."""
+    sets = LabelSets(Taxonomy.from_yaml("mm5b"))
+    number = torch.full((2, 32, 32), -100)
+    number[..., :16] = int(sets.classes(1)[2])
     return {
         "image": torch.randn(2, 2, 32, 32, generator=torch.Generator().manual_seed(0)),
-        "mask": levels[:, -1],
-        "level_masks": levels,
+        "mask": torch.full((2, 32, 32), -100),
+        "label_set": number,
+        "label_table": torch.tensor(sets.table).expand(2, -1, -1),
         "valid": torch.ones(2, 32, 32, dtype=torch.bool),
     }
 
@@ -57,16 +59,36 @@ def test_a_training_with_coarse_labels_alone_is_not_taken_for_one_without_labels
     callback.on_train_epoch_end(None, None)
 
 
-def test_coarse_labels_enter_the_path_term_where_asked():
-    def path_term(**loss):
-        torch.manual_seed(0)
-        task = make_task(**OPTIONS, loss=loss).eval()
-        with torch.no_grad():
-            return task.loss(task(batch()["image"], batch()["valid"]), task.target(batch()))["hpc"]
+def test_a_batch_of_one_labelled_pixel_trains_to_finite_weights(tmp_path):
+    torch.manual_seed(0)
+    task = make_task(**OPTIONS)
+    only = batch()
+    number = only["label_set"]
+    only["label_set"] = torch.full_like(number, -100)
+    only["label_set"][0, 3, 3] = number[0, 0, 0]
+    trainer = Trainer(
+        default_root_dir=tmp_path,
+        max_steps=3,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    loader = DataLoader([only] * 3, batch_size=None)
+    trainer.fit(task, loader, loader)
+    assert all(torch.isfinite(weight).all() for weight in task.state_dict().values())
+    assert float(trainer.callback_metrics["train/hpc"]) > 0
 
-    assert path_term() == 0
-    assert path_term(partial_paths=True) > 0
-    with pytest.raises(OptionError, match="partial_paths with loss hsc"):
-        make_task(**OPTIONS, loss={"name": "hcc", "partial_paths": True})
-    with pytest.raises(OptionError, match="partial_paths with several levels"):
-        make_task(**OPTIONS, mode="flat", loss={"partial_paths": True})
+
+def test_a_weight_of_zero_takes_a_label_out_of_the_loss():
+    torch.manual_seed(0)
+    task = make_task(**OPTIONS).eval()
+    given = batch()
+    given["label_weight"] = torch.ones(2, given["label_table"].shape[1])
+    with torch.no_grad():
+        logits = task(given["image"], given["valid"])
+        full = task.losses(logits, task.target(given), given)["loss"]
+        given["label_weight"][:, given["label_set"][0, 0, 0]] = 0
+        assert full > 0
+        assert task.losses(logits, task.target(given), given)["loss"] == 0

@@ -108,7 +108,7 @@ def test_half_precision_moves_labels_as_float32_does(dtype):
 
 
 @pytest.mark.parametrize("scale_range", [(0.5, 2.0), (1.0, 1.0), (0.5, 0.5)])
-def test_image_labels_levels_and_validity_show_the_same_place(scale_range):
+def test_image_labels_sets_and_validity_show_the_same_place(scale_range):
     """Every layer holds its own coordinates, so each pixel tells where it comes from."""
     size, out = 64, 32
     rows, cols = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
@@ -119,19 +119,18 @@ def test_image_labels_levels_and_validity_show_the_same_place(scale_range):
         "image": torch.stack([rows, cols]).float().expand(24, 2, size, size) * valid[:, None],
         "mask": torch.where(valid, position, -100),
         "valid": valid,
-        "level_masks": torch.where(valid[:, None], torch.stack([position // 2, position], dim=1), -100),
+        "label_set": torch.where(valid, position // 2, -100),
     }
     augment = ChipAugmentation(scale_range, size_px=out)
     done = augment(given, Generator().manual_seed(5))
     assert done["image"].shape == (24, 2, out, out)
-    assert done["level_masks"].shape == (24, 2, out, out)
-    assert torch.equal(done["level_masks"][:, 1], done["mask"])
+    assert done["label_set"].shape == done["mask"].shape == (24, out, out)
     assert torch.equal(done["mask"] >= 0, done["valid"])
     known = done["valid"]
     found = torch.stack([done["mask"] // size, done["mask"] % size], dim=1).float()
     off = (found - done["image"]).abs().amax(dim=1)[known]
     assert off.max() <= 0.51  # nearest label, interpolated image
-    assert torch.equal(done["level_masks"][:, 0][known], done["mask"][known] // 2)
+    assert torch.equal(done["label_set"][known], done["mask"][known] // 2)
     assert known.float().mean() > 0.9  # read large enough, every scale finds ground
 
 

@@ -1,5 +1,6 @@
-"""PolygonLabels: polygons of a vector file as labels, burnt into each window at its own resolution."""
+"""VectorLabels: polygons, lines and points as labels, burnt into each window at its own resolution."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,39 +14,39 @@ from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, MissingFileError, OptionError
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
-from ..grid.reprojection import move_polygons, same_crs
-from ..polygons.attribute_classes import AttributeClasses
+from ..grid.reprojection import same_crs
+from ..polygons.attribute_classes import AttributeClasses, ColumnClasses
 from ..polygons.polygon_table import read_polygon_table
+from ..polygons.vector_file import VECTOR_SUFFIXES, split_layer
 from ..scenes.dates import ALWAYS
 from ..scenes.notices import notice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
-from ..scenes.raster_paths import Paths
-from ..taxonomy import Taxonomy
+from ..scenes.raster_paths import Paths, find_rasters
+from ..taxonomy import Crosswalk, LabelSets, Taxonomy
 from ..types import IGNORE_INDEX
 from .intersection import SceneIntersection
-from .level_labels import spread_levels
+from .label_shapes import LabelShapes, buffered, ground_pieces, move_geometries
 from .plot import figure_of
-from .polygon_shapes import PolygonShapes, connected_parts
 from .scene_source import SceneSource
 from .union import SceneUnion
-from .vector_paths import find_vectors
 
 Order = Literal["area", "file"]
 OnError = Literal["raise", "skip"]
 
 
-class PolygonLabels(SceneSource, GeoDataset):
-    """Polygons as labels: GeoPackage, GeoParquet, Shapefile, FlatGeobuf or GeoJSON, in any CRS.
+class VectorLabels(SceneSource, GeoDataset):
+    """Polygons, lines and points as labels: GeoPackage, GeoParquet, Shapefile, FlatGeobuf or GeoJSON.
 
-    They are burnt into the window that is read, on its own pixels, so that no resolution is lost and memory
-    does not follow the ground. Where a polygon is known at coarse levels only, samples hold ``level_masks``
-    besides ``mask``, as :class:`HierarchicalLabels` with ``level`` does. Ground without polygons has no
-    label.
+    They may be in any CRS, and are burnt into the window that is read, on its own pixels, so that no
+    resolution is lost and memory does not follow the ground: a polygon labels the pixels whose centre it
+    holds, a line those that it touches, a point the one that it falls in. Where some of them are no leaves,
+    samples hold ``label_set`` and ``label_table`` besides ``mask``, as :class:`HierarchicalLabels` with
+    ``level`` does. Ground without a feature has no label.
 
     Args:
         paths: Files, folders, patterns, or a list of them; ``FILE|LAYER`` for one layer of several.
@@ -63,10 +64,14 @@ class PolygonLabels(SceneSource, GeoDataset):
         transforms: Applied to every sample.
         on_error: ``raise`` refuses polygons with an unknown or contradictory class, ``skip`` leaves them
             unlabelled with a notice.
+        crosswalk: Where columns hold classes or codes of another legend: from it to the tree, its name in the
+            catalog, or the path of its YAML file.
+        buffer_m: Metres on the ground that features are widened by, so that a point is a disc; a negative
+            number takes the edges off polygons.
 
     Attributes:
         taxonomy: The tree.
-        depths: (N + 1,) polygons by the finest level they are known at; those without a label first.
+        depths: (N + 1,) features by the finest level they are known at; those known at none first.
         faults: What was skipped, in words.
 
     Raises:
@@ -75,7 +80,7 @@ class PolygonLabels(SceneSource, GeoDataset):
         DataError: Files cannot be read, hold something else than polygons, or classes that the tree lacks.
     """
 
-    name = "PolygonLabels"
+    name = "VectorLabels"
     is_image = False
     bands: Sequence[str] = ()
 
@@ -92,6 +97,8 @@ class PolygonLabels(SceneSource, GeoDataset):
         res: float | tuple[float, float] | None = None,
         transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         on_error: OnError = "raise",
+        crosswalk: Crosswalk | str | Path | None = None,
+        buffer_m: float = 0.0,
     ) -> None:
         for name, value, known in (
             ("order", order, ("area", "file")),
@@ -106,16 +113,21 @@ class PolygonLabels(SceneSource, GeoDataset):
         self._files = find_vectors(paths)
         self.paths = self._files  # TorchGeo looks here
         self._has_res = res is not None
-        self._shapes: dict[str, PolygonShapes] = {}
-        self._outlines: dict[str, tuple[Outlines, list[str]]] = {}
-        self._read_files(AttributeClasses(self.taxonomy, attribute, attributes, classes), order, on_error)
+        self._shapes: dict[str, LabelShapes] = {}
+        self._outlines: dict[tuple[str, tuple[float, float] | None], tuple[Outlines, list[str]]] = {}
+        if isinstance(crosswalk, (str, Path)):
+            crosswalk = Crosswalk.from_yaml(crosswalk, self.taxonomy)
+        columns = AttributeClasses(self.taxonomy, attribute, attributes, classes, crosswalk)
+        self._read_files(columns, order, on_error, buffer_m)
         lattice = self.lattice_in(self._own_crs if crs is None else CRS.from_user_input(crs))
         self._move_to(
             lattice if res is None else lattice.at_res(res if isinstance(res, tuple) else (res, res))
         )
 
-    def _read_files(self, classes: AttributeClasses, order: Order, on_error: OnError) -> None:
-        tables = [read_polygon_table(path, classes.columns) for path in self.files]
+    def _read_files(
+        self, classes: AttributeClasses, order: Order, on_error: OnError, buffer_m: float
+    ) -> None:
+        tables = [read_polygon_table(path, classes.columns, polygons_alone=False) for path in self.files]
         for table in tables:
             if table.repaired:
                 notice(table.repaired)
@@ -134,32 +146,24 @@ class PolygonLabels(SceneSource, GeoDataset):
             self.faults = tuple(faults)
             notice(f"Polygons without a label, since their class is not known: {' | '.join(faults)}.")
         self._own_crs = tables[0].crs
-        polygons = np.concatenate([move_polygons(t.polygons, t.crs, self._own_crs) for t in tables])
-        levels = np.concatenate([result.levels for result in found])
+        moved = [_prepared(table.polygons, table.crs, self._own_crs, buffer_m) for table in tables]
+        polygons = np.concatenate(moved)
+        depth = np.concatenate([_depths(result.levels) for result in found])
+        self.depths = tuple(np.bincount(depth, minlength=self.taxonomy.num_levels + 1).tolist())
         sources = np.repeat(np.arange(len(tables)), [len(table.polygons) for table in tables])
-        if order == "area":
-            first = np.argsort(-shapely.area(polygons), kind="stable")
-            polygons, levels, sources = polygons[first], levels[first], sources[first]
-        self._polygons, self._sources = polygons, sources
-        self._set_levels(levels)
-
-    def _set_levels(self, levels: NDArray[np.int64]) -> None:
-        """Number the distinct labels; 0 is none."""
-        known = levels != IGNORE_INDEX
-        depth = np.where(known.any(axis=1), levels.shape[1] - known[:, ::-1].argmax(axis=1), 0)
-        self.depths = tuple(np.bincount(depth, minlength=levels.shape[1] + 1).tolist())
-        if not (depth > 0).any():
+        sets = LabelSets(self.taxonomy, [row for result in found for row in result.sets])
+        numbers = np.concatenate([_numbers(result, sets) for result in found])
+        if (numbers < 0).all():
             raise DataError(
                 f"Expected polygons with a class, but got none (in {', '.join(self.files[:5])}). "
                 "Check the columns."
             )
-        nothing = np.full(levels.shape[1], IGNORE_INDEX)
-        table, codes = np.unique(np.vstack([nothing, levels]), axis=0, return_inverse=True)
-        self._levels: NDArray[np.int64] = table  # row 0 is nothing: no class index is below IGNORE_INDEX
-        self._codes = codes.ravel()[1:].astype(np.int32)
-        leaves = table[1:, -1]
-        told = self.taxonomy.known_levels(self.taxonomy.num_levels)
-        self.has_levels = bool((leaves == IGNORE_INDEX).any() or (told[leaves] != table[1:]).any())
+        if order == "area":
+            first = np.argsort(-shapely.area(polygons), kind="stable")
+            polygons, numbers, sources = polygons[first], numbers[first], sources[first]
+        self._polygons, self._sources = polygons, sources
+        self._codes = (numbers + 1).clip(min=0).astype(np.int32)  # 0 is no label
+        self.label_sets = None if (numbers < self.taxonomy.num_classes[-1]).all() else sets
 
     @property
     def files(self) -> list[str]:
@@ -172,40 +176,40 @@ class PolygonLabels(SceneSource, GeoDataset):
         return self.taxonomy.num_classes
 
     def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
-        """Burn the polygons of a window of any lattice; they have no date."""
+        """Burn the features of a window of any lattice; they have no date."""
         codes = self._shapes_in(lattice.crs, lattice.wkt).burn(lattice, window, self.all_touched)
         if codes is None:
             return None
-        if self.has_levels:
-            return spread_levels(Patch(codes[None], codes > 0), self._levels)
-        leaf = self._levels[:, -1].astype(np.int32).take(codes)
-        return Patch(leaf[None], codes > 0)
+        return Patch(np.where(codes > 0, codes - 1, IGNORE_INDEX)[None].astype(np.int32), codes > 0)
 
-    def _shapes_in(self, crs: CRS, wkt: str) -> PolygonShapes:
+    def _shapes_in(self, crs: CRS, wkt: str) -> LabelShapes:
         if wkt not in self._shapes:
-            moved = move_polygons(self._polygons, self._own_crs, crs)
-            self._shapes[wkt] = PolygonShapes(moved, self._codes, turn_of(crs))
+            moved = move_geometries(self._polygons, self._own_crs, crs)
+            self._shapes[wkt] = LabelShapes(moved, self._codes, turn_of(crs))
         return self._shapes[wkt]
 
-    def outlines(self, crs: CRS) -> Outlines:
-        """Return where labelled polygons lie, in a CRS: every connected piece of a file's ground once."""
-        return self._pieces(crs)[0]
+    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
+        """Return where labelled features lie, in a CRS: every connected piece of a file's ground once.
 
-    def _pieces(self, crs: CRS) -> tuple[Outlines, list[str]]:
+        Around lines and points lies ground of some pixels of ``res``.
+        """
+        return self._pieces(crs, res)[0]
+
+    def _pieces(self, crs: CRS, res: tuple[float, float] | None = None) -> tuple[Outlines, list[str]]:
         wkt = crs.to_wkt()
-        if wkt not in self._outlines:
+        if (wkt, res) not in self._outlines:
             shapes = self._shapes_in(crs, wkt)
             sources = np.where(self._codes > 0, self._sources, -1)[shapes.owners]
             pieces = [
                 (part, file)
                 for number, file in enumerate(self.files)
-                for part in connected_parts(shapes.parts[sources == number])
+                for part in ground_pieces(shapes.parts[sources == number], res)
             ]
-            self._outlines[wkt] = (
+            self._outlines[wkt, res] = (
                 Outlines.of([part for part, _ in pieces], [ALWAYS] * len(pieces)),
                 [file for _, file in pieces],
             )
-        return self._outlines[wkt]
+        return self._outlines[wkt, res]
 
     def lattice_in(self, crs: CRS) -> Lattice:
         """Return a lattice at the upper-left corner of the polygons, in a CRS."""
@@ -262,4 +266,43 @@ class PolygonLabels(SceneSource, GeoDataset):
         return figure_of(sample, self.bands, self.taxonomy, suptitle)
 
 
-__all__ = ("PolygonLabels",)
+def _prepared(geometries: NDArray[np.object_], crs: CRS, target: CRS, buffer_m: float) -> NDArray[np.object_]:
+    """Widen geometries and move them to a CRS; what was a line or a point stays in its widened form."""
+    moved = move_geometries(geometries, crs, target)
+    if not buffer_m:
+        return moved
+    wide = move_geometries(buffered(geometries, crs, buffer_m), CRS.from_epsg(4326), target)
+    thin = shapely.get_dimensions(moved) < 2
+    for at in np.flatnonzero(thin):  # a disc smaller than a pixel still labels the pixel of its point
+        wide[at] = shapely.GeometryCollection([*shapely.get_parts(wide[at]), *shapely.get_parts(moved[at])])
+    return wide
+
+
+def _depths(levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) finest level that each feature is known at, 0 for none."""
+    known = levels != IGNORE_INDEX
+    return np.where(known.any(axis=1), levels.shape[1] - known[:, ::-1].argmax(axis=1), 0)
+
+
+def _numbers(found: ColumnClasses, sets: LabelSets) -> NDArray[np.int64]:
+    """(n,) number of the set of each feature."""
+    return np.append(sets.numbers(found.sets), IGNORE_INDEX)[found.codes]
+
+
+def find_vectors(paths: Paths) -> list[str]:
+    """List vector files, as :func:`find_rasters` lists rasters; ``|LAYER`` stays with the file.
+
+    Raises:
+        MissingFileError: Something named does not exist, or holds no vector file.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    found: list[str] = []
+    for path in [os.fspath(one) for one in given]:
+        file, layer = split_layer(path)
+        found += [path] if layer and os.path.isfile(file) else find_rasters([file], VECTOR_SUFFIXES)[0]
+    if not found:
+        raise MissingFileError("Expected at least one file of polygons, but got an empty list.")
+    return list(dict.fromkeys(found))
+
+
+__all__ = ("VectorLabels", "find_vectors")

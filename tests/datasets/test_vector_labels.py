@@ -11,7 +11,8 @@ from affine import Affine
 from scene_files import UTM, X0, Y0, query, write
 from torchgeo.datasets import stack_samples
 
-from hierars_geo.datasets import HierarchicalLabels, PolygonLabels, SceneRaster, open_labels
+from hierars_geo.datasets import HierarchicalLabels, SceneRaster, VectorLabels, open_labels
+from hierars_geo.datasets.statistics import level_labels
 from hierars_geo.errors import DataError, MissingFileError, OptionError
 from hierars_geo.samplers import GridChipSampler
 from hierars_geo.scenes import DataNotice
@@ -34,6 +35,11 @@ TREE = Taxonomy.from_dict(
     }
 )  # fmt: skip
 WOOD, MEADOW, ROCK = 0, 1, 2
+
+
+def levels(sample):
+    """Classes (N, H, W) that the labels of a sample decide."""
+    return torch.from_numpy(np.stack(level_labels(sample, TREE)))
 
 
 def box(row, col, height, width, res=10.0):
@@ -64,9 +70,9 @@ def test_every_format_in_another_crs_labels_the_pixels_whose_centre_it_holds(tmp
     frame = gpd.GeoSeries(polygons, crs=UTM)
     path = save(tmp_path / f"p{suffix}", frame.to_crs(4326).to_list(), crs=4326, cover=classes)
     labels = HierarchicalLabels([path], TREE, attribute="cover")
-    assert isinstance(labels, PolygonLabels)
+    assert isinstance(labels, VectorLabels)
     assert labels.depths == (0, 0, 13)
-    assert not labels.has_levels
+    assert labels.label_sets is None
     both = image(tmp_path) & labels
     mask = both[query(0, 0, 40, 40)]["mask"].numpy()
 
@@ -107,26 +113,26 @@ def test_a_polygon_known_coarsely_gives_that_level_alone_and_an_empty_one_takes_
     )
     classes = {"L1": {"V": "green", "N": "bare"}, "L2": {"w": "wood"}}
     labels = open_labels(path, TREE, attributes=["one", "two"], classes=classes)
-    assert labels.has_levels
+    assert labels.label_sets is not None
     assert labels.depths == (1, 1, 2)
     both = labels & image(tmp_path)
     sample = both[query(0, 0, 8, 8)]
-    assert sample["level_masks"][:, 0, 0].tolist() == [0, WOOD]
-    assert sample["level_masks"][:, 0, 7].tolist() == [0, -100]
-    assert sample["level_masks"][:, 4, 0].tolist() == [1, ROCK]
-    assert (sample["level_masks"][:, 4:6, 4:6] == -100).all()
-    assert torch.equal(sample["mask"], sample["level_masks"][-1])
+    assert levels(sample)[:, 0, 0].tolist() == [0, WOOD]
+    assert levels(sample)[:, 0, 7].tolist() == [0, -100]
+    assert levels(sample)[:, 4, 0].tolist() == [1, ROCK]
+    assert (levels(sample)[:, 4:6, 4:6] == -100).all()
+    assert torch.equal(sample["mask"], levels(sample)[-1])
     again = pickle.loads(pickle.dumps(both))  # as a worker that is spawned gets it
-    assert torch.equal(again[query(0, 0, 8, 8)]["level_masks"], sample["level_masks"])
+    assert torch.equal(levels(again[query(0, 0, 8, 8)]), levels(sample))
     chips = [both[slices] for slices in GridChipSampler(both, 5)]
-    assert stack_samples(chips)["level_masks"].shape == (4, 2, 5, 5)
+    assert stack_samples(chips)["label_set"].shape == (4, 5, 5)
 
 
 def test_one_column_names_classes_of_any_level_or_their_values(tmp_path):
     polygons = [box(0, i, 1, 1) for i in range(4)]
     mixed = save(tmp_path / "m.gpkg", polygons, cover=["green", "L2/rock", "13", "meadow"])
     labels = open_labels(mixed, TREE, attribute="cover", res=10.0)
-    assert labels[query(0, 0, 1, 4)]["level_masks"].tolist() == [[[0, 1, 1, 0]], [[-100, 2, 2, 1]]]
+    assert levels(labels[query(0, 0, 1, 4)]).tolist() == [[[0, 1, 1, 0]], [[-100, 2, 2, 1]]]
     numbers = save(tmp_path / "n.gpkg", polygons, cover=[11.0, 13.0, np.nan, 0.0])
     assert open_labels(numbers, TREE, attribute="cover").depths == (2, 0, 2)
     mapped = {"11": "wood", "13": None, "0": "green"}
@@ -153,10 +159,10 @@ def test_contradictions_and_unknown_classes_are_named_or_skipped_with_a_notice(t
     assert labels[query(0, 0, 1, 4)]["mask"].tolist() == [[WOOD, -100, -100, -100]]
 
 
-def test_what_is_no_polygon_is_refused_in_one_line(tmp_path):
+def test_what_cannot_be_a_label_is_refused_in_one_line(tmp_path):
     good = box(0, 0, 2, 2)
-    path = save(tmp_path / "p.gpkg", [good, None, shapely.Point(X0, Y0), good], cover=["wood"] * 4)
-    match = r"1 without geometry \(feature 2\), 1 that are no polygons \(feature 3\) \(in .*p\.gpkg\)"
+    path = save(tmp_path / "p.gpkg", [good, None, shapely.Point(X0, np.inf), good], cover=["wood"] * 4)
+    match = r"1 without geometry \(feature 2\), 1 with infinite coordinates \(feature 3\) \(in .*p\.gpkg\)"
     with pytest.raises(DataError, match=match):
         open_labels(path, TREE, attribute="cover")
     bare = save(tmp_path / "bare.parquet", [good], crs=None, cover=["wood"])
@@ -207,7 +213,7 @@ def test_polygons_and_rasters_unite_and_a_folder_is_searched(tmp_path):
     save(tmp_path / "folder/deep.gpkg", [box(0, 2, 2, 2)], cover=["green"])
     raster = write(tmp_path / "r.tif", np.array([[11, 11, 0, 0]] * 2, dtype="uint8"))
     labels = open_labels([tmp_path / "folder", raster], TREE, attribute="cover")
-    assert labels[query(0, 0, 2, 4)]["level_masks"][:, 0].tolist() == [[0, 0, 0, 0], [0, 0, -100, -100]]
+    assert levels(labels[query(0, 0, 2, 4)])[:, 0].tolist() == [[0, 0, 0, 0], [0, 0, -100, -100]]
 
 
 def test_polygons_label_images_beyond_180_on_both_sides_of_it(tmp_path):
