@@ -288,10 +288,10 @@ class SegmentationTask(LightningModule):
         legal = None
         if not self.flat:
             legal = is_legal(torch.stack([level.argmax(dim=1) for level in logits], dim=1), self.paths)
-        metrics.update(decoded, self._reference(batch), legal)
+        metrics.update(decoded, self.reference(batch), legal)
         return decoded
 
-    def _reference(self, batch: Batch) -> Tensor:
+    def reference(self, batch: Batch) -> Tensor:
         """Return the labels: leaves, or class indices (B, N, H, W) where their sets decide a level."""
         if "label_set" not in batch:
             return batch["mask"]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..datasets.statistics import level_labels
 from ..errors import OptionError
 from ..taxonomy import Taxonomy
 from ..types import Batch
@@ -97,11 +96,10 @@ class DrawChips(Callback):
 
 def _labels(batch: Batch, index: int, task: SegmentationTask) -> NDArray[np.int64]:
     """Labels of a chip at every level, (N, H, W)."""
-    sample = {"mask": _array(batch["mask"][index])}
-    if "label_set" in batch:
-        sample["label_set"] = _array(batch["label_set"][index])
-        sample["label_table"] = _array(batch["label_table"][0])
-    return np.stack(level_labels(sample, task.taxonomy))
+    known = _array(task.reference(batch)[index])
+    if known.ndim == 3:
+        return known
+    return np.stack([task.taxonomy.lift(known, level) for level in range(1, task.taxonomy.num_levels + 1)])
 
 
 def _array(values: Tensor) -> NDArray[Any]:
