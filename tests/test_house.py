@@ -146,6 +146,22 @@ def test_the_search_for_a_newer_python_finds_one_or_says_that_there_is_none(tmp_
     assert search().stdout == "it\n"
 
 
+def test_every_finding_is_a_script_of_pinned_packages_with_a_line_in_the_documentation():
+    scripts = sorted((ROOT / "findings").glob("*"))
+    page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert len(scripts) >= 6
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE)) == {path.stem for path in scripts}
+    for path in scripts:
+        text = path.read_text(encoding="utf-8")
+        asked = re.search(r"pip install (.*)", text)[1].split()
+        packages = [word for word in asked if not word.startswith("-")]
+        assert path.stat().st_mode & 0o111, path
+        assert packages, path
+        assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", word) for word in packages), path
+        assert "trap 'rm -rf \"$work\"' EXIT" in text, path
+        assert "hierars" not in text, path
+
+
 def test_no_tracked_file_names_a_folder_of_one_machine():
     found = []
     for name in _tracked():
