@@ -5,12 +5,29 @@ prints it as it is and exits with ``exit_status``.
 """
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 
 def list_some(names: Sequence[object], most: int = 6) -> str:
     """List names for a message, no more than ``most``: ``a, b and 3 more``."""
     shown = ", ".join(map(str, names[:most]))
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def unknown_name(what: str, name: str, options: Sequence[str]) -> str:
+    """Compose the message for an unknown name.
+
+    Args:
+        what: What the name should name, for example ``encoder``.
+        name: As given.
+        options: The names there are.
+
+    Returns:
+        One line that lists the nearest names, or the first where none is near.
+    """
+    distinct = tuple(dict.fromkeys(options))
+    near = get_close_matches(name, distinct, n=5, cutoff=0.4) or distinct[:8]
+    return f"Expected a known {what}, but got '{name}'. Near ones: {', '.join(near)}."
 
 
 class HieraRSError(Exception):
@@ -78,4 +95,5 @@ __all__ = (
     "RasterError",
     "TaxonomyError",
     "list_some",
+    "unknown_name",
 )

@@ -40,11 +40,11 @@ def main(argv: list[str]) -> int:
     tree = Taxonomy.from_yaml(args.taxonomy)
     refuse_existing([out], args.overwrite, [args.checkpoint, args.taxonomy])
 
-    from ..models.checkpoint_file import read_checkpoint
+    from ..models.checkpoint import Checkpoint
     from ..models.expansion import expand_checkpoint
     from ..tasks import write_checkpoint
 
-    content, report = expand_checkpoint(read_checkpoint(args.checkpoint), tree, args.checkpoint)
+    content, report = expand_checkpoint(Checkpoint.read(args.checkpoint), tree)
     check_writable_folder(out.parent)
     write_checkpoint(content, out)
     _print(report, tree.name, out)

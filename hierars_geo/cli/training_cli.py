@@ -14,7 +14,7 @@ from .. import __version__
 from .. import tasks as tasks  # known to the parser by class name alone
 from ..datamodules.datamodule import SceneDataModule
 from ..errors import CheckpointError, OptionError
-from ..models.checkpoint_file import read_checkpoint
+from ..models.checkpoint import Checkpoint
 from .options import OneLineErrors
 from .run_folder import FailedStart, HowToGoOn, WholeConfig, default_loggers, share_version
 from .verbosity import EVERYWHERE, is_quiet
@@ -90,7 +90,7 @@ class TrainingCLI(LightningCLI):
         super().parse_arguments(parser, args)
         path = self._checkpoint()
         if path is not None:
-            read_checkpoint(path)
+            Checkpoint.read(path)
         elif self.config.get("subcommand") in ("validate", "test") and not self._named("ckpt_path"):
             raise OptionError(
                 f"Expected --ckpt_path, the model to {self.config['subcommand']}, but got none. "
@@ -115,7 +115,7 @@ class TrainingCLI(LightningCLI):
         if isinstance(self.model, tasks.SegmentationTask):
             self.model.build(tasks.TrainingData.of(self.datamodule))
         try:
-            self.model.on_load_checkpoint(read_checkpoint(path))
+            self.model.on_load_checkpoint(Checkpoint.read(path).content)
         except CheckpointError as error:
             raise CheckpointError(f"{str(error).rstrip('.')} (in {path}).") from error
 

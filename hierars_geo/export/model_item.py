@@ -10,7 +10,7 @@ from pystac.item import Item
 
 from .. import __version__
 from ..maps.styles.stac import classification_classes, href_of
-from ..predict import LoadedModel
+from ..models.checkpoint import Model
 from ..taxonomy import Taxonomy
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
 
@@ -29,7 +29,7 @@ _FORMATS = {
 
 
 def model_item(
-    loaded: LoadedModel,
+    loaded: Model,
     graph: MapGraph,
     file_name: str,
     format: str,

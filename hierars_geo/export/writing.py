@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import torch
 
 from ..errors import OptionError
+from ..models.checkpoint import load
 from ..output.output import as_output_error, check_writable_folder, move_into_place, refuse_existing
 from ..output.staging import staging_folder
-from ..predict import load_checkpoint
 from .deepness import DEFAULT_TILE_PX, deepness_metadata
 from .graph import DeepnessGraph, MapGraph
 from .model_item import model_item
@@ -70,7 +70,7 @@ def export_model(
         HieraRSError: The checkpoint cannot be loaded, or the files cannot be written.
     """
     _check(format, deepness, tile_px)
-    loaded = load_checkpoint(checkpoint)
+    loaded = load(checkpoint)
     record = loaded.record
     target = Path(out) if out is not None else loaded.path.with_suffix(SUFFIXES[format])
     if target.suffix.lower() != SUFFIXES[format]:
@@ -81,7 +81,7 @@ def export_model(
     refuse_existing([target, item], overwrite, [loaded.path])
     check_writable_folder(target.parent)
     side = (tile_px or max(DEFAULT_TILE_PX, record.chip_size or 0)) if deepness else None
-    graph = (DeepnessGraph if deepness else MapGraph)(loaded.model, record).eval()
+    graph = (DeepnessGraph if deepness else MapGraph)(loaded.network, record).eval()
     name = f"{record.model.architecture} with {record.model.encoder}"
     branches = [record] if record.transfer is None else [record, record.transfer.source]
     if side is None and any("swin" in branch.model.encoder for branch in branches):

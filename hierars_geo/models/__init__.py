@@ -3,14 +3,7 @@
 from .backbones import encoders
 from .band_adaptation import BandAdaptation, adapt_bands
 from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
-from .checkpoint_file import (
-    MODEL_PREFIX,
-    load_weights,
-    read_checkpoint,
-    scene_prefix,
-    scene_weights,
-    weights_below,
-)
+from .checkpoint import Checkpoint, Model, load, read_checkpoint
 from .decode import (
     adaptive_depth,
     confidence_of,
@@ -32,7 +25,6 @@ from .pretrained import load_encoder_weights
 from .record import RECORD_KEY, ModelRecord, Transfer
 from .scene_model import SceneModel
 from .segmenter import HierarchicalSegmenter
-from .trained_model import build_trained, check_weights
 from .transfer.cdks import CDKS, CDKSOptions
 from .transfer.cdsa import CDSA
 from .transfer.translu import TransLU
@@ -42,11 +34,11 @@ __all__ = (
     "BHCCM",
     "CDKS",
     "CDSA",
-    "MODEL_PREFIX",
     "MODES",
     "RECORD_KEY",
     "BandAdaptation",
     "CDKSOptions",
+    "Checkpoint",
     "FeatureExtractor",
     "GaussianClassifier",
     "HierarchicalSegmenter",
@@ -56,6 +48,7 @@ __all__ = (
     "MapModel",
     "MergeBlock",
     "Mode",
+    "Model",
     "ModelConfig",
     "ModelRecord",
     "Parts",
@@ -66,8 +59,6 @@ __all__ = (
     "adaptive_depth",
     "architectures",
     "build_segmenter",
-    "build_trained",
-    "check_weights",
     "confidence_of",
     "encoders",
     "expand_checkpoint",
@@ -76,15 +67,12 @@ __all__ = (
     "jsps",
     "layer_groups",
     "level_confidence",
+    "load",
     "load_encoder_weights",
-    "load_weights",
     "padded_size",
     "path_classes",
     "path_index",
     "path_logits",
     "read_checkpoint",
-    "scene_prefix",
-    "scene_weights",
     "transplant",
-    "weights_below",
 )

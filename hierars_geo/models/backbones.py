@@ -6,9 +6,8 @@ from typing import Any
 import segmentation_models_pytorch as smp
 import timm
 
-from ..errors import OptionError
+from ..errors import OptionError, unknown_name
 from .mscan import MSCAN, MSCAN_SIZES
-from .near_names import unknown_name
 from .vit_pyramid import ViTPyramid
 
 #: Why a backbone cannot be dilated, by family; decoders that need dilation cannot take it.

@@ -9,19 +9,16 @@ from torch import Tensor
 from .. import __version__
 from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
-from .checkpoint_file import MODEL_PREFIX, scene_prefix, scene_weights, weights_below
+from .checkpoint import MODEL_PREFIX, Checkpoint, build_trained, weights_below
 from .init_report import InitReport
 from .record import RECORD_KEY, ModelRecord
-from .trained_model import build_trained
 from .transplant import transplant
 
 #: What Lightning wants of a checkpoint besides weights.
 _LIGHTNING = "pytorch-lightning_version"
 
 
-def expand_checkpoint(
-    content: Mapping[str, Any], tree: Taxonomy, origin: str
-) -> tuple[dict[str, Any], InitReport]:
+def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str, Any], InitReport]:
     """Turn a checkpoint into one of another tree, without training.
 
     Classes that both trees have by name keep their weights, new ones start from their relatives, see
@@ -29,9 +26,8 @@ def expand_checkpoint(
     out: a training starts from the result, it does not resume.
 
     Args:
-        content: What :func:`~hierars_geo.models.read_checkpoint` returns.
+        checkpoint: Of the trained model.
         tree: The new class tree.
-        origin: Name of the checkpoint, for messages.
 
     Returns:
         Content of the new checkpoint, and where its weights come from.
@@ -42,7 +38,7 @@ def expand_checkpoint(
             needs.
         CheckpointError: The weights do not fit their own record.
     """
-    old = ModelRecord.from_dict(content[RECORD_KEY], origin)
+    old, origin, content = checkpoint.record, checkpoint.path, checkpoint.content
     if old.taxonomy == tree:
         raise OptionError(
             f"Expected another tree than the checkpoint's, but got {tree.name} itself (in {origin}). "
@@ -51,9 +47,9 @@ def expand_checkpoint(
     _require_anchors(old, tree)
     new = replace(old, taxonomy=tree)
     state: Mapping[str, Tensor] = content["state_dict"]
-    prefix = scene_prefix(state)
     scene = new.build_scene_model()
-    report = transplant(scene, scene_weights(state), old, new, "all")
+    prefix = checkpoint.scene_prefix
+    report = transplant(scene, checkpoint.scene_weights, old, new, "all")
     if report.classes_copied == 0:
         raise TaxonomyError(
             f"Expected a tree with classes of {old.taxonomy.name}, but {tree.name} has none of them by name "
@@ -61,8 +57,10 @@ def expand_checkpoint(
         )
     carried = {name: value for name, value in state.items() if not name.startswith(prefix)}
     weights = {**carried, **{prefix + name: value for name, value in scene.state_dict().items()}}
-    build_trained(new, weights_below(weights, MODEL_PREFIX), origin)  # refuses what predicting could not load
-    training = dict(content[RECORD_KEY].get("training") or {})
+    build_trained(
+        new, weights_below(weights, MODEL_PREFIX), str(origin)
+    )  # refuses what predicting could not load
+    training = dict(checkpoint.training)
     training.pop("class_weights", None)
     training |= {
         "release": __version__,

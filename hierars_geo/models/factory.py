@@ -9,13 +9,12 @@ import segmentation_models_pytorch as smp
 from segmentation_models_pytorch.base import initialization
 from torch import nn
 
-from ..errors import OptionError
+from ..errors import OptionError, unknown_name
 from .backbones import Backbone, find_backbone
 from .band_adaptation import BandAdaptation
 from .bhccm import MODES, Mode
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
-from .near_names import unknown_name
 from .pretrained import load_encoder_weights
 from .segmenter import HierarchicalSegmenter
 

@@ -1,15 +1,18 @@
-"""Files of PyTorch that strangers wrote: what reading them safely can end in, and archives that grow."""
+"""Files of PyTorch that strangers wrote: read as tensors and plain values, never as code."""
 
 import pickle
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from ..errors import CheckpointError
 
 #: What PyTorch's safe unpickler raises on bytes that are no pickle of its kind: text, a truncated file, sizes
 #: that no memory holds.
-NO_PICKLE = (
+_NO_PICKLE = (
     pickle.UnpicklingError,
     AssertionError,
     AttributeError,
@@ -24,7 +27,32 @@ NO_PICKLE = (
 )
 
 
-def refuse_growing_archive(path: Path) -> None:
+def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever plain values a file holds
+    """Read a file of PyTorch as tensors and plain values, never as code.
+
+    Args:
+        path: The file, which exists.
+
+    Raises:
+        CheckpointError: It is damaged, or holds anything else.
+    """
+    _refuse_growing_archive(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except _NO_PICKLE as error:
+        raise CheckpointError(
+            f"Expected {path} to hold tensors and plain values only, but it is no checkpoint, is damaged or "
+            "holds other objects, which are not loaded for safety. Write it with this package."
+        ) from error
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise CheckpointError(
+            f"Expected {path} to be a PyTorch checkpoint, but: {reason}. The file is damaged or incomplete: "
+            "get it again."
+        ) from error
+
+
+def _refuse_growing_archive(path: Path) -> None:
     """Refuse a file of PyTorch that unpacks to more than it holds; PyTorch itself stores without compression.
 
     Raises:
@@ -47,4 +75,4 @@ def refuse_growing_archive(path: Path) -> None:
         )
 
 
-__all__ = ("NO_PICKLE", "refuse_growing_archive")
+__all__ = ("read_plain",)

@@ -13,11 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import MissingFileError, OptionError
+from ..errors import CheckpointError, MissingFileError, OptionError, unknown_name
 from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import BandAdaptation, adapt_bands
-from .near_names import unknown_name
-from .plain_file import NO_PICKLE, refuse_growing_archive
+from .plain_file import read_plain
 
 _FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
@@ -113,12 +112,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise MissingFileError(
             f"Expected {path} to be a file of weights, but it does not exist. Check the path."
         )
-    refuse_growing_archive(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *NO_PICKLE, RuntimeError, OSError, ValueError) as error:
+        content: Any = load_file(path) if path.suffix == ".safetensors" else read_plain(path)
+    except (SafetensorError, CheckpointError, OSError, ValueError) as error:
         raise OptionError(
             f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not "
             "loaded for safety. Save the encoder's state dict."

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from ..errors import CheckpointError, HieraRSError, OptionError
+from ..errors import CheckpointError, HieraRSError, OptionError, unknown_name
 from ..taxonomy import Taxonomy
 from ..types import NodataRule, ReadRecipe
 from .band_adaptation import BandAdaptation
 from .factory import ModelConfig, build_segmenter
 from .map_model import MapModel
-from .near_names import unknown_name
 from .scene_model import SceneModel
 from .transfer.cdks import CDKSOptions
 from .transfer.translu import TransLU

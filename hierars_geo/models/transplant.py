@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, OptionError
 from .backbones import find_backbone
 from .band_adaptation import BandAdaptation, adapt_bands
-from .checkpoint_file import weights_below
+from .checkpoint import weights_below
 from .class_rows import no_rows
 from .head_transplant import HeadTransplant, HeadTree, transplant_head
 from .init_report import InitReport, PartReport
@@ -50,7 +50,7 @@ def transplant(
 
     Args:
         model: Takes the weights, in place; built from ``new``.
-        weights: State of the trained model's :class:`SceneModel`, see :func:`scene_weights`.
+        weights: State of the trained model's :class:`SceneModel`, see :class:`Checkpoint`.
         old: Record of the trained model.
         new: Record of ``model``.
         parts: What to take over.

@@ -2,14 +2,13 @@
 
 from .accumulator import Accumulator, Block
 from .arrays import ArrayPrediction, iter_windows, predict_array
-from .checkpoint import LoadedModel, load_checkpoint, resolve_device
 from .chunks import Chunk, ChunkPlan
 from .engine import Engine, SceneJob
 from .engine_dask import DaskEngine
 from .options import PredictOptions
 from .predictor import Predictor, ScenePath
 from .rows import Rows
-from .runtime import Runtime, torch_runtime
+from .runtime import Runtime, resolve_device, torch_runtime
 from .scene_list import SceneList, SceneState
 from .stream import stream_blocks
 from .window_plan import WindowPlan
@@ -22,7 +21,6 @@ __all__ = (
     "ChunkPlan",
     "DaskEngine",
     "Engine",
-    "LoadedModel",
     "PredictOptions",
     "Predictor",
     "Rows",
@@ -33,7 +31,6 @@ __all__ = (
     "SceneState",
     "WindowPlan",
     "iter_windows",
-    "load_checkpoint",
     "predict_array",
     "resolve_device",
     "stream_blocks",

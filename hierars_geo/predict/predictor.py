@@ -14,6 +14,7 @@ import torch
 from ..errors import HieraRSWarning, RasterError
 from ..grid import GeoGrid, Window
 from ..maps import Maps
+from ..models.checkpoint import Model, load
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.baselines import has_offset
 from ..scenes.dataset import bounded_block_cache
@@ -25,7 +26,6 @@ from ..scenes.stac_items import document_of
 from ..types import ReadRecipe
 from .accumulator import Block
 from .batching import resolved_batch_size
-from .checkpoint import LoadedModel, load_checkpoint
 from .chunks import ChunkPlan
 from .engine import Engine, SceneJob, compute_into, named_everywhere
 from .layers import Layer, LayerDecoder, wanted_layers
@@ -63,7 +63,7 @@ class Predictor:
     """Predict rasters of any size with a trained model.
 
     Args:
-        checkpoint: Path of a checkpoint.
+        model: A model, or the path of its checkpoint.
         options: How to predict.
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
 
@@ -81,21 +81,22 @@ class Predictor:
     """
 
     def __init__(
-        self, checkpoint: str | Path, options: PredictOptions | None = None, device: str = "auto"
+        self, model: str | Path | Model, options: PredictOptions | None = None, device: str = "auto"
     ) -> None:
         self.options = options or PredictOptions()
         self._device_name = device
         self._devices = resolve_devices(device)
-        self.loaded: LoadedModel = load_checkpoint(checkpoint, self._devices[0])
+        self.loaded: Model = model if isinstance(model, Model) else load(model, self._devices[0])
+        self.loaded.network.to(self._devices[0])
         record = self.loaded.record
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
-            usual = record.chip_size if self.loaded.model.sees_window else max(usual, record.chip_size)
+            usual = record.chip_size if self.loaded.network.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.window or usual
         paths = torch.from_numpy(record.taxonomy.paths.copy())
         self.runtime = torch_runtime(
-            self.loaded.model,
+            self.loaded.network,
             paths,
             self._devices,
             self.options.views,
@@ -320,7 +321,8 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        for note in (*scene.notes, *_training_notes(scene.grid, self.loaded, self.window_px)):
+        training = _training_notes(scene.grid, self.loaded, self.window_px)
+        for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
 
 
@@ -338,7 +340,7 @@ def _inside(scene: Scene, block: Block) -> Block:
     return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
 
 
-def _training_notes(grid: GeoGrid, loaded: LoadedModel, window_px: int) -> list[str]:
+def _training_notes(grid: GeoGrid, loaded: Model, window_px: int) -> list[str]:
     """Say what differs from training so much that maps get poorer.
 
     Args:
@@ -347,7 +349,7 @@ def _training_notes(grid: GeoGrid, loaded: LoadedModel, window_px: int) -> list[
         window_px: Side of a window.
     """
     notes, record = [], loaded.record
-    if loaded.model.sees_window and record.chip_size is not None and window_px > record.chip_size:
+    if loaded.network.sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(
             f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
             f"model see all of a window: expect poorer maps, or leave --window out"

@@ -14,9 +14,9 @@ from pystac import Asset, Item, Link, MediaType, RelType
 from .. import __version__
 from ..grid.reprojection import outline
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
+from ..models.checkpoint import Model
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
-from .checkpoint import LoadedModel
 from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy
 from .maps import layer_nodata, stored_layer
 from .options import PredictOptions
@@ -40,7 +40,7 @@ _TITLES: dict[LayerKind, str] = {
 def prediction_item(
     scene: Scene,
     files: Mapping[Layer, str],
-    loaded: LoadedModel,
+    loaded: Model,
     options: PredictOptions,
     created: datetime | None = None,
     folder: Path | None = None,

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..maps import Maps
 from ..maps.cog import place_raster
+from ..models.checkpoint import Model
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
-from .checkpoint import LoadedModel
 from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .maps import write_layer, write_stack
 from .options import PredictOptions
@@ -70,7 +70,7 @@ def write_results(
     store: RowStore,
     outputs: PlannedFiles,
     run: RunFolder,
-    loaded: LoadedModel,
+    loaded: Model,
     options: PredictOptions,
     manifest: Mapping[str, Any],
 ) -> None:

@@ -14,9 +14,9 @@ from filelock import BaseFileLock, Timeout
 
 from .. import __version__
 from ..errors import OutputError
+from ..models.checkpoint import Model
 from ..output import LOCK, as_output_error, atomic_path, lock_in
 from ..scenes.scene import Scene
-from .checkpoint import LoadedModel
 from .chunks import ChunkPlan
 from .options import PredictOptions
 from .runtime import Runtime
@@ -163,7 +163,7 @@ def _clear(path: Path) -> None:
 
 def run_manifest(
     scene: Scene,
-    loaded: LoadedModel,
+    loaded: Model,
     options: PredictOptions,
     plan: ChunkPlan,
     runtime: Runtime,

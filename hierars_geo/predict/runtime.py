@@ -14,7 +14,6 @@ from ..errors import HieraRSWarning, OptionError
 from ..models.map_model import MapModel, PathModel
 from .augment import Augmentation, averaged_over_views
 from .batching import BatchFallback
-from .checkpoint import resolve_device
 
 #: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
 Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
@@ -136,6 +135,25 @@ def _compiles(device: torch.device) -> bool:
     return True
 
 
+def resolve_device(name: str) -> torch.device:
+    """Turn ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device.
+
+    Raises:
+        OptionError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"Expected device '{name}' to be there, but: {str(error).splitlines()[0]}. Use --device cpu or "
+            f"auto."
+        ) from error
+    return device
+
+
 def resolve_devices(name: str) -> tuple[torch.device, ...]:
     """Turn the name of one or more devices into devices.
 
@@ -207,6 +225,7 @@ __all__ = (
     "Replicas",
     "Runtime",
     "check_precision",
+    "resolve_device",
     "resolve_devices",
     "torch_runtime",
 )

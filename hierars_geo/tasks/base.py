@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -20,7 +19,7 @@ from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..losses.path_targets import set_tables
 from ..metrics import HierarchicalMetrics
-from ..models.checkpoint_file import load_weights, read_checkpoint
+from ..models.checkpoint import Checkpoint, load_weights
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
@@ -171,18 +170,16 @@ class SegmentationTask(LightningModule):
                 "Expected a checkpoint to be read as data with its own options and all of its weights, but "
                 "got weights_only false, strict false or hparams_file. Leave them out."
             )
-        path = Path(checkpoint_path)
-        content = read_checkpoint(path)
-        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-        model = record.model
-        told = dict((content[RECORD_KEY].get("training") or {}).get("options") or {})
+        checkpoint = Checkpoint.read(checkpoint_path)
+        model = checkpoint.record.model
+        told = dict(checkpoint.training.get("options") or {})
         told |= {name: getattr(model, name) for name in ("architecture", "encoder", "mode", "dropout")}
         told |= {"model_options": dict(model.options), **cls.without_start(), **options}
         task = cls(**told)
-        task._adopt(record)
-        expected = f"Expected the weights in {path} to fit its own model record"
-        load_weights(task, content["state_dict"], expected)
-        task.on_load_checkpoint(content)
+        task._adopt(checkpoint.record)
+        expected = f"Expected the weights in {checkpoint.path} to fit its own model record"
+        load_weights(task, checkpoint.content["state_dict"], expected)
+        task.on_load_checkpoint(checkpoint.content)
         return task if map_location is None else task.to(map_location)
 
     @staticmethod

@@ -10,6 +10,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from ..errors import CheckpointError, list_some
+from ..models.checkpoint import read_checkpoint
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
 from ..output.output import as_output_error, atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
@@ -67,6 +68,22 @@ class WholeCheckpoints(TorchCheckpointIO):
         final = Path(path)
         check_writable_folder(final.parent)
         write_checkpoint(checkpoint, final)
+
+    def load_checkpoint(
+        self,
+        path: Any,  # noqa: ANN401 - Lightning's signature
+        map_location: Any = None,  # noqa: ANN401
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint as data, whatever is asked for: code in it is refused.
+
+        Raises:
+            MissingFileError: There is no such file.
+            CheckpointError: It is damaged, holds code, or was written by something else.
+        """
+        if "://" in os.fspath(path):
+            return super().load_checkpoint(path, map_location, weights_only=True)
+        return read_checkpoint(path)
 
 
 def write_checkpoint(content: Mapping[str, Any], final: Path) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Final, TypeVar
 
-from ..errors import OptionError
-from ..models.near_names import unknown_name
+from ..errors import OptionError, unknown_name
 
 GroupT = TypeVar("GroupT")
 

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import OptionError
 from ..models.band_adaptation import BandAdaptation
-from ..models.checkpoint_file import read_checkpoint, scene_weights
+from ..models.checkpoint import Checkpoint
 from ..models.factory import ModelConfig, check_config
 from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
@@ -165,10 +165,11 @@ class BHCCMTask(SegmentationTask):
             MissingFileError: There is no such file.
             CheckpointError: It is damaged, holds code, or is of another encoder.
         """
-        content = read_checkpoint(path)
-        old = ModelRecord.from_dict(content[RECORD_KEY], path)
-        weights = scene_weights(content["state_dict"])
-        return transplant(self.model, weights, old, self.record, self.start.parts, self.start.band_adaptation)
+        old = Checkpoint.read(path)
+        options = self.start
+        return transplant(
+            self.model, old.scene_weights, old.record, self.record, options.parts, options.band_adaptation
+        )
 
     def _weigh(self, weights: list[list[float]]) -> None:
         """Hand class weights to the loss."""

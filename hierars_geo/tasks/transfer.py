@@ -11,13 +11,12 @@ from torch import Tensor
 
 from ..errors import CheckpointError, OptionError
 from ..losses.hierarchical import HSCLoss
-from ..models.checkpoint_file import load_weights, read_checkpoint, scene_weights, weights_below
+from ..models.checkpoint import Checkpoint, load_weights
 from ..models.factory import ModelConfig, check_config
 from ..models.init_report import InitReport, log_report
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
 from ..models.scene_model import SceneModel
-from ..models.trained_model import check_weights
 from ..models.transfer.cdks import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplant import transplant
@@ -113,8 +112,8 @@ class TransLUTask(SegmentationTask):
         super().__init__(optimizer, schedule, loss, compile)
         self.start, self.interaction = start, interaction
         self.cdks, self.cdsa = cdks, cdsa
-        self._begun = None if start.checkpoint is None else _Begun.read(start.checkpoint)
-        self._trained = None if source is None else _Source.read(source)
+        self._begun = None if start.checkpoint is None else Checkpoint.read(start.checkpoint)
+        self._trained = None if source is None else _read_source(source)
         if self._trained is None and self._begun is not None:
             self._trained = self._begun.source()
         self._config = _target_config(self._trained, architecture, encoder, mode, dropout, model_options)
@@ -164,12 +163,13 @@ class TransLUTask(SegmentationTask):
         target = _target_of(model)
         if self._trained is not None:
             if isinstance(model, TransLU):
-                self._trained.load_into(model.source)
+                expected = f"Expected the weights in {self._trained.path} to fit its own model record"
+                load_weights(model.source, self._trained.scene_weights, expected)
             if self._begun is not None:
-                self._take_over(self._begun.load_into(target, model, record), self._begun.path)
+                self._take_over(_go_on(self._begun, target, model, record), self._begun.path)
             elif self.start.parts != "scratch":
                 source = self._trained
-                report = transplant(target, source.weights, source.record, record, self.start.parts)
+                report = transplant(target, source.scene_weights, source.record, record, self.start.parts)
                 self._take_over(report, source.path)
         self._trained = self._begun = None  # their weights are in the model now
         if self.start.freeze_backbone:
@@ -258,93 +258,39 @@ class TransLUTask(SegmentationTask):
             )
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A trained source model as it was stored."""
+def _read_source(path: str | Path) -> Checkpoint:
+    """Read the checkpoint of a source model.
 
-    path: Path
-    record: ModelRecord
-    weights: dict[str, Tensor]
-
-    @classmethod
-    def read(cls, path: str | Path) -> "_Source":
-        """Read a checkpoint.
-
-        Raises:
-            MissingFileError: There is no such file.
-            CheckpointError: It cannot be used as a source.
-        """
-        content = read_checkpoint(path)
-        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-        if record.transfer is not None:
-            raise CheckpointError(
-                f"Expected a source model of one branch, but {path} has a source branch of its own. Give the "
-                "checkpoint of the land-cover model."
-            )
-        weights = scene_weights(content["state_dict"])
-        check_weights(record, weights, str(path))
-        return cls(Path(path), record, weights)
-
-    def load_into(self, model: SceneModel) -> None:
-        """Fill the source branch.
-
-        Raises:
-            CheckpointError: The weights do not fit their own record.
-        """
-        load_weights(model, self.weights, f"Expected the weights in {self.path} to fit its own model record")
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It cannot be used as a source.
+    """
+    source = Checkpoint.read(path)
+    if source.record.transfer is not None:
+        raise CheckpointError(
+            f"Expected a source model of one branch, but {path} has a source branch of its own. Give the "
+            "checkpoint of the land-cover model."
+        )
+    return source
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A model with a source branch to go on from, as it was stored."""
+def _go_on(begun: Checkpoint, target: SceneModel, model: MapModel, record: ModelRecord) -> InitReport:
+    """Take over the target branch of a model with a source branch, and its interactions.
 
-    path: Path
-    record: ModelRecord
-    state: dict[str, Tensor]
+    Args:
+        begun: The model to go on from.
+        target: The branch that is trained, filled in place, class by class by name.
+        model: What holds it.
+        record: What it was built from.
 
-    @classmethod
-    def read(cls, path: str | Path) -> "_Begun":
-        """Read a checkpoint.
-
-        Raises:
-            MissingFileError: There is no such file.
-            CheckpointError: It is damaged, holds code, or was written by something else.
-        """
-        content = read_checkpoint(path)
-        record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
-        return cls(Path(path), record, content["state_dict"])
-
-    def source(self) -> _Source:
-        """Return its source branch.
-
-        Raises:
-            CheckpointError: It has none.
-        """
-        if self.record.transfer is None:
-            raise CheckpointError(
-                f"Expected a model with a source branch, but {self.path} has none. Give source, the "
-                "checkpoint of the land-cover model, too."
-            )
-        record, weights = self.record.transfer.source, weights_below(self.state, "model.source.")
-        check_weights(record, weights, str(self.path))
-        return _Source(self.path, record, weights)
-
-    def load_into(self, target: SceneModel, model: MapModel, record: ModelRecord) -> InitReport:
-        """Take over the target branch, class by class by name, and the interactions.
-
-        Args:
-            target: The branch that is trained, filled in place.
-            model: What holds it.
-            record: What it was built from.
-
-        Raises:
-            CheckpointError: They are of another encoder, or the interactions others than those configured.
-        """
-        report = transplant(target, scene_weights(self.state), self.record, record)
-        if isinstance(model, TransLU) and model.cdks is not None:
-            expected = f"Expected {self.path} to hold the interactions that are configured"
-            load_weights(model.cdks, weights_below(self.state, "model.cdks."), expected)
-        return report
+    Raises:
+        CheckpointError: They are of another encoder, or the interactions others than those configured.
+    """
+    report = transplant(target, begun.scene_weights, begun.record, record)
+    if isinstance(model, TransLU) and model.cdks is not None:
+        expected = f"Expected {begun.path} to hold the interactions that are configured"
+        load_weights(model.cdks, begun.weights("model.cdks."), expected)
+    return report
 
 
 def _target_of(model: MapModel) -> SceneModel:
@@ -376,7 +322,7 @@ def _check_options(loss: LossOptions, mode: str, pseudo_labels: str) -> None:
 
 
 def _target_config(
-    source: _Source | None,
+    source: Checkpoint | None,
     architecture: str | None,
     encoder: str | None,
     mode: str,

@@ -10,8 +10,7 @@ import torch
 import yaml
 
 from hierars_geo.cli import main
-from hierars_geo.models import RECORD_KEY, read_checkpoint
-from hierars_geo.predict import load_checkpoint
+from hierars_geo.models import RECORD_KEY, load, read_checkpoint
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -57,9 +56,9 @@ def test_the_new_checkpoint_predicts_and_says_where_it_comes_from(
     content = read_checkpoint(grown)
     assert set(content) <= {"state_dict", RECORD_KEY, "epoch", "global_step", "pytorch-lightning_version"}
     assert content[RECORD_KEY]["training"]["expanded"]["from"] == "mm5b"
-    old, new = load_checkpoint(checkpoint), load_checkpoint(grown)
+    old, new = load(checkpoint), load(grown)
     assert new.record.taxonomy.num_classes == (4, 9, 18)
-    assert torch.equal(new.model.state_dict()["mean"], old.model.state_dict()["mean"])
+    assert torch.equal(new.network.state_dict()["mean"], old.network.state_dict()["mean"])
     image = workplace.image(workplace.test)
     status, _, errors = run(["predict", grown, image, "-o", str(tmp_path), "--device", "cpu"], capsys)
     assert (status, errors) == (0, [])

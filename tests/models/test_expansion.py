@@ -1,12 +1,21 @@
 """A checkpoint for another tree: a source branch goes along untouched, and its anchors must stay."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from hierars_geo.errors import OptionError, TaxonomyError
-from hierars_geo.models import RECORD_KEY, CDKSOptions, ModelConfig, ModelRecord, Transfer, expand_checkpoint
+from hierars_geo.models import (
+    RECORD_KEY,
+    CDKSOptions,
+    Checkpoint,
+    ModelConfig,
+    ModelRecord,
+    Transfer,
+    expand_checkpoint,
+)
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -22,12 +31,13 @@ def checkpoint():
     record = replace(source, taxonomy=Taxonomy.from_yaml("crop10m"), transfer=transfer)
     state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
     training = {"weights": "current", "class_weights": [[1.0, 1.0]]}
-    return {
+    content = {
         "state_dict": state,
         RECORD_KEY: record.to_dict() | {"training": training},
         "optimizer_states": [{"state": {}}],
         "pytorch-lightning_version": "2.6.0",
     }
+    return Checkpoint(Path("x.ckpt"), record, content)
 
 
 def with_wheat(**changes):
@@ -40,8 +50,8 @@ def with_wheat(**changes):
 
 def test_the_source_branch_goes_along_untouched(checkpoint):
     tree = with_wheat()
-    content, report = expand_checkpoint(checkpoint, tree, "x.ckpt")
-    before, after = checkpoint["state_dict"], content["state_dict"]
+    content, report = expand_checkpoint(checkpoint, tree)
+    before, after = checkpoint.content["state_dict"], content["state_dict"]
     assert before.keys() == after.keys()
     kept = [name for name in before if not name.startswith("model.target.segmenter.head.")]
     assert {name.split(".")[1] for name in kept} >= {"source", "cdks", "target"}
@@ -56,9 +66,9 @@ def test_the_source_branch_goes_along_untouched(checkpoint):
 
 def test_anchors_must_stay(checkpoint):
     with pytest.raises(TaxonomyError, match=r"wheat to keep the anchors.*cropland: mm5b/L2/Cropland"):
-        expand_checkpoint(checkpoint, with_wheat(anchors={"L1/vegetation": "mm5b/L1/Vegetation"}), "x.ckpt")
+        expand_checkpoint(checkpoint, with_wheat(anchors={"L1/vegetation": "mm5b/L1/Vegetation"}))
 
 
 def test_the_same_tree_is_nothing_to_do(checkpoint):
     with pytest.raises(OptionError, match=r"got crop10m itself \(in x.ckpt\). There is nothing to do"):
-        expand_checkpoint(checkpoint, Taxonomy.from_yaml("crop10m"), "x.ckpt")
+        expand_checkpoint(checkpoint, Taxonomy.from_yaml("crop10m"))

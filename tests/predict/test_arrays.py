@@ -64,7 +64,7 @@ def test_arrays_and_files_say_the_same(save_checkpoint, write_scene, tmp_path):
     predictor = Predictor(save_checkpoint(), PredictOptions(window=64, overlap=0.5), device="cpu")
     scene = write_scene(corner=0)
     prediction = predictor.predict(scene, tmp_path / "maps")
-    tree, model = predictor.loaded.record.taxonomy, predictor.loaded.model
+    tree, model = predictor.loaded.record.taxonomy, predictor.loaded.network
     with Scene.open(scene, bands=predictor.loaded.record.bands) as source:
         image, valid = source.read(next(iter_windows(source.grid.shape, 1000)))
     result = predict_array(model, image, paths=tree.paths, valid=valid, window=64, overlap=0.5)

@@ -20,8 +20,8 @@ from hierars_geo.errors import (
     OutputError,
     RasterError,
 )
-from hierars_geo.models import LocalGates
-from hierars_geo.predict import PredictOptions, Predictor, load_checkpoint, resolve_device
+from hierars_geo.models import LocalGates, load
+from hierars_geo.predict import PredictOptions, Predictor, resolve_device
 from hierars_geo.predict import maps as maps_module
 from hierars_geo.taxonomy import Taxonomy
 
@@ -137,11 +137,11 @@ def test_what_differs_from_training_is_said(save_checkpoint, write_scene, tmp_pa
 
 def test_gates_see_a_training_chip_around_each_pixel_in_large_windows(save_checkpoint):
     predictor = Predictor(save_checkpoint(), device="cpu")
-    assert predictor.loaded.model.segmenter.head.local_gates == LocalGates(cell=8, reach=4)
+    assert predictor.loaded.network.segmenter.head.local_gates == LocalGates(cell=8, reach=4)
     assert predictor.window_px == 512
     assert Predictor(save_checkpoint(chip_size=800), device="cpu").window_px == 800
     unknown = Predictor(save_checkpoint(chip_size=None), device="cpu")
-    assert (unknown.loaded.model.segmenter.head.local_gates, unknown.window_px) == (None, 512)
+    assert (unknown.loaded.network.segmenter.head.local_gates, unknown.window_px) == (None, 512)
 
 
 def test_where_layers_see_the_whole_window_it_is_the_training_chip(save_checkpoint, write_scene, tmp_path):
@@ -249,10 +249,10 @@ def test_bad_checkpoints_are_refused(save_checkpoint, tmp_path):
     }
     for path, message in cases.items():
         with pytest.raises((CheckpointError, OptionError), match=message):
-            load_checkpoint(path)
+            load(path)
     assert not (tmp_path / "owned").exists()
     with pytest.raises(MissingFileError, match=r"gone\.ckpt"):
-        load_checkpoint(tmp_path / "gone.ckpt")
+        load(tmp_path / "gone.ckpt")
 
 
 def test_bad_options_are_named(save_checkpoint):

@@ -9,8 +9,7 @@ from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader, Dataset
 
 from hierars_geo.errors import CheckpointError, DataError, OptionError
-from hierars_geo.models import RECORD_KEY, jsps
-from hierars_geo.predict import load_checkpoint
+from hierars_geo.models import RECORD_KEY, jsps, load
 from hierars_geo.tasks import BHCCMTask
 from hierars_geo.tasks.batches import require_finite
 from hierars_geo.taxonomy import Taxonomy
@@ -65,14 +64,14 @@ def test_it_learns_and_its_checkpoint_predicts_the_same(tmp_path, mode):
     assert scores["test/mIoU_L3"] > 0.9
     assert scores["test/OA_L1"] >= scores["test/OA_L3"] - 1e-6
     assert ("test/consistency" in scores) == (mode != "flat")
-    loaded = load_checkpoint(tmp_path / "model.ckpt")
+    loaded = load(tmp_path / "model.ckpt")
     assert loaded.record == task.record
-    loaded.model.pool_gates(None)  # over the whole chip, as in training
+    loaded.network.pool_gates(None)  # over the whole chip, as in training
     batch = next(iter(loader()))
     task.eval()
     with torch.no_grad():
         for a, b in zip(
-            loaded.model(batch["image"], batch["valid"]), task(batch["image"], batch["valid"]), strict=True
+            loaded.network(batch["image"], batch["valid"]), task(batch["image"], batch["valid"]), strict=True
         ):
             assert torch.equal(a, b)
 
@@ -196,9 +195,9 @@ def test_resuming_keeps_the_normalisation_of_the_weights(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
     trainer.fit(other, loader(), loader(), ckpt_path=tmp_path / "first.ckpt", weights_only=True)
     trainer.save_checkpoint(tmp_path / "second.ckpt")
-    second = load_checkpoint(tmp_path / "second.ckpt")
-    assert second.record.mean == tuple(second.model.mean.flatten().tolist()) == (1000.0, 1000.0)
-    assert second.record.std == tuple(second.model.std.flatten().tolist()) == (500.0, 500.0)
+    second = load(tmp_path / "second.ckpt")
+    assert second.record.mean == tuple(second.network.mean.flatten().tolist()) == (1000.0, 1000.0)
+    assert second.record.std == tuple(second.network.std.flatten().tolist()) == (500.0, 500.0)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
-from hierars_geo.models import RECORD_KEY, read_checkpoint
-from hierars_geo.predict import load_checkpoint
+from hierars_geo.models import RECORD_KEY, load, read_checkpoint
 from hierars_geo.tasks import AveragedWeights
 
 OPTIONS = SMALL | {"schedule": {"warmup_steps": 2}}
@@ -105,7 +104,7 @@ def test_the_moving_average_validates_and_predicts(tmp_path):
     name = "model.segmenter.head.classifiers.0.weight"
     torch.testing.assert_close(content["state_dict"][name], average)
     torch.testing.assert_close(content["current_model_state"][name], recorder.steps[-1])
-    loaded = load_checkpoint(tmp_path / "epoch=1.ckpt").model
+    loaded = load(tmp_path / "epoch=1.ckpt").network
     torch.testing.assert_close(loaded.segmenter.head.classifiers[0].weight, average)
     # what training leaves in memory is the average too, its tables of integers unharmed
     assert torch.equal(task.state_dict()[name], content["state_dict"][name])
@@ -146,7 +145,7 @@ def test_a_compiled_model_trains_alike_and_leaves_no_trace(tmp_path):
     for key, value in plain.state_dict().items():
         torch.testing.assert_close(compiled.state_dict()[key], value, rtol=1e-3, atol=1e-4)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
-    load_checkpoint(tmp_path / "model.ckpt")
+    load(tmp_path / "model.ckpt")
 
 
 def test_losses_keep_full_precision_under_mixed_precision(tmp_path):

@@ -8,8 +8,7 @@ from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import CheckpointError, OptionError
-from hierars_geo.models import RECORD_KEY, TransLU, jsps, path_logits, read_checkpoint
-from hierars_geo.predict import load_checkpoint
+from hierars_geo.models import RECORD_KEY, TransLU, jsps, load, path_logits, read_checkpoint
 from hierars_geo.tasks import TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 
@@ -116,14 +115,14 @@ def test_one_file_is_enough_to_predict(source, tmp_path):
     run = trainer(tmp_path, max_steps=2, enable_checkpointing=False)
     run.fit(task, chips(), chips(1))
     run.save_checkpoint(tmp_path / "translu.ckpt")
-    loaded = load_checkpoint(tmp_path / "translu.ckpt")
-    assert isinstance(loaded.model, TransLU)
+    loaded = load(tmp_path / "translu.ckpt")
+    assert isinstance(loaded.network, TransLU)
     assert loaded.record.taxonomy.name == "crop10m"
     assert loaded.record.transfer.source.taxonomy.name == "mm5b"
     batch = next(iter(chips()))
     task.eval()
     with torch.no_grad():
-        expected, found = (model(batch["image"], batch["valid"]) for model in (task, loaded.model))
+        expected, found = (model(batch["image"], batch["valid"]) for model in (task, loaded.network))
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs)
     again = TransLUTask.load_from_checkpoint(tmp_path / "translu.ckpt")

@@ -89,7 +89,7 @@ def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], N
         tuple(torch.stack([torch.from_numpy(part) for part in parts]) for parts in zip(*group, strict=True))
         for group in (windows[start : start + batch] for start in range(0, len(windows), batch))
     ]
-    model = predictor.loaded.model
+    model = predictor.loaded.network
     device = next(model.parameters()).device
     batches = [(image.to(device), valid.to(device)) for image, valid in batches]
     paths = torch.from_numpy(predictor.loaded.record.taxonomy.paths.copy()).to(device)

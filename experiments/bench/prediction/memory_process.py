@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
     predictor = Predictor(
         checkpoint, PredictOptions(window=window_px, overlap=overlap, batch_size=batch), device="cpu"
     )
-    model, record = predictor.loaded.model, predictor.loaded.record
+    model, record = predictor.loaded.network, predictor.loaded.record
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling
         model.path_logits(torch.rand(batch, len(record.bands), window_px, window_px), None, paths)

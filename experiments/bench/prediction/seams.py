@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from hierars_geo.grid import Blend
+from hierars_geo.models import load
 from hierars_geo.predict import WindowPlan, predict_array
-from hierars_geo.predict.checkpoint import load_checkpoint
 
 from .models import BANDS, TREE, write_checkpoint
 
@@ -71,8 +71,8 @@ class _Paths(nn.Module):
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__()
-        loaded = load_checkpoint(checkpoint)
-        self.model = loaded.model
+        loaded = load(checkpoint)
+        self.model = loaded.network
         self.paths = torch.from_numpy(loaded.record.taxonomy.paths.copy())
 
     def forward(self, image: Tensor) -> Tensor:

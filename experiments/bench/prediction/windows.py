@@ -48,7 +48,7 @@ def by_window(demo: Path, folder: Path, sides_px: Sequence[int] = (64, 128, 256,
         for side_px in reversed(sides_px):
             predictor = Predictor(demo / "model.ckpt", PredictOptions(window=side_px))
             if not is_local:
-                predictor.loaded.model.pool_gates(None)
+                predictor.loaded.network.pool_gates(None)
             started = time.process_time()
             prediction = predictor.predict(scene, folder / "maps", overwrite=True)
             seconds = time.process_time() - started
