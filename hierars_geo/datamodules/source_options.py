@@ -178,7 +178,8 @@ class PairingOptions:
 
     Attributes:
         grid: Whose pixels chips have: the name of a source (default: the finest), or [CRS, pixel size].
-        time: ``ignore``: whatever their dates; ``within`` ``days`` of each other; or the ``nearest`` date.
+        time: ``ignore``: whatever their dates; ``within`` ``days`` of each other; or the ``nearest`` date
+            (default, where both carry dates).
         days: Most days between two dates.
         min_valid: Least share of pixels with data, 0..1.
     """

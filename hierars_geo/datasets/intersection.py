@@ -19,13 +19,14 @@ from ..errors import DataError
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import move
+from ..scenes.notices import notice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, stack_channels
 from ..scenes.regions import RegionMask
 from ..taxonomy import Taxonomy
 from .on_lattice import OnLattice
 from .overlay import Dates, Time, TimePolicy, overlay
-from .pairing import Pairing, no_overlap
+from .pairing import Pairing, date_notes, no_overlap, usual_policy
 from .plot import figure_of
 from .queries import Query, resolve
 from .sample import SampleFiles, place
@@ -49,9 +50,11 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         dataset2: The other.
         grid: Whose pixels samples have: one of the images, its name (:attr:`names`), or (CRS, pixel size).
             The named image also leads: its scenes and dates are those that others are combined with.
-        time: ``ignore`` (default) combines scenes whatever their dates, and the date of a query chooses among
-            scenes of the leading image only; ``within`` combines each pair at most ``days`` apart;
-            ``nearest`` each scene of the leading image with the nearest date of every other source.
+        time: ``ignore`` combines scenes whatever their dates, and the date of a query chooses among scenes of
+            the leading image only; ``within`` combines each pair at most ``days`` apart; ``nearest`` each
+            scene of the leading image with the nearest date of every other source. Default: ``nearest`` where
+            several sources carry dates, with a notice of images that meet labels of another date and of label
+            files that are never read; else ``ignore``.
         days: See ``time``; 0 is the same day.
         stack: True concatenates the channels of all images on one grid; False gives a tensor for each image,
             at its own pixel size over the same ground.
@@ -105,7 +108,12 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         )
         self._leader, lattice = choose(self.pairing.grid, self.images, self.names)
         self._region = _common_region(operands, lattice.crs)
+        self.policy = self.pairing.policy or usual_policy(
+            [s.outlines(lattice.crs, lattice.res) for s in self._sources()]
+        )
         self._move_to(lattice)
+        if self.labels is not None and self.pairing.policy is None:
+            self._tell_dates(self.labels)
 
     def __getitem__(self, query: GeoSlice) -> dict[str, Any]:
         """Read a sample.
@@ -146,10 +154,13 @@ class SceneIntersection(OnLattice, IntersectionDataset):
 
     def _dates(self, where: Query) -> Dates:
         """Say what to read of every source: the combination of dates that covers most of a window."""
-        if self.pairing.policy.time == "ignore":
+        if self.policy.time == "ignore":
             own = [None] * (len(self.images) - 1)
             return (where.interval, *own, None)
         hits = self._rows.hits(where.bounds, where.interval)
+        if len(hits) == 1:
+            only: Dates = self._row_dates[hits[0]]
+            return only
         exact = hits[(self._rows.intervals[hits] == where.interval).all(axis=1)]
         hits = exact if len(exact) else hits
         if not len(hits):
@@ -258,18 +269,31 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         self.index = self._frame(lattice)
         self._index_changed()
 
-    def _frame(self, lattice: Lattice) -> GeoDataFrame:
+    def _sources(self) -> list[SceneSource]:
+        """The leading image, the others, and the labels."""
         leader = self.images[self._leader]
         others = [image for image in self.images if image is not leader]
-        sources = [leader, *others, *([] if self.labels is None else [self.labels])]
+        return [leader, *others, *([] if self.labels is None else [self.labels])]
+
+    def _tell_dates(self, labels: SceneSource) -> None:
+        leader = self.images[self._leader].outlines(self.lattice.crs, self.lattice.res)
+        files = [str(path) for path in labels.index["filepath"]]
+        layered = len(getattr(labels, "sources", ())) > 1  # a union is meant to lie over itself
+        outlines = labels.outlines(self.lattice.crs, self.lattice.res)
+        for note in date_notes(self._pieces, leader, outlines, [] if layered else files):
+            notice(note)
+
+    def _frame(self, lattice: Lattice) -> GeoDataFrame:
+        sources = self._sources()
         outlines = [source.outlines(lattice.crs, lattice.res) for source in sources]
         smallest = lattice.res[0] * lattice.res[1] / 2
-        rows = overlay(outlines, self.region, self.pairing.policy, smallest)
+        rows = overlay(outlines, self.region, self.policy, smallest)
         if not rows.first:
-            raise DataError(no_overlap(sources, self.region, self.pairing.policy))
+            raise DataError(no_overlap(sources, self.region, self.policy))
         self._rows = Outlines.of(rows.polygons, rows.intervals)
         self._row_dates = [dates if self.labels is not None else (*dates, None) for dates in rows.dates]
-        paths = list(leader.index["filepath"])
+        self._pieces = rows
+        paths = list(sources[0].index["filepath"])
         columns = {"filepath": [paths[i] for i in rows.first]}
         frame = self._rows.frame(lattice.crs, columns)
         return frame if not self.pairing.min_valid else self._enough(frame, lattice)

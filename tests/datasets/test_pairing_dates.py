@@ -11,6 +11,8 @@ from hierars_geo.datasets import HierarchicalLabels, SceneIntersection, SceneRas
 from hierars_geo.datasets.overlay import TimePolicy, gap_days
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.samplers import GridChipSampler
+from hierars_geo.scenes import DataNotice
+from hierars_geo.scenes.dates import ALWAYS
 
 SIZE = 20
 
@@ -47,7 +49,8 @@ def pairs(dataset):
         ({"time": "within", "days": 80}, [(10, 12), (10, 47), (50, 12), (50, 47), (50, 120), (200, 120)]),
         ({"time": "nearest"}, [(10, 12), (50, 47), (200, 120)]),
         ({"time": "nearest", "days": 30}, [(10, 12), (50, 47)]),
-        ({}, [(10, 12), (50, 12), (200, 12)]),
+        ({"time": "ignore"}, [(10, 12), (50, 12), (200, 12)]),
+        ({}, [(10, 12), (50, 47), (200, 120)]),  # both carry dates
     ],
 )
 def test_rows_and_samples_follow_the_policy_in_either_order(sources, options, expected):
@@ -113,3 +116,52 @@ def test_gaps_are_counted_in_days():
     assert gap_days((0, day - 1), (day, 2 * day - 1)) == 1
     assert gap_days((5 * day, 6 * day - 1), (0, day - 1)) == 5
     assert gap_days((0, day - 1), (0, day - 1)) == 0
+
+
+def write_labels(folder, name, value):
+    return write(folder / f"{name}.tif", np.full((SIZE, SIZE), value, dtype=np.uint8))
+
+
+def images_of(folder, *years):
+    return SceneRaster(
+        [write(folder / f"s_{y}0601.tif", np.full((1, SIZE, SIZE), y, "uint16")) for y in years]
+    )
+
+
+def leaves(dataset):
+    """Year of the image and label of every row."""
+    x, y, _ = dataset.bounds
+    chips = [dataset[x.start : x.stop, y.start : y.stop, t.left : t.right] for t in dataset.index.index]
+    return [(int(chip["image"].max()), int(chip["mask"].max())) for chip in chips]
+
+
+@pytest.mark.parametrize("spelled", ["cdl_{}", "lab_{}0601", "lab_{}_06_01", "HLS.S30.T10SGF.{}152T184921"])
+def test_labels_of_a_year_train_the_images_of_that_year(tmp_path, spelled):
+    labels = [write_labels(tmp_path / "labels", spelled.format(y), v) for y, v in ((2019, 1), (2021, 3))]
+    pair = images_of(tmp_path, 2019, 2021) & HierarchicalLabels(labels, tree())
+    assert pair.policy == TimePolicy("nearest")
+    assert leaves(pair) == [(2019, 0), (2021, 2)]
+
+
+def test_images_without_labels_of_their_date_are_counted_and_unread_labels_are_named(tmp_path):
+    labels = [write_labels(tmp_path / "labels", f"lab_{year}0601", 1) for year in (2018, 2020)]
+    with pytest.warns(DataNotice) as given:
+        images_of(tmp_path, 2021, 2022) & HierarchicalLabels(labels, tree())
+    said = [str(warning.message) for warning in given]
+    assert said[0].startswith("2 of 2 images meet labels of another date, up to 730 days away.")
+    assert said[1].startswith("1 of 2 label files are never read")
+    assert "lab_20180601.tif" in said[1]
+
+
+def test_labels_without_dates_that_lie_over_each_other_are_said(tmp_path):
+    labels = [write_labels(tmp_path / "labels", name, value) for name, value in (("a", 1), ("b", 3))]
+    with pytest.warns(DataNotice, match=r"same ground more than once.*a\.tif before .*b\.tif"):
+        pair = images_of(tmp_path, 2019) & HierarchicalLabels(labels, tree())
+    assert leaves(pair) == [(2019, 0)]
+
+
+def test_numbers_of_chips_are_no_years(tmp_path):
+    labels = [write_labels(tmp_path / "labels", f"chip_{number}", 1) for number in (1999, 2000, 20500)]
+    assert (
+        HierarchicalLabels(labels, tree()).outlines(images_of(tmp_path, 2019).crs).intervals == ALWAYS
+    ).all()
