@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..scenes.band_files import band_of_file
+from ..scenes.band_files import band_of_file, scene_key
 from .headers import BAND_FILE, Header, has_label_word, without_label_word
 
 _UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -82,7 +82,8 @@ def _scene_of(header: Header) -> Path:
         if folder.suffix.upper() == ".SAFE":
             return folder.with_suffix("")
     if len(header.bands) == 1 and BAND_FILE.fullmatch(band_of_file(path)):
-        stem = re.sub(r"(?:^|[_\-. ])(?:[Bb]\d{1,2}[Aa]?|[VH][VH])(?:[_\-. ]\d+m)?$", "", path.stem)
+        key = Path(scene_key(str(path)))
+        stem = "" if key == path.parent else key.name.rstrip("_-. ")
         return path.parent / stem if stem else path.parent
     return path.with_suffix("")
 

@@ -122,6 +122,16 @@ def test_a_folder_that_is_taken_away_while_it_is_searched_is_named(scenes, tmp_p
         build_catalog(scenes, tmp_path / "c")
 
 
+def test_band_files_of_the_copernicus_browser_are_one_item(tmp_path):
+    for band in ("B02", "B03", "B8A"):
+        name = f"2020-07-31-00:00_2020-07-31-23:59_Sentinel-2_L2A_{band}_(Raw).tiff"
+        write(tmp_path / "s" / name, np.ones((5, 5), np.uint16))
+    build_catalog(tmp_path / "s", tmp_path / "c")
+    (item,) = (pystac.Item.from_file(str(path)) for path in (tmp_path / "c").glob("*/*.json"))
+    assert sorted(item.assets) == ["B02", "B03", "B8A"]
+    assert f"{item.datetime:%Y-%m-%d}" == "2020-07-31"
+
+
 def test_files_without_a_date_ask_for_one(tmp_path):
     write(tmp_path / "s" / "scene.tif", np.ones((5, 5), np.uint8))
     with pytest.raises(DataError, match=r"got no date .*scene\.tif.*--time"):
