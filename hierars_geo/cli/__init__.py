@@ -6,10 +6,14 @@ once.
 
 import sys
 from importlib import import_module
-from typing import Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 from ..errors import HieraRSError
 from .verbosity import EVERYWHERE, Verbosity
+
+if TYPE_CHECKING:
+    from .options import CommandParser
 
 #: Command -> (module, one line for --help).
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -63,12 +67,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
-    module = import_module(f".{COMMANDS[command][0]}", __package__)
     with verbosity.of([command, *arguments]):
         try:
-            if command in ("fit", "validate", "test"):
-                arguments = [command, *arguments]
-            return int(module.main(arguments))
+            return run_command(command, arguments)
         except KeyboardInterrupt as stop:
             return _interrupted(command, stop)
         except SystemExit as stop:  # the parser's own way to end after --help
@@ -79,6 +80,49 @@ def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
             if verbosity.debug:
                 raise
             return _fail_with(error)
+
+
+def run_command(command: str, arguments: list[str]) -> int:
+    """Run a command; errors are raised.
+
+    Args:
+        command: One of :data:`COMMANDS`.
+        arguments: What follows it.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        HieraRSError: An option is wrong, or the work failed.
+        SystemExit: ``--help``.
+    """
+    if command in ("fit", "validate", "test"):
+        from .training import main as train
+
+        return train([command, *arguments])
+    options = parser_of(command).parse_args(arguments)
+    module = _module_of(command)
+    if "subcommand" in options:
+        return int(module.SUBCOMMANDS[options.subcommand](**vars(options[options.subcommand])))
+    return int(module.run(**vars(options)))
+
+
+def parser_of(command: str) -> "CommandParser":
+    """Build the parser of a command that is not Lightning's.
+
+    Args:
+        command: One of :data:`COMMANDS`, neither ``fit`` nor ``validate`` nor ``test``.
+    """
+    from .options import build_parser, build_parser_of_many
+
+    module = _module_of(command)
+    if hasattr(module, "SUBCOMMANDS"):
+        return build_parser_of_many(module.SUBCOMMANDS, command, module.DESCRIPTION, module.EXAMPLES)
+    return build_parser(module.run, command, module.EXAMPLES)
+
+
+def _module_of(command: str) -> ModuleType:
+    return import_module(f".{COMMANDS[command][0]}", __package__)
 
 
 def _interrupted(command: str, stop: KeyboardInterrupt) -> int:
@@ -118,4 +162,4 @@ def _help() -> str:
     )
 
 
-__all__ = ("COMMANDS", "main")
+__all__ = ("COMMANDS", "main", "parser_of", "run_command")

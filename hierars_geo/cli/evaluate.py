@@ -2,12 +2,11 @@
 
 import json
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OptionError
-from .options import CommandParser
 
 if TYPE_CHECKING:
     from ..accuracy import LabelSource, SceneAssessment
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from ..scenes import Regions
     from ..taxonomy import Taxonomy
 
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o metrics.json
   hierars-geo evaluate maps/scene_L3.tif labels.tif --taxonomy my_tree.yaml -o metrics.json
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o districts.csv --by districts.gpkg --id name
@@ -27,49 +26,63 @@ _EXAMPLES = """examples:
 _VECTOR_SUFFIXES = (".gpkg", ".shp", ".fgb", ".geojson")
 
 
-def parser() -> CommandParser:
-    """Build the parser."""
-    p = CommandParser(
-        "evaluate",
-        "Compare maps with labels (a class raster, or polygons) at every level of the class tree, as a whole "
-        "and inside regions; or estimate accuracy and areas with 95 % intervals from labelled points.",
-        _EXAMPLES,
-    )
-    p.add_argument("maps", type=str, help="folder that predict wrote to, or a class raster")
-    p.add_argument(
-        "labels", type=str, help="class raster on any grid; polygons (with --attribute); or points"
-    )
-    p.add_argument(
-        "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
-    )
-    p.add_argument("-o", "--out", type=str, required=True, help="FILE.json or FILE.csv to write")
-    p.add_argument("--region", type=float, nargs=4, help="count only left bottom right top, in the map's CRS")
-    p.add_argument("--by", type=str, help="polygon layer, in any CRS: scores of each region, too")
-    p.add_argument("--layer", type=str, help="layer of --by, where the file holds several")
-    p.add_argument("--id", type=str, help="column of --by that names a region (default: the row number)")
-    p.add_argument("--attribute", type=str, help="labels are polygons; their column with the class")
-    p.add_argument("--level", type=int, help="level that the values of a label raster are classes of")
-    p.add_argument("--reference", type=str, default="reference", help="column of points with their class")
-    p.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
-    return p
+def run(
+    maps: str,
+    labels: str,
+    *,
+    taxonomy: str | None = None,
+    out: Path,
+    region: tuple[float, float, float, float] | None = None,
+    by: str | None = None,
+    layer: str | None = None,
+    id: str | None = None,
+    attribute: str | None = None,
+    level: int | None = None,
+    reference: str = "reference",
+    overwrite: bool = False,
+) -> int:
+    """Compare maps with labels at every level of the class tree, as a whole and inside regions.
 
+    Labels are a class raster or polygons; from labelled points, accuracy and areas are estimated with 95 %
+    intervals.
 
-def main(argv: list[str]) -> int:
-    """Run the command."""
-    args = parser().parse_args(argv)
+    Args:
+        maps: Folder that predict wrote to, or a class raster.
+        labels: Class raster on any grid; polygons (with --attribute); or points.
+        taxonomy: Catalog name or YAML file (default: what comes with the maps).
+        out: FILE.json or FILE.csv to write.
+        region: Count only left bottom right top, in the map's CRS.
+        by: Polygon layer, in any CRS: scores of each region, too.
+        layer: Layer of --by, where the file holds several.
+        id: Column of --by that names a region (default: the row number).
+        attribute: Labels are polygons; their column with the class.
+        level: Level that the values of a label raster are classes of.
+        reference: Column of points with their class.
+        overwrite: Replace the file if it exists.
+    """
     from ..maps import Maps
     from ..output.output import check_writable_folder, refuse_existing
 
-    maps = Maps.open(args.maps, args.taxonomy)
-    out = Path(args.out)
-    refuse_existing([out], args.overwrite, [*maps.files, args.labels, args.by, args.taxonomy])
+    opened = Maps.open(maps, taxonomy)
+    refuse_existing([out], overwrite, [*opened.files, labels, by, taxonomy])
     check_writable_folder(out.parent)
-    if Path(args.labels).suffix.lower() in _VECTOR_SUFFIXES and args.attribute is None:
-        return _assess(args, maps, out)
-    return _score(args, maps, out)
+    if Path(labels).suffix.lower() not in _VECTOR_SUFFIXES or attribute is not None:
+        regions = _regions(opened, by, layer, id)
+        return _score(opened, _labels(labels, opened.taxonomy, attribute, level), regions, _box(region), out)
+    if region is not None:
+        raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
+    if by is not None or level is not None:
+        raise OptionError("Expected --by and --level with label rasters or polygons, but got points.")
+    return _assess(opened, labels, reference, out)
 
 
-def _score(args: Namespace, maps: "Maps", out: Path) -> int:
+def _score(
+    maps: "Maps",
+    labels: "str | LabelSource",
+    regions: "Regions | None",
+    box: tuple[float, float, float, float] | None,
+    out: Path,
+) -> int:
     """Compare with a label raster or polygons."""
     import pandas as pd
 
@@ -80,12 +93,9 @@ def _score(args: Namespace, maps: "Maps", out: Path) -> int:
 
     if out.suffix.lower() not in (".json", ".csv"):
         raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
-    region = _region(args.region)
     taxonomy = maps.taxonomy
-    regions = _regions(args, maps)
-    labels = _labels(args, taxonomy)
-    with progress_bar(f"evaluate {args.maps}") as progress:
-        scores, parts = evaluate_regions(maps, labels, None, regions, region, progress)
+    with progress_bar("evaluate") as progress:
+        scores, parts = evaluate_regions(maps, labels, None, regions, box, progress)
     with atomic_path(out) as unfinished, as_output_error(out):
         if out.suffix.lower() == ".csv":
             named = {"": scores} | parts
@@ -104,36 +114,38 @@ def _score(args: Namespace, maps: "Maps", out: Path) -> int:
     return 0
 
 
-def _labels(args: Namespace, taxonomy: "Taxonomy") -> "str | LabelSource":
-    if args.attribute is None and args.level is None:
-        return str(args.labels)
+def _labels(
+    labels: str, taxonomy: "Taxonomy", attribute: str | None, level: int | None
+) -> "str | LabelSource":
+    if attribute is None and level is None:
+        return labels
     from ..accuracy import ReferenceLabels
 
-    return ReferenceLabels(args.labels, taxonomy, args.attribute, args.level)
+    return ReferenceLabels(labels, taxonomy, attribute, level)
 
 
-def _regions(args: Namespace, maps: "Maps") -> "Regions | None":
+def _regions(maps: "Maps", by: str | None, layer: str | None, column: str | None) -> "Regions | None":
     """Read the polygons of --by in the CRS of the maps.
 
     Raises:
         OptionError: --id or --layer without --by, or no such column.
     """
-    if args.by is None:
-        if args.id is not None or args.layer is not None:
+    if by is None:
+        if column is not None or layer is not None:
             raise OptionError("Expected --by together with --id or --layer, but got it alone.")
         return None
     from ..polygons.moved_polygons import read_polygons
     from ..scenes import Regions
 
-    table = read_polygons(args.by, maps.grid, args.layer)
-    if args.id is not None and args.id not in table.columns.drop(table.geometry.name):
+    table = read_polygons(by, maps.grid, layer)
+    if column is not None and column not in table.columns.drop(table.geometry.name):
         known = ", ".join(map(str, table.columns.drop(table.geometry.name)))
-        raise OptionError(f"Expected a column of {args.by} ({known}), but got '{args.id}'.")
-    names = range(len(table)) if args.id is None else table[args.id]
+        raise OptionError(f"Expected a column of {by} ({known}), but got '{column}'.")
+    names = range(len(table)) if column is None else table[column]
     return Regions([str(name) for name in names], table.geometry.to_numpy())
 
 
-def _assess(args: Namespace, maps: "Maps", out: Path) -> int:
+def _assess(maps: "Maps", points: str, reference: str, out: Path) -> int:
     """Estimate from points."""
     import pandas as pd
 
@@ -141,12 +153,8 @@ def _assess(args: Namespace, maps: "Maps", out: Path) -> int:
     from ..output.output import as_output_error, atomic_path
     from .progress import progress_bar
 
-    if args.region is not None:
-        raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
-    if args.by is not None or args.level is not None:
-        raise OptionError("Expected --by and --level with label rasters or polygons, but got points.")
-    with progress_bar(f"evaluate {args.maps}") as progress:
-        found = assess_maps(maps, args.labels, None, args.reference, progress)
+    with progress_bar("evaluate") as progress:
+        found = assess_maps(maps, points, None, reference, progress)
     with atomic_path(out) as unfinished, as_output_error(out):
         if out.suffix.lower() == ".csv":
             pd.DataFrame(found.to_rows()).to_csv(unfinished, index=False, float_format="%.10g")
@@ -167,7 +175,7 @@ def _overall(found: "SceneAssessment") -> list[str]:
     ]
 
 
-def _region(edges: list[float] | None) -> tuple[float, float, float, float] | None:
+def _box(edges: Sequence[float] | None) -> tuple[float, float, float, float] | None:
     """Check a box.
 
     Raises:
@@ -181,4 +189,4 @@ def _region(edges: list[float] | None) -> tuple[float, float, float, float] | No
     return left, bottom, right, top
 
 
-__all__ = ("main", "parser")
+__all__ = ("EXAMPLES", "run")

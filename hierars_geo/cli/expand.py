@@ -4,47 +4,37 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import CommandParser
-
 if TYPE_CHECKING:
     from ..models.init_report import InitReport
 
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   hierars-geo expand crops.ckpt --taxonomy crops_with_wheat.yaml -o wheat_start.ckpt
   hierars-geo fit --config wheat.yaml --model.init_args.start.checkpoint wheat_start.ckpt
 """
 
 
-def parser() -> CommandParser:
-    """Build the parser."""
-    p = CommandParser(
-        "expand",
-        "Carry a model over to a class tree with more, fewer or reordered classes: classes of the same name "
-        "keep their weights, new ones start from their relatives.",
-        _EXAMPLES,
-    )
-    p.add_argument("checkpoint", type=str, help="checkpoint of a trained model")
-    p.add_argument("--taxonomy", type=str, required=True, help="the new tree: catalog name or YAML file")
-    p.add_argument("-o", "--out", type=str, required=True, help="the checkpoint to write")
-    p.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    return p
+def run(checkpoint: str, *, taxonomy: str, out: Path, overwrite: bool = False) -> int:
+    """Carry a model over to a class tree with more, fewer or reordered classes.
 
+    Classes of the same name keep their weights, new ones start from their relatives.
 
-def main(argv: list[str]) -> int:
-    """Run the command."""
-    args = parser().parse_args(argv)
+    Args:
+        checkpoint: Checkpoint of a trained model.
+        taxonomy: The new tree: catalog name or YAML file.
+        out: The checkpoint to write.
+        overwrite: Replace a file that exists.
+    """
     from ..output.output import check_writable_folder, refuse_existing
     from ..taxonomy import Taxonomy
 
-    out = Path(args.out)
-    tree = Taxonomy.from_yaml(args.taxonomy)
-    refuse_existing([out], args.overwrite, [args.checkpoint, args.taxonomy])
+    tree = Taxonomy.from_yaml(taxonomy)
+    refuse_existing([out], overwrite, [checkpoint, taxonomy])
 
     from ..models.checkpoint import Checkpoint
     from ..models.expansion import expand_checkpoint
     from ..tasks import write_checkpoint
 
-    content, report = expand_checkpoint(Checkpoint.read(args.checkpoint), tree)
+    content, report = expand_checkpoint(Checkpoint.read(checkpoint), tree)
     check_writable_folder(out.parent)
     write_checkpoint(content, out)
     _print(report, tree.name, out)
@@ -75,4 +65,4 @@ def _print(report: "InitReport", tree: str, out: Path) -> None:
     )
 
 
-__all__ = ("main", "parser")
+__all__ = ("EXAMPLES", "run")

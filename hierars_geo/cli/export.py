@@ -1,54 +1,48 @@
 """``hierars-geo export``: a checkpoint in, one graph for other programs out."""
 
 import sys
+from typing import Literal
 
-from .options import CommandParser
-
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   hierars-geo export model.ckpt --format onnx                       # model.onnx and model.json beside it
   hierars-geo export model.ckpt --format onnx -o qgis/model.onnx --deepness --tile-px 512
   hierars-geo export model.ckpt --format torch -o torch/model.pt2
 """
 
 
-def parser() -> CommandParser:
-    """Build the parser."""
-    p = CommandParser(
-        "export",
-        "Write a model as one graph from stored image values to classes and confidences of every level, "
-        "normalisation and path search inside, and a STAC item that describes it (MLM 1.4).",
-        _EXAMPLES,
-    )
-    p.add_argument("checkpoint", type=str, help="model to export")
-    p.add_argument(
-        "--format", type=str, choices=["onnx", "torch"], default="onnx", help="ONNX, or torch.export's .pt2"
-    )
-    p.add_argument("-o", "--out", type=str, help="FILE.onnx or FILE.pt2 (default: beside the checkpoint)")
-    p.add_argument(
-        "--deepness",
-        action="store_true",
-        help="outputs and metadata for the QGIS plugin Deepness: a channel per class, tiles of fixed size",
-    )
-    p.add_argument("--tile-px", type=int, help="with --deepness: side of a tile (default: a training chip's)")
-    p.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    return p
+def run(
+    checkpoint: str,
+    *,
+    format: Literal["onnx", "torch"] = "onnx",
+    out: str | None = None,
+    deepness: bool = False,
+    tile_px: int | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write a model as one graph from stored image values to classes and confidences of every level.
 
+    Normalisation and path search are inside, and a STAC item describes the file (MLM 1.4).
 
-def main(argv: list[str]) -> int:
-    """Run the command."""
-    args = parser().parse_args(argv)
+    Args:
+        checkpoint: Model to export.
+        format: ONNX, or torch.export's .pt2.
+        out: FILE.onnx or FILE.pt2 (default: beside the checkpoint).
+        deepness: Outputs and metadata for the QGIS plugin Deepness: a channel per class, tiles of fixed size.
+        tile_px: With --deepness: side of a tile (default: a training chip's).
+        overwrite: Replace files that exist.
+    """
     from ..export import export_model
 
     written = export_model(
-        args.checkpoint,
-        args.out,
-        format=args.format,
-        deepness=args.deepness,
-        tile_px=args.tile_px,
-        overwrite=args.overwrite,
+        checkpoint,
+        out,
+        format=format,
+        deepness=deepness,
+        tile_px=tile_px,
+        overwrite=overwrite,
     )
     sys.stdout.write(f"{written.model}: {', '.join(written.outputs)}\n{written.item}\n")
     return 0
 
 
-__all__ = ("main", "parser")
+__all__ = ("EXAMPLES", "run")

@@ -1,13 +1,25 @@
-"""Parsers whose complaints are one line, like every other error."""
+"""Parsers of commands, built from the signatures of the functions that run them; complaints are one line."""
 
+import inspect
 import re
-from argparse import RawDescriptionHelpFormatter
-from typing import NoReturn
+from argparse import BooleanOptionalAction, RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping
+from functools import partial
+from textwrap import fill
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser
 
 from ..errors import OptionError
 from .verbosity import EVERYWHERE
+
+#: What runs a command: takes its options, returns the exit status.
+Run = Callable[..., int]
+#: Of a description in characters; the lines of examples stay as they are written.
+_WIDTH: Final = 100
+#: Options with a letter of their own.
+_LETTERS: Final = {"out": "-o", "out_dir": "-o"}
 
 
 class OneLineErrors:
@@ -55,10 +67,102 @@ class CommandParser(OneLineErrors, ArgumentParser):
     def __init__(self, command: str = "", description: str = "", examples: str = "") -> None:
         super().__init__(
             prog=f"hierars-geo {command}".strip(),
-            description=description,
+            description=fill(description, _WIDTH),
             epilog=examples + EVERYWHERE,
             formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # an option that comes later must not change what a script means
         )
 
 
-__all__ = ("CommandParser", "OneLineErrors")
+def build_parser(run: Run, command: str = "", examples: str = "") -> CommandParser:
+    """Build the parser of a command from the signature and the docstring of what runs it.
+
+    Positional arguments stay positional; keyword-only ones become options, ``min_area_m2`` as
+    ``--min-area-m2``. Types, choices (Literal), defaults and whether an option takes several values follow
+    from the signature, help from the docstring, which describes the command before its arguments. A bool
+    that is False by default is a switch, one that may be None has a ``--no-`` form; a list that may be a bool
+    may stand without values.
+
+    Args:
+        run: What runs the command.
+        command: Name after ``hierars-geo``; empty for a sub-command.
+        examples: Shown below the options.
+    """
+    description, texts = _read_docstring(run)
+    parser = CommandParser(command, description, examples)
+    for name, parameter in inspect.signature(run).parameters.items():
+        text = texts[name]
+        default = parameter.default
+        keywords = _keywords_of(parameter.annotation)
+        if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            if default is None:
+                keywords["nargs"] = "?"
+            parser.add_argument(name, help=text, **keywords)
+            continue
+        if default is inspect.Parameter.empty:
+            keywords["required"] = True
+        elif keywords.get("action") != "store_true":
+            values = list(default) if isinstance(default, list | tuple) else [default]
+            keywords["default"] = values if isinstance(default, list | tuple) else default
+            if default not in (None, False) and "default" not in text:
+                shown = " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+                text = f"{text.rstrip('.')} (default: {shown})."
+        flags = [_LETTERS[name]] if name in _LETTERS else []
+        parser.add_argument(*flags, "--" + name.replace("_", "-"), help=text, **keywords)
+    return parser
+
+
+def _read_docstring(run: Run) -> tuple[str, dict[str, str]]:
+    """Return what stands before the arguments, and the text of every argument."""
+    head, _, rest = (inspect.getdoc(run) or "").partition("\n\nArgs:\n")
+    listed = rest.split("\n\n")[0]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE)
+    texts = {name: " ".join(text.split()).replace("%", "%%") for name, text in entries}
+    return " ".join(head.split()), texts
+
+
+def _keywords_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401  # an annotation
+    """Turn the annotation of a parameter into keywords of ``add_argument``."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    kinds = [member for member in members if member is not NoneType]
+    if kinds == [bool]:
+        return {"action": BooleanOptionalAction if len(members) > 1 else "store_true"}
+    one, *others = kinds
+    keywords: dict[str, Any] = {}
+    if get_origin(one) is list:
+        keywords["nargs"] = "*" if others == [bool] else "+"
+        (one,) = get_args(one)
+    elif get_origin(one) is tuple:  # of so many
+        keywords["nargs"] = len(get_args(one))
+        one = get_args(one)[0]
+    if get_origin(one) is Literal:
+        return keywords | {"type": str, "choices": get_args(one)}
+    if others:  # a number or a word, as in ``int | Literal["auto"]``
+        return keywords | {"type": partial(_number_or_word, one, get_args(others[0]))}
+    return keywords | {"type": one}
+
+
+def _number_or_word(kind: Callable[[str], object], words: tuple[str, ...], text: str) -> object:
+    return text if text in words else kind(text)
+
+
+def build_parser_of_many(
+    commands: Mapping[str, Run], command: str, description: str, examples: Mapping[str, str]
+) -> CommandParser:
+    """Build the parser of a command with sub-commands.
+
+    Args:
+        commands: What runs each of them.
+        command: Name after ``hierars-geo``.
+        description: What they are for.
+        examples: Of the command itself by its own name, and of sub-commands.
+    """
+    parser = CommandParser(command, description, examples.get(command, ""))
+    group = parser.add_subcommands()
+    for name, run in commands.items():
+        summary = (inspect.getdoc(run) or "").split("\n")[0].rstrip(".")
+        group.add_subcommand(name, build_parser(run, examples=examples.get(name, "")), help=summary)
+    return parser
+
+
+__all__ = ("CommandParser", "OneLineErrors", "Run", "build_parser", "build_parser_of_many")

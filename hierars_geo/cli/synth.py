@@ -2,16 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from .options import CommandParser
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from ..synthetic.spec import SceneFiles
 
-_SENSORS = ("sentinel2", "gaofen2", "google_earth")
+Sensor = Literal["sentinel2", "gaofen2", "google_earth"]
 
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   hierars-geo synth scenes
   hierars-geo synth scenes --scenes 3 --size-m 5120 --seed 7 --sensors sentinel2 gaofen2
   hierars-geo synth scenes --crops --overwrite
@@ -21,58 +19,48 @@ Each scene is a folder: NAME_S2.tif (10 m, 10 bands), NAME_GF2.tif (4 m, Blue Gr
 """
 
 
-def parser() -> CommandParser:
-    """Build the parser."""
-    p = CommandParser(
-        "synth",
-        "Make synthetic scenes: one place seen by several sensors on different days, with land-cover labels. "
-        "Writes train_0, train_1, ... and test_0; with --crops also crop_train and crop_test.",
-        _EXAMPLES,
-    )
-    p.add_argument("out_dir", type=str, help="folder of the scenes")
-    p.add_argument(
-        "--scenes", type=int, default=2, help="training scenes, besides one for tests (default: 2)"
-    )
-    p.add_argument("--size-m", type=float, default=7680.0, help="side of a scene in metres (default: 7680)")
-    p.add_argument("--seed", type=int, default=0, help="another seed, other places (default: 0)")
-    p.add_argument(
-        "--sensors",
-        type=str,
-        nargs="+",
-        choices=_SENSORS,
-        default=list(_SENSORS),
-        help="images to make (default: all)",
-    )
-    p.add_argument(
-        "--google-size-m", type=float, default=2500.0, help="largest side of the 1 m image (default: 2500)"
-    )
-    p.add_argument("--haze", type=float, default=0.35, help="0 clear air ... 1 milky sky (default: 0.35)")
-    p.add_argument("--crops", action="store_true", help="make two crop scenes (Crop10m), too")
-    p.add_argument("--overwrite", action="store_true", help="replace scenes that exist")
-    return p
+def run(
+    out_dir: Path,
+    *,
+    scenes: int = 2,
+    size_m: float = 7680.0,
+    seed: int = 0,
+    sensors: list[Sensor] | None = None,
+    google_size_m: float = 2500.0,
+    haze: float = 0.35,
+    crops: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Make synthetic scenes: one place seen by several sensors on different days, with land-cover labels.
 
+    Writes train_0, train_1, ... and test_0; with --crops also crop_train and crop_test.
 
-def main(argv: list[str]) -> int:
-    """Run the command."""
-    args = parser().parse_args(argv)
+    Args:
+        out_dir: Folder of the scenes.
+        scenes: Training scenes, besides one for tests.
+        size_m: Side of a scene in metres.
+        seed: Another seed, other places.
+        sensors: Images to make (default: all).
+        google_size_m: Largest side of the 1 m image.
+        haze: 0 clear air ... 1 milky sky.
+        crops: Make two crop scenes (Crop10m), too.
+        overwrite: Replace scenes that exist.
+    """
     from ..output.output import check_writable_folder
     from ..synthetic.crops import write_crop_scene
     from ..synthetic.scene import write_land_cover_scene
     from ..synthetic.series import check_free, crop_series, scene_series
     from .progress import progress_bar
 
-    out_dir = Path(args.out_dir)
-    scenes = scene_series(
-        args.scenes, args.size_m, args.seed, tuple(args.sensors), args.google_size_m, args.haze
-    )
-    crops = crop_series(args.size_m, args.seed, args.haze) if args.crops else ()
-    if not args.overwrite:
-        check_free((*scenes, *crops), out_dir)
+    specs = scene_series(scenes, size_m, seed, tuple(sensors or get_args(Sensor)), google_size_m, haze)
+    fields = crop_series(size_m, seed, haze) if crops else ()
+    if not overwrite:
+        check_free((*specs, *fields), out_dir)
     check_writable_folder(out_dir)
-    for spec in scenes:
+    for spec in specs:
         with progress_bar(f"synth {spec.name}") as progress:
             _list(write_land_cover_scene(spec, out_dir, progress))
-    for crop in crops:
+    for crop in fields:
         with progress_bar(f"synth {crop.name}") as progress:
             _list(write_crop_scene(crop, out_dir, progress))
     return 0
@@ -83,4 +71,4 @@ def _list(files: "SceneFiles") -> None:
         sys.stdout.write(f"{path}\n")
 
 
-__all__ = ("main", "parser")
+__all__ = ("EXAMPLES", "run")

@@ -3,8 +3,6 @@
 import sys
 from typing import TYPE_CHECKING
 
-from .options import CommandParser
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -12,68 +10,24 @@ if TYPE_CHECKING:
 
     from ..taxonomy import Crosswalk, Taxonomy
 
-_EXAMPLES = """examples:
+EXAMPLES = {
+    "taxonomy": """examples:
   hierars-geo taxonomy list
   hierars-geo taxonomy show mm5b
   hierars-geo taxonomy show my_classes.yaml
   hierars-geo taxonomy validate my_classes.yaml data_catalog/taxonomies/*.yaml my_crosswalk.yaml
   hierars-geo taxonomy crosswalk corine mm5b    # or my_crosswalk.yaml; alone it lists the catalog
 """
+}
+DESCRIPTION = "List, draw and validate class trees and crosswalks."
 
 
 #: Where no terminal says how wide it is (a pipe, a log file).
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
-def main(argv: list[str]) -> int:
-    """Run the command.
-
-    Args:
-        argv: What follows ``hierars-geo taxonomy`` on the command line.
-
-    Returns:
-        0 if all went well, 1 if a file to validate is no valid tree.
-
-    Raises:
-        HieraRSError: The tree to show does not exist or is not valid, or an option is wrong.
-        SystemExit: ``--help``.
-    """
-    options = _parser().parse_args(argv)
-    if options.subcommand == "show":
-        return _show(options.show.taxonomy)
-    if options.subcommand == "crosswalk":
-        return _crosswalk(options.crosswalk.legend, options.crosswalk.taxonomy)
-    if options.subcommand == "validate":
-        return _validate(options.validate.files)
-    return _list()
-
-
-def _parser() -> CommandParser:
-    parser = CommandParser("taxonomy", "List, draw and validate class trees and crosswalks.", _EXAMPLES)
-    commands = parser.add_subcommands()
-    for name, description, argument, many in (
-        ("list", "list the trees of the catalog", "", False),
-        ("show", "draw a tree with colours, raster values and legal paths", "taxonomy", False),
-        ("validate", "check files: one line each, exit status 1 if one is not valid", "files", True),
-    ):
-        command = CommandParser(description=f"{description.capitalize()}.")
-        if many:
-            command.add_argument(argument, nargs="+", help="paths of .yaml files or names in the catalog")
-        elif argument:
-            command.add_argument(argument, help="name in the catalog or path of a .yaml file")
-        commands.add_subcommand(name, command, help=description)
-    command = CommandParser(
-        description="Show what one legend says in the classes of a tree, and what is lost."
-    )
-    command.add_argument(
-        "legend", nargs="?", help="legend of the catalog, or path of a crosswalk's .yaml file"
-    )
-    command.add_argument("taxonomy", nargs="?", help="tree that it is turned into")
-    commands.add_subcommand("crosswalk", command, help="show what one legend says in the classes of a tree")
-    return parser
-
-
-def _list() -> int:
+def list_trees() -> int:
+    """List the trees of the catalog."""
     from rich.table import Table
 
     from ..taxonomy import Taxonomy
@@ -90,15 +44,26 @@ def _list() -> int:
     return 0
 
 
-def _show(name_or_file: str) -> int:
+def show(taxonomy: str) -> int:
+    """Draw a tree with colours, raster values and legal paths.
+
+    Args:
+        taxonomy: Name in the catalog or path of a .yaml file.
+    """
     from ..taxonomy import Taxonomy
 
     console = _console()
-    console.print(_draw(Taxonomy.from_yaml(name_or_file), console))
+    console.print(_draw(Taxonomy.from_yaml(taxonomy), console))
     return 0
 
 
-def _crosswalk(legend: str | None, taxonomy: str | None) -> int:
+def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
+    """Show what one legend says in the classes of a tree, and what is lost.
+
+    Args:
+        legend: Legend of the catalog, or path of a crosswalk's .yaml file.
+        taxonomy: Tree that it is turned into.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -143,7 +108,12 @@ def _losses(crosswalk: "Crosswalk") -> list[str]:
     return [*lines, f"told apart by both ({len(names)}): {' | '.join(names)}", f"source: {crosswalk.source}"]
 
 
-def _validate(files: list[str]) -> int:
+def validate(files: list[str]) -> int:
+    """Check files: one line each, exit status 1 if one is not valid.
+
+    Args:
+        files: Paths of .yaml files or names in the catalog.
+    """
     from ..errors import HieraRSError
     from ..taxonomy import Crosswalk, Taxonomy
     from ..taxonomy.crosswalk import is_crosswalk
@@ -236,4 +206,6 @@ def _plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-__all__ = ("main",)
+SUBCOMMANDS = {"list": list_trees, "show": show, "validate": validate, "crosswalk": crosswalk}
+
+__all__ = ("DESCRIPTION", "EXAMPLES", "SUBCOMMANDS")

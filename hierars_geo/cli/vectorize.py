@@ -2,9 +2,7 @@
 
 import sys
 
-from .options import CommandParser
-
-_EXAMPLES = """examples:
+EXAMPLES = """examples:
   hierars-geo vectorize maps -o maps/scene.gpkg
   hierars-geo vectorize maps/scene_L3.tif -o scene.gpkg --min-area-m2 2500 --simplify-m 15
   hierars-geo vectorize maps -o scene.geojson --min-area-m2 2500 --smooth
@@ -12,70 +10,52 @@ _EXAMPLES = """examples:
 """
 
 
-def parser() -> CommandParser:
-    """Build the parser."""
-    p = CommandParser(
-        "vectorize",
-        "Turn maps into polygons: every level nested in the one above, borders shared, areas in m2 on the "
-        "ellipsoid, QGIS styles inside the GeoPackage.",
-        _EXAMPLES,
-    )
-    p.add_argument("maps", type=str, help="folder that predict wrote to, or a class raster")
-    p.add_argument(
-        "-o",
-        "--out",
-        type=str,
-        required=True,
-        help="FILE.gpkg (layers L1 L2 ...); FILE.parquet, FILE.fgb or FILE.geojson (one file per level)",
-    )
-    p.add_argument(
-        "--taxonomy", type=str, help="catalog name or YAML file (default: what comes with the maps)"
-    )
-    p.add_argument("--levels", type=int, nargs="+", help="levels to write (default: all)")
-    p.add_argument(
-        "--min-area-m2",
-        type=float,
-        default=0.0,
-        help="smaller regions of the finest level join the neighbour with the longest border (default: 0)",
-    )
-    p.add_argument(
-        "--simplify-m",
-        type=float,
-        default=0.0,
-        help="tolerance in metres; shared borders stay shared, the outer border stays (default: 0)",
-    )
-    p.add_argument(
-        "--smooth",
-        action="store_true",
-        help="round the corners of pixels off; shared borders stay shared, the outer border stays",
-    )
-    p.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    return p
+def run(
+    maps: str,
+    *,
+    out: str,
+    taxonomy: str | None = None,
+    levels: list[int] | None = None,
+    min_area_m2: float = 0.0,
+    simplify_m: float = 0.0,
+    smooth: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Turn maps into nested polygons.
 
+    Every level is nested in the one above, borders are shared, areas are in m2 on the ellipsoid, and QGIS
+    styles lie inside the GeoPackage.
 
-def main(argv: list[str]) -> int:
-    """Run the command."""
-    args = parser().parse_args(argv)
+    Args:
+        maps: Folder that predict wrote to, or a class raster.
+        out: FILE.gpkg (layers L1 L2 ...); FILE.parquet, FILE.fgb or FILE.geojson (one file per level).
+        taxonomy: Catalog name or YAML file (default: what comes with the maps).
+        levels: Levels to write (default: all).
+        min_area_m2: Smaller regions of the finest level join the neighbour with the longest border.
+        simplify_m: Tolerance in metres; shared borders stay shared, the outer border stays.
+        smooth: Round the corners of pixels off; shared borders stay shared, the outer border stays.
+        overwrite: Replace files that exist.
+    """
     from ..vector import vectorize
     from .progress import progress_bar
 
-    with progress_bar(f"vectorize {args.maps}") as progress:
+    with progress_bar(f"vectorize {maps}") as progress:
         summary = vectorize(
-            args.maps,
-            args.out,
-            taxonomy=args.taxonomy,
-            levels=args.levels,
-            min_area_m2=args.min_area_m2,
-            simplify_m=args.simplify_m,
-            smooth=args.smooth,
-            overwrite=args.overwrite,
+            maps,
+            out,
+            taxonomy=taxonomy,
+            levels=levels,
+            min_area_m2=min_area_m2,
+            simplify_m=simplify_m,
+            smooth=smooth,
+            overwrite=overwrite,
             progress=progress,
         )
     counts = ", ".join(f"L{level} {count}" for level, count in summary.features.items())
-    sieved = f", {summary.sieved} small regions joined to neighbours" if args.min_area_m2 else ""
+    sieved = f", {summary.sieved} small regions joined to neighbours" if min_area_m2 else ""
     files = " ".join(map(str, summary.files))
     sys.stdout.write(f"{files}: {counts} polygons, {summary.area_m2 / 1e4:.2f} ha{sieved}\n")
     return 0
 
 
-__all__ = ("main", "parser")
+__all__ = ("EXAMPLES", "run")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hierars_geo.cli.taxonomy import main
+from hierars_geo.cli import run_command
 from hierars_geo.errors import MissingFileError, OptionError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.taxonomy.catalog_files import catalog_names
@@ -16,6 +16,10 @@ levels:
     classes:
       - {name: "[red]not markup[/red]", value: 3, color: "#ff0000"}
 """
+
+
+def main(arguments):
+    return run_command("taxonomy", arguments)
 
 
 @pytest.fixture(autouse=True)

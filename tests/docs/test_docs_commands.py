@@ -1,13 +1,12 @@
 """Commands in README.md and docs/*.md exist, with the options they are given; nothing is run."""
 
-import importlib
 import re
 
 import pytest
 from documents import ROOT, documents, read_fences, words_of
 from lightning.pytorch.cli import LightningCLI
 
-from hierars_geo.cli import COMMANDS
+from hierars_geo.cli import COMMANDS, parser_of
 from hierars_geo.cli.training_cli import TrainingCLI
 from hierars_geo.errors import OptionError
 
@@ -41,11 +40,6 @@ class ParsedTraining(TrainingCLI):
         pass
 
 
-def _parser(command):
-    module = importlib.import_module(f"hierars_geo.cli.{COMMANDS[command][0]}")
-    return (getattr(module, "parser", None) or module._parser)()
-
-
 def _config_file(name, folder):
     """The configuration that a document names: shown by one, part of the repository, or any."""
     shown = [fence.text for fence in FENCES if fence.file_name == name]
@@ -68,7 +62,7 @@ def _check_ours(words, folder):
         rest = [_config_file(word, folder) if before == "--config" else word for before, word in pairs]
         ParsedTraining([command, *rest])
     else:
-        _parser(command).parse_args(rest)
+        parser_of(command).parse_args(rest)
 
 
 def _is_make_target(word):
@@ -116,7 +110,7 @@ def test_commands_exist_with_the_options_they_are_given(fence, command, tmp_path
 def _examples():
     """Examples that ``--help`` shows, of a command and of its sub-commands."""
     for command in [name for name in COMMANDS if name not in TRAINING]:
-        parser = _parser(command)
+        parser = parser_of(command)
         choices = [action.choices for action in parser._actions if action.dest == "subcommand"]
         for shown in (parser, *(sub for choice in choices for sub in choice.values())):
             lines = (shown.epilog or "").replace("\\\n", " ").splitlines()
@@ -129,7 +123,7 @@ def test_examples_of_help_exist_with_their_options(example, tmp_path):
 
 
 def _options(command, subcommand=""):
-    parser = _parser(command)
+    parser = parser_of(command)
     found = set(parser._option_string_actions)
     for action in parser._actions:
         if action.dest == "subcommand":
