@@ -172,7 +172,7 @@ def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
     Raises:
         MissingFileError: Nothing fits a pattern.
     """
-    from ..scenes.stac_items import is_stac, item_addresses
+    from ..scenes.stac import is_stac, item_addresses
 
     paths: list[str] = []
     for raster in rasters:

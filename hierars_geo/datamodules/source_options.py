@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
-from ..datasets.overlay import Time
+from ..datasets.pairing import Time
 from ..datasets.vector_labels import Order
 from ..errors import OptionError
 from ..scenes.bad_files import OnError

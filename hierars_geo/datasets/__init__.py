@@ -20,7 +20,7 @@ from .intersection import SceneIntersection
 from .label_index import LabelIndex
 from .label_opening import open_labels
 from .labels import HierarchicalLabels
-from .queries import QueryError
+from .scene_source import QueryError
 from .stacked_raster import write_stack
 from .statistics import BandStatistics, band_statistics, class_frequencies
 from .union import SceneUnion

@@ -22,9 +22,8 @@ from ..scenes.reader import LayerReader, as_stored
 from ..scenes.resampling import Interpolation, Kind
 from ..scenes.scene import Scene
 from .intersection import SceneIntersection
-from .on_lattice import as_pair
 from .plot import figure_of
-from .scene_source import SceneSource
+from .scene_source import SceneSource, as_pair
 from .union import SceneUnion
 
 

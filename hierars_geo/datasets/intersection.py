@@ -24,16 +24,21 @@ from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, stack_channels
 from ..scenes.regions import RegionMask
 from ..taxonomy import Taxonomy
-from .on_lattice import OnLattice
-from .overlay import Dates, Time, TimePolicy, overlay
-from .pairing import Pairing, date_notes, no_overlap, usual_policy
+from .pairing import (
+    Dates,
+    Pairing,
+    Time,
+    TimePolicy,
+    date_notes,
+    no_overlap,
+    overlay,
+    usual_policy,
+    valid_share,
+)
 from .plot import figure_of
-from .queries import Query, resolve
 from .sample import SampleFiles, place
-from .scene_source import SceneSource, outside, to_masks, to_sample
-from .shared_ground import SharedGround
-from .target_grid import GridChoice, band_names, choose, in_order, names_of, own_lattice
-from .valid_share import valid_share
+from .scene_source import OnLattice, Query, SceneSource, outside, resolve, to_masks, to_sample
+from .target_grid import GridChoice, SharedGround, band_names, choose, in_order, names_of, own_lattice
 
 Operand = Union[SceneSource, "SceneIntersection"]
 

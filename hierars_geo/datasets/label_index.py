@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..taxonomy import Taxonomy
 from .ground import Regions
 from .ground_walk import GroundWalk
-from .queries import nanoseconds
+from .scene_source import nanoseconds
 from .statistics import level_labels
 
 _COLUMNS = ("row", "col", "date", "column", "count", "top", "left", "bottom", "right")

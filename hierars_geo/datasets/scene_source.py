@@ -1,26 +1,153 @@
-"""SceneSource: what every source of ours can do, so that sources combine on one lattice."""
+"""SceneSource: what every source of ours can do, on one lattice, by TorchGeo's queries."""
 
 import abc
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
 
+from ..errors import DataError
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..scenes.resampling import Interpolation
 from ..taxonomy import LabelSets
-from ..types import IGNORE_INDEX
-from .on_lattice import OnLattice
-from .queries import Query, QueryError, resolve
+from ..types import IGNORE_INDEX, Bounds
 from .sample import SampleFiles, place
+
+
+class OnLattice(abc.ABC):
+    """What sources and their intersections share.
+
+    TorchGeo keeps CRS and resolution in the index and prints when they are set; here they follow from the
+    lattice, and setting one moves the data set to another lattice.
+
+    Attributes:
+        lattice: Pixels that queries are snapped to.
+        index: TorchGeo's index.
+    """
+
+    lattice: Lattice
+    index: Any
+
+    @abc.abstractmethod
+    def lattice_in(self, crs: CRS) -> Lattice:
+        """Return the lattice nearest to the own one in a CRS."""
+
+    @abc.abstractmethod
+    def _move_to(self, lattice: Lattice) -> None:
+        """Take a lattice and build the index on it."""
+
+    @property
+    def crs(self) -> CRS:
+        """Coordinate reference system of queries and samples."""
+        return self.lattice.crs
+
+    @crs.setter
+    def crs(self, new_crs: CRS) -> None:
+        if new_crs != self.lattice.crs:
+            self._move_to(self.lattice_in(new_crs))
+
+    @property
+    def res(self) -> tuple[float, float]:
+        """(x, y) pixel size in units of the CRS."""
+        return self.lattice.res
+
+    @res.setter
+    def res(self, new_res: float | tuple[float, float]) -> None:
+        self._move_to(self.lattice.at_res(as_pair(new_res)))
+
+    @property
+    def bounds(self) -> tuple[slice, slice, slice]:
+        """x, y and t of everything in the index, as slices whose step is the resolution."""
+        return self._bounds
+
+    def _index_changed(self) -> None:
+        """Find the bounds of a new index once: TorchGeo's own property searches for them at every query."""
+        left, bottom, right, top = (float(edge) for edge in self.index.total_bounds)
+        times = self.index.index
+        self._bounds = (
+            slice(left, right, self.lattice.res[0]),
+            slice(bottom, top, self.lattice.res[1]),
+            slice(times.left.min(), times.right.max(), 1),
+        )
+
+
+def as_pair(res: float | tuple[float, float]) -> tuple[float, float]:
+    """Return a resolution as (x, y)."""
+    return (float(res), float(res)) if isinstance(res, (int, float)) else (float(res[0]), float(res[1]))
+
+
+class QueryError(DataError, IndexError):
+    """A query lies outside the data; an IndexError, as TorchGeo's samplers and unions expect it."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """Where and when to read.
+
+    Attributes:
+        lattice: Pixels to read on.
+        window: Window of the lattice.
+        interval: (first, last) nanosecond.
+    """
+
+    lattice: Lattice
+    window: Window
+    interval: tuple[int, int]
+
+    @property
+    def bounds(self) -> Bounds:
+        """(left, bottom, right, top) of the window."""
+        return self.lattice.bounds(self.window)
+
+
+def resolve(query: GeoSlice, whole: tuple[slice, slice, slice], lattice: Lattice) -> Query:
+    """Fill in what a query leaves open and snap it to the lattice.
+
+    Args:
+        query: ``[xmin:xmax:xres, ymin:ymax:yres, tmin:tmax]``, each part optional.
+        whole: x, y and t of the whole data set.
+        lattice: Lattice of the data set; another resolution in the query keeps its origin.
+
+    Raises:
+        QueryError: The query has no area.
+    """
+    given = query if isinstance(query, tuple) else (query,)
+    x = _filled(given[0], whole[0])
+    y = _filled(given[1], whole[1]) if len(given) > 1 else whole[1]
+    t = _filled(given[2], whole[2]) if len(given) > 2 else whole[2]
+    if not (x.stop > x.start and y.stop > y.start):
+        raise QueryError(
+            f"Expected a query with an area, but got x {x.start}..{x.stop}, y {y.start}..{y.stop}."
+        )
+    lattice = lattice.at_res((float(x.step), float(y.step)))
+    window = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
+    return Query(lattice, window, (nanoseconds(t.start), nanoseconds(t.stop)))
+
+
+def _filled(part: slice, whole: slice) -> slice:
+    return slice(
+        whole.start if part.start is None else part.start,
+        whole.stop if part.stop is None else part.stop,
+        whole.step if part.step is None else part.step,
+    )
+
+
+@lru_cache(maxsize=1024)
+def nanoseconds(moment: datetime | pd.Timestamp) -> int:
+    """Turn a moment into nanoseconds since 1970."""
+    return int(pd.Timestamp(moment).as_unit("ns").value)
 
 
 class SceneSource(OnLattice, GeoDataset):
@@ -157,4 +284,16 @@ def outside(query: Query, dataset: GeoDataset) -> QueryError:
     )
 
 
-__all__ = ("SceneSource", "label_classes", "outside", "to_masks", "to_sample")
+__all__ = (
+    "OnLattice",
+    "Query",
+    "QueryError",
+    "SceneSource",
+    "as_pair",
+    "label_classes",
+    "nanoseconds",
+    "outside",
+    "resolve",
+    "to_masks",
+    "to_sample",
+)

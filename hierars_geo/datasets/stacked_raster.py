@@ -13,7 +13,7 @@ from ..output.output import as_output_error, atomic_path, refuse_existing
 from ..scenes.dataset import to_rasterio_crs, to_rasterio_window
 from .ground_walk import tiles_of
 from .intersection import SceneIntersection
-from .queries import QueryError
+from .scene_source import QueryError
 
 _TILE_PX = 512
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..scenes.stac_items import document_of
+from ..scenes.stac import document_of
 from .chunks import Chunk, ChunkPlan
 from .options import PredictOptions
 from .rows import Rows, RowStore

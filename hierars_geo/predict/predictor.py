@@ -22,7 +22,7 @@ from ..scenes.mosaic import Mosaic
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
-from ..scenes.stac_items import document_of
+from ..scenes.stac import document_of
 from ..types import ReadRecipe
 from .accumulator import Block
 from .batching import resolved_batch_size

@@ -8,7 +8,7 @@ from torchgeo.datasets import GeoDataset
 
 from ..datasets.ground import Regions
 from ..datasets.label_index import LabelIndex
-from ..datasets.queries import nanoseconds
+from ..datasets.scene_source import nanoseconds
 from ..errors import OptionError, TaxonomyError
 from ..grid import Window
 from ..taxonomy import Taxonomy

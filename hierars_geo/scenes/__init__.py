@@ -9,7 +9,7 @@ from .patch import Patch
 from .regions import Regions, cut_to_region
 from .scene import Scene
 from .sensors import Sensor, find_sensor
-from .stac_items import document_of, is_stac, item_addresses
+from .stac import document_of, is_stac, item_addresses
 
 __all__ = (
     "DataNotice",

@@ -26,8 +26,7 @@ from .raster_file import RasterFile
 from .reader import Layer, LayerReader
 from .resampling import Interpolation
 from .scene_layers import Reading, band_layers, finest_grid, stack_layer
-from .stac_assets import Asset, ItemAssets, band_assets, read_item_assets, stacked_asset
-from .stac_items import is_stac
+from .stac import Asset, ItemAssets, band_assets, is_stac, read_item_assets, stacked_asset
 
 #: One path or address, or several: one file per band.
 ScenePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]

@@ -8,7 +8,7 @@ from scene_files import X0, query, tree, write
 from torchgeo.samplers import GridGeoSampler
 
 from hierars_geo.datasets import HierarchicalLabels, SceneIntersection, SceneRaster
-from hierars_geo.datasets.overlay import TimePolicy, gap_days
+from hierars_geo.datasets.pairing import TimePolicy, gap_days
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.samplers import GridChipSampler
 from hierars_geo.scenes import DataNotice
