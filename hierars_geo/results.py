@@ -1,4 +1,4 @@
-"""Maps with what the rooms above them make of them: polygons, scores, samples and the report."""
+"""A prediction in one call, and maps with what is made of them: polygons, scores, samples, the report."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from geopandas.geodataframe import GeoDataFrame
 from . import maps
 from .accuracy import LabelSource, ReferenceLabels, SceneAssessment, assess_maps, evaluate_maps, sample_points
 from .metrics import HierarchicalScores
+from .models import Model
+from .predict import PredictOptions, Predictor, ScenePath
 from .report import write_gis_files, write_report
 from .types import Bounds
 from .vector import AreaTables, VectorSummary, class_areas, vectorize
@@ -90,4 +92,42 @@ class Maps(maps.Maps):
         return path
 
 
-__all__ = ("Maps",)
+def predict(
+    model: str | Path | Model,
+    scene: ScenePath,
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> Maps:
+    """Predict a scene of any size into a folder: one cloud-optimised GeoTIFF per level.
+
+    Args:
+        model: A model, see :func:`hierars_geo.load`, or the path of its checkpoint.
+        scene: A raster, a folder or list with one file per band, or a STAC item.
+        folder: Of the maps, made where missing.
+        device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
+        overwrite: Replace maps that exist.
+        resume: Compute only what an earlier run of the same scene, model and options lacks.
+        **options: As in :class:`hierars_geo.predict.PredictOptions`: ``confidence``, ``depth_threshold``,
+            ``window``, ``nodata``, ...
+
+    Returns:
+        The maps.
+
+    Raises:
+        HieraRSError: The model or the scene cannot be read, an option is out of range, or maps cannot be
+            written.
+
+    Examples:
+        .. code-block:: python
+
+            maps = hg.predict(hg.load("model.ckpt"), "scene.tif", "maps", confidence=True)
+    """
+    predictor = Predictor(model, PredictOptions(**options), device)
+    return Maps(predictor.predict(scene, folder, overwrite, resume=resume).scenes)
+
+
+__all__ = ("Maps", "predict")

@@ -161,8 +161,8 @@ def test_imports_go_downwards_only():
     assert wrong == []
 
 
-def test_the_root_holds_docstring_and_version_only():
-    assert [item for item in IMPORTS if item.module == PACKAGE] == []
+def test_the_root_imports_no_room_before_it_is_asked_for():
+    assert [item for item in OWN if item.module == PACKAGE] == []
 
 
 @pytest.mark.parametrize("room", MUST_NOT_KNOW)
