@@ -14,7 +14,7 @@ from ..errors import HieraRSWarning, OptionError, list_some
 from ..grid import PixelAreas
 from ..maps import Maps, MapSource, PathMap, Progress, count_rows
 from ..metrics import allocate, sample_size
-from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from ..vector.geopackage import write_tables
 from .strata import DrawnPixels, Strata, draw_pixels
@@ -142,7 +142,7 @@ def _strata_table(strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> pd.Data
 
 
 def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame) -> None:
-    with atomic_path(target) as path, as_output_error(target):
+    with atomic_path(target) as path:
         write_tables(path, {POINTS_LAYER: points, STRATA_LAYER: strata}, "Point")
 
 

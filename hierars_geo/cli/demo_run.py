@@ -1,6 +1,5 @@
 """The steps of the demonstration, each through the package's public face."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from ..errors import OptionError
 from ..maps import Maps
 from ..metrics import HierarchicalScores
 from ..models.gaussian import GaussianClassifier
-from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler
@@ -95,7 +94,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
         "BHCCM": evaluate_maps(maps, test.labels),
         "per-pixel Gaussian": _score_gaussian(data, test),
     }
-    _write_json(metrics, scores["BHCCM"].to_dict(taxonomy))
+    write_json(metrics, scores["BHCCM"].to_dict(taxonomy))
     with progress_bar("vectorize") as progress:
         # a tenth of a hectare is ten pixels: smaller specks are noise of the classifier
         vectorize(
@@ -167,7 +166,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         default_root_dir=checkpoint.parent,
     )
     trainer.fit(task, datamodule=data)
-    with atomic_path(checkpoint) as unfinished, as_output_error(checkpoint):
+    with atomic_path(checkpoint) as unfinished:
         trainer.save_checkpoint(unfinished, weights_only=True)
 
 
@@ -189,11 +188,6 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
         progress_bar("score the Gaussian") as progress,
     ):
         return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as unfinished, as_output_error(path):
-        unfinished.write_text(json.dumps(content, indent=2, allow_nan=False), encoding="utf-8")
 
 
 def _next_steps(

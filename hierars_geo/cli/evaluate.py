@@ -1,10 +1,9 @@
 """``hierars-geo evaluate``: scores of maps against labels, or estimates from points, at every level."""
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
 
@@ -84,10 +83,7 @@ def _score(
     out: Path,
 ) -> int:
     """Compare with a label raster or polygons."""
-    import pandas as pd
-
     from ..accuracy.evaluation import evaluate_regions
-    from ..output.output import as_output_error, atomic_path
     from .progress import progress_bar
     from .tables import print_scores
 
@@ -96,19 +92,12 @@ def _score(
     taxonomy = maps.taxonomy
     with progress_bar("evaluate") as progress:
         scores, parts = evaluate_regions(maps, labels, None, regions, box, progress)
-    with atomic_path(out) as unfinished, as_output_error(out):
-        if out.suffix.lower() == ".csv":
-            named = {"": scores} | parts
-            rows = [{"region": name} | row for name, part in named.items() for row in part.to_rows(taxonomy)]
-            pd.DataFrame(rows).to_csv(unfinished, index=False, float_format="%.10g", lineterminator="\n")
-        else:
-            content = scores.to_dict(taxonomy)
-            if regions is not None:
-                content["regions"] = [
-                    {"region": name} | part.to_dict(taxonomy) for name, part in parts.items()
-                ]
-            text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-            unfinished.write_text(text, encoding="utf-8")
+    named = {"": scores} | parts
+    rows = [{"region": name} | row for name, part in named.items() for row in part.to_rows(taxonomy)]
+    content = scores.to_dict(taxonomy)
+    if regions is not None:
+        content["regions"] = [{"region": name} | part.to_dict(taxonomy) for name, part in parts.items()]
+    _write(out, rows, content)
     print_scores({"map": scores} | parts, taxonomy)
     sys.stdout.write(f"{out}\n")
     return 0
@@ -147,24 +136,29 @@ def _regions(maps: "Maps", by: str | None, layer: str | None, column: str | None
 
 def _assess(maps: "Maps", points: str, reference: str, out: Path) -> int:
     """Estimate from points."""
-    import pandas as pd
-
     from ..accuracy import assess_maps
-    from ..output.output import as_output_error, atomic_path
     from .progress import progress_bar
 
     with progress_bar("evaluate") as progress:
         found = assess_maps(maps, points, None, reference, progress)
-    with atomic_path(out) as unfinished, as_output_error(out):
-        if out.suffix.lower() == ".csv":
-            pd.DataFrame(found.to_rows()).to_csv(unfinished, index=False, float_format="%.10g")
-        else:
-            text = json.dumps(found.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-            unfinished.write_text(text, encoding="utf-8")
+    _write(out, found.to_rows(), found.to_dict())
     for line in _overall(found):
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(f"{out}\n")
     return 0
+
+
+def _write(out: Path, rows: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
+    """Write a table, or everything as JSON, by the suffix."""
+    from ..output.output import atomic_path, write_json
+
+    if out.suffix.lower() != ".csv":
+        write_json(out, content)
+        return
+    import pandas as pd
+
+    with atomic_path(out) as unfinished:
+        pd.DataFrame(rows).to_csv(unfinished, index=False, float_format="%.10g", lineterminator="\n")
 
 
 def _overall(found: "SceneAssessment") -> list[str]:

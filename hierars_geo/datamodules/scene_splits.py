@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -22,7 +21,7 @@ from ..datasets.statistics import BandStatistics
 from ..datasets.survey import Survey, survey
 from ..errors import DataError, OptionError, list_some
 from ..grid.reprojection import move
-from ..output.output import as_output_error, atomic_path, check_writable_folder
+from ..output.output import atomic_path, check_writable_folder, write_json
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
 from ..samplers.chips import CandidateSampler, ChosenChips, CoveringChips
@@ -320,7 +319,6 @@ def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxono
     rows = _rows(surveys, taxonomy)
     with (
         atomic_path(target / "class_histograms.csv") as path,
-        as_output_error(target / "class_histograms.csv"),
         path.open("w", newline="", encoding="utf-8") as file,
     ):
         table = csv.DictWriter(file, list(rows[0]))
@@ -330,9 +328,9 @@ def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxono
         name: {"windows_read": found.windows, "windows_in_all": found.windows_in_all}
         for name, found in surveys.items()
     }
-    _write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
+    write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
     bands = {name: found.bands.to_dict() for name, found in surveys.items() if found.bands is not None}
-    _write_json(target / "statistics.json", bands)
+    write_json(target / "statistics.json", bands)
     if any(sum(found.classes[0]) for found in surveys.values()):  # a training on nothing is refused in a line
         _log_summary(surveys, taxonomy)
 
@@ -363,11 +361,6 @@ def _rows(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> list[dict[str, A
                 row[f"{split}_share"] = round(counts[index] / max(1, sum(counts)), 6)
             rows.append(row)
     return rows
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as unfinished, as_output_error(path):
-        unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
 __all__ = ("SceneSplits", "write_split_report")

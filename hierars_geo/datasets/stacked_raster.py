@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..grid import Window
-from ..output.output import as_output_error, atomic_path, refuse_existing
+from ..output.output import atomic_path, refuse_existing
 from ..scenes.dataset import to_rasterio_crs, to_rasterio_window
 from .ground_walk import tiles_of
 from .intersection import SceneIntersection
@@ -59,7 +59,6 @@ def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwri
     }
     with (
         atomic_path(final) as unfinished,
-        as_output_error(final),
         rasterio.open(unfinished, "w", **profile) as target,
     ):
         target.descriptions = images.bands

@@ -7,6 +7,7 @@ from .output import (
     gdal_env,
     move_into_place,
     refuse_existing,
+    write_json,
 )
 from .staging import LOCK, lock_in, remove_abandoned, staging_folder
 
@@ -21,4 +22,5 @@ __all__ = (
     "refuse_existing",
     "remove_abandoned",
     "staging_folder",
+    "write_json",
 )

@@ -1,10 +1,12 @@
 """Where results go: folders that can be written, files that stand in the way, all or nothing."""
 
+import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import rasterio
 from rasterio._err import (
@@ -93,12 +95,28 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
         The path to write.
 
     Raises:
-        OutputError: The folder cannot be written, or the block wrote no file.
+        OutputError: The folder or the file cannot be written, or the block wrote no file.
     """
     target = Path(final)
     with staging_folder(target) as folder:
-        yield folder / target.name
+        with as_output_error(target):
+            yield folder / target.name
         move_into_place(folder / target.name, target)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Args:
+        path: The file; its folder exists.
+        content: Plain values, no NaN among them.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(path) as unfinished:
+        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+        unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -150,4 +168,5 @@ __all__ = (
     "gdal_env",
     "move_into_place",
     "refuse_existing",
+    "write_json",
 )

@@ -12,7 +12,7 @@ from typing import Literal
 from .. import __version__
 from ..errors import OptionError
 from ..maps import Maps
-from ..output.output import as_output_error, atomic_path
+from ..output.output import atomic_path
 from .engine import named_everywhere
 
 #: Name of the file in the folder of the maps.
@@ -110,7 +110,7 @@ class SceneList:
             },
             "scenes": [asdict(state) for state in self.states],
         }
-        with as_output_error(path), atomic_path(path) as unfinished:
+        with atomic_path(path) as unfinished:
             unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

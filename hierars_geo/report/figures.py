@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 
-from ..output.output import as_output_error, atomic_path, check_writable_folder
+from ..output.output import atomic_path, check_writable_folder
 from ..taxonomy import RGB
 from .formats import per_cent
 from .panels import Panel
@@ -57,7 +57,7 @@ def write_figures(folder: Path, sections: Sequence[SceneSection]) -> list[Path]:
             figure = draw_map(panel, section.frame, section.name)
             for suffix in _SUFFIXES:
                 path = folder / f"{stem}{suffix}"
-                with atomic_path(path) as unfinished, as_output_error(path):
+                with atomic_path(path) as unfinished:
                     _save(figure, unfinished)
                 written.append(path)
     return written

@@ -16,7 +16,7 @@ from ..maps.styles.maplibre import maplibre_style
 from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
 from ..maps.styles.qml import confidence_qml, raster_qml, vector_qml
 from ..maps.styles.sld import raster_sld
-from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from .collection import COLLECTION_FILE, collect_items
 
@@ -57,7 +57,7 @@ def write_gis_files(
     refuse_existing(written, overwrite)
     check_writable_folder(folder)
     for path, content in (contents | items).items():
-        with atomic_path(path) as unfinished, as_output_error(path):
+        with atomic_path(path) as unfinished:
             unfinished.write_bytes(content)
     return written
 

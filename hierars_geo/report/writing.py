@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
 from ..maps import Maps, MapSource, SceneMaps
-from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
@@ -89,7 +89,7 @@ def write_report(
     if figures is not None:
         refuse_existing(figure_paths(figures, sections), overwrite)
         write_figures(figures, sections)
-    with atomic_path(out) as temporary, as_output_error(out):
+    with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return out
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 from ..maps import open_class_map
-from ..output import as_output_error, atomic_path, refuse_existing
+from ..output import atomic_path, refuse_existing
 
 #: A class counts as shown by a block from this share of the block's pixels on.
 _SHOWN = 0.25
@@ -157,7 +157,6 @@ def _write(
         palette = source.colormap(1) if source.colorinterp[0].name == "palette" else None
         with (
             atomic_path(path) as unfinished,
-            as_output_error(path),
             rasterio.open(unfinished, "w", **profile) as target,
         ):
             target.write(values, 1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import CheckpointError, list_some
 from ..models.checkpoint import read_checkpoint
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
-from ..output.output import as_output_error, atomic_path, check_writable_folder
+from ..output.output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 
 #: Key of the state in a checkpoint.
@@ -96,7 +96,7 @@ def write_checkpoint(content: Mapping[str, Any], final: Path) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    with atomic_path(final) as unfinished, as_output_error(final), unfinished.open("wb") as file:
+    with atomic_path(final) as unfinished, unfinished.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:  # PyTorch closes its archive after a failed write, and fails again

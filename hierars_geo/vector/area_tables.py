@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..maps import Maps, MapSource
-from ..output.output import as_output_error, atomic_path, check_writable_folder, refuse_existing
+from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
@@ -173,7 +173,7 @@ def _majority(areas: ZonalAreas, tree: Taxonomy) -> dict[str, object]:
 
 
 def _write(tables: AreaTables, target: Path) -> None:
-    with atomic_path(target) as path, as_output_error(target):
+    with atomic_path(target) as path:
         if target.suffix.lower() == ".csv":
             tables.classes.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
         elif target.suffix.lower() == ".parquet":

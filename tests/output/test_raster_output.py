@@ -1,9 +1,10 @@
+import json
 import os
 
 import pytest
 
 from hierars_geo.errors import OutputError
-from hierars_geo.output import atomic_path, check_writable_folder, refuse_existing
+from hierars_geo.output import atomic_path, check_writable_folder, refuse_existing, write_json
 
 
 def test_folder_is_made_and_left_empty(tmp_path):
@@ -81,3 +82,15 @@ def test_atomic_path_without_a_file(tmp_path):
     ):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_written_whole_fails_in_one_line_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(OutputError, match=r"a\.json to be writable, but got: no space"), atomic_path(path):
+        raise OSError("no space")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"share": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+    write_json(path, {"name": "Wälder", "areas": [1.5]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "Wälder", "areas": [1.5]}
+    assert "Wälder" in path.read_text(encoding="utf-8")
