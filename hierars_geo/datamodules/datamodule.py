@@ -27,7 +27,15 @@ from .options import (
     SplitOptions,
 )
 from .scene_splits import SceneSplits, write_split_report
-from .source_options import LabelOptions, PairingOptions, ReadingOptions, SensorName, SourceOptions, as_group
+from .source_options import (
+    LabelOptions,
+    Labels,
+    PairingOptions,
+    ReadingOptions,
+    SensorName,
+    SourceOptions,
+    as_group,
+)
 
 
 class SceneDataModule(LightningDataModule):
@@ -41,7 +49,9 @@ class SceneDataModule(LightningDataModule):
 
     Args:
         images: Files, folders or patterns of images.
-        labels: Files, folders or patterns of label rasters or polygons.
+        labels: Files, folders or patterns of label rasters, polygons, lines or points; or a list of sources
+            with options of their own, ``{path: points.gpkg, attribute: class, weight: 2}``: see
+            :class:`~hierars_geo.datasets.LabelEntry`.
         taxonomy: Class tree of the labels: name in the catalog or path of a YAML file.
         sensor: Sensor of the images.
         bands: Bands to read, in that order (default: the sensor's); or ``{NAME: number in the file}``.
@@ -67,7 +77,7 @@ class SceneDataModule(LightningDataModule):
         self,
         *,
         images: list[str] | None = None,
-        labels: list[str],
+        labels: Labels,
         taxonomy: str,
         sensor: SensorName = "sentinel2",
         bands: list[str] | dict[str, int] | None = None,

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..datasets.label_opening import LabelEntry
 from ..errors import OptionError
 from ..samplers.chips import ChipRules
 from ..transforms.augmentation import ChipAugmentation, read_px
 from ..transforms.radiometry import check_radiometry
-from .source_options import LabelOptions, PairingOptions, SourceOptions
+from .source_options import LabelOptions, Labels, PairingOptions, SourceOptions
 
 #: Ground: [left, bottom, right, top], or a file of polygons.
 Region = list[float] | str
@@ -52,9 +53,9 @@ class SplitOptions:
     val_region: Region | None = None
     test_region: Region | None = None
     val_images: list[str] | None = None
-    val_labels: list[str] | None = None
+    val_labels: Labels | None = None
     test_images: list[str] | None = None
-    test_labels: list[str] | None = None
+    test_labels: Labels | None = None
     leak_check: bool = True
 
     def __post_init__(self) -> None:
@@ -213,7 +214,7 @@ class DataOptions:
 
     Attributes:
         sources: Images, of one sensor or several.
-        labels: Files, folders or patterns.
+        labels: Files, folders or patterns, or sources with options of their own.
         taxonomy: Name in the catalog or path.
         label_options: How labels are opened.
         pairing: How images and labels are combined.
@@ -226,7 +227,7 @@ class DataOptions:
     """
 
     sources: tuple[SourceOptions, ...]
-    labels: list[str]
+    labels: Labels
     taxonomy: str
     label_options: LabelOptions
     pairing: PairingOptions
@@ -240,6 +241,8 @@ class DataOptions:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise OptionError(f"Expected seed to be >= 0, but got {self.seed}.")
+        for entry in (*self.labels, *(self.splits.val_labels or ()), *(self.splits.test_labels or ())):
+            LabelEntry.of(entry)
         if self.chips.per_epoch < self.loader.batch_size:
             raise OptionError(
                 f"Expected chips.per_epoch to fill a batch of {self.loader.batch_size}, but got "

@@ -38,7 +38,7 @@ from ..scenes.notices import notice
 from ..taxonomy import Taxonomy
 from ..types import Bounds, ReadRecipe
 from .options import DataOptions, Region
-from .source_options import SourceOptions
+from .source_options import Labels, SourceOptions
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class SceneSplits:
         """Scenes of training, and of the splits taken from them, with their labels."""
         return self._open([source.images for source in self.options.sources], self.options.labels)
 
-    def _open(self, images: Sequence[Sequence[str]], labels: Sequence[str]) -> SceneIntersection:
+    def _open(self, images: Sequence[Sequence[str]], labels: Labels) -> SceneIntersection:
         o = self.options
         scenes = [_open_images(source, paths) for source, paths in zip(o.sources, images, strict=True)]
         truth = open_labels(labels, self.taxonomy, **vars(o.label_options))
@@ -118,7 +118,7 @@ class SceneSplits:
             name: shapely.intersection(samplers[name].reach(), region) for name, region in self.ground.items()
         }
         splits, sources = self.options.splits, self.options.sources
-        separate: dict[SplitName, tuple[list[list[str] | None], list[str] | None]] = {
+        separate: dict[SplitName, tuple[list[list[str] | None], Labels | None]] = {
             "val": ([source.val_images for source in sources], splits.val_labels),
             "test": ([source.test_images for source in sources], splits.test_labels),
         }
@@ -169,9 +169,8 @@ class SceneSplits:
         if isinstance(sampler, GridChipSampler):
             grid = CoveringChips(part, sampler)
             return grid, SequentialSampler(grid)
-        rules = self.options.chips.rules
-        if rules.any and isinstance(sampler, RandomChipSampler):
-            return ChosenChips(part, rules), CandidateSampler(sampler)
+        if isinstance(sampler, RandomChipSampler):
+            return ChosenChips(part, self.options.chips.rules), CandidateSampler(sampler)
         return part, sampler
 
     @cached_property
@@ -224,6 +223,7 @@ class SceneSplits:
         own = {
             "sources": [[s.name, s.sensor, s.bands, vars(s.reading)] for s in o.sources],
             "label_options": vars(o.label_options),
+            "labels": [entry for entry in o.labels if not isinstance(entry, str)],
             "pairing": vars(o.pairing),
         }
         return data_key(part, **own, **settings)

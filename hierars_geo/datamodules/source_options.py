@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from ..datasets.pairing import Time
 from ..datasets.vector_labels import Order
@@ -29,6 +29,9 @@ SensorName = Literal[
     "sentinel2_l2a",
 ]
 
+
+#: Files, folders or patterns of labels, or sources with options of their own (keys of ``LabelEntry``).
+Labels: TypeAlias = list[str] | list[str | dict[str, Any]]
 
 Group = TypeVar("Group")
 
@@ -196,6 +199,7 @@ class PairingOptions:
 
 __all__ = (
     "LabelOptions",
+    "Labels",
     "PairingOptions",
     "ReadingOptions",
     "SensorName",

@@ -18,7 +18,7 @@ from .imagery import (
 )
 from .intersection import SceneIntersection
 from .label_index import LabelIndex
-from .label_opening import open_labels
+from .label_opening import LabelEntry, open_labels
 from .labels import HierarchicalLabels
 from .scene_source import QueryError
 from .stacked_raster import write_stack
@@ -33,6 +33,7 @@ __all__ = (
     "GeoRaster",
     "GoogleEarth",
     "HierarchicalLabels",
+    "LabelEntry",
     "LabelIndex",
     "Landsat5",
     "Landsat7",

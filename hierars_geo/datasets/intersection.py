@@ -161,7 +161,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         """Say what to read of every source: the combination of dates that covers most of a window."""
         if self.policy.time == "ignore":
             own = [None] * (len(self.images) - 1)
-            return (where.interval, *own, None)
+            return (where.interval, *own, where.interval if self.labels and self.labels.has_dates else None)
         hits = self._rows.hits(where.bounds, where.interval)
         if len(hits) == 1:
             only: Dates = self._row_dates[hits[0]]

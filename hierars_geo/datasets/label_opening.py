@@ -2,23 +2,132 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import reduce
 from pathlib import Path
+from typing import Any, Literal
 
+import pandas as pd
 from pyproj import CRS
 
 from ..errors import OptionError
 from ..polygons.vector_file import is_vector
 from ..scenes.raster_paths import Paths
-from ..taxonomy import Taxonomy
+from ..taxonomy import Crosswalk, Taxonomy
+from .label_stack import LabelStack, StackedLabels
 from .labels import HierarchicalLabels
 from .scene_source import SceneSource
 from .union import SceneUnion
 from .vector_labels import OnError, Order, VectorLabels
 
 
+@dataclass(frozen=True)
+class LabelEntry:
+    """One of several sources of labels; every key but ``path`` may be left out.
+
+    Attributes:
+        path: Files, folders or patterns.
+        taxonomy: Name of the legend that it is in, where that is not the model's tree; the catalog's
+            crosswalk from there is taken.
+        crosswalk: Another crosswalk: its name in the catalog or the path of its YAML file.
+        level: As in :func:`open_labels`, likewise ``attribute``, ``attributes``, ``classes``, ``rgb``,
+            ``all_touched``, ``order`` and ``on_error``.
+        weight: Of its labels in the loss, >= 0; a map product is worth less than a survey.
+        dates: First and last day (or one day) of the scenes that it labels, ``2021-06-01``; None for all.
+        buffer_m: Metres that features are widened by; negative takes the edges off polygons.
+        geometry: ``pixel`` draws a point as the pixel that it falls in, ``disc`` as one of ``buffer_m``.
+        priority: Where sources overlap, the highest counts; those of one priority are to agree.
+    """
+
+    path: str | list[str]
+    taxonomy: str | None = None
+    crosswalk: str | None = None
+    attribute: str | None = None
+    attributes: list[str | None] | None = None
+    classes: dict[Any, Any] | None = None
+    level: int | None = None
+    rgb: bool = False
+    all_touched: bool = False
+    order: Order = "area"
+    on_error: OnError = "raise"
+    weight: float = 1.0
+    dates: str | list[str] | None = None
+    buffer_m: float = 0.0
+    geometry: Literal["pixel", "disc"] | None = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < float("inf"):
+            raise OptionError(
+                f"Expected the weight of labels to be >= 0, but got {self.weight} (of {self.path})."
+            )
+        if self.geometry not in (None, "pixel", "disc"):
+            raise OptionError(
+                f"Expected geometry to be pixel or disc, but got '{self.geometry}' ({self.path})."
+            )
+        if (self.geometry == "disc" and self.buffer_m <= 0) or (self.geometry == "pixel" and self.buffer_m):
+            raise OptionError(
+                f"Expected buffer_m > 0, the radius in metres, with geometry disc alone, but got "
+                f"{self.geometry} and {self.buffer_m} ({self.path})."
+            )
+        _ = self.interval  # refuses what is no date
+
+    @classmethod
+    def of(cls, given: "str | os.PathLike[str] | Mapping[str, Any] | LabelEntry") -> "LabelEntry":
+        """Read an entry: a path, or a mapping with ``path``.
+
+        Raises:
+            OptionError: It has no path, or a key that there is not.
+        """
+        if isinstance(given, LabelEntry):
+            return given
+        if not isinstance(given, Mapping):
+            return cls(os.fspath(given))
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(map(str, set(given) - known))
+        if unknown or "path" not in given:
+            got = f"'{unknown[0]}'" if unknown else "no path"
+            raise OptionError(
+                f"Expected an entry of labels with path and others of {', '.join(sorted(known))}, but "
+                f"got {got}."
+            )
+        return cls(**given)
+
+    @property
+    def interval(self) -> tuple[int, int] | None:
+        """Nanoseconds of the first and the end of the last day.
+
+        Raises:
+            OptionError: They are no dates, or run backwards.
+        """
+        if self.dates is None:
+            return None
+        days = [self.dates] if isinstance(self.dates, str) else list(self.dates)
+        try:
+            first, last = (pd.Timestamp(str(day)) for day in (days[0], days[-1]))
+        except (ValueError, IndexError) as error:
+            raise OptionError(f"Expected dates as 2021-06-01, but got {self.dates} ({self.path}).") from error
+        if len(days) > 2 or last < first:
+            raise OptionError(f"Expected dates as [first, last], but got {self.dates} ({self.path}).")
+        return first.value, (last + pd.Timedelta(days=1)).value - 1
+
+    def open(self, tree: Taxonomy, common: Mapping[str, Any]) -> SceneSource:
+        """Open the source.
+
+        Args:
+            tree: The model's tree.
+            common: Options of all entries: ``crs`` and ``res``.
+        """
+        crosswalk: str | Crosswalk | None = self.crosswalk
+        if crosswalk is None and self.taxonomy not in (None, tree.name):
+            crosswalk = Crosswalk.between(str(self.taxonomy), tree)
+        names = ("level", "attribute", "attributes", "classes", "rgb", "all_touched", "order", "on_error")
+        own = {name: getattr(self, name) for name in (*names, "buffer_m")}
+        return open_labels(self.path, tree, crosswalk=crosswalk, **own, **common)
+
+
 def open_labels(
-    paths: Paths | Mapping[int, Paths],
+    paths: Paths | Mapping[int, Paths] | Sequence[str | Mapping[str, Any] | LabelEntry],
     taxonomy: Taxonomy | str | Path,
     *,
     level: int | Sequence[int] | None = None,
@@ -31,14 +140,17 @@ def open_labels(
     crs: CRS | str | int | None = None,
     res: float | tuple[float, float] | None = None,
     on_error: OnError = "raise",
+    crosswalk: Crosswalk | str | Path | None = None,
+    buffer_m: float = 0.0,
 ) -> SceneSource:
-    """Open label rasters, label pictures or polygons.
+    """Open label rasters, label pictures, or polygons, lines and points.
 
     Args:
         paths: Files, folders, patterns, or a list of them. A name ending in ``.gpkg``, ``.parquet``,
             ``.geoparquet``, ``.shp``, ``.fgb``, ``.geojson`` or ``.json`` (``FILE|LAYER`` for one layer)
             is a file of polygons, and a folder is searched for such files where ``attribute`` or
-            ``attributes`` is given. Or a mapping from level (1..N) to paths of rasters.
+            ``attributes`` is given. Or a mapping from level (1..N) to paths of rasters. Or a list in which
+            some are mappings, with the keys of :class:`LabelEntry`: sources with options of their own.
         taxonomy: The tree, its name in the catalog, or the path of its YAML file.
         level: Level 1..N that the values of rasters are classes of (default: the leaves); or one per path.
             Where paths are of several levels, the finest that has a label counts at every pixel.
@@ -52,6 +164,8 @@ def open_labels(
         res: Pixel size in units of the CRS (default: that of the first raster).
         on_error: ``raise`` refuses polygons with an unknown class, ``skip`` leaves them unlabelled with a
             notice.
+        crosswalk: From the legend of the labels to the tree; its name in the catalog or a YAML file.
+        buffer_m: Metres that polygons, lines and points are widened by.
 
     Returns:
         One source for ``image & labels``. Its samples have ``label_set`` where labels may be no leaves.
@@ -60,11 +174,15 @@ def open_labels(
         HieraRSError: Options contradict each other, or files cannot be used; see the classes.
     """
     tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
+    if isinstance(crosswalk, (str, Path)):
+        crosswalk = Crosswalk.from_yaml(crosswalk, tree)
     if isinstance(paths, Mapping):
         if level is not None:
             raise OptionError(f"Expected paths by level, or level, but got {list(paths)} and {level}.")
         return _by_level(list(paths.items()), tree, rgb, crs, res)
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    given: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if any(isinstance(entry, (Mapping, LabelEntry)) for entry in given):
+        return stack_labels([LabelEntry.of(entry) for entry in given], tree, crs, res)
     if level is not None and not isinstance(level, int):
         if len(level) != len(given):
             raise OptionError(f"Expected one level, or one per path ({len(given)}), but got {list(level)}.")
@@ -79,7 +197,7 @@ def open_labels(
         )
     sources: list[SceneSource] = []
     if rasters or not polygons:
-        sources.append(HierarchicalLabels(rasters, tree, crs, res, level=level, rgb=rgb))
+        sources.append(HierarchicalLabels(rasters, tree, crs, res, level=level, rgb=rgb, crosswalk=crosswalk))
     if polygons:
         sources.append(
             VectorLabels(
@@ -93,9 +211,37 @@ def open_labels(
                 crs,
                 res,
                 on_error=on_error,
+                crosswalk=crosswalk,
+                buffer_m=buffer_m,
             )
         )
     return reduce(SceneUnion, sources)
+
+
+def stack_labels(
+    entries: Sequence[LabelEntry],
+    tree: Taxonomy,
+    crs: CRS | str | int | None = None,
+    res: float | tuple[float, float] | None = None,
+) -> LabelStack:
+    """Open sources of labels with options of their own, as one.
+
+    Raises:
+        HieraRSError: As of :func:`open_labels`.
+    """
+    common = {"crs": crs, "res": res}
+    return LabelStack(
+        [
+            StackedLabels(
+                entry.open(tree, common),
+                entry.path if isinstance(entry.path, str) else ", ".join(entry.path),
+                float(entry.weight),
+                entry.priority,
+                entry.interval,
+            )
+            for entry in entries
+        ]
+    )
 
 
 def _by_level(
@@ -115,4 +261,4 @@ def _by_level(
     return reduce(SceneUnion, sources)
 
 
-__all__ = ("open_labels",)
+__all__ = ("LabelEntry", "open_labels", "stack_labels")

@@ -161,6 +161,7 @@ class SceneSource(OnLattice, GeoDataset):
         label_sets: Sets of legal paths that labels may say; None for images, and for labels of leaves alone.
         label_weights: Weights that labels may have. What is read of labels is a number of ``label_sets``,
             plus the number of the weight times their count.
+        has_dates: True for labels that hold for scenes of some dates alone.
         lattice: Pixels that queries are snapped to.
         index: TorchGeo's index: one row per scene, with its outline and date.
     """
@@ -171,6 +172,7 @@ class SceneSource(OnLattice, GeoDataset):
     is_image: bool
     label_sets: LabelSets | None = None
     label_weights: tuple[float, ...] = (1.0,)
+    has_dates: bool = False
     transforms: Any = None
 
     @abc.abstractmethod

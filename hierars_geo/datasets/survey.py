@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
 from ..taxonomy import Taxonomy
@@ -18,7 +19,7 @@ class Survey:
 
     Attributes:
         bands: Statistics per band; None where they were not asked for.
-        classes: Labelled pixels per level and class, coarsest level first.
+        classes: Labelled pixels per level and class, coarsest level first, each by the weight of its label.
         windows: Windows that were read.
         windows_in_all: Windows there are; more than ``windows`` where a sample was taken.
     """
@@ -67,18 +68,30 @@ def survey(
     """
     walk = GroundWalk(dataset, None, window_px, max_windows)
     bands = BandAccumulator()
-    classes = [np.zeros(count, dtype=np.int64) for count in taxonomy.num_classes]
+    classes = [np.zeros(count) for count in taxonomy.num_classes]
     for stop in walk.stops(description):
         if with_bands:
             bands.add(np.asarray(stop.sample["image"])[:, np.asarray(stop.sample["valid"])])
+        weights = _weights(stop.sample)
         for counts, labels in zip(classes, level_labels(stop.sample, taxonomy), strict=True):
-            counts += np.bincount(labels[labels >= 0], minlength=len(counts))
+            known = labels >= 0
+            share = None if weights is None else weights[known]
+            counts += np.bincount(labels[known], share, minlength=len(counts))
     return Survey(
         bands.result(tuple(getattr(dataset, "bands", ()))) if with_bands else None,
-        [counts.tolist() for counts in classes],
+        [np.rint(counts).astype(np.int64).tolist() for counts in classes],
         len(walk),
         walk.windows_in_all,
     )
+
+
+def _weights(sample: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """(H, W) weight of the label of each pixel, so that a doubtful one counts for less ground."""
+    if "label_weight" not in sample:
+        return None
+    table = np.append(np.asarray(sample["label_weight"], dtype=np.float64), 0.0)
+    weights: NDArray[np.float64] = table[np.maximum(np.asarray(sample["label_set"]), -1)]
+    return weights
 
 
 __all__ = ("Survey", "survey")

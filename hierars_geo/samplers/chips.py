@@ -20,7 +20,7 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class ChipRules:
-    """What a training chip has to show.
+    """What a training chip has to show, beside a label at least.
 
     Attributes:
         max_class_share: Largest share of one class among the labelled pixels (Ai et al. 2026 use 0.75); None
@@ -42,28 +42,26 @@ class ChipRules:
         if not 0 <= self.min_valid_share <= 1:
             raise OptionError(f"Expected min_valid_share to be 0..1, but got {self.min_valid_share}.")
 
-    @property
-    def any(self) -> bool:
-        """Whether there is a rule at all."""
-        return self.max_class_share is not None or self.min_valid_share > 0
+    def fault(self, sample: dict[str, Any]) -> tuple[bool, float, float]:
+        """Say how far a chip is from keeping the rules: all 0 where it does, else the smaller the better.
 
-    def fault(self, sample: dict[str, Any]) -> tuple[float, float]:
-        """Say how far a chip is from keeping the rules: (0, 0) where it does, else the smaller the better.
-
-        Missing data weigh more than a dominant class.
+        That there is no label weighs most, and missing data more than a dominant class.
         """
+        labels = sample.get("label_set", sample["mask"])
+        unlabelled = not bool((labels != IGNORE_INDEX).any())
         valid = float(sample["valid"].float().mean())
         lacking = self.min_valid_share - valid if valid < self.min_valid_share else 0.0
         if self.max_class_share is None:
-            return lacking, 0.0
+            return unlabelled, lacking, 0.0
         share = dominant_share(sample)
-        return lacking, share if share > self.max_class_share else 0.0
+        return unlabelled, lacking, share if share > self.max_class_share else 0.0
 
 
 class ChosenChips(Dataset[dict[str, Any]]):
     """Reads chips at the first of several places that keeps the rules.
 
-    Where none does, the best of them counts: the one with most data, among equals the least dominated.
+    Where none does, the best of them counts: one with a label, among these the one with most data, among
+    equals the least dominated.
 
     Args:
         dataset: Samples with ``mask`` and ``valid``.
@@ -76,13 +74,13 @@ class ChosenChips(Dataset[dict[str, Any]]):
 
     def __getitem__(self, places: Sequence[Slices]) -> dict[str, Any]:
         """Read a chip; ``places`` are TorchGeo's slices, see :meth:`RandomChipSampler.candidates`."""
-        best: tuple[tuple[float, float], dict[str, Any]] | None = None
+        best: tuple[tuple[bool, float, float], dict[str, Any]] | None = None
         for place in places:
             sample = self.dataset[place]
             fault = self.rules.fault(sample)
             if best is None or fault < best[0]:
                 best = (fault, sample)
-            if fault == (0.0, 0.0):
+            if not any(fault):
                 break
         if best is None:
             raise OptionError("Expected at least one place for a chip, but got none.")
