@@ -1,7 +1,6 @@
 """Keep the leaves of a few blocks of a label raster, and of the rest one coarser level alone.
 
-    python experiments/sparse_labels.py ../shared/data/gewata_landsat7/lulcGewata.tif gewata -o runs/sparse/gewata \
-        --share 0.05 --keep-east-of 831975
+    python experiments/sparse_labels.py lulcGewata.tif gewata -o runs/sparse/gewata --keep-east-of 831975
 
 writes leaf.tif, the leaves of the chosen blocks (and all of those east of a coordinate, to test on), and
 coarse.tif, the classes of level 1 of every labelled pixel. The same seed keeps the same blocks; every class
