@@ -161,7 +161,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         """Say what to read of every source: the combination of dates that covers most of a window."""
         if self.policy.time == "ignore":
             own = [None] * (len(self.images) - 1)
-            return (where.interval, *own, where.interval if self.labels and self.labels.has_dates else None)
+            return (where.interval, *own, None)
         hits = self._rows.hits(where.bounds, where.interval)
         if len(hits) == 1:
             only: Dates = self._row_dates[hits[0]]
@@ -225,7 +225,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     def _read_masks(
         self, labels: SceneSource, where: Query, dates: Dates, valid: NDArray[np.bool_]
     ) -> dict[str, torch.Tensor]:
-        patch = labels.read(where.lattice, where.window, dates[-1])
+        patch = labels.read(where.lattice, where.window, dates[0 if labels.has_dates else -1])
         if patch is None:
             patch = Patch.empty(1, where.window, "int32")
         patch.valid &= valid

@@ -6,13 +6,10 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
-from shapely.geometry.base import BaseGeometry
 
 from ..errors import DataError
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..taxonomy import LabelSets, Taxonomy
 from ..taxonomy.class_names import PathSet, describe_paths
@@ -66,17 +63,6 @@ class LabelStack(SceneUnion):
         self.label_weights = tuple(dict.fromkeys(entry.weight for entry in self.entries))
         self._join_labels()
         self._move_to(first.lattice)
-
-    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
-        """Return where the labels lie, in a CRS, and when, for those that have dates."""
-        polygons: list[BaseGeometry] = []
-        intervals: list[tuple[int, int]] = []
-        for entry in self.entries:
-            part = entry.source.outlines(crs, res)
-            polygons += list(part.polygons)
-            own = [(int(first), int(last)) for first, last in part.intervals]
-            intervals += own if entry.interval is None else [entry.interval] * len(own)
-        return Outlines.of(polygons, intervals)
 
     def _join_labels(self) -> None:
         super()._join_labels()
