@@ -10,6 +10,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
+from ..errors import RasterError
 from ..types import Bounds
 from .geogrid import GeoGrid
 
@@ -25,8 +26,18 @@ _CYLINDRICAL = frozenset({"merc", "webmerc", "eqc", "cea", "mill"})
 
 
 def image_of(source: CRS, target: CRS) -> Image:
-    """Return the function that moves points, x (longitude, easting) first; NaN where PROJ has no answer."""
-    transformer = Transformer.from_crs(source, target, always_xy=True)
+    """Return the function that moves points, x (longitude, easting) first; NaN where PROJ has no answer.
+
+    Raises:
+        RasterError: One of the CRSs is not of the Earth.
+    """
+    try:
+        transformer = Transformer.from_crs(source, target, always_xy=True)
+    except ProjError as error:
+        raise RasterError(
+            f"Expected two CRSs of the Earth, but '{source.name}' cannot be moved into '{target.name}'. "
+            "Assign the layer or the raster its CRS."
+        ) from error
 
     def image(points: Points) -> Points:
         if not len(points):
