@@ -11,14 +11,15 @@ from torch import Tensor
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..models.decode import adaptive_depth, best_path, confidence_of
-from ..taxonomy import Taxonomy
+from ..taxonomy import RGB, Taxonomy, depth_colors
 from .accumulator import Block
 from .options import PredictOptions
 from .rows import Rows
 
 #: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
 DEPTH_NODATA = 255
-
+#: Colour of a pixel of which not even level 1 is sure enough.
+_NO_LEVEL: RGB = (235, 235, 235)
 
 LayerKind = Literal["class", "confidence", "depth", "adaptive", "entropy", "probabilities", "stack"]
 
@@ -208,15 +209,19 @@ def adaptive_nodata(taxonomy: Taxonomy) -> int:
 
 
 def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
-    """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend."""
-    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [235, 235, 235]}]
-    for level, level_name in enumerate(taxonomy.level_names, start=1):
-        for name, color in zip(taxonomy.class_names(level), taxonomy.colors(level), strict=True):
+    """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend.
+
+    Coarser classes are paler, see :func:`.depth_colors`.
+    """
+    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [*_NO_LEVEL]}]
+    palette = depth_colors(taxonomy, (_NO_LEVEL,))
+    for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
+        for name, color in zip(taxonomy.class_names(level), colors, strict=True):
             classes.append(
                 {
                     "name": f"{level_name} {name}",
                     "value": len(classes),
-                    "color": [int(part) for part in color],
+                    "color": [*color],
                 }
             )
     return Taxonomy.from_dict(

@@ -26,6 +26,8 @@ from .views import View
 
 #: Finer tiles than any sensor's.
 _MAX_ZOOM = 30
+#: Of a number in an address: 2**30 has ten.
+_MOST_DIGITS = 10
 #: A tile's address changes with the file's.
 _KEEP = {"Cache-Control": "private, max-age=86400, immutable"}
 _ASK = {"Cache-Control": "no-cache"}
@@ -49,9 +51,9 @@ def build_app(views: Sequence[View]) -> Starlette:
             Route("/", endpoints.page, methods=["GET"]),
             Route("/static/{name:path}", endpoints.page, methods=["GET"]),
             Route("/views", endpoints.views, methods=["GET"]),
-            Route("/tiles/{view:int}/{layer}/{z:int}/{x:int}/{y:int}.png", endpoints.tile, methods=["GET"]),
-            Route("/query/{view:int}", endpoints.query, methods=["GET"]),
-            Route("/areas/{view:int}", endpoints.areas, methods=["GET"]),
+            Route("/tiles/{view}/{layer}/{z}/{x}/{y}.png", endpoints.tile, methods=["GET"]),
+            Route("/query/{view}", endpoints.query, methods=["GET"]),
+            Route("/areas/{view}", endpoints.areas, methods=["GET"]),
         ],
         middleware=[
             Middleware(ProtectiveHeaders),
@@ -85,18 +87,21 @@ class _Endpoints:
         return JSONResponse({"version": __version__, "views": described}, headers=_ASK)
 
     def tile(self, request: Request) -> Response:
-        number, layer, z, x, y = (request.path_params[key] for key in ("view", "layer", "z", "x", "y"))
-        view = self._view(request)
+        view, layer = self._view(request), request.path_params["layer"]
+        z, x, y = (_index(request, key) for key in ("z", "x", "y"))
         if z > _MAX_ZOOM or max(x, y) >= 1 << z:
             raise HTTPException(404)
         threshold = _whole(request, "threshold") if layer == "depth" else 0
-        png = self._tiles.paint(number, layer, TileAddress(z, x, y), threshold, _selection(request, view))
-        return Response(png, media_type="image/png", headers=_KEEP)
+        address, selection, version = TileAddress(z, x, y), _selection(request, view), view.version()
+        png = self._tiles.paint(view.number, version, layer, address, threshold, selection)
+        current = request.query_params.get("v", version) == version
+        return Response(png, media_type="image/png", headers=_KEEP if current else _ASK)
 
     def query(self, request: Request) -> Response:
         lon, lat = _number(request, "lon"), _number(request, "lat")
-        path = query_pixel(self._view(request), lon, lat)
-        return JSONResponse({"path": [asdict(level) for level in path]}, headers=_ASK)
+        view = self._view(request)
+        path = [asdict(level) for level in query_pixel(view, lon, lat)]
+        return JSONResponse({"path": path, "version": view.version()}, headers=_ASK)
 
     def areas(self, request: Request) -> Response:
         view = self._view(request)
@@ -111,13 +116,22 @@ class _Endpoints:
             _whole(request, "threshold") if level is None else 0,
             _selection(request, view),
         )
-        return JSONResponse({"areas": [asdict(area) for area in areas]}, headers=_ASK)
+        found = [asdict(area) for area in areas]
+        return JSONResponse({"areas": found, "version": view.version()}, headers=_ASK)
 
     def _view(self, request: Request) -> View:
-        view = self._views.get(request.path_params["view"])
+        view = self._views.get(_index(request, "view"))
         if view is None:
             raise HTTPException(404)
         return view
+
+
+def _index(request: Request, name: str) -> int:
+    """Read a number of an address's path; 404 for what is none, or longer than any there is."""
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise HTTPException(404)
+    return int(text)
 
 
 def _selection(request: Request, view: View) -> Selection | None:

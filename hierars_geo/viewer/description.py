@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..taxonomy import RGB, Taxonomy
-from .painting import UNSURE_COLOR, ramp_colors
+from .painting import UNSURE_COLOR, level_colors, ramp_colors
 from .views import View
 
 _RAMP_STEPS = range(0, 101, 10)
@@ -21,8 +21,11 @@ def describe_view(view: View) -> dict[str, Any]:
     """
     scene = view.scene
     tree = scene.taxonomy
+    pale, version = level_colors(tree), view.version()
     return {
         "number": view.number,
+        "version": version,
+        "note": view.note,
         "title": view.title,
         "date": scene.date,
         "taxonomy": tree.title or tree.name,
@@ -34,14 +37,16 @@ def describe_view(view: View) -> dict[str, Any]:
                 "name": tree.level_names[level - 1],
                 "confidence": level in scene.confidence,
                 "classes": [
-                    {"name": name, "color": css_color(color)}
-                    for name, color in zip(tree.class_names(level), tree.colors(level), strict=True)
+                    {"name": name, "color": css_color(color), "pale": css_color(paler)}
+                    for name, color, paler in zip(
+                        tree.class_names(level), tree.colors(level), pale[level - 1], strict=True
+                    )
                 ],
             }
             for level in scene.levels
         ],
         "tree": class_tree(tree, scene.levels),
-        "layers": {name: _address(view, name) for name in layer_names(view)},
+        "layers": {name: _address(view, name, version) for name in layer_names(view)},
         "image": None if view.backdrop is None else ", ".join(view.backdrop.bands),
         "unsureColor": css_color(UNSURE_COLOR),
         "confidenceRamp": [css_color(ramp_colors()[step]) for step in _RAMP_STEPS],
@@ -65,8 +70,8 @@ def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, An
         levels: Levels to nest, coarsest first.
 
     Returns:
-        Entries with ``level`` and ``index`` of the class, the ``levels`` it stands for, ``name``, ``color``
-        (that of the finest of these levels) and ``children``.
+        Entries with ``level`` and ``index`` of the class, ``indices`` by each of the levels that it stands
+        for, ``name``, ``color`` (that of the finest of these levels) and ``children``.
     """
     paths = np.unique(taxonomy.paths[:, [level - 1 for level in levels]], axis=0)
     return _branches(taxonomy, levels, paths, 0)
@@ -96,7 +101,7 @@ def _branches(
             {
                 "level": levels[column],
                 "index": index,
-                "levels": list(levels[column : last + 1]),
+                "indices": {levels[at]: int(below[0, at]) for at in range(column, last + 1)},
                 "name": name,
                 "color": css_color(taxonomy.colors(levels[last])[below[0, last]]),
                 "children": _branches(taxonomy, levels, below, last + 1),
@@ -105,8 +110,8 @@ def _branches(
     return entries
 
 
-def _address(view: View, layer: str) -> str:
-    return f"/tiles/{view.number}/{layer}/{{z}}/{{x}}/{{y}}.png?v={view.version}"
+def _address(view: View, layer: str, version: str) -> str:
+    return f"/tiles/{view.number}/{layer}/{{z}}/{{x}}/{{y}}.png?v={version}"
 
 
 __all__ = ("class_tree", "css_color", "describe_view", "layer_names")

@@ -5,7 +5,7 @@ from matplotlib import colormaps
 
 from ..maps import SceneMaps
 from ..report.png import index_png, rgb_png
-from ..taxonomy import RGB
+from ..taxonomy import RGB, Taxonomy, depth_colors
 from .reading import TILE_PX, TileAddress, read_tile
 from .scene_pixels import UNSURE, ReadPixels, ScenePixels, level_offsets
 from .selection import Selection
@@ -47,7 +47,7 @@ def depth_tile(view: View, threshold: int, address: TileAddress, selection: Sele
     """
     pixels = ScenePixels(view.scene, _reader(address), selection)
     codes = pixels.of_depth(threshold)
-    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
+    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene, deep=True), small=False)
 
 
 def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
@@ -78,12 +78,24 @@ def _reader(address: TileAddress) -> ReadPixels:
     return lambda path, band: read_tile(path, address, band)
 
 
-def code_colors(scene: SceneMaps) -> dict[int, RGB]:
-    """Colour of every code that :class:`ScenePixels` gives out."""
+def code_colors(scene: SceneMaps, deep: bool = False) -> dict[int, RGB]:
+    """Colour of every code that :class:`ScenePixels` gives out.
+
+    Args:
+        scene: The maps.
+        deep: In a picture that mixes levels: the coarser, the paler.
+    """
+    tree = scene.taxonomy
+    levels = level_colors(tree) if deep else [tree.colors(level + 1) for level in range(tree.num_levels)]
     colors = {UNSURE: UNSURE_COLOR}
     for level, offset in level_offsets(scene).items():
-        colors |= {offset + index: color for index, color in enumerate(scene.taxonomy.colors(level))}
+        colors |= {offset + index: color for index, color in enumerate(levels[level - 1])}
     return colors
+
+
+def level_colors(taxonomy: Taxonomy) -> tuple[tuple[RGB, ...], ...]:
+    """Colours of the classes by level in a picture that mixes levels."""
+    return depth_colors(taxonomy, (UNSURE_COLOR,))
 
 
 def ramp_colors() -> dict[int, RGB]:
@@ -100,5 +112,6 @@ __all__ = (
     "confidence_tile",
     "depth_tile",
     "image_tile",
+    "level_colors",
     "ramp_colors",
 )

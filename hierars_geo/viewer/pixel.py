@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from pyproj import Transformer
 
 from ..grid import Window
+from ..grid.longitudes import on_turn
 from ..maps import CONFIDENCE_NODATA
 from .views import View
 
@@ -45,6 +47,7 @@ def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
     x, y = Transformer.from_crs("EPSG:4326", scene.grid.crs, always_xy=True).transform(lon, lat)
     if not (math.isfinite(x) and math.isfinite(y)):
         return []
+    (x,) = on_turn(np.array([x]), scene.grid)
     col, row = (math.floor(value) for value in ~scene.grid.transform @ (x, y))
     if not (0 <= row < scene.grid.height and 0 <= col < scene.grid.width):
         return []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from morecantile import Tile
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
@@ -57,8 +58,9 @@ def read_tile(
         RasterError: The raster is damaged or has gone.
     """
     with _open(path) as source:
+        here: Pixels | None
         try:
-            image = source.tile(
+            here = source.tile(
                 address.x,
                 address.y,
                 address.z,
@@ -66,11 +68,50 @@ def read_tile(
                 indexes=band,
                 resampling_method=resampling,
                 reproject_method=resampling,
-            )
+            ).array[0]
         except TileOutsideBounds:
-            return None
-        pixels: Pixels = image.array[0]
-        return pixels
+            here = None
+        turned = _turned_tile(source, address, band, resampling)
+        if here is None or turned is None:
+            return turned if here is None else here
+        mask = np.ma.getmaskarray(here)
+        both: Pixels = np.ma.MaskedArray(
+            np.where(mask, turned.data, here.data), mask & np.ma.getmaskarray(turned)
+        )
+        return both
+
+
+def _turned_tile(source: Reader, address: TileAddress, band: int, resampling: Resampling) -> Pixels | None:
+    """Read a tile of a raster whose longitudes go beyond 180 degrees, where rio-tiler sees none.
+
+    Returns:
+        The tile as it is a turn of the Earth away; None where it does not touch the raster there.
+    """
+    west, south, east, north = source.bounds
+    if not (source.crs.is_geographic and (west < -180 or east > 180)):
+        return None
+    tile = source.tms.bounds(Tile(address.x, address.y, address.z))
+    turn = 360 if east > 180 else -360
+    left, right = tile.left + turn, tile.right + turn
+    if left >= east or right <= west or tile.bottom >= north or tile.top <= south:
+        return None
+    image = source.part(
+        (left, tile.bottom, right, tile.top),
+        dst_crs=source.crs,
+        bounds_crs=source.crs,
+        indexes=band,
+        height=2 * TILE_PX,
+        width=TILE_PX,
+        resampling_method=resampling,
+        reproject_method=resampling,
+    )
+    # rows of a tile are evenly spaced in Web Mercator, those read in latitude
+    top, bottom = np.arcsinh(np.tan(np.radians([tile.top, tile.bottom])))
+    y = np.linspace(top, bottom, 2 * TILE_PX + 1)[1::2]
+    latitude = np.degrees(np.arctan(np.sinh(y)))
+    rows = ((tile.top - latitude) / (tile.top - tile.bottom) * 2 * TILE_PX).astype(np.int64)
+    pixels: Pixels = image.array[0][np.clip(rows, 0, 2 * TILE_PX - 1)]
+    return pixels
 
 
 def read_part(path: Path, grid: GeoGrid, band: int = 1) -> Pixels:

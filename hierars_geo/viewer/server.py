@@ -10,6 +10,8 @@ from ..errors import OutputError
 _ADDRESS = "127.0.0.1"
 #: Seconds that a browser's open connections may hold up the end.
 _LAST_WORDS_S = 1
+#: Seconds that an idle connection is kept: longer than a burst of tiles takes on a busy machine.
+_KEEP_ALIVE_S = 75
 
 
 def listen(port: int) -> socket.socket:
@@ -58,6 +60,7 @@ def serve(app: Starlette, opened: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_LAST_WORDS_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     try:
         with opened:

@@ -1,7 +1,9 @@
 """Tiles by name and number: what an address may ask for, painted once and kept."""
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import BoundedSemaphore
 
 from ..errors import MissingFileError
 from .painting import class_tile, confidence_tile, depth_tile, image_tile
@@ -24,10 +26,13 @@ class TileServer:
         self._layers = {view.number: _layers(view) for view in views}
         self._views = {view.number: view for view in views}
         self.paint = lru_cache(maxsize=_KEPT_TILES)(self._paint)
+        # more painters than cores only take memory, and the time that connections need to be answered in
+        self._painters = BoundedSemaphore(max(2, os.cpu_count() or 1))
 
     def _paint(
         self,
         number: int,
+        version: str,
         layer: str,
         address: TileAddress,
         threshold: int = 0,
@@ -37,6 +42,7 @@ class TileServer:
 
         Args:
             number: Of the view.
+            version: Of its files: tiles of other files are not those kept.
             layer: ``L1``, ``conf_L1``, ``depth`` or ``image``.
             address: The tile.
             threshold: Of adaptive depth, per cent.
@@ -55,13 +61,14 @@ class TileServer:
             raise MissingFileError(f"Expected a layer of view {number}, but got '{layer[:40]}'.")
         view = self._views[number]
         name, level = kind
-        if name == "class":
-            return class_tile(view, level, address, selection)
-        if name == "confidence":
-            return confidence_tile(view, level, address)
-        if name == "depth":
-            return depth_tile(view, threshold, address, selection)
-        return image_tile(view, address)
+        with self._painters:
+            if name == "class":
+                return class_tile(view, level, address, selection)
+            if name == "confidence":
+                return confidence_tile(view, level, address)
+            if name == "depth":
+                return depth_tile(view, threshold, address, selection)
+            return image_tile(view, address)
 
 
 def _layers(view: View) -> dict[str, tuple[str, int]]:

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from pyproj import CRS, Transformer
@@ -9,7 +11,7 @@ from pyproj import CRS, Transformer
 from ..grid import GeoGrid, PixelAreas, Window
 from ..maps import AreaCounter
 from ..types import IGNORE_INDEX, Bounds
-from .reading import read_part
+from .reading import Pixels, read_part
 from .scene_pixels import UNSURE, ScenePixels, level_offsets
 from .selection import Selection
 from .views import View
@@ -57,37 +59,65 @@ def view_areas(
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of its level.
     """
-    grid = _sampling_grid(view, bounds)
-    if grid is None:
-        return []
-    pixels = ScenePixels(view.scene, lambda path, band: read_part(path, grid, band), selection)
-    codes = pixels.of_depth(threshold) if level is None else pixels.of_level(level)
-    if codes is None:
-        return []
-    counter = AreaCounter(PixelAreas(grid), max(int(codes.max()), UNSURE) - UNSURE + 2)
-    counter.add(Window(0, 0, *grid.shape), np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1))
-    found = [
-        ClassArea(*_class_of(view, int(symbol) + UNSURE), float(counter.area_m2[1:][symbol]))
-        for symbol in np.flatnonzero(counter.pixels[1:])
-    ]
+    areas_m2: dict[int, float] = {}
+    for grid in _sampling_grids(view, bounds):
+        pixels = ScenePixels(view.scene, partial(_read, grid), selection)
+        codes = pixels.of_depth(threshold) if level is None else pixels.of_level(level)
+        if codes is None:
+            continue
+        counter = AreaCounter(PixelAreas(grid), max(int(codes.max()), UNSURE) - UNSURE + 2)
+        counter.add(Window(0, 0, *grid.shape), np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1))
+        for symbol in np.flatnonzero(counter.pixels[1:]).tolist():
+            areas_m2[symbol] = areas_m2.get(symbol, 0.0) + float(counter.area_m2[1:][symbol])
+    found = [ClassArea(*_class_of(view, symbol + UNSURE), area_m2) for symbol, area_m2 in areas_m2.items()]
     return sorted(found, key=lambda area: -area.area_m2)
 
 
-def _sampling_grid(view: View, bounds: Bounds) -> GeoGrid | None:
-    """Return the grid of the part of a view that the scene touches, no finer than the maps; None without."""
-    west, south = max(bounds[0], view.bounds[0]), max(bounds[1], view.bounds[1])
-    east, north = min(bounds[2], view.bounds[2]), min(bounds[3], view.bounds[3])
-    if not (west < east and south < north):
-        return None
+def _read(grid: GeoGrid, path: Path, band: int) -> Pixels:
+    return read_part(path, grid, band)
+
+
+def _sampling_grids(view: View, bounds: Bounds) -> list[GeoGrid]:
+    """Return the grids of the parts of a view that the scene touches, no finer than the maps.
+
+    They are in Web Mercator as the page is; of a scene in longitude and latitude in its own CRS, whose
+    longitudes may go beyond 180, once per turn of the Earth that is seen of it.
+    """
+    own = view.scene.grid
+    if own.crs.is_geographic:
+        degrees = math.degrees(own.crs.axis_info[0].unit_conversion_factor)
+        turns = [tuple(side / degrees for side in _turned(bounds, turn)) for turn in (-360, 0, 360)]
+        met = [_common((w, s, e, n), own.bounds) for w, s, e, n in turns]
+        return [_grid(own.crs, box, min(own.res)) for box in met if box is not None]
+    turn = 360 * round(((view.bounds[0] + view.bounds[2]) - (bounds[0] + bounds[2])) / 720)
+    box = _common(_turned(bounds, turn), view.bounds)
+    if box is None:
+        return []
+    west, south, east, north = box
     to_mercator = Transformer.from_crs("EPSG:4326", _WEB_MERCATOR, always_xy=True)
     (left, right), (bottom, top) = to_mercator.transform([west, east], [south, north])
     if right <= left:  # beyond the 180th meridian
         right += 2 * math.pi * 6378137
-    step_m = view.scene.grid.gsd_m() / math.cos(math.radians((south + north) / 2))
-    step_m = max(step_m, (right - left) / MAX_SIDE_PX, (top - bottom) / MAX_SIDE_PX)
-    width, height = max(1, math.ceil((right - left) / step_m)), max(1, math.ceil((top - bottom) / step_m))
-    res = ((right - left) / width, (top - bottom) / height)
-    return GeoGrid.from_bounds(_WEB_MERCATOR, (left, bottom, right, top), res)
+    step_m = own.gsd_m() / math.cos(math.radians((south + north) / 2))
+    return [_grid(_WEB_MERCATOR, (left, bottom, right, top), step_m)]
+
+
+def _turned(bounds: Bounds, turn: float) -> Bounds:
+    return bounds[0] + turn, bounds[1], bounds[2] + turn, bounds[3]
+
+
+def _common(a: Bounds, b: Bounds) -> Bounds | None:
+    """Return what two boxes share, None where that has no area."""
+    west, south, east, north = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+    return (west, south, east, north) if west < east and south < north else None
+
+
+def _grid(crs: CRS, bounds: Bounds, step: float) -> GeoGrid:
+    """Return a grid of at most :data:`MAX_SIDE_PX` pixels a side, of pixels of a step or larger."""
+    left, bottom, right, top = bounds
+    step = max(step, (right - left) / MAX_SIDE_PX, (top - bottom) / MAX_SIDE_PX)
+    width, height = max(1, math.ceil((right - left) / step)), max(1, math.ceil((top - bottom) / step))
+    return GeoGrid.from_bounds(crs, bounds, ((right - left) / width, (top - bottom) / height))
 
 
 def _class_of(view: View, code: int) -> tuple[int, int]:

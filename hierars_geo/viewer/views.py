@@ -1,17 +1,15 @@
 """What the page can show: the scenes of the folders named at the start, and nothing else."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from pyproj import Transformer
-from pyproj.exceptions import CRSError, ProjError
-
-from ..errors import RasterError
 from ..grid import GeoGrid
+from ..grid.reprojection import outline
 from ..maps import Maps, SceneMaps
+from ..maps.styles.stac import geojson_place, lonlat_outline
 from ..types import Bounds
 from .backdrop import Backdrop, find_backdrop
 
@@ -30,7 +28,9 @@ class View:
         title: What the page calls it; scenes of the same name carry their folder's.
         scene: The maps.
         backdrop: The image the maps were made from, if it is there.
-        bounds: (west, south, east, north) in degrees; east may exceed 180 where the scene crosses it.
+        bounds: (west, south, east, north) in degrees, as far as the page can show them; east exceeds 180
+            where the scene crosses it.
+        note: What of the scene the page cannot show; empty where it shows all.
     """
 
     number: int
@@ -38,14 +38,15 @@ class View:
     scene: SceneMaps
     backdrop: Backdrop | None
     bounds: Bounds
+    note: str = ""
 
-    @cached_property
     def version(self) -> str:
-        """Changes whenever a file of the scene does: in the addresses, it lets browsers keep tiles."""
-        paths = list(self.scene.files)
-        if self.backdrop is not None:
-            paths += [path for path, _ in self.backdrop.files]
-        return f"{max(path.stat().st_mtime_ns for path in paths):x}"
+        """Say in a few letters which files these are: another text whenever one of them has changed.
+
+        In the addresses of tiles it lets browsers keep them, in the keys of kept tiles the server.
+        """
+        paths = [*self.scene.files, *([] if self.backdrop is None else [p for p, _ in self.backdrop.files])]
+        return hashlib.blake2b(repr([_stamp(path) for path in paths]).encode(), digest_size=8).hexdigest()
 
     @property
     def has_depth(self) -> bool:
@@ -80,10 +81,20 @@ def find_views(
     """
     scenes = [scene for source in sources for scene in Maps.open(source, taxonomy)]
     titles = _titles(scenes)
-    return tuple(
-        View(number, titles[number], scene, find_backdrop(scene, image), _lonlat(scene.grid))
-        for number, scene in enumerate(scenes)
-    )
+    views = []
+    for number, scene in enumerate(scenes):
+        bounds, note = _shown(scene.grid)
+        views.append(View(number, titles[number], scene, find_backdrop(scene, image), bounds, note))
+    return tuple(views)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Time and size of a file; nothing while it is being replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def _titles(scenes: Sequence[SceneMaps]) -> list[str]:
@@ -99,22 +110,25 @@ def _titles(scenes: Sequence[SceneMaps]) -> list[str]:
     ]
 
 
-def _lonlat(grid: GeoGrid) -> Bounds:
-    """Return bounds in degrees.
+def _shown(grid: GeoGrid) -> tuple[Bounds, str]:
+    """Return the bounds in degrees that a page in Web Mercator can show, and what it cannot.
 
     Raises:
         RasterError: The CRS has no relation to the Earth, or the raster lies outside it.
     """
-    try:
-        to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-        west, south, east, north = to_lonlat.transform_bounds(*grid.bounds, densify_pts=21, errcheck=True)
-    except (CRSError, ProjError) as error:
-        raise RasterError(
-            f"Expected maps on the Earth, but got bounds {grid.bounds} in '{grid.crs.name}' ({error}). "
-            "Check their CRS."
-        ) from error
-    south, north = max(south, -_MAX_LATITUDE), min(north, _MAX_LATITUDE)
-    return west, south, east if east > west else east + 360, north
+    lonlat = lonlat_outline(outline(grid, grid.crs), grid.crs, grid.gsd_m())
+    west, south, east, north = geojson_place(lonlat)[1]
+    east = east if east > west else east + 360
+    if south >= _MAX_LATITUDE or north <= -_MAX_LATITUDE:
+        edge = math.copysign(_MAX_LATITUDE, south)
+        note = (
+            "Nothing of this scene can be drawn: the page is in Web Mercator, which ends at 85° of latitude."
+        )
+        south, north = sorted((edge, edge - math.copysign(5, edge)))
+        return (west, south, east, north), note
+    beyond = max(abs(south), abs(north)) > _MAX_LATITUDE
+    note = "What lies beyond 85° of latitude is not drawn: Web Mercator ends there." if beyond else ""
+    return (west, max(south, -_MAX_LATITUDE), east, min(north, _MAX_LATITUDE)), note
 
 
 __all__ = ("View", "find_views")

@@ -17,6 +17,7 @@ from hierars_geo.taxonomy import Taxonomy
 SIDE_PX = 160
 BLOCK_PX = 40
 NODATA_ROWS = 10
+UTM = Affine(10, 0, 5e5, 0, -10, 3.39e6)
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class Painted:
         return self.taxonomy.colors(level)[self.index(row, col, level)]
 
 
-def paint(folder, name="scene", taxonomy="mm5b", shift=0, confidence=True, crs="EPSG:32650") -> Painted:
+def paint(
+    folder, name="scene", taxonomy="mm5b", shift=0, confidence=True, crs="EPSG:32650", transform=UTM
+) -> Painted:
     """Write the maps of one scene; ``shift`` moves the classes on."""
     folder.mkdir(parents=True, exist_ok=True)
     tree = Taxonomy.from_yaml(taxonomy)
-    grid = GeoGrid(CRS.from_user_input(crs), Affine(10, 0, 5e5, 0, -10, 3.39e6), (SIDE_PX, SIDE_PX))
+    grid = GeoGrid(CRS.from_user_input(crs), transform, (SIDE_PX, SIDE_PX))
     rows, cols = np.mgrid[:SIDE_PX, :SIDE_PX]
     leaf = (rows // BLOCK_PX * 4 + cols // BLOCK_PX + shift) % tree.num_classes[-1]
     leaf[-NODATA_ROWS:] = -1

@@ -7,11 +7,13 @@ from io import BytesIO
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from PIL import Image
+from pyproj import Transformer
 from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel, write_image
 
 from hierars_geo.errors import HieraRSWarning, MissingFileError, RasterError
-from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy import Taxonomy, depth_colors
 from hierars_geo.viewer.selection import Selection
 
 TestClient = pytest.importorskip("starlette.testclient").TestClient
@@ -71,7 +73,10 @@ def test_adaptive_depth_follows_the_threshold(client, views, painted):
         lon, lat = painted.lonlat(row, col)
         for threshold in (0, 55, 70):
             reached = [n for n in (1, 2, 3) if painted.confidence[n][row, col] >= threshold]
-            expected = (*painted.color(row, col, max(reached)), 255)
+            pale = depth_colors(painted.taxonomy, ((128, 128, 128),))[
+                max(reached) - 1
+            ]  # the coarser, the paler
+            expected = (*pale[painted.index(row, col, max(reached))], 255)
             assert color_at(client, views[0], "depth", lon, lat, threshold=threshold) == expected
         assert color_at(client, views[0], "depth", lon, lat, threshold=96) == (128, 128, 128, 255)
 
@@ -124,7 +129,7 @@ def test_a_query_answers_the_whole_path_with_confidences(client, painted):
     unknown = client.get("/query/1", params={"lon": lon, "lat": lat}).json()["path"]
     assert [entry["confidence"] for entry in unknown] == [None] * 3
     for lon, lat in (painted.lonlat(SIDE_PX - 3, 20), (0, 0), (500, -95)):
-        assert client.get("/query/0", params={"lon": lon, "lat": lat}).json() == {"path": []}
+        assert client.get("/query/0", params={"lon": lon, "lat": lat}).json()["path"] == []
 
 
 def test_areas_of_a_view_are_those_of_the_map(client, views, painted):
@@ -146,7 +151,7 @@ def test_areas_of_a_view_are_those_of_the_map(client, views, painted):
     lost = client.get("/areas/0", params={**bounds, "threshold": 100}).json()["areas"]
     assert [(area["level"], area["index"]) for area in lost] == [(0, 0)]
     elsewhere = {"west": 0, "south": 0, "east": 1, "north": 1, "level": 1}
-    assert client.get("/areas/0", params=elsewhere).json() == {"areas": []}
+    assert client.get("/areas/0", params=elsewhere).json()["areas"] == []
 
 
 def test_the_page_is_told_the_class_tree(views):
@@ -154,7 +159,7 @@ def test_the_page_is_told_the_class_tree(views):
     assert [level["name"] for level in view["levels"]] == ["L1", "L2", "L3"]
     vegetation = view["tree"][0]
     assert [child["name"] for child in vegetation["children"]] == ["Cropland", "Forest", "Grassland"]
-    assert vegetation["children"][1]["levels"] == [2, 3]  # a class that only repeats has one entry
+    assert list(vegetation["children"][1]["indices"]) == ["2", "3"]  # a class that only repeats has one entry
     assert vegetation["children"][1]["children"] == []
     assert {"depth", "image", "conf_L2"} <= set(view["layers"])
     assert not {"depth", "image", "conf_L2"} & set(views[1]["layers"])
@@ -173,6 +178,10 @@ def test_the_page_is_told_the_class_tree(views):
         "/tiles/1/depth/0/0/0.png?threshold=5",
         "/tiles/0/L1/3/8/0.png",
         "/tiles/0/L1/99/0/0.png",
+        f"/tiles/0/L1/8/{'9' * 5000}/5.png",
+        f"/tiles/{'9' * 5000}/L1/8/5/5.png",
+        "/tiles/0/L1/8/-1/5.png",
+        "/tiles/0/L1/8/٣/5.png",
         "/static/..%2fapp.py",
         "/static/../app.py",
         "/static/%2fetc%2fpasswd",
@@ -255,6 +264,60 @@ def test_tiles_are_kept_and_change_address_with_the_file(client, views, painted)
     answer = client.get(views[0]["layers"]["L1"].format(z=12, x=x, y=y))
     assert "immutable" in answer.headers["cache-control"]
     assert "?v=" in views[0]["layers"]["L1"]
+
+
+def test_a_new_prediction_changes_addresses_and_kept_tiles(tmp_path):
+    first = paint(tmp_path)
+    client = TestClient(build_app(find_views([tmp_path])), base_url=HERE)
+    (before,) = client.get("/views").json()["views"]
+    lon, lat = first.lonlat(20, 20)
+    assert color_at(client, before, "L3", lon, lat) == (*first.color(20, 20, 3), 255)
+    second = paint(tmp_path, shift=7)
+    (after,) = client.get("/views").json()["views"]
+    assert after["version"] != before["version"]
+    assert color_at(client, after, "L3", lon, lat) == (*second.color(20, 20, 3), 255)
+    (x, y), _ = tile_pixel(lon, lat, 12)
+    stale = client.get(before["layers"]["L3"].format(z=12, x=x, y=y))
+    assert "immutable" not in stale.headers["cache-control"]
+    assert client.get("/query/0", params={"lon": lon, "lat": lat}).json()["version"] == after["version"]
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32601", "EPSG:4326"])
+def test_a_scene_across_180_is_there_on_both_sides(tmp_path, crs):
+    x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(180, 60)
+    step = 10 if crs == "EPSG:32601" else 1e-4
+    x = x if crs == "EPSG:32601" else 180.0
+    painted = paint(tmp_path, crs=crs, transform=Affine(step, 0, x - 80 * step, 0, -step, y + 80 * step))
+    client = TestClient(build_app(find_views([tmp_path])), base_url=HERE)
+    (view,) = client.get("/views").json()["views"]
+    west, south, east, north = view["bounds"]
+    assert west < 180 < east < 180.1
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        turned = (lon + 180) % 360 - 180
+        assert color_at(client, view, "L3", turned, lat) == (*painted.color(row, col, 3), 255)
+        for where in (turned, turned + 360):
+            path = client.get("/query/0", params={"lon": where, "lat": lat}).json()["path"]
+            assert path[2]["index"] == painted.leaf[row, col]
+    found = []
+    for turn in (0, -360):
+        box = {"west": west + turn - 1, "south": south - 1, "east": east + turn + 1, "north": north + 1}
+        areas = client.get("/areas/0", params={**box, "level": 1}).json()["areas"]
+        found.append(sum(area["area_m2"] for area in areas))
+    pixel_m2 = 100 if crs == "EPSG:32601" else 5.586 * 11.141
+    assert found == [pytest.approx(SIDE_PX * (SIDE_PX - NODATA_ROWS) * pixel_m2, rel=0.02)] * 2
+
+
+def test_a_polar_scene_says_that_the_page_ends_at_85_degrees(tmp_path):
+    paint(tmp_path / "pole", crs="EPSG:3413", transform=Affine(100, 0, -8000, 0, -100, 8000))
+    paint(tmp_path / "part", crs="EPSG:3413", transform=Affine(5000, 0, -4e5, 0, -5000, 8e5))
+    pole, part = find_views([tmp_path / "pole", tmp_path / "part"])
+    assert "Nothing of this scene can be drawn" in pole.note
+    assert "beyond 85° of latitude is not drawn" in part.note
+    for view in (pole, part):
+        west, south, east, north = view.bounds
+        assert west < east
+        assert south < north <= 85.06
 
 
 def test_a_folder_with_nothing_to_view_is_refused(tmp_path, painted):

@@ -13,6 +13,9 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from PIL import Image
+from viewer_factory import paint
+
+from hierars_geo.taxonomy import depth_colors
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("hierars_geo.viewer")
@@ -23,6 +26,8 @@ ARGUMENTS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--force-
 SANDBOX = ["--no-sandbox"]  # Chromium refuses to run as root with one
 PATIENCE_S = 30
 UNSURE = (128, 128, 128)
+#: Behind the words of a notice.
+NOTICE = (255, 244, 224)
 
 pytestmark = [
     pytest.mark.slow,
@@ -101,10 +106,11 @@ def of_level(painted, level):
 
 
 def of_depth(painted, threshold):
-    found = set()
+    found, colors_of = set(), depth_colors(painted.taxonomy, (UNSURE,))
     for row, col in np.argwhere(painted.leaf >= 0)[::97].tolist():
         reached = [n for n in (1, 2, 3) if painted.confidence[n][row, col] >= threshold]
-        found.add(painted.color(row, col, max(reached)) if reached else UNSURE)
+        level = max(reached, default=0)
+        found.add(colors_of[level - 1][painted.index(row, col, level)] if reached else UNSURE)
     return found
 
 
@@ -135,7 +141,7 @@ def test_levels_by_key_and_by_button(page, painted):
     becomes("L2", lambda: page.locator("#areas-note").inner_text()[:2])
     page.keyboard.press("3")
     becomes(of_level(painted, 3), lambda: colors(page))
-    assert page.get_by_role("radio", name="L3", exact=True).is_checked()
+    assert page.get_by_role("radio", name="L3 · 18 classes").is_checked()
 
 
 def test_levels_blend_by_opacity(page, painted):
@@ -200,13 +206,22 @@ def test_a_click_answers_the_path_of_the_pixel(page, painted):
 
 
 def test_areas_follow_the_view(page, painted):
-    names = page.locator("#areas .row span:first-child")
-    mapped = painted.leaf[painted.leaf >= 0]
-    all_leaves = {painted.taxonomy.class_names(3)[index] for index in set(mapped.tolist())}
-    becomes(all_leaves, lambda: set(names.all_inner_texts()))
-    assert page.locator("#areas svg rect").count() == len(all_leaves)
+    mapped, tree = painted.leaf[painted.leaf >= 0], painted.taxonomy
+
+    def measured():
+        """Classes beside whose name an area stands."""
+        return {
+            row.get_attribute("aria-label")
+            for row in page.locator("#legend button").all()
+            if row.locator(".figure").inner_text()
+        }
+
+    leaves = set(mapped.tolist())
+    every = {tree.class_names(n)[tree.lift(leaf, n)] for n in (1, 2, 3) for leaf in leaves}
+    becomes(every, measured)  # of a parent the sum of what is in it
     page.keyboard.press("1")
-    becomes({"Vegetation", "Water", "Artificial surface"}, lambda: set(names.all_inner_texts()))
+    becomes({"Vegetation", "Water", "Artificial surface"}, measured)
+    assert page.locator("#busy").is_hidden()
     page.get_by_role("button", name="Zoom in").click()
     becomes(True, lambda: 50 < hectares(page) < 100)  # a quarter of 240 ha
 
@@ -226,7 +241,8 @@ def test_two_predictions_are_swiped(page, painted, moved):
     becomes({leaf_colors[k] for k in set(right_half.flat)}, lambda: colors(page, 0.52, 1))
     shown = page.locator("#stage").bounding_box()
     page.mouse.click(shown["width"] * 0.6, shown["height"] / 2 - 30)
-    becomes(True, lambda: "second/scene" in "".join(page.locator(".pixel").all_inner_texts()))
+    becomes(2, page.locator("#answer .pixel").count)  # both answer, and the border cuts neither
+    assert "second/scene" in page.locator("#answer").inner_text()
     page.keyboard.press("Escape")
     stage, handle = page.locator("#stage").bounding_box(), divider.bounding_box()
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + 300)
@@ -275,4 +291,21 @@ def test_it_works_at_the_width_of_a_phone(page, address, painted):
     page.get_by_role("radio", name="L1").check()
     becomes(of_level(painted, 1), lambda: colors(page))
     page.get_by_role("button", name="Bare land").scroll_into_view_if_needed()
-    assert page.locator("#areas").evaluate("list => list.scrollWidth <= list.clientWidth")
+    assert page.locator("#legend").evaluate("list => list.scrollWidth <= list.clientWidth")
+
+
+def test_maps_that_are_predicted_again_are_shown_as_they_are_now(page, moved):
+    page.locator("#scene").select_option("1")
+    becomes(of_level(moved, 3), lambda: colors(page))
+    before = {path: path.read_bytes() for path in moved.folder.iterdir()}
+    other = paint(moved.folder, shift=9, confidence=False)
+    try:
+        page.keyboard.press("q")
+        becomes(of_level(other, 3), lambda: colors(page) - {NOTICE})
+        assert "have changed" in page.locator("#notice").inner_text()
+        page.reload()
+        page.locator("#scene").select_option("1")
+        becomes(of_level(other, 3), lambda: colors(page))
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)

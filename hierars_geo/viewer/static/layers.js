@@ -29,14 +29,16 @@ export function buildLayers(store, view) {
     rows[name] = row(store, view, name);
     box.append(rows[name].line);
     if (name === "depth") box.append(threshold(store));
-    if (name === "conf") box.append(ramp(view));
+    if (name === "conf") box.append((rows.conf.ramp = ramp(view)));
   }
   const update = ({ main, opacity, level }) => {
     for (const [name, { radio, slider, output, text }] of Object.entries(rows)) {
       if (radio) radio.checked = main === name;
       slider.value = opacity[name];
       output.textContent = `${opacity[name]} %`;
-      if (name === "conf") text.textContent = `${TITLES.conf} of ${levelName(view, level)}`;
+      if (name !== "conf") continue;
+      text.textContent = `${TITLES.conf} of ${levelName(view, level)}`;
+      rows.conf.ramp.hidden = !opacity.conf;
     }
   };
   update(store.state);
@@ -48,8 +50,10 @@ export function levelName(view, level) {
 }
 
 function row(store, view, name) {
-  const title = TITLES[name] ?? levelName(view, Number(name.slice(1)));
-  const text = element("span", { text: title });
+  const level = view.levels.find((entry) => `L${entry.level}` === name);
+  const title = TITLES[name] ?? level.name;
+  const counted = level ? [` · ${level.classes.length} classes`] : [];
+  const text = element("span", {}, [title, ...counted.map((words) => element("small", { text: words }))]);
   const radio =
     name === "image"
       ? null

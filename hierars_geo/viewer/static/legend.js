@@ -1,5 +1,7 @@
-// The legend is the class tree: a click on a class shows only it, its parents and its children.
+// The legend is the class tree, with the area of each class in view; a click on a class shows only it, its
+// parents and its children.
 
+import { areaText } from "./areas.js";
 import { byId, element, swatch } from "./dom.js";
 
 export function buildLegend(store, view) {
@@ -9,28 +11,70 @@ export function buildLegend(store, view) {
     element("ul", {}, nodes.map((node) => item(node, parents)));
   const item = (node, parents) => {
     const key = `${node.level}.${node.index}`;
-    const label = [swatch(node.color), element("span", { text: node.name })];
+    const color = swatch(node.color);
+    const figure = element("span", { class: "figure", id: `area-${key}` });
+    const bar = element("span", { class: "bar", "aria-hidden": "true" });
     const pressed = () => store.set({ only: store.state.only === key ? "" : key });
-    const button = element("button", { type: "button", "aria-pressed": "false", onclick: pressed }, label);
+    const names = { "aria-label": node.name, "aria-describedby": figure.id };
+    const button = element("button", { type: "button", "aria-pressed": "false", onclick: pressed, ...names }, [
+      color,
+      element("span", { text: node.name }),
+      figure,
+      bar,
+    ]);
     const line = element("li", {}, [button]);
-    entries.push({ key, button, line, chain: [...parents, key] });
+    entries.push({ key, node, button, line, color, figure, bar, chain: [...parents, key] });
     if (node.children.length) line.append(list(node.children, [...parents, key]));
     return line;
   };
   box.replaceChildren(list(view.tree, []));
+  const unsure = { figure: element("span", { class: "figure" }) };
   if ("depth" in view.layers) {
-    const text = element("span", { text: "not sure of any level (adaptive depth)" });
-    box.append(element("div", { class: "soft soft-key" }, [swatch(view.unsureColor), text]));
+    const text = element("span", { text: "not sure of any level" });
+    unsure.line = element("div", { class: "soft soft-key" }, [swatch(view.unsureColor), text, unsure.figure]);
+    box.append(unsure.line, element("p", { class: "soft", id: "pale-note", text: "Paler: known no finer than that." }));
   }
-  const update = ({ only }) => {
+  const keys = entries.flatMap(({ node }) => Object.entries(node.indices).map((pair) => pair.join(".")));
+  const isTree = new Set(keys).size === keys.length;
+
+  const show = ({ only, main }) => {
     const chosen = entries.filter(({ key }) => key === only);
-    for (const { key, button, line, chain } of entries) {
+    for (const { key, node, button, line, color, chain } of entries) {
       const related = chosen.some((other) => other.chain.includes(key) || chain.includes(other.key));
       button.setAttribute("aria-pressed", String(key === only));
       line.classList.toggle("unrelated", chosen.length > 0 && !related);
+      color.style.background = main === "depth" ? paleColors(view, node) : node.color;
     }
     byId("clear").hidden = !only;
+    if (unsure.line) unsure.line.hidden = byId("pale-note").hidden = main !== "depth";
   };
-  update(store.state);
-  return update;
+
+  /** Write areas beside the classes; of a parent the sum of what is in it. */
+  const measure = (areas) => {
+    const known = Object.fromEntries(areas.map(({ level, index, area_m2 }) => [`${level}.${index}`, area_m2]));
+    const total = areas.reduce((sum, { area_m2 }) => sum + area_m2, 0);
+    const areaOf = (node) => {
+      const own = Object.entries(node.indices).reduce((sum, pair) => sum + (known[pair.join(".")] ?? 0), 0);
+      return isTree ? node.children.reduce((sum, child) => sum + areaOf(child), own) : own;
+    };
+    for (const { node, figure, bar } of entries) write(figure, bar, areaOf(node), total);
+    write(unsure.figure, null, known["0.0"] ?? 0, total);
+  };
+  show(store.state);
+  return { show, measure };
+}
+
+function write(figure, bar, area_m2, total) {
+  figure.textContent = area_m2 ? `${areaText(area_m2)} · ${((100 * area_m2) / total).toFixed(1)} %` : "";
+  if (bar) bar.style.width = `${area_m2 ? Math.max(1, (100 * area_m2) / total) : 0}%`;
+}
+
+/** Colours of an entry where levels are mixed, coarse to fine: paler where the class is known no finer. */
+function paleColors(view, node) {
+  const colors = Object.entries(node.indices).map(
+    ([level, index]) => view.levels.find((entry) => entry.level === Number(level)).classes[index].pale,
+  );
+  const step = 100 / colors.length;
+  const stops = colors.map((color, place) => `${color} ${place * step}% ${(place + 1) * step}%`);
+  return `linear-gradient(to right, ${stops.join(", ")})`;
 }

@@ -2,8 +2,11 @@
 
 import * as maplibregl from "/static/vendor/maplibre-gl.mjs";
 
+/** Zooms beyond the one at which pixels of a view are sharp. */
+const BEYOND_SHARP = 3;
+
 /** Make a map; camera is { bounds } or { center, zoom }. */
-export function createMap(container, camera) {
+export function createMap(container, camera, view) {
   return new maplibregl.Map({
     container,
     style: {
@@ -17,10 +20,19 @@ export function createMap(container, camera) {
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
-    renderWorldCopies: false,
+    renderWorldCopies: crosses(view),
+    maxZoom: view.maxZoom + BEYOND_SHARP,
     fadeDuration: 0,
   });
 }
+
+/** Let a map go as far as a view does: over the 180th meridian, and not far beyond its pixels. */
+export function fitTo(map, view) {
+  map.setRenderWorldCopies(crosses(view));
+  map.setMaxZoom(view.maxZoom + BEYOND_SHARP);
+}
+
+const crosses = (view) => view.bounds[2] > 180;
 
 export function addControls(map) {
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
@@ -92,12 +104,13 @@ export class ViewLayers {
       return;
     }
     const [west, south, east, north] = this.view.bounds;
+    const around = crosses(this.view) ? [-180, south, 180, north] : [west, south, east, north];
     this.map.addSource(name, {
       type: "raster",
       tiles: [url],
       tileSize: 512,
       maxzoom: this.view.maxZoom,
-      bounds: [west, south, Math.min(east, 180), north],
+      bounds: around,
     });
     const above = order(this.view).slice(order(this.view).indexOf(name) + 1);
     const before = above.find((other) => this.map.getLayer(other));

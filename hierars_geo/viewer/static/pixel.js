@@ -1,6 +1,6 @@
-// What the map says at one place: the whole path with its confidences.
+// What the maps say at one place: the whole path with its confidences; both answers where two are compared.
 
-import { element, fetchJson, notice, swatch } from "./dom.js";
+import { byId, element, fetchJson, notice, swatch } from "./dom.js";
 import { levelName } from "./layers.js";
 import { popup } from "./map.js";
 
@@ -9,18 +9,31 @@ let open = null;
 export function closePixel() {
   open?.remove();
   open = null;
+  byId("answer").hidden = true;
 }
 
-export async function askPixel(map, view, { lng, lat }) {
+/** Ask for a place; returns the versions of the files that answered. */
+export async function askPixel(map, views, { lng, lat }) {
   try {
-    const { path } = await fetchJson(`/query/${view.number}?lon=${lng}&lat=${lat}`);
+    const asked = views.map((view) => fetchJson(`/query/${view.number}?lon=${lng}&lat=${lat}`));
+    const answers = await Promise.all(asked);
     closePixel();
-    open = popup({ maxWidth: "300px", focusAfterOpen: false })
-      .setLngLat([lng, lat])
-      .setDOMContent(content(view, path, lng, lat))
-      .addTo(map);
+    const tables = answers.map(({ path }, place) => content(views[place], path, lng, lat));
+    if (tables.length === 1) {
+      open = popup({ maxWidth: "300px", focusAfterOpen: false })
+        .setLngLat([lng, lat])
+        .setDOMContent(tables[0])
+        .addTo(map);
+    } else {
+      // the border between two maps would cut a popup of either
+      const close = element("button", { type: "button", "aria-label": "Close", text: "×", onclick: closePixel });
+      byId("answer").replaceChildren(close, ...tables);
+      byId("answer").hidden = false;
+    }
+    return answers.map(({ version }) => version);
   } catch (error) {
     notice(error.message);
+    return [];
   }
 }
 

@@ -1,16 +1,16 @@
 // Two predictions on one map, with a border to drag: the right map is clipped, both cameras move together.
 
 import { byId } from "./dom.js";
-import { createMap, ViewLayers } from "./map.js";
-import { askPixel } from "./pixel.js";
+import { createMap, fitTo, ViewLayers } from "./map.js";
 
 const STEP = 2;
 
 export class Swipe {
   #moving = false;
 
-  constructor(store, left) {
+  constructor(store, left, onClick) {
     this.store = store;
+    this.onClick = onClick;
     this.left = left;
     this.right = null;
     this.layers = null;
@@ -25,7 +25,8 @@ export class Swipe {
     const shown = view !== null;
     for (const id of ["right", "divider"]) byId(id).hidden = !shown;
     if (!shown) return;
-    if (!this.right) await this.#open();
+    if (!this.right) await this.#open(view);
+    fitTo(this.right, view);
     this.right.resize();
     this.#copy(this.left, this.right);
     this.layers = new ViewLayers(this.right, view);
@@ -33,13 +34,13 @@ export class Swipe {
     this.#clip(state.border);
   }
 
-  async #open() {
-    const map = createMap(byId("right"), { center: this.left.getCenter(), zoom: this.left.getZoom() });
+  async #open(view) {
+    const map = createMap(byId("right"), { center: this.left.getCenter(), zoom: this.left.getZoom() }, view);
     await map.once("load");
     this.right = map;
     this.left.on("move", () => this.#copy(this.left, map));
     map.on("move", () => this.#copy(map, this.left));
-    map.on("click", ({ lngLat }) => askPixel(map, this.layers.view, lngLat));
+    map.on("click", ({ lngLat }) => this.onClick(lngLat));
   }
 
   #copy(from, to) {

@@ -1,0 +1,69 @@
+"""Colours for pictures that mix levels: the coarser a class, the paler it is drawn."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .schema import RGB
+from .tree import Taxonomy
+
+#: Share of white in the colours of the coarsest level.
+_PALEST = 0.66
+#: Colours lighter than this (0..1) have no room towards white: they are drawn darker instead.
+_LIGHT = 0.9
+_WHITE, _DARK = np.full(3, 255.0), np.full(3, 70.0)
+#: Rec. 709: how bright red, green and blue look.
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+#: Colours this far apart (Euclidean, 0..441) are told apart side by side.
+_APART = 20.0
+
+
+def depth_colors(taxonomy: Taxonomy, keep_off: tuple[RGB, ...] = ()) -> tuple[tuple[RGB, ...], ...]:
+    """Derive the colours of classes of all levels in one picture.
+
+    The classes of the finest level keep theirs. A coarser class is mixed with white, the more the coarser,
+    so that "Vegetation, kind unknown" is not taken for "Forest" although the tree gives both one colour. No
+    class gets the colour of one at another level, nor one of ``keep_off``.
+
+    Args:
+        taxonomy: The class tree.
+        keep_off: Colours that mean something else in the picture.
+
+    Returns:
+        By level, from the coarsest, the colours in index order.
+    """
+    depth = taxonomy.num_levels
+    found: list[tuple[RGB, ...]] = [taxonomy.colors(depth)]
+    taken = np.array([*taxonomy.colors(depth), *keep_off], dtype=np.float64)
+    for level in range(depth - 1, 0, -1):
+        share = _PALEST * ((depth - level) / (depth - 1)) ** 0.75
+        row: list[RGB] = []
+        for color in taxonomy.colors(level):
+            mixed = _apart(np.array(color, dtype=np.float64), share, taken)
+            taken = np.vstack([taken, mixed])
+            row.append((int(mixed[0]), int(mixed[1]), int(mixed[2])))
+        found.insert(0, tuple(row))
+    return tuple(found)
+
+
+def _apart(color: NDArray[np.float64], share: float, taken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mix a colour until it is far enough from those taken, or as far as it gets."""
+    best, farthest = color, -1.0
+    for mixed in _mixtures(color, share):
+        distance = float(np.linalg.norm(taken - mixed, axis=1).min())
+        if distance >= _APART:
+            return mixed
+        if distance > farthest:
+            best, farthest = mixed, distance
+    return best
+
+
+def _mixtures(color: NDArray[np.float64], share: float) -> Iterator[NDArray[np.float64]]:
+    light = float(color @ _LUMA) / 255 > _LIGHT
+    for towards in (_DARK, _WHITE) if light else (_WHITE, _DARK):
+        for step in (0.0, 0.06, -0.06, 0.12, -0.12, 0.18, -0.18):
+            yield np.rint(color + min(max(share + step, 0.1), 0.9) * (towards - color))
+
+
+__all__ = ("depth_colors",)
