@@ -62,7 +62,7 @@ def _apart(color: NDArray[np.float64], share: float, taken: NDArray[np.float64])
 def _mixtures(color: NDArray[np.float64], share: float) -> Iterator[NDArray[np.float64]]:
     light = float(color @ _LUMA) / 255 > _LIGHT
     for towards in (_DARK, _WHITE) if light else (_WHITE, _DARK):
-        for step in (0.0, 0.06, -0.06, 0.12, -0.12, 0.18, -0.18):
+        for step in (0.0, 0.05, -0.05, 0.1, -0.1, 0.15, -0.15, 0.2, -0.2, -0.25, -0.3, -0.35):
             yield np.rint(color + min(max(share + step, 0.1), 0.9) * (towards - color))
 
 
