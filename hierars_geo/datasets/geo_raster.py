@@ -22,7 +22,7 @@ from ..scenes.reader import LayerReader, as_stored
 from ..scenes.resampling import Interpolation, Kind
 from ..scenes.scene import Scene
 from .intersection import SceneIntersection
-from .plot import figure_of
+from .plot import figure_of, sensor_of
 from .scene_source import SceneSource, as_pair
 from .union import SceneUnion
 
@@ -141,7 +141,8 @@ class GeoRaster(SceneSource, RasterDataset):
 
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw a sample as a matplotlib figure."""
-        return figure_of(sample, self.bands, getattr(self, "taxonomy", None), suptitle)
+        taxonomy = getattr(self, "taxonomy", None)
+        return figure_of(sample, self.bands, taxonomy, suptitle, sensor_of(self))
 
 
 __all__ = ("GeoRaster",)

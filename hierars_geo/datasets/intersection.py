@@ -35,7 +35,7 @@ from .pairing import (
     usual_policy,
     valid_share,
 )
-from .plot import figure_of
+from .plot import figure_of, sensor_of
 from .sample import SampleFiles, place
 from .scene_source import OnLattice, Query, SceneSource, outside, resolve, to_masks, to_sample
 from .target_grid import GridChoice, SharedGround, band_names, choose, in_order, names_of, own_lattice
@@ -342,8 +342,9 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         if not self.pairing.stack:
             leader = self.images[self._leader]
             drawn = sample | {"image": sample[f"image_{self.names[self._leader]}"]}
-            return figure_of(drawn, tuple(leader.bands), self.taxonomy, suptitle)
-        return figure_of(sample, self.bands, self.taxonomy, suptitle)
+            return figure_of(drawn, tuple(leader.bands), self.taxonomy, suptitle, sensor_of(leader))
+        only = self.images[0] if len(self.images) == 1 else None
+        return figure_of(sample, self.bands, self.taxonomy, suptitle, sensor_of(only))
 
 
 def _nearest(valid: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

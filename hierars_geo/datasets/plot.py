@@ -1,6 +1,5 @@
 """Draw a sample: image in natural colours, labels in the colours of their tree."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 
+from ..scenes.true_color import true_color
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 
-#: (red, green, blue) in the spellings of the sensors that are known.
-_TRUE_COLOURS = (("red", "green", "blue"), ("B04", "B03", "B02"))
 _NO_LABEL = (235, 235, 235)
 
 
 def figure_of(
-    sample: dict[str, Any], bands: Sequence[str], taxonomy: Taxonomy | None, suptitle: str | None = None
+    sample: dict[str, Any],
+    bands: Sequence[str],
+    taxonomy: Taxonomy | None,
+    suptitle: str | None = None,
+    sensor: str | None = None,
 ) -> Figure:
     """Draw what a sample holds, side by side.
 
@@ -28,13 +30,15 @@ def figure_of(
         bands: Names of the image's channels.
         taxonomy: Class tree of mask and prediction; colours and legend are those of its leaves.
         suptitle: Title of the figure.
+        sensor: Entry of the sensor catalog that the image was taken by, where that is known.
 
     Returns:
         A figure of its own, known to no pyplot state.
     """
     panels: list[tuple[str, NDArray[Any]]] = []
     if "image" in sample:
-        panels.append(("Image", true_colour(_numpy(sample["image"]), _numpy(sample["valid"]), bands)))
+        picture = true_color(_numpy(sample["image"]), _numpy(sample["valid"]), bands, sensor)
+        panels.append(("Image", picture))
     classes: set[int] = set()
     for key in ("mask", "prediction"):
         if key in sample and taxonomy is not None:
@@ -57,37 +61,10 @@ def figure_of(
     return figure
 
 
-def true_colour(image: NDArray[Any], valid: NDArray[np.bool_], bands: Sequence[str]) -> NDArray[np.uint8]:
-    """Stretch three bands for the eye.
-
-    Args:
-        image: (C, H, W) stored values.
-        valid: (H, W); invalid pixels become white.
-        bands: Names of the channels. Without red, green and blue the first three are shown, or the only one
-            in grey.
-
-    Returns:
-        (H, W, 3) uint8; each band from its 2nd to its 98th percentile.
-    """
-    channels = _rgb_channels(bands) or ([0, 1, 2] if len(image) >= 3 else [0, 0, 0])
-    picture = np.full((*valid.shape, 3), 255, dtype=np.uint8)
-    if not valid.any():
-        return picture
-    for i, channel in enumerate(channels):
-        values = image[channel].astype(np.float32)
-        low, high = np.percentile(values[valid], (2, 98))
-        stretched = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1) * 255
-        picture[..., i] = np.where(valid, stretched, 255)
-    return picture
-
-
-def _rgb_channels(bands: Sequence[str]) -> list[int]:
-    """Channels of red, green and blue; empty where a name is missing."""
-    for names in _TRUE_COLOURS:
-        found = [[i for i, band in enumerate(bands) if name in re.split(r"\W+", band)] for name in names]
-        if all(found):
-            return [channels[0] for channels in found]
-    return []
+def sensor_of(source: object) -> str | None:
+    """Entry of the sensor catalog that a source of images was opened with; None where there is none."""
+    sensor = getattr(source, "sensor", None)
+    return None if sensor is None or not sensor.rgb else str(sensor.name)
 
 
 def class_colours(index: NDArray[Any], taxonomy: Taxonomy) -> NDArray[np.uint8]:
@@ -104,4 +81,4 @@ def _numpy(tensor: Any) -> NDArray[Any]:  # noqa: ANN401
     return np.asarray(tensor)
 
 
-__all__ = ("class_colours", "figure_of", "true_colour")
+__all__ = ("class_colours", "figure_of", "sensor_of")

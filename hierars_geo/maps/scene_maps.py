@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError, RasterError
 from ..grid import GeoGrid, same_grid
+from ..scenes.sensors import sensor_names
 from ..taxonomy import Taxonomy
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA
@@ -64,6 +65,12 @@ class SceneMaps:
     def finest(self) -> int:
         """The finest level that has a map."""
         return max(self.classes)
+
+    @property
+    def sensor(self) -> str | None:
+        """Entry of the sensor catalog that the image was read as; None where unknown."""
+        sensor = self.properties.get("hierars:sensor")
+        return sensor if sensor in sensor_names() else None
 
     @property
     def depth(self) -> Path | None:

@@ -88,6 +88,7 @@ def prediction_item(
             "hierars:checkpoint_sha256": loaded.sha256,
             "hierars:model": record.describe_model(),
             "hierars:bands": list(record.bands),
+            **({} if record.read.sensor is None else {"hierars:sensor": record.read.sensor}),
             "hierars:options": options.to_dict(),
             "hierars:source": [path.name for path in scene.paths],
             "hierars:notes": [*scene.notes, *scene.assumptions],

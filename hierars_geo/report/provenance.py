@@ -13,7 +13,9 @@ _LABELS = {
     "hierars:model": "Model",
     "hierars:notes": "Notes",
     "hierars:options": "Options",
+    "hierars:sensor": "Sensor",
     "hierars:source": "Source",
+    "processing:level": "Processing level",
     "processing:software": "Software",
 }
 

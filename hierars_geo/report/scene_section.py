@@ -128,7 +128,7 @@ def _image(scene: SceneMaps, survey: MapSurvey, image: Path | None) -> Panel | N
     if image is None:
         return None
     mapped = survey.maps[scene.levels[0]] != IGNORE_INDEX
-    picture = read_true_color(image, scene.grid, thumbnail_shape(scene.grid.shape), mapped)
+    picture = read_true_color(image, scene.grid, thumbnail_shape(scene.grid.shape), mapped, scene.sensor)
     return None if picture is None else image_panel(picture)
 
 

@@ -14,12 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import OptionError
+from ..scenes.true_color import true_color
 from ..taxonomy import Taxonomy
 from ..types import Batch
 from .base import SegmentationTask
 
-#: Names of red, green and blue, by sensor.
-_TRUE_COLOURS: Final = (("red", "green", "blue"), ("B04", "B03", "B02"))
 _NO_LABEL: Final = (235, 235, 235)
 _PANEL_INCHES: Final = 2.8
 
@@ -73,6 +72,7 @@ class DrawChips(Callback):
                 _array(outputs["levels"][index]),
                 pl_module.taxonomy,
                 pl_module.record.bands,
+                pl_module.record.read.sensor,
             )
             self._write(trainer, Path(trainer.log_dir), figure)
             self._drawn += 1
@@ -115,6 +115,7 @@ def draw_levels(
     predicted: NDArray[np.int64],
     taxonomy: Taxonomy,
     bands: Sequence[str],
+    sensor: str | None = None,
 ) -> Figure:
     """Draw a chip.
 
@@ -125,6 +126,7 @@ def draw_levels(
         predicted: (N, H, W) class index per level.
         taxonomy: The tree.
         bands: Names of the channels; without red, green and blue the first three are shown, or one in grey.
+        sensor: Entry of the sensor catalog that tells which bands these are; None where nobody knows.
 
     Returns:
         A figure known to no pyplot state: the labels of every level in the upper row, the predictions in
@@ -135,7 +137,7 @@ def draw_levels(
     rows = figure.subplots(2, levels + 1, squeeze=False)
     for axes in rows.flat:
         axes.set_axis_off()
-    rows[0, 0].imshow(_stretch(image, valid, bands), interpolation="nearest")
+    rows[0, 0].imshow(true_color(image, valid, bands, sensor), interpolation="nearest")
     rows[0, 0].set_title("image")
     for number, name in enumerate(taxonomy.level_names):
         for axes, maps, title in ((rows[0], label, "label"), (rows[1], predicted, "predicted")):
@@ -151,22 +153,6 @@ def draw_levels(
     if entries:
         figure.legend(handles=entries, loc="outside right center", frameon=False, fontsize="small")
     return figure
-
-
-def _stretch(image: NDArray[Any], valid: NDArray[np.bool_], bands: Sequence[str]) -> NDArray[np.uint8]:
-    """Stretch three bands from their 2nd to their 98th percentile; (H, W, 3), white where not valid."""
-    names = list(bands)
-    known = next((rgb for rgb in _TRUE_COLOURS if set(rgb) <= set(names)), None)
-    channels = [names.index(name) for name in known] if known else ([0, 1, 2] if len(image) > 2 else [0] * 3)
-    picture = np.full((*valid.shape, 3), 255, dtype=np.uint8)
-    if not valid.any():
-        return picture
-    for i, channel in enumerate(channels):
-        values = image[channel].astype(np.float32)
-        low, high = np.percentile(values[valid], (2, 98))
-        share = np.clip((values[valid] - low) / max(float(high - low), 1e-6), 0, 1)
-        picture[..., i][valid] = (share * 255).astype(np.uint8)
-    return picture
 
 
 def _paint(index: NDArray[np.int64], taxonomy: Taxonomy, level: int) -> NDArray[np.uint8]:

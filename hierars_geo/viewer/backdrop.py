@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import HieraRSError, HieraRSWarning
 from ..maps import SceneMaps
-from ..report.truecolor import stretch_between, stretch_limits, true_color_bands
+from ..scenes.true_color import open_true_color, stretch_between, stretch_limits
 from .reading import TileAddress, as_float, read_preview, read_tile
 
 _SOURCES = "hierars:source"
@@ -29,7 +29,7 @@ class Backdrop:
     """
 
     files: tuple[tuple[Path, int], ...]
-    bands: tuple[str, str, str]
+    bands: tuple[str, ...]
 
     @cached_property
     def limits(self) -> tuple[tuple[float, float], ...]:
@@ -75,17 +75,21 @@ def find_backdrop(scene: SceneMaps, given: Path | None) -> Backdrop | None:
         RasterError: The given image cannot be shown.
     """
     if given is not None:
-        files, bands = true_color_bands(given)
-        return Backdrop(tuple(files), bands)
+        return _open(given, scene.sensor)
     path = _source(scene)
     if path is None:
         return None
     try:
-        files, bands = true_color_bands(path)
+        return _open(path, scene.sensor)
     except HieraRSError as error:
         warnings.warn(f"The image of {scene.name} is not shown. {error}", HieraRSWarning, stacklevel=2)
         return None
-    return Backdrop(tuple(files), bands)
+
+
+def _open(path: Path, sensor: str | None) -> Backdrop:
+    with open_true_color(path, sensor) as image:
+        files = tuple((Path(layer.file.path), index) for layer in image.layers for index in layer.indexes)
+        return Backdrop(files, image.bands)
 
 
 def _source(scene: SceneMaps) -> Path | None:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from ...datasets.plot import true_colour
+from ...scenes.true_color import true_color
 from ...taxonomy import RGB, Taxonomy
 from ...types import IGNORE_INDEX
 from .chips import Chip
@@ -161,7 +161,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
         shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
         image = dataset.read(out_shape=(dataset.count, *shape), resampling=Resampling.average)
         valid = dataset.dataset_mask(out_shape=shape) > 0
-        return true_colour(image, valid, [name or "" for name in dataset.descriptions])
+        return true_color(image, valid, [name or "" for name in dataset.descriptions])
 
 
 def _leaves(path: Path, tree: Taxonomy) -> NDArray[np.int64]:
