@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning, list_some
-from ..grid import PixelAreas, Window
-from ..maps import Maps, MapSource, PathMap, Progress, count_rows
+from ..grid import Window
+from ..maps import ClassAreas, Maps, MapSource, PathMap, Progress, count_areas
 from ..metrics import Assessment, Estimate, assess
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .reference_points import ReferencePoints, read_reference_points
 from .sampling import REFERENCE_COLUMN
-from .strata import Strata
 
 #: How the points were chosen: by the strata in their file, or as if by the classes of each level.
 Design = str
@@ -122,13 +121,13 @@ def assess_maps(
     with scene.open() as maps:
         reference = read_reference_points(points, maps.grid, tree, column)
         mapped, pixel = _mapped_levels(maps, reference)
-        counted = count_rows(maps, PixelAreas(maps.grid), progress)
+        counted = count_areas(maps, progress)
     depth = mapped.shape[1]
     assessed: list[LevelAssessment] = []
     refused: dict[int, str] = {}
     for level in range(1, depth + 1):
         try:
-            design = _design(reference, mapped, pixel, Strata.of_level(counted, level), tree)
+            design = _design(reference, mapped, pixel, counted, level, tree)
             assessed.append(_assess_level(design, mapped[:, level - 1], reference, tree))
         except DataError as error:
             refused[level] = str(error)
@@ -207,13 +206,14 @@ def _design(
     reference: ReferencePoints,
     mapped: NDArray[np.int64],
     pixel: NDArray[np.int64],
-    strata: Strata,
+    counted: ClassAreas,
+    level: int,
     tree: Taxonomy,
 ) -> _Design:
-    level = strata.level
     known = reference.levels[:, level - 1] != IGNORE_INDEX
     mapped_m2 = np.zeros(tree.num_classes[level - 1])
-    mapped_m2[strata.classes] = strata.area_m2
+    shown = counted.class_area_m2(level)
+    mapped_m2[list(shown)] = list(shown.values())
     once = len(np.unique(pixel[known])) == known.sum()
     if reference.stratum is not None and reference.strata is not None:
         table = reference.strata
@@ -228,7 +228,7 @@ def _design(
         paths = tree.paths
         parents[paths[:, level - 1]] = paths[:, level - 2]
     pixels = np.zeros(len(mapped_m2), dtype=np.int64)
-    pixels[strata.classes] = strata.pixels
+    pixels[list(shown)] = list(counted.class_pixels(level).values())
     names = np.array(tree.class_names(level), dtype=object)
     return _Design(
         level,

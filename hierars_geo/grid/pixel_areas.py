@@ -1,5 +1,6 @@
 """PixelAreas: how much ground each pixel of a raster covers, on the ellipsoid, in any CRS of the Earth."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,8 @@ from .windows import Window
 TOLERANCE = 1e-5
 #: Pixels computed along an axis: at first, and at most (where a projection is torn, no number is enough).
 _FIRST_NODES, _MOST_NODES = 9, 257
+#: Relative spread of the pixels of a block that are counted instead of weighed, and its longest side.
+_BLOCK_SPREAD, _LARGEST_BLOCK = 4e-5, 1 << 20
 #: Pixels interpolated by splines, so that straight lines do between them.
 _MOST_DENSE = 1 << 21
 #: Larger pixels are averaged over four points inside (Gauss-Legendre), smaller ones taken at their centre.
@@ -49,6 +52,8 @@ class PixelAreas:
             self._nodes = _between_parallels(grid)[:, None]
         else:
             self._rows, self._cols, self._nodes = _lattice(grid)
+        self._block_rows = _steady(self._rows, self._nodes)
+        self._block_cols = _steady(self._cols, self._nodes.T)
 
     @property
     def vary_along_rows(self) -> bool:
@@ -64,13 +69,13 @@ class PixelAreas:
         Returns:
             (h, w), or (h, 1) where the pixels of a row are alike (:attr:`vary_along_rows`).
         """
-        row, above = _between(self._rows, window.row, window.height)
+        row, above = _between(self._rows, np.arange(window.row, window.row_stop, dtype=np.float64) + 0.5)
         base = self._nodes[row]
         if len(self._rows) > 1:
             base = base + (self._nodes[row + 1] - base) * above[:, None]
         if not self.vary_along_rows:
             return base
-        col, beside = _between(self._cols, window.col, window.width)
+        col, beside = _between(self._cols, np.arange(window.col, window.col_stop, dtype=np.float64) + 0.5)
         slope = np.diff(base, axis=1)
         # nodes next to each other hold neighbouring columns: a repeat is faster than a lookup
         lengths = np.bincount(col, minlength=slope.shape[1])
@@ -90,8 +95,8 @@ class PixelAreas:
         Returns:
             (count,) square metres.
         """
-        weights = np.broadcast_to(self.read(window), code.shape)
-        return np.bincount(code.ravel(), weights=weights.ravel(), minlength=count).astype(np.float64)
+        total: Float = self._sums(code, window, count, self._block_rows)[1].sum(axis=0)
+        return total
 
     def sum_by_row(
         self, code: NDArray[np.integer], window: Window, count: int
@@ -106,22 +111,63 @@ class PixelAreas:
         Returns:
             (h, count) pixels and (h, count) square metres.
         """
-        shape = (window.height, count)
-        flat = (code + np.arange(window.height, dtype=np.int64)[:, None] * count).ravel()
-        counted = np.bincount(flat, minlength=window.height * count)
-        pixels: NDArray[np.int64] = counted.astype(np.int64, copy=False).reshape(shape)
-        areas = self.read(window)
+        return self._sums(code, window, count, 1)
+
+    def _sums(
+        self, code: NDArray[np.integer], window: Window, count: int, block_rows: int
+    ) -> tuple[NDArray[np.int64], Float]:
+        """(R, count) pixels and areas of every ``block_rows`` rows.
+
+        Pixels of a block differ by less than :data:`_BLOCK_SPREAD`: counting them is faster than weighing
+        each. Where blocks would be too small each is weighed.
+        """
+        row = np.arange(window.height) // block_rows
+        col = np.arange(window.width) // self._block_cols
+        shape = int(row[-1]) + 1, int(col[-1]) + 1, count
+        if math.prod(shape) > code.size:
+            flat = (code + (row * count)[:, None]).ravel()
+            size = shape[0] * count
+            weights = np.broadcast_to(self.read(window), code.shape).ravel()
+            pixels, areas = np.bincount(flat, minlength=size), np.bincount(flat, weights, minlength=size)
+            return pixels.reshape(-1, count), areas.astype(np.float64).reshape(-1, count)
+        flat = (code + col * count + (row * shape[1] * count)[:, None]).ravel()
+        counts: NDArray[np.int64] = np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+        rows = window.row + _centres(block_rows, window.height)
+        cols = window.col + _centres(self._block_cols, window.width)
+        return counts.sum(axis=1), (counts * self._at(rows, cols)[:, :, None]).sum(axis=1)
+
+    def _at(self, rows: Float, cols: Float) -> Float:
+        """Areas (r, c) at places counted in rows and columns from the upper left corner."""
+        row, above = _between(self._rows, rows)
+        found = self._nodes[row]
+        if len(self._rows) > 1:
+            found = found + (self._nodes[row + 1] - found) * above[:, None]
         if not self.vary_along_rows:
-            return pixels, pixels * areas
-        summed = np.bincount(flat, weights=areas.ravel(), minlength=window.height * count)
-        return pixels, summed.astype(np.float64, copy=False).reshape(shape)
+            return np.broadcast_to(found, (len(rows), len(cols)))
+        col, beside = _between(self._cols, cols)
+        areas: Float = found[:, col] + (found[:, col + 1] - found[:, col]) * beside
+        return areas
 
 
-def _between(nodes: Float, first: int, count: int) -> tuple[NDArray[np.intp], Float]:
-    """Interval between evenly spaced nodes that each pixel centre lies in, and how far along, 0..1."""
+def _centres(size: int, length: int) -> Float:
+    """Middles of the blocks that an axis is cut into, the last of which may be shorter."""
+    starts = np.arange(0, length, size)
+    return (starts + np.minimum(starts + size, length)) / 2
+
+
+def _steady(nodes: Float, areas: Float) -> int:
+    """Pixels along the first axis that differ by less than the spread of a block."""
     if len(nodes) == 1:
-        return np.zeros(count, dtype=np.intp), np.zeros(count)
-    at = (np.arange(first, first + count) + 0.5 - nodes[0]) / (nodes[1] - nodes[0])
+        return _LARGEST_BLOCK
+    slope = np.abs(np.diff(areas, axis=0)).max() / areas.min() / (nodes[1] - nodes[0])
+    return max(1, int(min(_BLOCK_SPREAD / max(slope, 1e-300), _LARGEST_BLOCK)))
+
+
+def _between(nodes: Float, places: Float) -> tuple[NDArray[np.intp], Float]:
+    """Interval between evenly spaced nodes that each place lies in, and how far along, 0..1."""
+    if len(nodes) == 1:
+        return np.zeros(len(places), dtype=np.intp), np.zeros(len(places))
+    at = (places - nodes[0]) / (nodes[1] - nodes[0])
     interval = np.clip(np.floor(at).astype(np.intp), 0, len(nodes) - 2)
     return interval, at - interval
 

@@ -101,8 +101,8 @@ class PathDecoder:
         first = np.searchsorted(finest[order], np.arange(finest.max() + 1))
         counts = np.bincount(finest)
         return [
-            self._taxonomy.tabulate(
-                self.levels[-1], order[first + np.minimum(nth, counts - 1)], self.nodata, self._unknown
+            self._taxonomy.value_map(self.levels[-1]).tabulate(
+                order[first + np.minimum(nth, counts - 1)], self.nodata, self._unknown
             )
             for nth in range(int(counts.max()))
         ]

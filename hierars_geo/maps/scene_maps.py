@@ -275,7 +275,7 @@ def _common_grid(
             for level, path in classes.items()
         }
         for level, reader in maps.items():
-            taxonomy.refuse_nodata(reader.nodata, level, reader.path)
+            taxonomy.value_map(level).refuse_nodata(reader.nodata, reader.path)
         grid = maps[max(maps)].grid
         for path in confidence.values():
             _check_confidence(stack.enter_context(reader := open_class_map(path)))

@@ -1,5 +1,7 @@
 """Raster value <-> class index by lookup table: the only place where the two meet."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,16 +68,25 @@ class ValueMap:
         values: Raster value of every class, in index order.
         nodata: Raster value of a pixel without a class; what ``IGNORE_INDEX`` is written as.
         ignored: Further raster values without a class.
+        names: Names of the classes, for messages.
     """
 
-    def __init__(self, values: tuple[int, ...], nodata: int, ignored: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        values: tuple[int, ...],
+        nodata: int,
+        ignored: tuple[int, ...] = (),
+        names: tuple[str, ...] = (),
+    ) -> None:
         self._values = values
+        self._names = names or tuple(map(str, values))
         self._nodata = nodata
         # Any byte or uint16 value is an entry: rasters of these types need no check before the lookup.
         table = np.full(MAX_VALUE + 1, _UNKNOWN, dtype=np.int64)
         table[list(values)] = np.arange(len(values))
         table[[nodata, *ignored]] = IGNORE_INDEX
         self._to_index = table
+        self._to_label = table.astype(np.int32)
         self._to_value = IndexTable(np.array(values, dtype=np.int64), nodata)
 
     def to_index(self, values: NDArray[np.generic], origin: str = "") -> NDArray[np.int64]:
@@ -99,6 +110,33 @@ class ValueMap:
             values = values.astype(np.uint16)
         index = np.asarray(self._to_index[values])
         if index.size and index.min() == _UNKNOWN:
+            raise self._unknown(values[index == _UNKNOWN], origin)
+        return index
+
+    def to_label(
+        self, values: NDArray[np.generic], valid: NDArray[np.bool_], origin: str = ""
+    ) -> NDArray[np.int32]:
+        """Turn raster values into class indices where they mean something.
+
+        Args:
+            values: (..., H, W) integers, booleans or whole floats.
+            valid: (H, W), False where the value has no meaning, whatever it is.
+            origin: Where they come from, for the message.
+
+        Returns:
+            int32 of the same shape, ``IGNORE_INDEX`` where there is no class.
+
+        Raises:
+            TaxonomyError: As in :meth:`to_index`, of valid pixels.
+        """
+        whole = bool(valid.all())
+        if values.dtype not in (np.uint8, np.uint16):
+            known = values if whole else np.where(valid, values, self._nodata)
+            return self.to_index(known, origin).astype(np.int32)
+        index = self._to_label.take(cast("NDArray[np.integer]", values))
+        if not whole:
+            np.copyto(index, np.int32(IGNORE_INDEX), where=~valid)
+        if index.min(initial=0) == _UNKNOWN:
             raise self._unknown(values[index == _UNKNOWN], origin)
         return index
 
@@ -137,9 +175,27 @@ class ValueMap:
         table[known] = by_index[self._to_index[known]]
         return table
 
-    def holds(self, value: float | None) -> int | None:
-        """Index of the class that a raster value stands for, None where it stands for none."""
-        return self._values.index(int(value)) if value in self._values else None
+    def refuse_nodata(self, nodata: float | None, origin: str) -> None:
+        """Refuse a raster whose nodata value is a class: its pixels would be left out in silence.
+
+        Args:
+            nodata: As the raster declares it; None where it declares none.
+            origin: Name of the file.
+
+        Raises:
+            TaxonomyError: It is a class.
+        """
+        if nodata not in self._values:
+            return
+        if origin.lower().endswith(".png"):  # the transparent colour of a PNG cannot be taken away
+            remedy = f"save it without transparency: gdal_translate -a_nodata none {origin} OUT.tif"
+        else:
+            remedy = f"remove the declaration: gdal_edit.py -unsetnodata {origin}"
+        raise TaxonomyError(
+            f"Expected the nodata value to be no class of the taxonomy, but got {nodata:g}, which is "
+            f"'{self._names[self._values.index(int(nodata))]}' (in {origin}). Give the file's own taxonomy, "
+            f"or {remedy}."
+        )
 
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
         found = np.unique(values).tolist()

@@ -322,30 +322,9 @@ class Taxonomy:
         position = self._position(self.num_levels if level is None else level)
         return _like(values, self._value_maps[position].to_index(np.asarray(values), origin))
 
-    def tabulate(
-        self, level: int, numbers: NDArray[np.integer], ignored: int, unknown: int
-    ) -> NDArray[np.unsignedinteger]:
-        """Lay numbers of the classes of a level out by raster value; see :meth:`.ValueMap.tabulate`."""
-        return self._value_maps[self._position(level)].tabulate(numbers, ignored, unknown)
-
-    def refuse_nodata(self, nodata: float | None, level: int, origin: str) -> None:
-        """Refuse a raster whose nodata value is a class: its pixels would be left out in silence.
-
-        Args:
-            nodata: As the raster declares it; None where it declares none.
-            level: 1..N, level of the raster's values.
-            origin: Name of the file.
-
-        Raises:
-            TaxonomyError: It is a class.
-        """
-        index = self._value_maps[self._position(level)].holds(nodata)
-        if index is not None:
-            raise TaxonomyError(
-                f"Expected the nodata value to be no class of taxonomy {self.name}, but got {nodata:g}, "
-                f"which is '{self.class_names(level)[index]}' (in {origin}). Give the file's own taxonomy, "
-                f"or remove the declaration: gdal_edit.py -unsetnodata {origin}."
-            )
+    def value_map(self, level: int) -> ValueMap:
+        """Return the table between raster values and class indices of a level, 1..N."""
+        return self._value_maps[self._position(level)]
 
     @cached_property
     def _lift_tables(self) -> tuple[NDArray[np.int64], ...]:
@@ -366,7 +345,7 @@ class Taxonomy:
     @cached_property
     def _value_maps(self) -> tuple[ValueMap, ...]:
         return tuple(
-            ValueMap(self.class_values(level), self.nodata_value, self.ignore_values)
+            ValueMap(self.class_values(level), self.nodata_value, self.ignore_values, self.class_names(level))
             for level in range(1, self.num_levels + 1)
         )
 

@@ -140,7 +140,7 @@ OTHERS = [
     Case("a level that is gone", "report @maps -o OUT/r.html", without("scene_L2.tif"), 0, r"note: scene_L2\.tif, named in", wrote("r.html")),
     Case("polygons of a level that is gone", "vectorize @maps -o OUT/x.gpkg", without("scene_L2.tif"), 0, r"note: scene_L2\.tif, named in", wrote("x.gpkg")),
     Case("a report of an item cut short", "report @maps -o OUT/r.html", with_item(lambda text: text[:99]), 1, r"scene\.json"),
-    Case("a report of an item that is text", "report @maps -o OUT/r.html", with_item(lambda text: '"x"'), 1, r"scene\.json"),
+    Case("a report of an item that is text", "report @maps -o OUT/r.html", with_item(lambda text: '"x"'), 2, r"scene\.json"),
     Case("a report of an item nested without end", "report @maps -o OUT/r.html", with_item(lambda text: "[" * 100_000), 1, r"scene\.json"),
     Case("a view of an item cut short", "view @maps --no-browser --port 0", with_item(lambda text: text[:99]), 1, r"scene\.json"),
     Case("scores nested without end", "report MAPS -o OUT/r.html --metrics @x.json", text_file("x.json", "[" * 100_000), 1, r"x\.json"),

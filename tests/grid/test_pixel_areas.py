@@ -94,17 +94,20 @@ def test_windows_hold_the_same_as_the_whole(name):
         )
 
 
-@pytest.mark.parametrize("name", ["LCC, Canada", "longitude, latitude"])
-def test_sums_by_code_and_row(name):
+@pytest.mark.parametrize("name", ["LCC, Canada", "longitude, latitude", "UTM, one tile", "EASE-2, global"])
+@pytest.mark.parametrize("window", [Window(20, 30, 40, 50), Window(100, 0, 300, 570)], ids=["small", "wide"])
+def test_sums_by_code_and_row(name, window):
     grid = make(name)
-    areas, window = PixelAreas(grid), Window(20, 30, 40, 50)
-    code = np.random.default_rng(1).integers(0, 5, (40, 50)).astype(np.uint8)
-    weights = np.broadcast_to(areas.read(window), code.shape)
-    expected = [weights[code == k].sum() for k in range(6)]
-    np.testing.assert_allclose(areas.sum_by(code, window, 6), expected, rtol=1e-12)
-    pixels, by_row = areas.sum_by_row(code, window, 6)
-    np.testing.assert_allclose(by_row.sum(axis=0), expected, rtol=1e-12)
-    np.testing.assert_array_equal(pixels, [[(line == k).sum() for k in range(6)] for line in code])
+    areas, shape = PixelAreas(grid), (window.height, window.width)
+    code = np.random.default_rng(1).integers(0, 5, shape).astype(np.uint8)
+    code[:, : window.width // 3] = 5  # one class on one side alone
+    weights = np.broadcast_to(areas.read(window), shape)
+    expected = [weights[code == k].sum() for k in range(7)]
+    np.testing.assert_allclose(areas.sum_by(code, window, 7), expected, rtol=3e-5)
+    pixels, by_row = areas.sum_by_row(code, window, 7)
+    np.testing.assert_array_equal(pixels, [[(line == k).sum() for k in range(7)] for line in code])
+    lines = [[w[line == k].sum() for k in range(7)] for line, w in zip(code, weights, strict=True)]
+    np.testing.assert_allclose(by_row, lines, rtol=3e-5)
 
 
 def test_what_is_alike_along_rows_is_kept_as_one_column():
