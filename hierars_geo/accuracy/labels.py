@@ -9,11 +9,11 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets.geo_raster import GeoRaster
 from ..datasets.label_opening import open_labels
 from ..datasets.scene_source import label_classes
 from ..errors import RasterError
-from ..grid import GeoGrid, Lattice, Window, same_grid
-from ..maps import open_class_map
+from ..grid import GeoGrid, Lattice, Window
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 
@@ -56,8 +56,6 @@ class ReferenceLabels:
         self, path: str | Path, taxonomy: Taxonomy, attribute: str | None = None, level: int | None = None
     ) -> None:
         self.name = os.fspath(path)
-        self._taxonomy = taxonomy
-        self._level = taxonomy.num_levels if level is None else level
         self._source = open_labels(path, taxonomy, attribute=attribute, level=level)
 
     @contextmanager
@@ -68,55 +66,31 @@ class ReferenceLabels:
             Reader of leaf indices, or of indices of every level where some labels are coarse.
 
         Raises:
-            RasterError: The grid is rotated or south-up and the labels are not a raster on it.
+            RasterError: The grid is not on the Earth, or turned or south-up and the labels are polygons.
             HieraRSError: While reading: a file is damaged, or holds values that the tree lacks.
         """
-        if not grid.is_north_up:
-            with self._open_same(grid) as read_same:
-                yield read_same
-            return
+        grid.gsd_m()  # says so where the CRS has no relation to the Earth
+        source = self._source
+        if not (grid.is_north_up or isinstance(source, GeoRaster)):
+            raise RasterError(
+                "Expected maps whose rows run from west to east and north to south, but got a rotated or "
+                "south-up grid. Warp the maps first (gdalwarp), then evaluate."
+            )
         lattice = Lattice.of_grid(grid, grid.crs)
 
         def read(window: Window) -> NDArray[np.int64]:
-            patch = self._source.read(lattice, window, None)
+            if isinstance(source, GeoRaster):
+                patch = source.read_on(grid, window)
+            else:
+                patch = source.read(lattice, window, None)
             if patch is None:
                 return np.full((window.height, window.width), IGNORE_INDEX, dtype=np.int64)
-            return label_classes(patch, self._source)
+            return label_classes(patch, source)
 
         try:
             yield read
         finally:
-            self._source.close()
-
-    @contextmanager
-    def _open_same(self, grid: GeoGrid) -> Iterator[LabelReader]:
-        """Read a raster that has the pixels of the maps, however they are turned."""
-        try:
-            reader = open_class_map(self.name)
-        except RasterError as error:
-            raise _turned() from error
-        tree = self._taxonomy
-        levels = tree.known_levels(self._level)
-        with reader:
-            if not same_grid(reader.grid, grid):
-                raise _turned()
-
-            def read(window: Window) -> NDArray[np.int64]:
-                values = reader.read(tree.nodata_value, window)
-                index = tree.value_to_index(values, self._level, self.name)
-                if self._level == tree.num_levels:
-                    return index
-                known = np.concatenate([levels, np.full((1, tree.num_levels), IGNORE_INDEX)])
-                return np.moveaxis(known[np.where(index == IGNORE_INDEX, len(levels), index)], -1, 0)
-
-            yield read
-
-
-def _turned() -> RasterError:
-    return RasterError(
-        "Expected maps whose rows run from west to east and north to south, or label rasters of the same "
-        "pixels, but got a rotated or south-up grid. Warp the maps first (gdalwarp), then evaluate."
-    )
+            source.close()
 
 
 __all__ = ("LabelReader", "LabelSource", "ReferenceLabels")

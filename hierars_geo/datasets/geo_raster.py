@@ -11,14 +11,14 @@ from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset, UnionDataset
 
 from ..errors import OptionError
-from ..grid import Window
+from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
 from ..scenes.handles import HandlePool
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, Pixels, first_valid
 from ..scenes.raster_file import RasterFile
-from ..scenes.reader import LayerReader, as_stored
+from ..scenes.reader import LayerReader, Target, as_stored
 from ..scenes.resampling import Interpolation, Kind
 from ..scenes.scene import Scene
 from .intersection import SceneIntersection
@@ -102,8 +102,13 @@ class GeoRaster(SceneSource, RasterDataset):
         hits = self._outlines_in(lattice.crs, lattice.wkt).hits(lattice.bounds(window), interval)
         return first_valid(self._read_scene(self.scenes[hit], lattice, window) for hit in hits)
 
-    def _read_scene(self, scene: Scene, lattice: Lattice, window: Window) -> Patch:
-        patch = self._reader.read_layers(scene.layers, lattice, window)
+    def read_on(self, grid: GeoGrid, window: Window) -> Patch | None:
+        """Read a window of any grid, turned and south-up ones too; as :meth:`read` at any time."""
+        hits = self._outlines_in(grid.crs, grid.crs.to_wkt()).hits(grid.crop(window).bounds, None)
+        return first_valid(self._read_scene(self.scenes[hit], grid, window) for hit in hits)
+
+    def _read_scene(self, scene: Scene, target: Target, window: Window) -> Patch:
+        patch = self._reader.read_layers(scene.layers, target, window)
         patch.files = scene.files
         return patch
 

@@ -1,7 +1,5 @@
 """Raster value <-> class index by lookup table: the only place where the two meet."""
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,7 +84,6 @@ class ValueMap:
         table[list(values)] = np.arange(len(values))
         table[[nodata, *ignored]] = IGNORE_INDEX
         self._to_index = table
-        self._to_label = table.astype(np.int32)
         self._to_value = IndexTable(np.array(values, dtype=np.int64), nodata)
 
     def to_index(self, values: NDArray[np.generic], origin: str = "") -> NDArray[np.int64]:
@@ -110,33 +107,6 @@ class ValueMap:
             values = values.astype(np.uint16)
         index = np.asarray(self._to_index[values])
         if index.size and index.min() == _UNKNOWN:
-            raise self._unknown(values[index == _UNKNOWN], origin)
-        return index
-
-    def to_label(
-        self, values: NDArray[np.generic], valid: NDArray[np.bool_], origin: str = ""
-    ) -> NDArray[np.int32]:
-        """Turn raster values into class indices where they mean something.
-
-        Args:
-            values: (..., H, W) integers, booleans or whole floats.
-            valid: (H, W), False where the value has no meaning, whatever it is.
-            origin: Where they come from, for the message.
-
-        Returns:
-            int32 of the same shape, ``IGNORE_INDEX`` where there is no class.
-
-        Raises:
-            TaxonomyError: As in :meth:`to_index`, of valid pixels.
-        """
-        whole = bool(valid.all())
-        if values.dtype not in (np.uint8, np.uint16):
-            known = values if whole else np.where(valid, values, self._nodata)
-            return self.to_index(known, origin).astype(np.int32)
-        index = self._to_label.take(cast("NDArray[np.integer]", values))
-        if not whole:
-            np.copyto(index, np.int32(IGNORE_INDEX), where=~valid)
-        if index.min(initial=0) == _UNKNOWN:
             raise self._unknown(values[index == _UNKNOWN], origin)
         return index
 

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from raster_factory import X0, Y0, write_raster
+from rasterio.enums import ColorInterp
 
 from hierars_geo.accuracy import evaluate_maps
-from hierars_geo.errors import DataError, HieraRSError, MissingFileError, TaxonomyError
+from hierars_geo.errors import DataError, HieraRSError, HieraRSWarning, MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("mm5b")
@@ -115,3 +118,112 @@ def test_what_does_not_fit_is_named(case):
     write(folder / "t_L3.tif", values)
     with pytest.raises(DataError, match=r"one scene, but got 2 \(s, t\)"):
         evaluate_maps(folder, far, TREE)
+
+
+#: Labels whose "no label" a reader through int32, or through the nodata value alone, does not see.
+STRANGE = {
+    "int64, least": ("int64", -(2**63), None),
+    "int64, -1": ("int64", -1, None),
+    "uint32, greatest": ("uint32", 2**32 - 1, None),
+    "float32": ("float32", -3.4028234663852886e38, None),
+    "float64, NaN": ("float64", np.nan, None),
+    "mask": ("uint8", None, "mask"),
+    "alpha": ("uint8", None, "alpha"),
+}
+
+
+def declare_nodata(path, shape, nodata):
+    """Lay a VRT over an int64 raster that declares a nodata value to the last digit."""
+    with rasterio.open(path) as dataset:
+        place = ", ".join(map(str, dataset.transform.to_gdal()))
+    size = f'xSize="{shape[1]}" ySize="{shape[0]}"'
+    vrt = path.with_suffix(".vrt")
+    vrt.write_text(
+        f'<VRTDataset rasterXSize="{shape[1]}" rasterYSize="{shape[0]}"><SRS>EPSG:32650</SRS>'
+        f"<GeoTransform>{place}</GeoTransform>"
+        f'<VRTRasterBand dataType="Int64" band="1"><NoDataValue>{nodata}</NoDataValue><SimpleSource>'
+        f'<SourceFilename relativeToVRT="1">{path.name}</SourceFilename><SourceBand>1</SourceBand>'
+        f'<SrcRect xOff="0" yOff="0" {size}/><DstRect xOff="0" yOff="0" {size}/>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    return vrt
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("grid", ["same", "finer", "turned"])
+def test_labels_of_any_type_and_validity_on_any_grid(case, name, grid):
+    folder, leaf, reference, tmp_path = case
+    dtype, nodata, hide = STRANGE[name]
+    values = TREE.index_to_value(reference, 3).astype(dtype)
+    hidden = np.zeros(values.shape, bool)
+    hidden[:, 20:] = True
+    values[hidden] = 1 if hide else nodata
+    transform = Affine(10, 0, 500000, 0, -10, 4000000)
+    if grid == "finer":
+        values, hidden = (np.kron(array, np.ones((2, 2), array.dtype)) for array in (values, hidden))
+        transform = transform @ Affine.scale(0.5)
+    elif grid == "turned":  # labels from south to north
+        values, hidden = values[::-1], hidden[::-1]
+        transform = Affine(10, 0, 500000, 0, 10, 4000000 - 400)
+    bands = np.stack([values, np.where(hidden, 0, 255).astype(dtype)]) if hide == "alpha" else values[None]
+    profile = {
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "crs": "EPSG:32650",
+        "transform": transform,
+    }
+    with rasterio.open(
+        tmp_path / "l.tif",
+        "w",
+        driver="GTiff",
+        count=len(bands),
+        dtype=dtype,
+        nodata=None if nodata == -(2**63) else nodata,
+        **profile,
+    ) as dataset:
+        if hide == "alpha":
+            dataset.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
+        dataset.write(bands)
+    if hide == "mask":
+        with rasterio.open(tmp_path / "l.tif", "r+") as dataset:
+            dataset.write_mask(np.where(hidden, 0, 255).astype("uint8"))
+    labels = tmp_path / "l.tif"
+    if nodata == -(2**63):  # rasterio writes -9 in its place
+        labels = declare_nodata(labels, values.shape, nodata)
+    scores = evaluate_maps(folder, labels, TREE)
+    expected = np.zeros((18, 18), int)
+    np.add.at(expected, (reference[:, :20], leaf[:, :20]), 1)
+    np.testing.assert_array_equal(scores.levels[2].confusion, expected)
+    assert scores.ignored == 40 * 10
+
+
+def test_maps_on_a_turned_grid_are_scored_too(case):
+    _, leaf, reference, tmp_path = case
+    turned = Affine.translation(500000, 4000000) @ Affine.rotation(25) @ Affine.scale(10, -10)
+    for name, index in (("map", leaf), ("labels", reference)):
+        with rasterio.open(
+            tmp_path / f"{name}.tif",
+            "w",
+            driver="GTiff",
+            height=40,
+            width=30,
+            count=1,
+            dtype="uint8",
+            nodata=0,
+            crs="EPSG:32650",
+            transform=turned,
+        ) as dataset:
+            dataset.write(TREE.index_to_value(index, 3).astype("uint8"), 1)
+    scores = evaluate_maps(tmp_path / "map.tif", tmp_path / "labels.tif", TREE)
+    assert scores.levels[2].oa == pytest.approx((leaf == reference).mean())
+    assert scores.levels[2].confusion.sum() == leaf.size
+
+
+def test_levels_below_the_finest_map_are_not_scored(case):
+    folder, leaf, reference, tmp_path = case
+    (folder / "s_L3.tif").unlink()
+    labels = write(tmp_path / "labels.tif", TREE.index_to_value(reference, 3))
+    with pytest.warns(HieraRSWarning, match="has no map of L3"):
+        scores = evaluate_maps(folder, labels, TREE)
+    assert scores.levels[1].oa == pytest.approx((TREE.lift(leaf, 2) == TREE.lift(reference, 2)).mean())
+    assert np.isnan(scores.levels[2].oa)
