@@ -10,7 +10,7 @@ from hierars_geo.cli import main
 def test_failures_are_one_line_and_a_status(tmp_path, capsys):
     for arguments, status, words in (
         ([str(tmp_path)], 1, "to hold class rasters"),
-        ([str(tmp_path / "none")], 1, "no folder"),
+        ([str(tmp_path / "none")], 1, "but it does not exist"),
         ([str(tmp_path), "--port", "70000"], 2, "--port to be 0..65535"),
         ([], 2, "maps"),
     ):
