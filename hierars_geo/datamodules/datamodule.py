@@ -26,7 +26,7 @@ from .options import (
     NormalizationOptions,
     SplitOptions,
 )
-from .scene_splits import SceneSplits, write_split_report
+from .scene_splits import SceneSplits
 from .source_options import (
     LabelOptions,
     Labels,
@@ -36,6 +36,7 @@ from .source_options import (
     SourceOptions,
     as_group,
 )
+from .split_files import write_split_ground, write_split_report
 
 
 class SceneDataModule(LightningDataModule):
@@ -189,6 +190,7 @@ class SceneDataModule(LightningDataModule):
             return
         folder = self.trainer.log_dir
         if folder is not None and self.trainer.is_global_zero:
+            write_split_ground(folder, {str(name): part for name, part in self.parts.items()})
             write_split_report(folder, {name: self.scenes.survey(name) for name in self.parts}, self.taxonomy)
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:

@@ -1,11 +1,9 @@
 """SceneSplits: the data sets of train, val and test that a set of options describes, without Lightning."""
 
-import csv
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import shapely
@@ -19,9 +17,8 @@ from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
 from ..datasets.statistics import BandStatistics
 from ..datasets.survey import Survey, survey
-from ..errors import DataError, OptionError, list_some
+from ..errors import DataError, OptionError
 from ..grid.reprojection import move
-from ..output.output import atomic_path, check_writable_folder, write_json
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
 from ..samplers.chips import CandidateSampler, ChosenChips, CoveringChips
@@ -302,65 +299,3 @@ def _as_region(region: Region, name: str) -> Bounds | str:
         )
     left, bottom, right, top = (float(edge) for edge in region)
     return left, bottom, right, top
-
-
-def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
-    """Write ``class_histograms.csv``, ``class_histograms.json`` and ``statistics.json``, and log a summary.
-
-    Args:
-        folder: Made where it is missing.
-        surveys: By split.
-        taxonomy: Tree of the labels.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
-    target = check_writable_folder(folder)
-    rows = _rows(surveys, taxonomy)
-    with (
-        atomic_path(target / "class_histograms.csv") as path,
-        path.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    windows = {
-        name: {"windows_read": found.windows, "windows_in_all": found.windows_in_all}
-        for name, found in surveys.items()
-    }
-    write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
-    bands = {name: found.bands.to_dict() for name, found in surveys.items() if found.bands is not None}
-    write_json(target / "statistics.json", bands)
-    if any(sum(found.classes[0]) for found in surveys.values()):  # a training on nothing is refused in a line
-        _log_summary(surveys, taxonomy)
-
-
-def _log_summary(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
-    names = taxonomy.class_names(taxonomy.num_levels)
-    for split, found in surveys.items():
-        leaves = found.classes[-1]
-        missing = [name for name, count in zip(names, leaves, strict=True) if not count]
-        without = f", without {list_some(missing)}" if missing else ""
-        present = len(leaves) - len(missing)
-        labelled = sum(found.classes[0])
-        _LOG.info(
-            "%s: %d labelled pixels, %d of %d classes%s", split, labelled, present, len(leaves), without
-        )
-
-
-def _rows(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """One row per level and class: pixels and share of every split."""
-    rows = []
-    for level, level_name in enumerate(taxonomy.level_names, start=1):
-        names, values = taxonomy.class_names(level), taxonomy.class_values(level)
-        for index, (name, value) in enumerate(zip(names, values, strict=True)):
-            row: dict[str, Any] = {"level": level_name, "value": value, "class": name}
-            for split, found in surveys.items():
-                counts = found.classes[level - 1]
-                row[f"{split}_px"] = counts[index]
-                row[f"{split}_share"] = round(counts[index] / max(1, sum(counts)), 6)
-            rows.append(row)
-    return rows
-
-
-__all__ = ("SceneSplits", "write_split_report")

@@ -12,6 +12,8 @@ from .formats import UNDEFINED, count, per_cent, score
 from .png import data_uri
 from .scores import ClassScore, Evaluation, LevelScore
 
+#: Ground that a training does not learn from, the one for the final figures first; and what it learns from.
+_UNSEEN, _TRAINED = ("test", "val"), "train"
 #: What is compared, as attribute of LevelScore and as people write it.
 MEASURES = (("oa", "OA"), ("miou", "mIoU"), ("mf1", "mF1"))
 
@@ -72,12 +74,16 @@ class AccuracySection:
         facts: Label and value, in order.
         levels: Scores per level, coarsest first.
         comparison: The map and the baselines; empty without baselines.
+        regions: The map in each region that was scored apart, test ground first; empty without regions.
+        ground: What is known of the ground that the model was trained on.
     """
 
     summary: str
     facts: tuple[tuple[str, str], ...]
     levels: tuple[LevelAccuracy, ...]
     comparison: tuple[ComparisonRow, ...]
+    regions: tuple[ComparisonRow, ...]
+    ground: str
 
 
 def build_accuracy_section(
@@ -96,6 +102,42 @@ def build_accuracy_section(
         facts=_facts(own),
         levels=tuple(_level_accuracy(own.levels[f"L{level}"], taxonomy, level) for level in scored),
         comparison=compare([("This map", own), *baselines], scored) if baselines else (),
+        regions=_regions(own, scored),
+        ground=_ground(own),
+    )
+
+
+def _regions(own: Evaluation, scored: Sequence[int]) -> tuple[ComparisonRow, ...]:
+    """Lay the regions side by side, unseen ground first; no cell is marked, for their ground differs."""
+    if not own.regions:
+        return ()
+    order = {name: place for place, name in enumerate(_UNSEEN)}
+    last = len(order)
+    ranked = sorted(
+        own.regions,
+        key=lambda part: order.get(part.region.lower(), last + (part.region.lower() == _TRAINED)),
+    )
+    rows = compare([(f"{part.region} ({count(part.pixels)} px)", part) for part in ranked], scored)
+    return tuple(
+        ComparisonRow(row.name, tuple(Cell(cell.text) for cell in row.cells), own=False) for row in rows
+    )
+
+
+def _ground(own: Evaluation) -> str:
+    """Say how much of what was compared the model has seen."""
+    pixels = {part.region.lower(): part.pixels for part in own.regions}
+    if pixels.get(_TRAINED) and own.pixels:
+        unseen = next((name for name in _UNSEEN if pixels.get(name)), None)
+        instead = f" What the map is worth elsewhere is the row of {unseen}." if unseen else ""
+        return (
+            f"{per_cent(pixels[_TRAINED] / own.pixels)} of the compared pixels are ground that the model was "
+            f"trained on, where scores flatter.{instead}"
+        )
+    if pixels:
+        return ""
+    return (
+        "Nothing here tells whether the model was trained on this ground, where scores flatter: evaluate "
+        "with --by splits.gpkg --id split, a file that each training leaves in its folder."
     )
 
 

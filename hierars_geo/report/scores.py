@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError, MissingFileError
@@ -49,7 +50,7 @@ class TreeDistance(_Part):
 
 
 class Evaluation(_Part):
-    """The whole file; levels by ``L1`` .. ``LN``."""
+    """The whole file, or one region of it; levels by ``L1`` .. ``LN``."""
 
     taxonomy: str
     pixels: Count = 0
@@ -57,6 +58,8 @@ class Evaluation(_Part):
     consistency: Score = None
     tree_distance: TreeDistance = TreeDistance()
     levels: dict[str, LevelScore]
+    region: str = ""
+    regions: tuple["Evaluation", ...] = ()
 
     def level(self, number: int) -> LevelScore | None:
         """Scores of a level (from 1), None where it was not scored."""
@@ -69,7 +72,7 @@ def read_evaluation(
     """Read scores and check that they are of a class tree.
 
     Args:
-        metrics: A metrics.json, or its content.
+        metrics: A metrics.json or metrics.csv of ``hierars-geo evaluate``, or the content of the former.
         taxonomy: The class tree of the maps.
         name: What the scores are called in messages when they come as a mapping.
 
@@ -81,7 +84,10 @@ def read_evaluation(
         DataError: It is no metrics file, or of another class tree.
     """
     origin = str(metrics) if isinstance(metrics, Path) else f"the scores '{name}'"
-    content = read_json(metrics) if isinstance(metrics, Path) else metrics
+    if isinstance(metrics, Path) and metrics.suffix.lower() == ".csv":
+        content: object = _read_csv(metrics, taxonomy)
+    else:
+        content = read_json(metrics) if isinstance(metrics, Path) else metrics
     try:
         evaluation = Evaluation.model_validate(content)
     except ValidationError as error:
@@ -112,6 +118,46 @@ def read_json(path: Path) -> object:
         raise DataError(
             f"Expected {path} to be JSON, but got: {' '.join(str(error).split())}. Evaluate again."
         ) from error
+
+
+def _read_csv(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Read a table of scores; it has no confusion matrices and does not name its class tree.
+
+    Raises:
+        MissingFileError: No such file.
+        DataError: It is another table.
+    """
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} to be a metrics file, but it does not exist. Check the path."
+        )
+    try:
+        table = pd.read_csv(path, dtype={"region": str}, na_values=[""], keep_default_na=False)
+        table["region"] = table["region"].fillna("")
+        parts = [_of_region(rows, taxonomy, str(name)) for name, rows in table.groupby("region", sort=False)]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"Expected {path} to be a table of 'hierars-geo evaluate', but got: "
+            f"{' '.join(str(error).split())}. Evaluate again."
+        ) from error
+    whole = next((part for part in parts if not part["region"]), None)
+    if whole is None:
+        raise DataError(f"Expected scores of the whole map, but got none (in {path}). Evaluate again.")
+    return whole | {"regions": [part for part in parts if part["region"]]}
+
+
+def _of_region(rows: pd.DataFrame, taxonomy: Taxonomy, region: str) -> dict[str, Any]:
+    levels = {}
+    for level, of_level in rows.groupby("level"):
+        plain = of_level.astype(object).where(of_level.notna(), None).to_dict("records")
+        classes = [row | {"name": row["class_name"], "value": row["class_value"]} for row in plain]
+        levels[f"L{level}"] = {key: plain[0][key] for key in ("oa", "miou", "mf1")} | {"classes": classes}
+    return {
+        "taxonomy": taxonomy.name,
+        "region": region,
+        "pixels": int(rows["pixels"].iloc[-1]),
+        "levels": levels,
+    }
 
 
 def _check_tree(evaluation: Evaluation, taxonomy: Taxonomy, origin: str) -> None:

@@ -392,5 +392,10 @@ def test_an_interrupted_training_leaves_no_checkpoint(workplace, tmp_path, capsy
     assert (status, lines[-1]) == (130, f"hierars-geo: fit: interrupted. {none}")
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
         *("config.yaml", "metrics.csv"),
-        *("statistics.json", "class_histograms.csv", "class_histograms.json"),  # of the data, not of a model
+        *(
+            "statistics.json",
+            "class_histograms.csv",
+            "class_histograms.json",
+            "splits.gpkg",
+        ),  # of the data, not of a model
     }

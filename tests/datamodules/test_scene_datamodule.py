@@ -4,6 +4,7 @@ import csv
 import json
 import warnings
 
+import geopandas
 import numpy as np
 import pytest
 import torch
@@ -307,6 +308,29 @@ def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
     bands = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))["train"]
     assert bands["mean"] == pytest.approx(data.mean)
     assert json.loads((folder / "class_histograms.json").read_text(encoding="utf-8"))["classes"]
+    ground = geopandas.read_file(folder / "splits.gpkg").set_index("split").geometry
+    assert list(ground.index) == list(data.parts)
+    for name, part in data.parts.items():
+        assert ground[name].symmetric_difference(part.region).area < 1
+    # the file deals the same ground to another training, and regions to an evaluation
+    again = SceneDataModule(**files, splits={"file": str(folder / "splits.gpkg")})
+    assert again.class_frequencies == frequencies
+    from hierars_geo.cli import main
+
+    tree = tmp_path / "tree.yaml"
+    tree.write_text(json.dumps(data.taxonomy.to_dict()), encoding="utf-8")
+    out, page = tmp_path / "m.json", tmp_path / "r.html"
+    scored = ["evaluate", files["labels"][0], files["labels"][0], "--taxonomy", str(tree), "-o", str(out)]
+    assert main([*scored, "--by", str(folder / "splits.gpkg"), "--id", "split"]) == 0
+    pixels = {part["region"]: part["pixels"] for part in json.loads(out.read_text())["regions"]}
+    labelled = {name: counts[name].sum() for name in data.parts}  # by ground where the image has data
+    assert sum(pixels.values()) == sum(labelled.values()) + 400
+    assert [pixels[name] - labelled[name] for name in ("val", "test")] == [0, 0]
+    shown = ["report", files["labels"][0], "--taxonomy", str(tree), "--metrics", str(out), "-o", str(page)]
+    assert main(shown) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.index(f"test ({pixels['test']} px)") < text.index(f"train ({pixels['train']} px)")
+    assert "What the map is worth elsewhere is the row of test." in text
 
 
 def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkeypatch):

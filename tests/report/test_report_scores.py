@@ -2,12 +2,15 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 from report_factory import Place
 
+from hierars_geo.cli import main
 from hierars_geo.errors import DataError, MissingFileError
-from hierars_geo.report import formats
+from hierars_geo.report import formats, write_report
 from hierars_geo.report.accuracy_section import build_accuracy_section, compare
 from hierars_geo.report.formats import UNDEFINED
 from hierars_geo.report.provenance import flatten_provenance
@@ -26,6 +29,43 @@ def test_file_and_mapping_are_read_alike(metrics, tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text(json.dumps(metrics))
     assert read_evaluation(path, MM5B) == read_evaluation(metrics, MM5B)
+
+
+def test_a_table_of_scores_says_what_the_json_does(tmp_path):
+    place = Place(MM5B, (60, 80))
+    maps = place.write_prediction(tmp_path / "maps")
+    labels = place.write_labels(tmp_path / "labels.tif")
+    box = shapely.box(300_000, 2_399_400, 300_400, 2_400_000)
+    geopandas.GeoDataFrame({"split": ["train"]}, geometry=[box], crs=place.crs).to_file(tmp_path / "s.gpkg")
+    for name in ("m.json", "m.csv"):
+        command = [
+            "evaluate",
+            str(maps),
+            str(labels),
+            "--by",
+            str(tmp_path / "s.gpkg"),
+            "--id",
+            "split",
+            "-o",
+        ]
+        assert main([*command, str(tmp_path / name)]) == 0
+    table, full = (read_evaluation(tmp_path / name, MM5B) for name in ("m.csv", "m.json"))
+    for ours, theirs in ((table, full), (table.regions[0], full.regions[0])):
+        assert ours.region == theirs.region
+        assert ours.pixels == theirs.pixels
+        for level in ("L1", "L2", "L3"):
+            assert ours.levels[level].oa == pytest.approx(theirs.levels[level].oa)
+            assert [c.support for c in ours.levels[level].classes] == [
+                c.support for c in theirs.levels[level].classes
+            ]
+            assert [c.iou for c in ours.levels[level].classes] == pytest.approx(
+                [c.iou for c in theirs.levels[level].classes]
+            )
+    page = write_report(maps, tmp_path / "r.html", metrics=tmp_path / "m.csv").read_text(encoding="utf-8")
+    assert "of the compared pixels are ground that the model was trained on" in page
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"odd\.csv to be a table"):
+        read_evaluation(tmp_path / "odd.csv", MM5B)
 
 
 def test_scores_that_the_metrics_package_writes_are_read():
