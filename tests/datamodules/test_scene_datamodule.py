@@ -329,7 +329,7 @@ def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
     shown = ["report", files["labels"][0], "--taxonomy", str(tree), "--metrics", str(out), "-o", str(page)]
     assert main(shown) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.index(f"test ({pixels['test']} px)") < text.index(f"train ({pixels['train']} px)")
+    assert text.index(f"test ({pixels['test']:,} px)") < text.index(f"train ({pixels['train']:,} px)")
     assert "What the map is worth elsewhere is the row of test." in text
 
 
