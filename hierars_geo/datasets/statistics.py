@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
 from ..errors import DataError
+from ..scenes.nodata import FILL_BEYOND
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .ground import Regions
@@ -114,13 +115,20 @@ class BandAccumulator:
             bands: Names; empty for band_1, band_2, ...
 
         Raises:
-            DataError: There was no valid pixel.
+            DataError: There was no valid pixel, or a band holds values that no sensor measures.
         """
         if not self.count:
             raise DataError(
                 "Expected valid pixels to take statistics of, but got none. Check nodata and regions."
             )
         names = tuple(bands) or tuple(f"band_{i + 1}" for i in range(len(self._mean)))
+        size = np.maximum(np.abs(self._low), np.abs(self._high))
+        if (size >= FILL_BEYOND).any():
+            band = int(size.argmax())
+            raise DataError(
+                f"Expected values that a sensor measures, but got {self._low[band]:.4g}.."
+                f"{self._high[band]:.4g} in band {names[band]}. Say which value means no data (nodata)."
+            )
         rows = np.stack([sketch.percentiles(PERCENTILES) for sketch in self._sketches], axis=1)
         rows = rows.clip(self._low, self._high)
         std = np.sqrt(self._spread / self.count)

@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 #: Fill values that no sensor measures: from here down, and of floats beyond this size.
 _FILL_BELOW = -9999.0
-_FILL_BEYOND = 1e30
+FILL_BEYOND = 1e30
 #: An alpha band is a mask where at least this share of its pixels is either 0 or its greatest value.
 _MASK_SHARE = 0.9
 _ALPHA_TOPS = (1, 255, 65535)
@@ -63,7 +63,7 @@ def empty_pixels(
 
 def is_fill(value: float) -> bool:
     """Tell whether a nodata value is one that no sensor measures."""
-    return math.isnan(value) or value <= _FILL_BELOW or abs(value) >= _FILL_BEYOND
+    return math.isnan(value) or value <= _FILL_BELOW or abs(value) >= FILL_BEYOND
 
 
 def has_numeric(nodata: Sequence[float | None], rule: NodataRule) -> bool:
@@ -73,9 +73,9 @@ def has_numeric(nodata: Sequence[float | None], rule: NodataRule) -> bool:
 
 def _held(channel: Pixels, value: float) -> Mask | None:
     """Return where a band holds a value, None where no pixel can."""
-    if channel.dtype.kind == "f" and _FILL_BEYOND <= abs(value) < math.inf:
+    if channel.dtype.kind == "f" and FILL_BEYOND <= abs(value) < math.inf:
         # -3.4e38 is written for -3.4028235e38: whatever is as large is meant
-        return channel <= -_FILL_BEYOND if value < 0 else channel >= _FILL_BEYOND
+        return channel <= -FILL_BEYOND if value < 0 else channel >= FILL_BEYOND
     stored = _stored(value, channel.dtype)
     return None if stored is None else np.asarray(channel == stored)
 
@@ -129,4 +129,4 @@ def _is_mask(dataset: DatasetReader, index: int) -> bool:
     return bool(float(top) in _ALPHA_TOPS and ((found == 0) | (found == top)).mean() >= _MASK_SHARE)
 
 
-__all__ = ("empty_pixels", "has_mask", "has_numeric", "is_fill", "split_alpha")
+__all__ = ("FILL_BEYOND", "empty_pixels", "has_mask", "has_numeric", "is_fill", "split_alpha")

@@ -116,3 +116,12 @@ def test_a_survey_counts_classes_and_bands_in_one_reading(tmp_path, values):
     assert (found.windows, found.windows_in_all) == (6, 6)
     sampled = survey(both, tree(), with_bands=False, window_px=40, max_windows=2)
     assert (sampled.bands, sampled.windows, sampled.windows_in_all) == (None, 2, 6)
+
+
+def test_values_that_no_sensor_measures_are_refused(tmp_path):
+    image = np.full((2, 8, 8), 7, dtype=np.float32)
+    image[1, :3] = 3e38  # undeclared
+    dataset = SceneRaster(write(tmp_path / "fill.tif", image))
+    with pytest.raises(DataError, match=r"a sensor measures, but got 7\.\.3e\+38 in band band_2"):
+        band_statistics(dataset)
+    assert band_statistics(SceneRaster(dataset.files, nodata=3e38)).max.tolist() == [7, 7]

@@ -10,6 +10,7 @@ import rasterio
 from affine import Affine
 from raster_factory import NORTH_UP, coordinates
 from rasterio.control import GroundControlPoint
+from rasterio.rpc import RPC
 
 from hierars_geo.errors import MissingFileError, RasterError
 from hierars_geo.grid import Window
@@ -221,6 +222,22 @@ def test_raster_without_crs_or_geotransform_tells_the_remedy(make_raster):
     path = make_raster("d.tif", plain, transform=None, gcps=gcps)
     with pytest.raises(RasterError, match=r"ground control points only \(in .*d\.tif\)\. Warp it"):
         Scene.open(path)
+
+
+def test_a_raster_with_rational_polynomials_only_is_to_be_orthorectified(make_raster):
+    zeros = [0.0] * 20
+    rpcs = RPC(0, 1, 30.0, 1.0, zeros, zeros, 1, 1, 110.0, 1.0, zeros, zeros, 1, 1)
+    path = make_raster("l1a.tif", coordinates(1, 3, 3), crs=None, transform=None, rpcs=rpcs)
+    with pytest.raises(RasterError, match=r"rational polynomials only \(in .*l1a\.tif\).*gdalwarp -rpc"):
+        Scene.open(path)
+
+
+def test_a_band_left_out_is_named(make_raster):
+    rgba = np.full((4, 8, 8), 90, "uint8")
+    rgba[3] = 255
+    path = make_raster("scene.tif", rgba, photometric="RGB", ALPHA="YES")
+    with pytest.raises(RasterError, match="Band 4 is tagged alpha and was left out"):
+        Scene.open(path, sensor="naip", bands=["red", "nir"])
 
 
 def test_missing_unreadable_and_complex_files(make_raster, tmp_path):
