@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fit": ("training", "train a model (Lightning's own options)"),
     "validate": ("training", "score a model on the validation split"),
     "test": ("training", "score a model on the test split"),
+    "calibrate": ("calibrate", "measure and mend a model's confidence; promise how often maps are wrong"),
     "predict": ("predict", "write one GeoTIFF per level for rasters of any size"),
     "vectorize": ("vectorize", "turn maps into nested polygons: GeoPackage, GeoParquet, FlatGeobuf"),
     "areas": ("areas", "measure the area of every class inside polygons"),

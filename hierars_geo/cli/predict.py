@@ -36,6 +36,7 @@ def run(
     levels: list[int] | None = None,
     confidence: bool = False,
     depth_threshold: float | None = None,
+    risk: float | None = None,
     tta: list[Literal["flips", "turns", "scales"]] | bool | None = None,
     precision: Literal["float32", "bf16", "fp16"] = "float32",
     compile: bool = False,
@@ -71,6 +72,7 @@ def run(
         levels: Levels to write (default: all).
         confidence: Write the confidence of every level, too.
         depth_threshold: Write the finest level this sure (0..1), too.
+        risk: The same, as sure as a calibrated checkpoint asks for this share (0..1) of what is shown wrong.
         tta: Average over views of every window: flips (default), turns, scales.
         precision: Inside the model; fp16 on GPUs only.
         compile: Run the model through torch.compile.
@@ -95,6 +97,10 @@ def run(
     given = locals()
     if engine == "local" and (scheduler or workers):
         raise OptionError("--scheduler and --workers are for --engine dask. See hierars-geo predict --help.")
+    if risk is not None and depth_threshold is not None:
+        raise OptionError(
+            "--risk says the --depth-threshold: give one of them. See hierars-geo predict --help."
+        )
     from ..predict import DaskEngine, PredictOptions, Predictor
     from .progress import progress_bar
 

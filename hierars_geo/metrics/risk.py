@@ -24,6 +24,38 @@ STARTS = (0.99, 0.95, 0.9, 0.8, 0.6)
 _BOLDEST = 0.75
 
 
+#: Thresholds that promises are looked for among: whole per cents, falling.
+THRESHOLDS = tuple(round(1 - step / 100, 2) for step in range(101))
+
+
+def shown_and_wrong(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count what an adaptive map shows of some pixels: each at its finest level that is sure enough.
+
+    Args:
+        confidence: (N, n) by level and pixel, 0..1, never rising from level 1 to N.
+        right: (N, n) whether the class at that level is right.
+
+    Returns:
+        (K,) pixels shown and wrong, and (K,) pixels shown, by threshold of :data:`THRESHOLDS`.
+    """
+    steps = len(THRESHOLDS)
+    reached = (np.asarray(confidence) * (steps - 1)).astype(np.int64)
+
+    def above(bins: NDArray[np.int64]) -> NDArray[np.int64]:
+        counts = np.bincount(bins, minlength=steps)[::-1].cumsum()
+        return counts.astype(np.int64)
+
+    wrong = np.zeros(steps, np.int64)
+    for level in range(len(reached)):
+        bad = ~right[level]
+        wrong += above(reached[level][bad])  # shown at this level or a finer one ...
+        if level + 1 < len(reached):
+            wrong -= above(reached[level + 1][bad])  # ... less what is shown finer
+    return wrong, above(reached[0])
+
+
 def mean_p_value(values: NDArray[np.float64], bound: float) -> float:
     """Test whether a bounded mean reaches a bound, by betting against it.
 
@@ -99,4 +131,4 @@ def promised_threshold(
     return found
 
 
-__all__ = ("STARTS", "blocks_needed", "mean_p_value", "promised_threshold")
+__all__ = ("STARTS", "THRESHOLDS", "blocks_needed", "mean_p_value", "promised_threshold", "shown_and_wrong")

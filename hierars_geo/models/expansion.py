@@ -45,7 +45,7 @@ def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str,
             "There is nothing to do."
         )
     _require_anchors(old, tree)
-    new = replace(old, taxonomy=tree)
+    new = replace(old, taxonomy=tree, calibration=None)
     state: Mapping[str, Tensor] = content["state_dict"]
     scene = new.build_scene_model()
     prefix = checkpoint.scene_prefix

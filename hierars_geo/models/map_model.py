@@ -11,7 +11,17 @@ PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class MapModel(nn.Module, abc.ABC):
-    """Stored values in, logits per level or path logits out; normalisation inside."""
+    """Stored values in, logits per level or path logits out; normalisation inside.
+
+    Attributes:
+        temperature: Path logits are divided by it; 1 where the model was not calibrated.
+    """
+
+    temperature: float = 1.0
+
+    def calibrated(self, path_logits: Tensor) -> Tensor:
+        """Divide path logits by the temperature: other confidence, the same best path."""
+        return path_logits if self.temperature == 1 else path_logits / self.temperature
 
     @abc.abstractmethod
     def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:

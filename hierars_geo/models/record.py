@@ -9,6 +9,7 @@ from ..errors import CheckpointError, HieraRSError, OptionError, unknown_name
 from ..taxonomy import Taxonomy
 from ..types import NodataRule, ReadRecipe
 from .band_adaptation import BandAdaptation
+from .calibration import Calibration
 from .factory import ModelConfig, build_segmenter
 from .map_model import MapModel
 from .scene_model import SceneModel
@@ -75,6 +76,7 @@ class ModelRecord:
         chip_size: Side of a training chip in pixels, or None.
         gsd_m: Ground sampling distance of the training scenes in metres, or None.
         transfer: The source branch beside the model, or None.
+        calibration: What is known of its confidence, or None.
     """
 
     taxonomy: Taxonomy
@@ -85,6 +87,7 @@ class ModelRecord:
     chip_size: int | None = None
     gsd_m: float | None = None
     transfer: Transfer | None = None
+    calibration: Calibration | None = None
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -103,6 +106,7 @@ class ModelRecord:
             "chip_size": self.chip_size,
             "gsd_m": self.gsd_m,
             **({} if self.transfer is None else {"transfer": self.transfer.to_dict()}),
+            **({} if self.calibration is None else {"calibration": self.calibration.to_dict()}),
         }
 
     def describe_model(self) -> dict[str, Any]:
@@ -140,6 +144,9 @@ class ModelRecord:
                 chip_size=None if content["chip_size"] is None else int(content["chip_size"]),
                 gsd_m=None if content["gsd_m"] is None else float(content["gsd_m"]),
                 transfer=Transfer.from_dict(content["transfer"], origin) if "transfer" in content else None,
+                calibration=Calibration.from_dict(content["calibration"], origin)
+                if "calibration" in content
+                else None,
             )
         except HieraRSError:
             raise
@@ -183,7 +190,12 @@ class ModelRecord:
             CheckpointError: The record's parts do not fit each other.
             OptionError: The scene's bands lack one that the source branch needs.
         """
-        model = self.build_scene_model()
+        model: MapModel = self._build_transfer(self.build_scene_model())
+        if self.calibration is not None:
+            model.temperature = self.calibration.temperature
+        return model
+
+    def _build_transfer(self, model: SceneModel) -> MapModel:
         if self.transfer is None:
             return model
         source = self.transfer.source

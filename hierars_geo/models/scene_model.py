@@ -79,11 +79,11 @@ class SceneModel(MapModel):
 
     def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, H, W); see :meth:`HierarchicalSegmenter.path_logits`."""
-        return self.segmenter.path_logits(self.normalise(image, valid), paths)
+        return self.calibrated(self.segmenter.path_logits(self.normalise(image, valid), paths))
 
     def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return self.segmenter.coarse_path_logits(self.normalise(image, valid), paths)
+        return self.calibrated(self.segmenter.coarse_path_logits(self.normalise(image, valid), paths))
 
 
 __all__ = ("SceneModel",)

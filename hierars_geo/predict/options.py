@@ -27,6 +27,8 @@ class PredictOptions:
         levels: Levels to write, from 1; None for all.
         confidence: Write the confidence of every level, too.
         depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
+        risk: Write it at the confidence at which a calibrated checkpoint promises that, of all pixels
+            shown, at most this share is wrong; 0..1. It says the depth_threshold.
         tta: Views of every window to average over: any of ``flips``, ``turns``, ``scales``; True for flips.
         precision: Inside the model: ``float32``, ``bf16``, or ``fp16`` on a GPU.
         compile: Run the model through torch.compile.
@@ -51,6 +53,7 @@ class PredictOptions:
     levels: tuple[int, ...] | None = None
     confidence: bool = False
     depth_threshold: float | None = None
+    risk: float | None = None
     tta: bool | tuple[Augmentation, ...] = False
     precision: Precision = "float32"
     compile: bool = False
@@ -102,7 +105,6 @@ class PredictOptions:
             raise OptionError(
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
             )
-
         views(self.views)
         check_precision(self.precision, ())
 

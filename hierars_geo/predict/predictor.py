@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..errors import HieraRSWarning, RasterError
+from ..errors import HieraRSWarning, OptionError, RasterError
 from ..grid import GeoGrid, Window
 from ..maps import Maps
 from ..models.checkpoint import Model, load
@@ -89,6 +89,9 @@ class Predictor:
         self.loaded: Model = model if isinstance(model, Model) else load(model, self._devices[0])
         self.loaded.network.to(self._devices[0])
         record = self.loaded.record
+        if self.options.risk is not None:
+            threshold = _promised_threshold(self.loaded, self.options.risk)
+            self.options = replace(self.options, depth_threshold=threshold)
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
@@ -330,6 +333,20 @@ def _documents(raster_path: ScenePath) -> list[str | Path]:
     """Files or addresses that a scene was named by: its STAC item is read, too."""
     parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
     return [document_of(str(part)) for part in parts]
+
+
+def _promised_threshold(loaded: LoadedModel, risk: float) -> float:
+    """Return the least confidence at which a calibrated checkpoint keeps a promise.
+
+    Raises:
+        OptionError: It was not calibrated, not for this risk, or cannot keep it.
+    """
+    if loaded.record.calibration is None:
+        raise OptionError(
+            f"Expected a calibrated checkpoint for a risk of {risk:g}, but got one that is not "
+            f"(in {loaded.path}). Run hierars-geo calibrate with --risk {risk:g} first."
+        )
+    return loaded.record.calibration.threshold_of(risk)
 
 
 def _inside(scene: Scene, block: Block) -> Block:

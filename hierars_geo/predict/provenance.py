@@ -15,6 +15,7 @@ from .. import __version__
 from ..grid.reprojection import outline
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..models.checkpoint import Model
+from ..models.record import ModelRecord
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy
@@ -91,7 +92,7 @@ def prediction_item(
             **({} if record.read.sensor is None else {"hierars:sensor": record.read.sensor}),
             "hierars:options": options.to_dict(),
             "hierars:source": [path.name for path in scene.paths],
-            "hierars:notes": [*scene.notes, *scene.assumptions],
+            "hierars:notes": [*scene.notes, *scene.assumptions, *_promise(record, options)],
         },
         stac_extensions=list(_EXTENSIONS),
     )
@@ -101,6 +102,13 @@ def prediction_item(
         href = href_of(_relative(source, folder))
         item.add_link(Link(RelType.DERIVED_FROM, href, MediaType.GEOJSON, title=source.stem))
     return item.to_dict(include_self_link=False)
+
+
+def _promise(record: ModelRecord, options: PredictOptions) -> tuple[str, ...]:
+    """Say what the adaptive map promises, where it does."""
+    if record.calibration is None or options.risk is None:
+        return ()
+    return (f"Adaptive map: {record.calibration.describe(options.risk)}",)
 
 
 def source_item(scene: Scene) -> Path | None:

@@ -128,7 +128,7 @@ class TransLU(MapModel):
 
     def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return path_logits(self._branches(image, valid)[0], paths)
+        return self.calibrated(path_logits(self._branches(image, valid)[0], paths))
 
     def pool_gates(self, chip_px: int | None) -> None:
         """Say what the gates of both branches pool over: they were trained on the same chips."""

@@ -1,0 +1,119 @@
+"""Calibration: how far a model's confidence can be believed, as measured on ground kept apart."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import CheckpointError, OptionError
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Of all pixels shown at their depth, at most a share is wrong.
+
+    Attributes:
+        risk: The share, 0..1.
+        threshold: Least confidence of what is shown, 0..1; None where no threshold keeps the promise.
+    """
+
+    risk: float
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a checkpoint knows of its own confidence.
+
+    Attributes:
+        temperature: Path logits are divided by it, > 0; above 1 where training left the model too sure.
+        promises: By rising risk.
+        delta: Probability with which a promise may fail for the draw of the blocks, 0..1.
+        blocks: Blocks of ground that all of it was measured on.
+        block_m: Side of a block in metres.
+        split: Part of the data that the ground belongs to: ``val`` or ``test``.
+        error_before: Expected calibration error per level at temperature 1, 0..1.
+        error_after: The same at the temperature.
+    """
+
+    temperature: float
+    promises: tuple[Promise, ...]
+    delta: float
+    blocks: int
+    block_m: float
+    split: str
+    error_before: tuple[float, ...]
+    error_after: tuple[float, ...]
+
+    def threshold_of(self, risk: float) -> float:
+        """Return the least confidence at which a promise is kept.
+
+        Raises:
+            OptionError: No such promise was asked for, or none can be kept.
+        """
+        for promise in self.promises:
+            if math.isclose(promise.risk, risk, abs_tol=1e-9):
+                if promise.threshold is None:
+                    raise OptionError(
+                        f"Expected a risk that the model can keep, but of {risk:g} nothing would be shown. "
+                        "Promise less, or calibrate on more ground."
+                    )
+                return promise.threshold
+        known = ", ".join(f"{promise.risk:g}" for promise in self.promises) or "none"
+        raise OptionError(
+            f"Expected risk to be one that the checkpoint was calibrated for ({known}), but got {risk:g}. "
+            f"Run hierars-geo calibrate with --risk {risk:g}."
+        )
+
+    def describe(self, risk: float) -> str:
+        """Say a promise in a sentence for people who know nothing of statistics."""
+        return (
+            f"Of all pixels shown, at most {100 * risk:g} % are wrong at the level shown (in "
+            f"{100 * (1 - self.delta):g} of 100 such calibrations): found on {self.blocks} blocks of "
+            f"{self.block_m:g} m of the {self.split} ground. "
+            "It holds for ground like that, not for other ground."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        content = asdict(self) | {"promises": [asdict(promise) for promise in self.promises]}
+        return content | {name: list(content[name]) for name in ("error_before", "error_after")}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Calibration":
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            CheckpointError: A value is missing or out of range.
+        """
+        try:
+            calibration = cls(
+                temperature=float(content["temperature"]),
+                promises=tuple(
+                    Promise(
+                        float(each["risk"]), None if each["threshold"] is None else float(each["threshold"])
+                    )
+                    for each in content["promises"]
+                ),
+                delta=float(content["delta"]),
+                blocks=int(content["blocks"]),
+                block_m=float(content["block_m"]),
+                split=str(content["split"]),
+                error_before=tuple(map(float, content["error_before"])),
+                error_after=tuple(map(float, content["error_after"])),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise CheckpointError(
+                f"Expected a complete calibration, but got {error!r} (in {origin})."
+            ) from error
+        shares = [calibration.delta, *(promise.risk for promise in calibration.promises)]
+        shares += [each.threshold for each in calibration.promises if each.threshold is not None]
+        if not (0 < calibration.temperature < math.inf and all(0 <= share <= 1 for share in shares)):
+            raise CheckpointError(
+                f"Expected a calibration with a temperature > 0 and shares of 0..1, but got others "
+                f"(in {origin}). Calibrate again."
+            )
+        return calibration
+
+
+__all__ = ("Calibration", "Promise")

@@ -1,0 +1,180 @@
+"""Calibrate a trained model on ground that its training never saw."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pyproj import CRS
+from torch import Tensor
+
+from ..errors import DataError
+from ..metrics.reliability import Reliability, fitted_temperature
+from ..metrics.risk import THRESHOLDS, promised_threshold, shown_and_wrong
+from ..models.calibration import Calibration, Promise
+from ..models.decode import best_path, confidence_of, path_classes, path_index
+from ..models.map_model import MapModel
+from ..taxonomy import Taxonomy
+from ..types import IGNORE_INDEX, Batch
+
+#: Labelled pixels that the temperature is fitted on, drawn evenly from all batches.
+_MOST_PIXELS = 200_000
+_PIXELS_PER_CHIP = 500
+
+#: Metres in a degree of latitude: blocks of a geographic CRS need not be exact.
+_METRES_PER_DEGREE = 111_320.0
+
+
+def calibrate(
+    model: MapModel,
+    taxonomy: Taxonomy,
+    batches: Callable[[], Iterable[Batch]],
+    risks: Sequence[float],
+    block_m: float,
+    delta: float = 0.1,
+    split: str = "val",
+) -> Calibration:
+    """Fit the temperature, and find the threshold of every promise.
+
+    One temperature divides the path logits, so that the maps' classes stay as they are. Pixels beside each
+    other are wrong together: what is counted is blocks of ground.
+
+    Args:
+        model: In eval mode.
+        taxonomy: Its tree.
+        batches: Called twice; gives the batches of ground kept apart, with ``bounds`` and ``crs``.
+        risks: Shares of the shown pixels that may be wrong, 0..1.
+        block_m: Side of a block in metres, > 0.
+        delta: Probability with which a promise may fail for the draw of the blocks.
+        split: What the ground is called.
+
+    Returns:
+        What the checkpoint shall know.
+
+    Raises:
+        DataError: No pixel is labelled, or there are too few blocks for a promise.
+    """
+    model.temperature = 1.0
+    paths = torch.from_numpy(taxonomy.paths.copy())
+    rng = np.random.default_rng(0)
+    drawn = [(np.zeros((0, len(paths)), np.float32), np.zeros(0, np.int64))]
+    drawn += [
+        _some_pixels(path_logits, row, rng)
+        for batch in batches()
+        for path_logits, row in _labelled(model, taxonomy, paths, batch)
+    ]
+    scores = np.concatenate([each for each, _ in drawn])
+    rows = np.concatenate([each for _, each in drawn])
+    if len(rows) > _MOST_PIXELS:
+        kept = rng.choice(len(rows), _MOST_PIXELS, replace=False)
+        scores, rows = scores[kept], rows[kept]
+    temperature = fitted_temperature(scores, rows)
+    counts = _Counts(taxonomy.num_levels)
+    for batch in batches():
+        for chip, (path_logits, row) in enumerate(_labelled(model, taxonomy, paths, batch)):
+            counts.add(_block(batch, chip, block_m), path_logits, row, paths, temperature)
+    wrong, shown = counts.by_block()
+    promises = tuple(
+        Promise(risk, promised_threshold(wrong, shown, THRESHOLDS, risk, delta)) for risk in sorted(risks)
+    )
+    return Calibration(
+        temperature=temperature,
+        promises=promises,
+        delta=delta,
+        blocks=len(shown),
+        block_m=block_m,
+        split=split,
+        error_before=tuple(counts.before.calibration_error().tolist()),
+        error_after=tuple(counts.after.calibration_error().tolist()),
+    )
+
+
+def _labelled(
+    model: MapModel, taxonomy: Taxonomy, paths: Tensor, batch: Batch
+) -> list[tuple[Tensor, Tensor]]:
+    """Path logits (T, n) and true paths (n,) of the labelled pixels of every chip."""
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        logits = model.path_logits(batch["image"].to(device), batch["valid"].to(device), paths.to(device))
+    classes = _classes(taxonomy, batch)
+    truth = path_index(classes, paths)
+    found = []
+    for scores, row, valid in zip(logits.float().cpu(), truth, batch["valid"].cpu(), strict=True):
+        known = (row >= 0) & valid
+        found.append((scores[:, known], row[known]))
+    return found
+
+
+def _classes(taxonomy: Taxonomy, batch: Batch) -> Tensor:
+    """(B, N, H, W) class per level of the labels, ``IGNORE_INDEX`` where it is not known."""
+    if "level_masks" in batch:
+        return batch["level_masks"].cpu()
+    leaf = batch["mask"].cpu()
+    levels = range(1, taxonomy.num_levels + 1)
+    tables = torch.tensor([taxonomy.lift_table(level).tolist() for level in levels])
+    lifted = tables[:, leaf.clamp(min=0)].transpose(0, 1)
+    return torch.where(leaf.unsqueeze(1) < 0, IGNORE_INDEX, lifted)
+
+
+def _some_pixels(
+    scores: Tensor, row: Tensor, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    chosen = rng.permutation(len(row))[:_PIXELS_PER_CHIP]
+    return scores[:, chosen].T.numpy(), row[chosen].numpy()
+
+
+def _block(batch: Batch, chip: int, block_m: float) -> tuple[str, int, int]:
+    """Block of ground that the middle of a chip lies in."""
+    if "bounds" not in batch or "crs" not in batch:
+        raise DataError("Expected batches that say where they lie, but got none of bounds and crs.")
+    left, bottom, right, top = (float(value) for value in batch["bounds"][chip])  # type: ignore[attr-defined]
+    crs = CRS.from_user_input(batch["crs"][chip])
+    unit_m = _METRES_PER_DEGREE if crs.is_geographic else float(crs.axis_info[0].unit_conversion_factor)
+    side = block_m / unit_m
+    return crs.to_wkt(), int((left + right) / 2 // side), int((bottom + top) / 2 // side)
+
+
+@dataclass
+class _Counts:
+    """Reliability over all ground, and what adaptive maps show of every block."""
+
+    levels: int
+    blocks: dict[tuple[str, int, int], NDArray[np.int64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nothing = Reliability.of(np.zeros((self.levels, 0)), np.zeros((self.levels, 0), dtype=bool))
+        self.before = self.after = nothing
+
+    def add(
+        self, block: tuple[str, int, int], scores: Tensor, row: Tensor, paths: Tensor, temperature: float
+    ) -> None:
+        """Count the labelled pixels of a chip."""
+        if len(row) == 0:
+            return
+        plain = scores[None, :, None]  # (1, T, 1, n)
+        best = best_path(plain)
+        alike = path_classes(best, paths) == path_classes(row[None, None], paths)
+        right = (
+            alike.cumprod(dim=1).bool()[0, :, 0].numpy()
+        )  # a class with several parents is wrong below one
+
+        def confidence(scaled: Tensor) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = confidence_of(scaled.softmax(dim=1), best[:, None], paths)[
+                0, :, 0
+            ].numpy()
+            return found
+
+        calibrated = confidence(plain / temperature)
+        self.before += Reliability.of(confidence(plain), right)
+        self.after += Reliability.of(calibrated, right)
+        counted = np.stack(shown_and_wrong(calibrated, right))
+        self.blocks[block] = self.blocks.get(block, 0) + counted
+
+    def by_block(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(n, K) wrong and (n, K) shown."""
+        together = np.stack(list(self.blocks.values()))
+        return together[:, 0], together[:, 1]
+
+
+__all__ = ("calibrate",)

@@ -1,0 +1,58 @@
+"""calibrate and predict --risk: the same classes, other confidence, and a promise that is written down."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+from hierars_geo.cli import main
+
+
+@pytest.fixture(scope="module")
+def calibrated(workplace, checkpoint):
+    out = workplace.folder / "calibrated.ckpt"
+    config = workplace.config(workplace.folder / "calibration")
+    options = ["--risk", "0.9", "--block-m", "160"]
+    assert main(["calibrate", checkpoint, "--config", config, "-o", str(out), *options]) == 0
+    return str(out)
+
+
+def classes(folder, name):
+    with rasterio.open(next(folder.glob(f"*_{name}.tif"))) as dataset:
+        return dataset.read(1)
+
+
+def test_a_calibrated_model_maps_the_same_and_says_what_it_promises(workplace, calibrated, maps, tmp_path):
+    image = workplace.image(workplace.test)
+    options = ["--confidence", "--risk", "0.9", "--device", "cpu"]
+    assert main(["predict", calibrated, image, "-o", str(tmp_path), *options]) == 0
+    for level in ("L1", "L2", "L3"):
+        np.testing.assert_array_equal(classes(tmp_path, level), classes(maps, level))
+    assert (classes(tmp_path, "conf_L3") != classes(maps, "conf_L3")).any()
+    item = json.loads(next(tmp_path.glob("*.json")).read_text())
+    promise = next(note for note in item["properties"]["hierars:notes"] if note.startswith("Adaptive map"))
+    assert "at most 90 % are wrong at the level shown" in promise
+    assert "160 m of the val ground" in promise
+
+
+def test_what_cannot_be_promised_is_one_line(workplace, checkpoint, calibrated, tmp_path, capsys):
+    image = workplace.image(workplace.test)
+    config = workplace.config(tmp_path)
+    none = workplace.config(tmp_path / "none", data__splits__val_fraction=0)
+    out = str(tmp_path / "out.ckpt")
+    predict = (image, "-o", str(tmp_path), "--risk")
+    calibrate = ("calibrate", checkpoint, "-o", out, "--config")
+    cases = (
+        (["predict", checkpoint, *predict, "0.9"], "Expected a calibrated checkpoint"),
+        (["predict", calibrated, *predict, "0.2"], "calibrated for (0.9), but got 0.2"),
+        ([*calibrate, config, "--risk", "0.0001"], "blocks of labelled ground"),
+        ([*calibrate, none], "Expected ground kept apart as val"),
+    )
+    for command, said in cases:
+        capsys.readouterr()
+        assert main(command) in (1, 2)
+        error = capsys.readouterr().err.strip()
+        assert said in error
+        assert error.splitlines()[-1].startswith("hierars-geo: Expected")
+    assert not (tmp_path / "out.ckpt").exists()
