@@ -48,13 +48,12 @@ def run(
 
     from dataclasses import replace
 
-    from ..models.checkpoint_file import read_checkpoint
+    from ..models.checkpoint import Checkpoint, load
     from ..models.record import RECORD_KEY
-    from ..predict.checkpoint import load_checkpoint
     from ..tasks import write_checkpoint
     from ..tasks.calibration import calibrate
 
-    loaded = load_checkpoint(checkpoint)
+    loaded = load(checkpoint)
     data = _data(config)
     data.setup(split)
     if split not in data.parts:
@@ -64,8 +63,8 @@ def run(
         )
     loader = data.val_dataloader() if split == "val" else data.test_dataloader()
     side_m = block_m or 2 * data.chip_size * data.gsd_m
-    found = calibrate(loaded.model, loaded.record.taxonomy, lambda: loader, risk, side_m, delta, split)
-    content = read_checkpoint(checkpoint)
+    found = calibrate(loaded.network, loaded.record.taxonomy, lambda: loader, risk, side_m, delta, split)
+    content = dict(Checkpoint.read(checkpoint).content)
     record = replace(loaded.record, calibration=found).to_dict()
     content[RECORD_KEY] = content[RECORD_KEY] | record
     check_writable_folder(out.parent)

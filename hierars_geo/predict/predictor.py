@@ -335,7 +335,7 @@ def _documents(raster_path: ScenePath) -> list[str | Path]:
     return [document_of(str(part)) for part in parts]
 
 
-def _promised_threshold(loaded: LoadedModel, risk: float) -> float:
+def _promised_threshold(loaded: Model, risk: float) -> float:
     """Return the least confidence at which a calibrated checkpoint keeps a promise.
 
     Raises:

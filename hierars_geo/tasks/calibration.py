@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..metrics.reliability import Reliability, fitted_temperature
 from ..metrics.risk import THRESHOLDS, promised_threshold, shown_and_wrong
 from ..models.calibration import Calibration, Promise
-from ..models.decode import best_path, confidence_of, path_classes, path_index
+from ..models.decode import best_path, confidence_of, path_classes
 from ..models.map_model import MapModel
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
@@ -97,8 +97,7 @@ def _labelled(
     device = next(model.parameters()).device
     with torch.inference_mode():
         logits = model.path_logits(batch["image"].to(device), batch["valid"].to(device), paths.to(device))
-    classes = _classes(taxonomy, batch)
-    truth = path_index(classes, paths)
+    truth = _true_paths(taxonomy, batch)
     found = []
     for scores, row, valid in zip(logits.float().cpu(), truth, batch["valid"].cpu(), strict=True):
         known = (row >= 0) & valid
@@ -106,15 +105,20 @@ def _labelled(
     return found
 
 
-def _classes(taxonomy: Taxonomy, batch: Batch) -> Tensor:
-    """(B, N, H, W) class per level of the labels, ``IGNORE_INDEX`` where it is not known."""
-    if "level_masks" in batch:
-        return batch["level_masks"].cpu()
+def _true_paths(taxonomy: Taxonomy, batch: Batch) -> Tensor:
+    """(B, H, W) legal path of the labels, ``IGNORE_INDEX`` where a label allows for none or several."""
+    only = torch.full((taxonomy.num_classes[-1],), IGNORE_INDEX)
+    leaves = torch.tensor(taxonomy.paths[:, -1].tolist())
+    alone = torch.bincount(leaves)[leaves] == 1
+    only[leaves[alone]] = torch.arange(len(leaves))[alone]
     leaf = batch["mask"].cpu()
-    levels = range(1, taxonomy.num_levels + 1)
-    tables = torch.tensor([taxonomy.lift_table(level).tolist() for level in levels])
-    lifted = tables[:, leaf.clamp(min=0)].transpose(0, 1)
-    return torch.where(leaf.unsqueeze(1) < 0, IGNORE_INDEX, lifted)
+    rows = torch.where(leaf >= 0, only[leaf.clamp(min=0)], IGNORE_INDEX)
+    if "label_set" not in batch:
+        return rows
+    allowed = batch["label_table"][0].cpu()
+    of_set = torch.where(allowed.sum(dim=1) == 1, allowed.int().argmax(dim=1), IGNORE_INDEX)
+    named = batch["label_set"].cpu()
+    return torch.where(named >= 0, of_set[named.clamp(min=0)], rows)
 
 
 def _some_pixels(

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import rasterio
+import torch
 
 from hierars_geo.cli import main
+from hierars_geo.models import RECORD_KEY
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +17,15 @@ def calibrated(workplace, checkpoint):
     config = workplace.config(workplace.folder / "calibration")
     options = ["--risk", "0.9", "--block-m", "160"]
     assert main(["calibrate", checkpoint, "--config", config, "-o", str(out), *options]) == 0
+    content = torch.load(out, weights_only=True)
+    assert content[RECORD_KEY]["calibration"]["promises"] == [{"risk": 0.9, "threshold": None}]  # ten steps
+    content[RECORD_KEY]["calibration"]["promises"] = [{"risk": 0.9, "threshold": 0.2}]
+    torch.save(content, out)
     return str(out)
 
 
 def classes(folder, name):
-    with rasterio.open(next(folder.glob(f"*_{name}.tif"))) as dataset:
+    with rasterio.open(folder / f"test_0_S2_{name}.tif") as dataset:
         return dataset.read(1)
 
 
