@@ -116,4 +116,18 @@ class Calibration:
         return calibration
 
 
-__all__ = ("Calibration", "Promise")
+def threshold_of(calibration: Calibration | None, risk: float, origin: str) -> float:
+    """Return the least confidence at which a checkpoint keeps a promise.
+
+    Raises:
+        OptionError: It was not calibrated, not for this risk, or cannot keep it.
+    """
+    if calibration is None:
+        raise OptionError(
+            f"Expected a calibrated checkpoint for a risk of {risk:g}, but got another (in {origin}). "
+            f"Run hierars-geo calibrate with --risk {risk:g} first."
+        )
+    return calibration.threshold_of(risk)
+
+
+__all__ = ("Calibration", "Promise", "threshold_of")

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..errors import HieraRSWarning, OptionError, RasterError
+from ..errors import HieraRSWarning, RasterError
 from ..grid import GeoGrid, Window
 from ..maps import Maps
+from ..models.calibration import threshold_of
 from ..models.checkpoint import Model, load
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.baselines import has_offset
@@ -90,7 +91,7 @@ class Predictor:
         self.loaded.network.to(self._devices[0])
         record = self.loaded.record
         if self.options.risk is not None:
-            threshold = _promised_threshold(self.loaded, self.options.risk)
+            threshold = threshold_of(record.calibration, self.options.risk, str(self.loaded.path))
             self.options = replace(self.options, depth_threshold=threshold)
         self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
@@ -333,20 +334,6 @@ def _documents(raster_path: ScenePath) -> list[str | Path]:
     """Files or addresses that a scene was named by: its STAC item is read, too."""
     parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
     return [document_of(str(part)) for part in parts]
-
-
-def _promised_threshold(loaded: Model, risk: float) -> float:
-    """Return the least confidence at which a calibrated checkpoint keeps a promise.
-
-    Raises:
-        OptionError: It was not calibrated, not for this risk, or cannot keep it.
-    """
-    if loaded.record.calibration is None:
-        raise OptionError(
-            f"Expected a calibrated checkpoint for a risk of {risk:g}, but got one that is not "
-            f"(in {loaded.path}). Run hierars-geo calibrate with --risk {risk:g} first."
-        )
-    return loaded.record.calibration.threshold_of(risk)
 
 
 def _inside(scene: Scene, block: Block) -> Block:
