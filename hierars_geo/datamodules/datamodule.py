@@ -181,7 +181,7 @@ class SceneDataModule(LightningDataModule):
 
         Of at most ``normalization.max_windows`` windows, of all ground with balanced chips.
         """
-        return self.scenes.survey("train").classes
+        return self.scenes.statistics_of("train").classes
 
     def setup(self, stage: str) -> None:
         """Open the scenes; what is wrong with them is said here, what they hold in the folder of the run."""
@@ -191,7 +191,8 @@ class SceneDataModule(LightningDataModule):
         folder = self.trainer.log_dir
         if folder is not None and self.trainer.is_global_zero:
             write_split_ground(folder, {str(name): part for name, part in self.parts.items()})
-            write_split_report(folder, {name: self.scenes.survey(name) for name in self.parts}, self.taxonomy)
+            found = {str(name): self.scenes.statistics_of(name) for name in self.parts}
+            write_split_report(folder, found, self.taxonomy)
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return random chips of the training ground."""

@@ -15,8 +15,7 @@ from ..datasets.intersection import Operand, SceneIntersection
 from ..datasets.label_index import LabelIndex
 from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
-from ..datasets.statistics import BandStatistics
-from ..datasets.survey import Survey, survey
+from ..datasets.statistics import BandStatistics, DataStatistics, data_statistics
 from ..errors import DataError, OptionError
 from ..grid.reprojection import move
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
@@ -187,22 +186,22 @@ class SceneSplits:
         key = self._key(part, block_px=block_px)
         return LabelIndex.from_arrays(self.cache.arrays("label-index", key, build))
 
-    def survey(self, name: SplitName) -> Survey:
+    def statistics_of(self, name: SplitName) -> DataStatistics:
         """Return what a split holds; statistics of the bands of the training ground alone."""
-        if name not in self._surveys:
-            self._surveys[name] = self._survey(name)
-        return self._surveys[name]
+        if name not in self._statistics:
+            self._statistics[name] = self._take_statistics(name)
+        return self._statistics[name]
 
     @cached_property
-    def _surveys(self) -> dict[SplitName, Survey]:
+    def _statistics(self) -> dict[SplitName, DataStatistics]:
         return {}
 
-    def _survey(self, name: SplitName) -> Survey:
+    def _take_statistics(self, name: SplitName) -> DataStatistics:
         part, o = self.parts[name], self.options
         settings = {"with_bands": name == "train", "max_windows": o.normalization.max_windows}
 
         def read() -> dict[str, Any]:
-            return survey(
+            return data_statistics(
                 part,
                 self.taxonomy,
                 with_bands=name == "train",
@@ -210,7 +209,7 @@ class SceneSplits:
                 description=f"statistics of {name}",
             ).to_dict()
 
-        found = Survey.from_dict(self.cache.json("survey", self._key(part, **settings), read))
+        found = DataStatistics.from_dict(self.cache.json("statistics", self._key(part, **settings), read))
         if name == "train" and o.chips.sampler == "balanced":  # counted in full for the sampler anyway
             return dataclasses.replace(found, classes=self.label_index.totals)
         return found
@@ -232,7 +231,7 @@ class SceneSplits:
         Raises:
             DataError: There is no valid pixel.
         """
-        bands = self.survey("train").bands
+        bands = self.statistics_of("train").bands
         if bands is None:
             raise DataError("Expected statistics of the training bands, but got none.")
         return bands

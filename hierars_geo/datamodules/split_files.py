@@ -11,7 +11,7 @@ from geopandas.geodataframe import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
 
 from ..datasets.intersection import SceneIntersection
-from ..datasets.survey import Survey
+from ..datasets.statistics import DataStatistics
 from ..errors import list_some
 from ..grid.longitudes import polygonal
 from ..grid.reprojection import move
@@ -51,19 +51,21 @@ def _ground(part: SceneIntersection) -> BaseGeometry:
     return scenes if part.region is None else shapely.intersection(scenes, part.region)
 
 
-def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
+def write_split_report(
+    folder: str | Path, statistics: Mapping[str, DataStatistics], taxonomy: Taxonomy
+) -> None:
     """Write ``class_histograms.csv``, ``class_histograms.json`` and ``statistics.json``, and log a summary.
 
     Args:
         folder: Made where it is missing.
-        surveys: By split.
+        statistics: By split.
         taxonomy: Tree of the labels.
 
     Raises:
         OutputError: The folder cannot be written.
     """
     target = check_writable_folder(folder)
-    rows = _rows(surveys, taxonomy)
+    rows = _rows(statistics, taxonomy)
     with (
         atomic_path(target / "class_histograms.csv") as path,
         path.open("w", newline="", encoding="utf-8") as file,
@@ -73,18 +75,20 @@ def write_split_report(folder: str | Path, surveys: Mapping[str, Survey], taxono
         table.writerows(rows)
     windows = {
         name: {"windows_read": found.windows, "windows_in_all": found.windows_in_all}
-        for name, found in surveys.items()
+        for name, found in statistics.items()
     }
     write_json(target / "class_histograms.json", {"splits": windows, "classes": rows})
-    bands = {name: found.bands.to_dict() for name, found in surveys.items() if found.bands is not None}
+    bands = {name: found.bands.to_dict() for name, found in statistics.items() if found.bands is not None}
     write_json(target / "statistics.json", bands)
-    if any(sum(found.classes[0]) for found in surveys.values()):  # a training on nothing is refused in a line
-        _log_summary(surveys, taxonomy)
+    if any(
+        sum(found.classes[0]) for found in statistics.values()
+    ):  # a training on nothing is refused in a line
+        _log_summary(statistics, taxonomy)
 
 
-def _log_summary(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
+def _log_summary(statistics: Mapping[str, DataStatistics], taxonomy: Taxonomy) -> None:
     names = taxonomy.class_names(taxonomy.num_levels)
-    for split, found in surveys.items():
+    for split, found in statistics.items():
         leaves = found.classes[-1]
         missing = [name for name, count in zip(names, leaves, strict=True) if not count]
         without = f", without {list_some(missing)}" if missing else ""
@@ -95,14 +99,14 @@ def _log_summary(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> None:
         )
 
 
-def _rows(surveys: Mapping[str, Survey], taxonomy: Taxonomy) -> list[dict[str, Any]]:
+def _rows(statistics: Mapping[str, DataStatistics], taxonomy: Taxonomy) -> list[dict[str, Any]]:
     """One row per level and class: pixels and share of every split."""
     rows = []
     for level, level_name in enumerate(taxonomy.level_names, start=1):
         names, values = taxonomy.class_names(level), taxonomy.class_values(level)
         for index, (name, value) in enumerate(zip(names, values, strict=True)):
             row: dict[str, Any] = {"level": level_name, "value": value, "class": name}
-            for split, found in surveys.items():
+            for split, found in statistics.items():
                 counts = found.classes[level - 1]
                 row[f"{split}_px"] = counts[index]
                 row[f"{split}_share"] = round(counts[index] / max(1, sum(counts)), 6)

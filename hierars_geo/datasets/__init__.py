@@ -22,13 +22,14 @@ from .label_opening import LabelEntry, open_labels
 from .labels import HierarchicalLabels
 from .scene_source import QueryError
 from .stacked_raster import write_stack
-from .statistics import BandStatistics, band_statistics, class_frequencies
+from .statistics import BandStatistics, DataStatistics, band_statistics, data_statistics
 from .union import SceneUnion
 from .vector_labels import VectorLabels
 
 __all__ = (
     "NAIP",
     "BandStatistics",
+    "DataStatistics",
     "GaoFen2",
     "GeoRaster",
     "GoogleEarth",
@@ -50,7 +51,7 @@ __all__ = (
     "Sentinel2L2A",
     "VectorLabels",
     "band_statistics",
-    "class_frequencies",
+    "data_statistics",
     "open_labels",
     "write_stack",
 )

@@ -11,8 +11,7 @@ from torchgeo.datasets import GeoDataset
 
 from ..errors import DataError
 from ..taxonomy import Taxonomy
-from .ground import Regions
-from .ground_walk import GroundWalk
+from .coverage import Regions, WindowWalk
 from .scene_source import nanoseconds
 from .statistics import level_labels
 
@@ -65,12 +64,12 @@ class LabelIndex:
         dates: dict[tuple[int, int], int] = {}
         found = []
         # whole blocks per window, so that few blocks are met twice
-        walk = GroundWalk(dataset, regions, max(1, window_px // block_px) * block_px)
-        for stop in walk.stops(description):
-            moment = (nanoseconds(stop.time.start), nanoseconds(stop.time.stop))
+        walk = WindowWalk(dataset, regions, max(1, window_px // block_px) * block_px)
+        for part in walk.windows(description):
+            moment = (nanoseconds(part.time.start), nanoseconds(part.time.stop))
             date = dates.setdefault(moment, len(dates))
-            labels = level_labels(stop.sample, taxonomy)
-            first = (stop.window.row, stop.window.col)
+            labels = level_labels(part.sample, taxonomy)
+            first = (part.window.row, part.window.col)
             offset = 0
             for level, classes in zip(labels, taxonomy.num_classes, strict=True):
                 entries = _histograms(level, classes, first, block_px)

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..grid import Window
 from ..output.output import atomic_path, refuse_existing
 from ..scenes.dataset import to_rasterio_crs, to_rasterio_window
-from .ground_walk import tiles_of
+from .coverage import tiles_of
 from .intersection import SceneIntersection
 from .scene_source import QueryError
 

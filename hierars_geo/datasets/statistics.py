@@ -12,8 +12,7 @@ from ..errors import DataError
 from ..scenes.nodata import FILL_BEYOND
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from .ground import Regions
-from .ground_walk import GroundWalk
+from .coverage import Regions, WindowWalk
 from .percentiles import PercentileSketch
 
 #: Per cent.
@@ -155,35 +154,9 @@ def band_statistics(
         DataError: There is no valid pixel.
     """
     total = BandAccumulator()
-    for stop in GroundWalk(dataset, regions, window_px, max_windows).stops(description):
-        total.add(np.asarray(stop.sample["image"])[:, np.asarray(stop.sample["valid"])])
+    for part in WindowWalk(dataset, regions, window_px, max_windows).windows(description):
+        total.add(np.asarray(part.sample["image"])[:, np.asarray(part.sample["valid"])])
     return total.result(tuple(getattr(dataset, "bands", ())))
-
-
-def class_frequencies(
-    dataset: GeoDataset,
-    num_classes: int,
-    regions: Regions | None = None,
-    window_px: int = 512,
-    max_windows: int | None = None,
-) -> NDArray[np.int64]:
-    """Count the pixels of every leaf class.
-
-    Args:
-        dataset: Samples with ``mask`` (H, W), leaf index or -100.
-        num_classes: Leaf classes.
-        regions: Ground to be confined to; default: all of it.
-        window_px: Side of a window.
-        max_windows: Read at most this many windows, evenly spread; None for all.
-
-    Returns:
-        (C,) pixels; those without a label are counted nowhere.
-    """
-    counts = np.zeros(num_classes, dtype=np.int64)
-    for stop in GroundWalk(dataset, regions, window_px, max_windows).stops():
-        mask = np.asarray(stop.sample["mask"])
-        counts += np.bincount(mask[mask != IGNORE_INDEX], minlength=num_classes)
-    return counts
 
 
 def level_labels(sample: Mapping[str, Any], taxonomy: Taxonomy) -> list[NDArray[np.int64]]:
@@ -205,11 +178,93 @@ def level_labels(sample: Mapping[str, Any], taxonomy: Taxonomy) -> list[NDArray[
     return list(np.moveaxis(table[np.maximum(number, -1)], -1, 0))
 
 
+@dataclass(frozen=True)
+class DataStatistics:
+    """Statistics of bands and classes of a data set.
+
+    Attributes:
+        bands: Statistics per band; None where they were not asked for.
+        classes: Labelled pixels per level and class, coarsest level first, each by the weight of its label.
+        windows: Windows that were read.
+        windows_in_all: Windows there are; more than ``windows`` where a sample was taken.
+    """
+
+    bands: BandStatistics | None
+    classes: list[list[int]]
+    windows: int
+    windows_in_all: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON."""
+        return {
+            "bands": None if self.bands is None else self.bands.to_dict(),
+            "classes": self.classes,
+            "windows": self.windows,
+            "windows_in_all": self.windows_in_all,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "DataStatistics":
+        """Read what :meth:`to_dict` gave."""
+        bands = None if content["bands"] is None else BandStatistics.from_dict(content["bands"])
+        return cls(bands, content["classes"], content["windows"], content["windows_in_all"])
+
+
+def data_statistics(
+    dataset: GeoDataset,
+    taxonomy: Taxonomy,
+    with_bands: bool = True,
+    window_px: int = 512,
+    max_windows: int | None = None,
+    description: str | None = None,
+) -> DataStatistics:
+    """Take statistics of bands and classes in one reading.
+
+    Args:
+        dataset: Samples with ``image``, ``valid`` and ``mask``.
+        taxonomy: Tree of the labels.
+        with_bands: Whether statistics of the bands are wanted.
+        window_px: Side of a window.
+        max_windows: Read at most this many windows, evenly spread; None for all.
+        description: Shows a progress bar of that name on a terminal; None for no bar.
+
+    Raises:
+        DataError: There is no ground, or bands are wanted and no pixel is valid.
+    """
+    walk = WindowWalk(dataset, None, window_px, max_windows)
+    bands = BandAccumulator()
+    classes = [np.zeros(count) for count in taxonomy.num_classes]
+    for part in walk.windows(description):
+        if with_bands:
+            bands.add(np.asarray(part.sample["image"])[:, np.asarray(part.sample["valid"])])
+        weights = _weights(part.sample)
+        for counts, labels in zip(classes, level_labels(part.sample, taxonomy), strict=True):
+            known = labels >= 0
+            share = None if weights is None else weights[known]
+            counts += np.bincount(labels[known], share, minlength=len(counts))
+    return DataStatistics(
+        bands.result(tuple(getattr(dataset, "bands", ()))) if with_bands else None,
+        [np.rint(counts).astype(np.int64).tolist() for counts in classes],
+        len(walk),
+        walk.windows_in_all,
+    )
+
+
+def _weights(sample: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """(H, W) weight of the label of each pixel, so that a doubtful one counts for less ground."""
+    if "label_weight" not in sample:
+        return None
+    table = np.append(np.asarray(sample["label_weight"], dtype=np.float64), 0.0)
+    weights: NDArray[np.float64] = table[np.maximum(np.asarray(sample["label_set"]), -1)]
+    return weights
+
+
 __all__ = (
     "PERCENTILES",
     "BandAccumulator",
     "BandStatistics",
+    "DataStatistics",
     "band_statistics",
-    "class_frequencies",
+    "data_statistics",
     "level_labels",
 )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
-from ..datasets.ground import Regions
+from ..datasets.coverage import Regions
 from ..datasets.label_index import LabelIndex
 from ..datasets.scene_source import nanoseconds
 from ..errors import OptionError, TaxonomyError

@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 from torchgeo.samplers import GeoSampler
 
-from ..datasets.ground import GroundPart, Regions, find_ground, lattice_of
+from ..datasets.coverage import CoveredPart, Regions, covered_parts, lattice_of
 from ..errors import OptionError
 from ..grid import Window, cover
 
@@ -39,7 +39,7 @@ class ChipSampler(GeoSampler):
         # TorchGeo's own is left out: up to 0.9 it indexes a second time, from 0.10 on it takes no data set
         self.size_px = as_size(size_px, "size_px")
         self.lattice = lattice_of(dataset)
-        self.ground = find_ground(dataset, self.lattice, regions)
+        self.ground = covered_parts(dataset, self.lattice, regions)
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -188,7 +188,7 @@ class GridChipSampler(ChipSampler):
         self.stride_px = self.size_px if stride_px is None else as_size(stride_px, "stride_px")
         self.chips = [chip for part in self.ground for chip in self._cover(part)]
 
-    def _cover(self, part: GroundPart) -> list[GridChip]:
+    def _cover(self, part: CoveredPart) -> list[GridChip]:
         chips: list[GridChip] = []
         for rectangle in part.pixels.rectangles() if part.pixels.exact else [part.pixels.around]:
             done_rows = 0  # of the rectangle, by the chips of earlier rows; likewise along the row
@@ -249,7 +249,7 @@ class ChipPlaces:
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, ground: list[GroundPart], size: tuple[int, int]) -> "ChipPlaces":
+    def of(cls, ground: list[CoveredPart], size: tuple[int, int]) -> "ChipPlaces":
         """Find every place of chips of a size (height, width) on pieces of ground, each by its area."""
         starts = [part.pixels.positions(size) for part in ground]
         areas = np.array([part.pixels.area_px for part in ground], dtype=np.float64)

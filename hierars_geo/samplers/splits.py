@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 
-from ..datasets.ground import Regions, as_geometry, lattice_of
+from ..datasets.coverage import Regions, as_geometry, lattice_of
 from ..errors import DataError, OptionError
 from ..grid import Window
 from ..grid.lattice import Lattice

@@ -334,12 +334,12 @@ def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
 
 
 def test_what_was_read_once_is_used_until_a_file_changes(files, tmp_path, monkeypatch):
-    from hierars_geo.datasets import ground_walk
+    from hierars_geo.datasets import coverage
 
     read = []
-    stops = ground_walk.GroundWalk.stops
+    windows = coverage.WindowWalk.windows
     monkeypatch.setattr(
-        ground_walk.GroundWalk, "stops", lambda self, d=None: read.append(d) or stops(self, d)
+        coverage.WindowWalk, "windows", lambda self, d=None: read.append(d) or windows(self, d)
     )
     options = {
         **files,

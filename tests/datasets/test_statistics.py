@@ -5,10 +5,9 @@ import pytest
 import shapely
 from scene_files import X0, Y0, tree, write
 
-from hierars_geo.datasets import HierarchicalLabels, SceneRaster, band_statistics, class_frequencies
+from hierars_geo.datasets import HierarchicalLabels, SceneRaster, band_statistics, data_statistics
 from hierars_geo.datasets.percentiles import RELATIVE_ERROR, PercentileSketch
-from hierars_geo.datasets.statistics import PERCENTILES, BandStatistics
-from hierars_geo.datasets.survey import Survey, survey
+from hierars_geo.datasets.statistics import PERCENTILES, BandStatistics, DataStatistics
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.samplers import RandomChipSampler
 
@@ -41,7 +40,7 @@ def test_every_pixel_counts_once_where_scenes_overlap_or_a_region_cuts(tmp_path,
     both = SceneRaster(tmp_path / "i") & HierarchicalLabels(write(tmp_path / "l.tif", labels), tree())
     valid = np.isfinite(values[0])
     assert band_statistics(both, window_px=20).count == valid.sum()
-    counts = class_frequencies(both, 4, window_px=20)
+    counts = data_statistics(both, tree(), window_px=20).classes[-1]
     np.testing.assert_array_equal(counts, [(labels[valid] == v).sum() for v in (1, 2, 3, 4)])
     region = shapely.box(X0 + 100, Y0 - 500, X0 + 430, Y0 - 70)
     cut = np.zeros_like(valid)
@@ -101,20 +100,20 @@ def test_other_percentiles_keep_their_stated_error(values):
         PercentileSketch().percentiles([50])
 
 
-def test_a_survey_counts_classes_and_bands_in_one_reading(tmp_path, values):
+def test_one_reading_counts_classes_and_bands_in_one_reading(tmp_path, values):
     labels = np.random.default_rng(1).integers(0, 5, (70, 95)).astype(np.uint8)
     both = SceneRaster(write(tmp_path / "i.tif", values)) & HierarchicalLabels(
         write(tmp_path / "l.tif", labels), tree()
     )
-    found = survey(both, tree(), window_px=40)
+    found = data_statistics(both, tree(), window_px=40)
     known = np.where(np.isfinite(values[0]), labels, 0)
     counts = [int((known == value).sum()) for value in (1, 2, 3, 4)]
     assert found.classes == [[counts[0] + counts[2], counts[1] + counts[3]], counts]
     np.testing.assert_array_equal(found.bands.mean, band_statistics(both, window_px=40).mean)
-    again = Survey.from_dict(found.to_dict())
+    again = DataStatistics.from_dict(found.to_dict())
     assert again.to_dict() == found.to_dict()
     assert (found.windows, found.windows_in_all) == (6, 6)
-    sampled = survey(both, tree(), with_bands=False, window_px=40, max_windows=2)
+    sampled = data_statistics(both, tree(), with_bands=False, window_px=40, max_windows=2)
     assert (sampled.bands, sampled.windows, sampled.windows_in_all) == (None, 2, 6)
 
 
