@@ -3,8 +3,8 @@
 Run: make bench-predict (or python experiments/bench/bench_predict.py). ``--only`` takes one part or several:
 ``floor`` (3 minutes on two quiet cores), ``memory`` (5; ``memory-2048``, ``memory-8192`` and ``memory-16384``
 are its sizes one by one), ``seams`` (1) and ``peers`` (20, and 13 GB of disk for the other tools'
-environments, once, in ``--folder``; ``--no-peers`` leaves them out), and ``windows`` (1) with ``--demo``,
-the folder of a ``hierars-geo demo``. ``--small`` runs everything on small
+environments, once, in ``--folder``; ``--no-peers`` leaves them out), ``runtimes`` (3), and
+``windows`` (1) with ``--demo``, the folder of a ``hierars-geo demo``. ``--small`` runs everything on small
 rasters: to see that it works, not for figures. Prints Markdown for docs/benchmarks.md as soon as a part is
 done. The exit status is 0 also where a target is missed.
 
@@ -19,6 +19,7 @@ done. The exit status is 0 also where a target is missed.
   They write one level, this project three.
 * Seams: the largest step between neighbouring pixels across a border of windows, in units of the largest
   step elsewhere; a smooth image, so that each step was made by the tiling.
+* Runtimes: path logits of one window by each library and precision, in turns in one process.
 * Windows: the demonstration's model on its test scene, by size of the window, with gates over the window and
   over a training chip around each pixel.
 """
@@ -37,6 +38,7 @@ import torch
 from prediction import memory, peers, seams
 from prediction.floor import time_over_floor
 from prediction.models import LEAVES, export_model, write_checkpoint
+from prediction.runtimes import by_runtime
 from prediction.scenes import write_scene
 from prediction.table import markdown, verdict
 from prediction.windows import by_window
@@ -214,6 +216,17 @@ def bench_seams(folder: Path, sizes: Sizes, checkpoint: Path | None) -> str:
     return markdown(header, rows)
 
 
+def bench_runtimes(folder: Path, sizes: Sizes) -> str:
+    """Time and changed classes by runtime."""
+    rows = []
+    for model in ("unet-resnet18", "upernet-convnext-t"):
+        found = by_runtime(folder, model, sizes.window_px, sizes.rounds)
+        for row in found:
+            ratio = row.seconds / found[0].seconds
+            rows.append((model, row.name, f"{ratio:.2f}", f"{row.changed:.4f} %"))
+    return markdown(("model", "runtime", "time over torch float32", "classes changed"), rows)
+
+
 def bench_windows(folder: Path, demo: Path) -> str:
     """Scores, agreement and time by size of the window."""
     rows = [
@@ -241,14 +254,22 @@ def main() -> None:
         "--only",
         nargs="+",
         metavar="PART",
-        help="floor, memory, memory-SIDE, seams, peers, windows (default: all but windows)",
+        help="floor, memory, memory-SIDE, seams, peers, runtimes, windows (default: all but windows)",
     )
     parser.add_argument("--demo", type=Path, help="folder of a demonstration, for windows")
     parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
     args = parser.parse_args()
     sizes = SMALL if args.small else Sizes()
-    parts = args.only or ["floor", "memory", "seams", "peers"]
-    known = ["floor", "memory", *(f"memory-{side}" for side in sizes.memory_px), "seams", "peers", "windows"]
+    parts = args.only or ["floor", "memory", "seams", "runtimes", "peers"]
+    known = [
+        "floor",
+        "memory",
+        *(f"memory-{side}" for side in sizes.memory_px),
+        "seams",
+        "peers",
+        "runtimes",
+        "windows",
+    ]
     if unknown := [part for part in parts if part not in known]:
         parser.error(f"--only: expected {', '.join(known)}, but got {', '.join(unknown)}")
     if "windows" in parts and args.demo is None:
@@ -270,6 +291,8 @@ def main() -> None:
             elif part.startswith("memory"):
                 sides_px = [int(part.partition("-")[2])] if "-" in part else sizes.memory_px
                 print(bench_memory(folder, sizes, sides_px))
+            elif part == "runtimes":
+                print(bench_runtimes(folder, sizes))
             elif part == "windows":
                 print(bench_windows(folder, args.demo))
             elif part == "seams":

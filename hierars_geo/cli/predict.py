@@ -39,6 +39,8 @@ def run(
     risk: float | None = None,
     tta: list[Literal["flips", "turns", "scales"]] | bool | None = None,
     precision: Literal["float32", "bf16", "fp16"] = "float32",
+    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto",
+    cache_dir: str | None = None,
     compile: bool = False,
     device: str = "auto",
     engine: Literal["local", "dask"] = "local",
@@ -75,6 +77,8 @@ def run(
         risk: The same, as sure as a calibrated checkpoint asks for this share (0..1) of what is shown wrong.
         tta: Average over views of every window: flips (default), turns, scales.
         precision: Inside the model; fp16 on GPUs only.
+        runtime: Who runs the network on a CPU; auto: the faster one that is installed, for large scenes.
+        cache_dir: Folder of exported graphs (default: the user's cache).
         compile: Run the model through torch.compile.
         device: auto, cpu, cuda, all, or cuda:0,cuda:1.
         engine: Who computes.

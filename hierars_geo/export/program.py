@@ -1,9 +1,7 @@
 """From a module to a graph of the library asked for: torch.export's program, and ONNX from it."""
 
 import io
-import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,8 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from ..errors import OptionError
+from ..predict.graph import trace, translate
 from .graph import INPUT_NAME, MapGraph
-
-#: What the ONNX exporter needs besides torch.
-_ONNX_PACKAGES = ("onnx", "onnxscript")
 
 #: Names of the dimensions that stay open, by their place in the input.
 _OPEN = {0: "batch", 2: "height", 3: "width"}
@@ -30,21 +26,7 @@ _MAX_ONNX_BYTES = 2_000_000_000
 RECORD_ENTRY = "hierars_geo"
 
 
-def check_onnx_is_installed() -> None:
-    """Refuse to start where the packages behind the ONNX exporter are missing.
-
-    Raises:
-        OptionError: One is; the command that installs it is named.
-    """
-    missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None]
-    if missing:
-        raise OptionError(
-            f"Expected {' and '.join(missing)} for format onnx, but got no such package. "
-            "Install it: pip install 'hierars-geo[onnx]'."
-        )
-
-
-def trace(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> ExportedProgram:
+def trace_map(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> ExportedProgram:
     """Trace a graph.
 
     Args:
@@ -60,15 +42,7 @@ def trace(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> Export
     open_sides = _OPEN if tile_px is None else {0: _OPEN[0]}
     with torch.random.fork_rng(devices=()):
         example = torch.randn(2, bands, height, width)
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            # PyTorch's exporter warns of its own internals, which whoever exports can do nothing about
-            warnings.simplefilter("ignore")
-            return torch.export.export(
-                graph, (example,), dynamic_shapes=(dict.fromkeys(open_sides, Dim.DYNAMIC),)
-            )
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise _cannot(name, "torch", error) from error
+    return trace(graph, (example,), (dict.fromkeys(open_sides, Dim.DYNAMIC),), name)
 
 
 def save_torch(program: ExportedProgram, path: Path, record: str) -> None:
@@ -84,7 +58,7 @@ def save_onnx(
     """Translate a program and write it as an ONNX file.
 
     Args:
-        program: Of :func:`trace`.
+        program: Of :func:`trace_map`.
         graph: What was traced.
         path: The file.
         metadata: Key -> text, stored in the file.
@@ -99,18 +73,7 @@ def save_onnx(
             f"Expected at most {_MAX_ONNX_BYTES / 1e9:g} GB of weights in an ONNX file, but got "
             f"{size / 1e9:.1f} GB. Use --format torch."
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as in trace()
-            translated: Any = torch.onnx.export(
-                program,
-                dynamo=True,
-                input_names=[INPUT_NAME],
-                output_names=list(graph.output_names),
-                verbose=False,
-            )
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise _cannot(name, "onnx", error) from error
+    translated = translate(program, [INPUT_NAME], graph.output_names, name)
     _name_dimensions(translated.model)
     translated.model.metadata_props.update(metadata)
     translated.save(path)
@@ -127,12 +90,4 @@ def _name_dimensions(model: Any) -> None:  # noqa: ANN401  # onnx_ir's Model
                 value.shape[axis] = names[str(side)]
 
 
-def _cannot(name: str, form: str, error: Exception) -> OptionError:
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return OptionError(
-        f"Expected a model that can be exported as {form}, but {name} cannot: {reason[:200]}. "
-        "Use another encoder, or hierars-geo predict."
-    )
-
-
-__all__ = ("RECORD_ENTRY", "check_onnx_is_installed", "save_onnx", "save_torch", "trace")
+__all__ = ("RECORD_ENTRY", "save_onnx", "save_torch", "trace_map")

@@ -12,10 +12,11 @@ from ..errors import OptionError
 from ..models.checkpoint import load
 from ..output.output import as_output_error, check_writable_folder, move_into_place, refuse_existing
 from ..output.staging import staging_folder
+from ..predict.graph import check_onnx_is_installed
 from .deepness import DEFAULT_TILE_PX, deepness_metadata
 from .graph import DeepnessGraph, MapGraph
 from .model_item import model_item
-from .program import RECORD_ENTRY, check_onnx_is_installed, save_onnx, save_torch, trace
+from .program import RECORD_ENTRY, save_onnx, save_torch, trace_map
 
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -89,7 +90,7 @@ def export_model(
             f"Expected a model whose graph serves every height and width, but {name} cannot: PyTorch's "
             "tracer does not come to an end with Swin's windows. Use another encoder, or hierars-geo predict."
         )
-    program = trace(graph, len(record.bands), side, name)
+    program = trace_map(graph, len(record.bands), side, name)
     content = json.dumps(record.to_dict(), ensure_ascii=False)
     with staging_folder(target) as folder, as_output_error(target):
         unfinished = folder / target.name

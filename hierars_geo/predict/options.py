@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import OptionError
 from ..grid import Blend
 from ..types import ReadRecipe
 from .augment import Augmentation, views
 from .runtime import Precision, check_precision
+
+#: Who may run the network.
+RuntimeName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 
 #: Far more than any model sees at once.
 _MAX_WINDOW_PX = 65_536
@@ -31,6 +34,9 @@ class PredictOptions:
             shown, at most this share is wrong; 0..1. It says the depth_threshold.
         tta: Views of every window to average over: any of ``flips``, ``turns``, ``scales``; True for flips.
         precision: Inside the model: ``float32``, ``bf16``, or ``fp16`` on a GPU.
+        runtime: Who runs the network on a CPU: ``torch``, ``onnx`` (ONNX Runtime), ``openvino``, or ``auto``
+            for the faster one that is installed where a scene is large and classes stay the same.
+        cache_dir: Where exported graphs are kept; None for the user's cache folder.
         compile: Run the model through torch.compile.
         entropy: Write the entropy of the paths, too: per cent of the largest possible.
         probabilities: Write the probability of every path, too: one band each, per cent.
@@ -56,6 +62,8 @@ class PredictOptions:
     risk: float | None = None
     tta: bool | tuple[Augmentation, ...] = False
     precision: Precision = "float32"
+    runtime: RuntimeName = "auto"
+    cache_dir: str | None = None
     compile: bool = False
     entropy: bool = False
     probabilities: bool = False
@@ -106,6 +114,10 @@ class PredictOptions:
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
             )
         views(self.views)
+        if self.runtime not in get_args(RuntimeName):
+            raise OptionError(
+                f"Expected runtime to be one of {', '.join(get_args(RuntimeName))}, but got '{self.runtime}'."
+            )
         check_precision(self.precision, ())
 
     @property
@@ -129,7 +141,7 @@ class PredictOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for the provenance."""
         no_value = self.nodata is not None and math.isnan(self.nodata)
-        return asdict(self) | ({"nodata": "nan"} if no_value else {})
+        return asdict(replace(self, cache_dir=None)) | ({"nodata": "nan"} if no_value else {})
 
 
 __all__ = ("PredictOptions",)

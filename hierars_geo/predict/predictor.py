@@ -29,6 +29,7 @@ from .accumulator import Block
 from .batching import resolved_batch_size
 from .chunks import ChunkPlan
 from .engine import Engine, SceneJob, compute_into, named_everywhere
+from .graph_runtime import GraphLibrary, chosen_library, graph_runtime
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .options import PredictOptions
@@ -43,7 +44,7 @@ from .run_folder import (
     stored_batch_size,
     was_finished,
 )
-from .runtime import resolve_devices, torch_runtime
+from .runtime import Runtime, resolve_devices, torch_runtime
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -69,7 +70,7 @@ class Predictor:
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
 
     Attributes:
-        runtime: Who runs the network, test-time augmentation included.
+        runtime: PyTorch's way to run the network, test-time augmentation included.
         window_px: Side of a window.
 
     Raises:
@@ -107,11 +108,28 @@ class Predictor:
             self.options.precision,
             self.options.compile,
         )
+        self._graphs: dict[tuple[GraphLibrary, tuple[int, int]], Runtime] = {}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """What is computed, in order."""
         return wanted_layers(self.options, self.levels)
+
+    def runtime_of(self, plan: ChunkPlan) -> Runtime:
+        """Say who runs the network over a scene: :attr:`runtime`, or another library where that is wanted.
+
+        Raises:
+            OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
+        """
+        size = plan.windows.size
+        count = plan.windows.count_within(Window(0, 0, *plan.shape))
+        library = chosen_library(self.options, self.runtime.device, count * size[0] * size[1])
+        if library is None:
+            return self.runtime
+        if (library, size) not in self._graphs:
+            found = graph_runtime(self.loaded, self.runtime, self.options, library, size)
+            self._graphs[library, size] = found
+        return self._graphs[library, size]
 
     def batch_size(self, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
@@ -192,7 +210,9 @@ class Predictor:
         decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.depth_threshold)
         batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
-        with closing(stream_blocks(scene, self.runtime, plan.windows, batch_size, part, progress)) as blocks:
+        with closing(
+            stream_blocks(scene, self.runtime_of(plan), plan.windows, batch_size, part, progress)
+        ) as blocks:
             yield from across((decoder.decode(_inside(scene, block)) for block in blocks), part)
 
     def predict(
@@ -231,7 +251,7 @@ class Predictor:
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
-            manifest = run_manifest(scene, self.loaded, self.options, plan, self.runtime, batch_size)
+            manifest = run_manifest(scene, self.loaded, self.options, plan, self.runtime_of(plan), batch_size)
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
                 shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)

@@ -107,6 +107,7 @@ def write_results(
     written = {layers.get(name, STACK_LAYER): path.name for name, path in outputs.layers.items()}
     content = prediction_item(scene, written, loaded, options, folder=outputs.item.parent)
     content["properties"]["hierars:run"] = manifest_digest(manifest)
+    content["properties"]["hierars:runtime"] = manifest["runtime"]
     item = finished / outputs.item.name
     with as_output_error(item):
         item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

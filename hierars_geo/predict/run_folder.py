@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+import torch
 from filelock import BaseFileLock, Timeout
 
 from .. import __version__
@@ -23,6 +24,9 @@ from .runtime import Runtime
 
 #: Bytes at both ends of a file that tell it from another one of the same size and time.
 _ENDS = 65536
+
+#: Options that bytes do not depend on, or of which the manifest holds what came of them.
+_SAID_OTHERWISE = ("chunk_px", "runtime", "cache_dir")
 
 ROWS_PATTERN = "chunk-*.rows"
 _MANIFEST = "manifest.json"
@@ -192,9 +196,10 @@ def run_manifest(
         "batch_size": batch_size,
         "versions": {
             "hierars-geo": __version__,
+            "torch": torch.__version__,
             "gdal": rasterio.__gdal_version__,
         },
-        **{f"option {key}": value for key, value in options.to_dict().items() if key != "chunk_px"},
+        **{f"option {key}": value for key, value in options.to_dict().items() if key not in _SAID_OTHERWISE},
     }
     plain: dict[str, Any] = json.loads(json.dumps(content))
     return plain

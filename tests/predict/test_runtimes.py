@@ -1,0 +1,172 @@
+"""ONNX Runtime and OpenVINO in PyTorch's place: the same maps, graphs that are kept, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from hierars_geo.errors import HieraRSWarning, OptionError, OutputError
+from hierars_geo.predict import PredictOptions, Predictor, graph, graph_runtime
+from hierars_geo.predict.graph_runtime import WORTHWHILE_PX, chosen_library
+from hierars_geo.predict.rows import ChunkWriter
+
+pytest.importorskip("onnxruntime")
+CPU = torch.device("cpu")
+
+
+def classes(maps):
+    with rasterio.open(maps.layers["L3"]) as dataset:
+        return dataset.read(1)
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory):
+    """One cache for all tests: an export takes seconds."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture
+def options(graphs):
+    return PredictOptions(window=64, confidence=True, runtime="torch", cache_dir=str(graphs))
+
+
+@pytest.mark.parametrize("library", ["onnx", "openvino"])
+def test_the_maps_are_pytorchs(save_checkpoint, write_scene, tmp_path, options, library):
+    package = pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[library])
+    scene, checkpoint = write_scene(), save_checkpoint()
+    torchs = Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "torch")
+    other = replace(options, runtime=library)
+    theirs = Predictor(checkpoint, other, "cpu").predict(scene, tmp_path / library)
+    assert (classes(torchs) == classes(theirs)).mean() > 0.9999
+    assert len(np.unique(classes(theirs))) > 5
+    item = json.loads((tmp_path / library / "scene.json").read_text())
+    said = item["properties"]["hierars:runtime"]
+    assert said == f"{package.__name__} {graph_runtime.version(package.__name__)} float32"
+
+
+def test_flips_are_averaged_by_the_graph_too(save_checkpoint, write_scene, tmp_path, options):
+    scene, checkpoint = write_scene(), save_checkpoint()
+    flipped = replace(options, tta=True)
+    torchs = Predictor(checkpoint, flipped, "cpu").predict(scene, tmp_path / "torch")
+    theirs = Predictor(checkpoint, replace(flipped, runtime="onnx"), "cpu").predict(scene, tmp_path / "onnx")
+    assert (classes(torchs) == classes(theirs)).mean() > 0.9999
+
+
+def test_a_graph_is_exported_once_and_made_anew_where_it_is_damaged(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    exports, original = [], graph._export
+
+    def export(loaded, size, path):
+        exports.append(size)
+        original(loaded, size, path)
+
+    monkeypatch.setattr(graph, "_export", export)
+    scene, checkpoint = write_scene(), save_checkpoint()
+    onnx = replace(options, runtime="onnx", cache_dir=str(tmp_path / "cache"))
+    first = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "a")
+    second = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "b")
+    assert exports == [(64, 64)]
+    assert first.layers["L3"].read_bytes() == second.layers["L3"].read_bytes()
+    (kept,) = (tmp_path / "cache" / "graphs").glob("*.onnx")
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    kept.write_bytes(content)
+    third = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "c")
+    assert exports == [(64, 64)] * 2
+    assert first.layers["L3"].read_bytes() == third.layers["L3"].read_bytes()
+    monkeypatch.setattr(graph, "_MOST_BYTES", 1)
+    Predictor(checkpoint, replace(onnx, window=96), "cpu").predict(scene, tmp_path / "d")
+    assert len(list(kept.parent.glob("*.onnx"))) == 1  # the one that was not used for longest is gone
+
+
+def test_resuming_under_another_runtime_is_refused(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    scene, checkpoint, original = write_scene(), save_checkpoint(), ChunkWriter.append
+
+    def append(self, rows):
+        original(self, rows)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkWriter, "append", append)
+        with pytest.raises(KeyboardInterrupt):
+            Predictor(checkpoint, replace(options, runtime="onnx"), "cpu").predict(scene, tmp_path / "out")
+    with pytest.raises(OutputError, match=r"runtime was .onnxruntime .* float32. and is .torch"):
+        Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "out", resume=True)
+    onnx = Predictor(checkpoint, replace(options, runtime="onnx"), "cpu")
+    resumed, whole = (onnx.predict(scene, tmp_path / out, resume=True) for out in ("out", "whole"))
+    assert resumed.layers["L3"].read_bytes() == whole.layers["L3"].read_bytes()
+
+
+def test_where_a_graph_says_something_else_pytorch_predicts(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    def broken(path, precision):
+        return lambda image, valid: np.zeros((1, 18, *image.shape[-2:]), np.float32)
+
+    monkeypatch.setitem(graph_runtime._OPENERS, "onnx", broken)
+    scene, checkpoint = write_scene(), save_checkpoint()
+    with pytest.warns(
+        HieraRSWarning, match="onnxruntime gives .* of a trial window's pixels another class: predicting"
+    ):
+        theirs = Predictor(checkpoint, replace(options, runtime="onnx"), "cpu").predict(scene, tmp_path / "a")
+    torchs = Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "b")
+    assert theirs.layers["L3"].read_bytes() == torchs.layers["L3"].read_bytes()
+
+
+def test_where_a_model_cannot_be_exported_pytorch_predicts(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    def export(*args, **kwargs):
+        raise RuntimeError("no such operator: aten::riddle\nand a long trace")
+
+    monkeypatch.setattr(torch.onnx, "export", export)
+    predictor = Predictor(save_checkpoint(), replace(options, runtime="onnx", window=32), "cpu")
+    with pytest.warns(HieraRSWarning, match="cannot run this model.*aten::riddle.*predicting with PyTorch"):
+        predictor.predict(write_scene(), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "pixels", "library"),
+    [
+        ({}, "cpu", WORTHWHILE_PX, "onnx"),
+        ({}, "cpu", WORTHWHILE_PX - 1, None),
+        ({"precision": "bf16"}, "cpu", WORTHWHILE_PX, "openvino"),
+        ({}, "cuda", WORTHWHILE_PX, None),
+        ({"tta": ("scales",)}, "cpu", WORTHWHILE_PX, None),
+        ({"compile": True}, "cpu", WORTHWHILE_PX, None),
+        ({"runtime": "torch"}, "cpu", WORTHWHILE_PX, None),
+        ({"runtime": "openvino"}, "cpu", 1, "openvino"),
+    ],
+)
+def test_auto_takes_another_library_where_it_pays(asked, device, pixels, library):
+    pytest.importorskip("openvino")
+    assert chosen_library(PredictOptions(**asked), torch.device(device), pixels) == library
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "message"),
+    [
+        ({"tta": ("turns",)}, "cpu", "views turns.*--tta flips"),
+        ({"precision": "bf16"}, "cpu", "ONNX Runtime has none. Use --runtime openvino"),
+        ({"compile": True}, "cpu", "--compile"),
+        ({}, "cuda", "device cuda.*--device cpu"),
+    ],
+)
+def test_what_a_runtime_cannot_do_is_one_line(asked, device, message):
+    with pytest.raises(OptionError, match=message):
+        chosen_library(PredictOptions(runtime="onnx", **asked), torch.device(device), 1)
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(graph_runtime, "find_spec", lambda name: None)
+    with pytest.raises(OptionError, match=r"Expected openvino to be installed.*hierars-geo\[openvino\]"):
+        chosen_library(PredictOptions(runtime="openvino"), CPU, 1)
+    assert chosen_library(PredictOptions(), CPU, WORTHWHILE_PX) is None
+    with pytest.raises(OptionError, match="runtime to be one of auto, torch, onnx, openvino, but got 'tpu'"):
+        PredictOptions(runtime="tpu")
