@@ -3,15 +3,15 @@
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
-from ..errors import HieraRSWarning, RasterError
+from ..errors import HieraRSWarning
 from ..grid import GeoGrid, Window
 from ..maps import Maps
 from ..models.calibration import threshold_of
@@ -37,7 +37,6 @@ from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
 from .run_folder import (
     RunFolder,
-    file_identity,
     run_folder,
     run_manifest,
     run_path,
@@ -264,7 +263,7 @@ class Predictor:
                     inputs = [*scene.paths, *_documents(raster_path), self.loaded.path]
                     refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
                 store = self._fill(scene, plan, run, batch_size, progress, engine, job)
-                self._check_unchanged(scene, manifest, run)
+                run.check_unchanged(scene, manifest)
                 write_results(scene, store, outputs, run, self.loaded, self.options, manifest)
         return outputs.open()
 
@@ -325,23 +324,6 @@ class Predictor:
     def _job(self, raster_path: ScenePath, chunk_rows: int) -> SceneJob:
         checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
         return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, self.options, chunk_rows)
-
-    def _check_unchanged(self, scene: Scene, manifest: Mapping[str, Any], run: RunFolder) -> None:
-        """Refuse rows of a file that changed while it was read.
-
-        Raises:
-            RasterError: It did.
-        """
-        now = [file_identity(path) for path in scene.paths]
-        changed = [
-            str(path) for path, a, b in zip(scene.paths, manifest["source"], now, strict=True) if a != b
-        ]
-        if changed:
-            run.discard()
-            raise RasterError(
-                f"Expected {', '.join(changed)} to stay as it was, but it changed during the run. "
-                "Leave inputs in place until the end, and run again."
-            )
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""

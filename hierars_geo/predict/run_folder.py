@@ -14,7 +14,7 @@ import torch
 from filelock import BaseFileLock, Timeout
 
 from .. import __version__
-from ..errors import OutputError
+from ..errors import OutputError, RasterError
 from ..models.checkpoint import Model
 from ..output import LOCK, as_output_error, atomic_path, lock_in
 from ..scenes.scene import Scene
@@ -55,6 +55,22 @@ class RunFolder:
         with as_output_error(self.path):
             for file in self.path.glob(ROWS_PATTERN):
                 file.unlink()
+
+    def check_unchanged(self, scene: Scene, manifest: Mapping[str, Any]) -> None:
+        """Refuse rows of a file that changed while it was read, and throw them away.
+
+        Raises:
+            RasterError: It did.
+        """
+        now = [file_identity(path) for path in scene.paths]
+        earlier = manifest["source"]
+        changed = [str(path) for path, a, b in zip(scene.paths, earlier, now, strict=True) if a != b]
+        if changed:
+            self.discard()
+            raise RasterError(
+                f"Expected {', '.join(changed)} to stay as it was, but it changed during the run. "
+                "Leave inputs in place until the end, and run again."
+            )
 
     def begin_placing(self) -> None:
         """Note that from now on results under their final names are this run's own."""
@@ -267,7 +283,6 @@ def _short(value: object) -> str:
 
 __all__ = (
     "RunFolder",
-    "file_identity",
     "manifest_digest",
     "run_folder",
     "run_manifest",
