@@ -13,9 +13,10 @@ from ..errors import RasterError
 from ..grid import GeoGrid
 from ..scenes.band_files import band_of_file
 from ..scenes.bands import canonical_band, is_placeholder
-from ..scenes.dataset import dataset_grid, image_bands, open_dataset
+from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.dates import acquired
 from ..scenes.handles import opening_env
+from ..scenes.nodata import split_alpha
 
 #: Words in the name of a file, or of its folder, that mark labels.
 _LABEL_WORDS = frozenset(
@@ -89,7 +90,7 @@ def read_header(path: Path, georeferenced: bool = True) -> Header:
             have them.
     """
     with opening_env(), open_dataset(str(path)) as dataset:
-        bands = _named(tuple(_band(dataset, index) for index in image_bands(dataset)), path)
+        bands = _named(tuple(_band(dataset, index) for index in split_alpha(dataset)[0]), path)
         if not bands:
             raise RasterError(f"Expected a raster with data bands, but got alpha bands only (in {path}).")
         tags = dataset.tags()

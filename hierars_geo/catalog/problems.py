@@ -11,7 +11,8 @@ from rasterio.errors import RasterioIOError
 from ..errors import RasterError
 from ..grid import Window
 from ..output import gdal_env
-from ..scenes.dataset import image_bands, open_dataset, read_bands, to_rasterio_window, unreadable
+from ..scenes.dataset import open_dataset, read_bands, to_rasterio_window, unreadable
+from ..scenes.nodata import split_alpha
 from .checksum import sha256_of
 from .headers import Header
 
@@ -45,7 +46,7 @@ def count_values(header: Header) -> dict[int, int]:
     height, width = header.shape
     rows = max(1, _STRIP_BYTES // max(1, width * np.dtype(header.bands[0].dtype).itemsize))
     with gdal_env(), open_dataset(str(header.path)) as dataset:
-        band = image_bands(dataset)[0]
+        band = split_alpha(dataset)[0][0]
         for row in range(0, height, rows):
             window = Window(row, 0, min(rows, height - row), width)
             try:

@@ -14,7 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.enums import ColorInterp, Interleaving
+from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 
@@ -176,11 +176,6 @@ def _known_crs(wkt: str) -> CRS:
     return CRS.from_wkt(wkt)
 
 
-def image_bands(dataset: DatasetReader) -> list[int]:
-    """1-based indexes of the bands that are not alpha."""
-    return [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
-
-
 def read_bands(
     dataset: DatasetReader, indexes: Sequence[int], window: Window, dtype: str | None = None
 ) -> NDArray[np.generic]:
@@ -234,7 +229,6 @@ def _one_line(error: BaseException) -> str:
 __all__ = (
     "bounded_block_cache",
     "dataset_grid",
-    "image_bands",
     "no_georeference_warnings",
     "open_dataset",
     "read_bands",

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from ..types import NodataRule, ReadRecipe
 from .addresses import gdal_name
 from .band_files import is_safe, list_rasters, match_band_files, safe_images
 from .band_order import numbered
-from .handles import HandlePool
+from .dates import interval_of
+from .handles import HandlePool, opening_env
 from .patch import Patch
 from .products import read_safe, safe_root
 from .raster_file import RasterFile
@@ -119,7 +120,8 @@ class Scene:
     @classmethod
     def from_recipe(cls, paths: ScenePaths, recipe: ReadRecipe) -> "Scene":
         """Open an image as a recipe says, see :meth:`open`."""
-        scene = _described(paths, Reading.of(recipe))
+        with opening_env():
+            scene = _described(paths, Reading.of(recipe))
         scene.rule, scene.resampling = recipe.nodata_rule, cast(Interpolation, recipe.resampling)
         _ = scene._reader  # made here, for threads that read at once would each make one
         return scene
@@ -321,21 +323,23 @@ def _of_item(address: str, reading: Reading) -> Scene:
         }
         by_band = {band: [asset.path for asset in found] for band, found in assets.items()}
         bands, layers = tuple(by_band), band_layers(by_band, reading, None, described)
-    scene = Scene(layers, bands, item.name)
-    scene.acquired = scene.acquired or item.acquired
-    return scene
+    return Scene(layers, bands, item.name)
 
 
 def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
     """Describe a file, and let its item tell what the header leaves open."""
     file = reading.look(asset.path)
     told = asset.nodata if len(asset.nodata) == len(file.nodata) else (None,) * len(file.nodata)
+    when: dict[str, Any] = {}
+    if file.acquired is None and item.acquired is not None:
+        when = {"acquired": item.acquired, "interval": interval_of(item.acquired.date()), "undated": None}
     return replace(
         file,
         nodata=tuple(
             ours if ours is not None else theirs for ours, theirs in zip(file.nodata, told, strict=True)
         ),
         baseline=item.baseline or file.baseline,
+        **when,
     )
 
 
