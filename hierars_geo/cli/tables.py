@@ -20,7 +20,7 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
     """
     table = Table(title=f"scores in per cent ({taxonomy.name})", title_justify="left")
     table.add_column("")
-    for name in taxonomy.level_names:
+    for name in taxonomy.level_labels:
         table.add_column(f"{name} mIoU", justify="right")
         table.add_column(f"{name} OA", justify="right")
     for name, row in scores.items():

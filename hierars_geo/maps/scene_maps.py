@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError, RasterError
 from ..grid import GeoGrid, same_grid
+from ..scenes.dates import time_in_name
 from ..scenes.sensors import sensor_names
 from ..taxonomy import Taxonomy
 from .classmap import ClassMapReader, open_class_map
@@ -98,7 +99,8 @@ class SceneMaps:
     def date(self) -> str | None:
         """When the image was taken, ``YYYY-MM-DD`` or a range; None where unknown.
 
-        An item must have a time, so one without a known acquisition carries that of its own making.
+        An item must have a time, so one without a known acquisition carries that of its own making: then the
+        name of the scene may tell.
         """
         start, end = self.properties.get("start_datetime"), self.properties.get("end_datetime")
         if start and end:
@@ -107,9 +109,10 @@ class SceneMaps:
         moment = self.properties.get("datetime")
         made = self.properties.get("created")
         to_second = len("YYYY-MM-DDTHH:MM:SS")
-        if not moment or (made and str(moment)[:to_second] == str(made)[:to_second]):
-            return None
-        return str(moment)[:10]
+        if moment and not (made and str(moment)[:to_second] == str(made)[:to_second]):
+            return str(moment)[:10]
+        named = time_in_name(self.name, 1)
+        return None if named is None else named.date().isoformat()
 
     @contextmanager
     def open(self, settle: bool = False) -> Iterator[PathMap]:

@@ -177,7 +177,7 @@ def _measure(level: LevelScore | None, key: str) -> float | None:
 
 def _summary(own: Evaluation, taxonomy: Taxonomy, levels: Sequence[int]) -> str:
     parts = [
-        f"{per_cent(own.levels[f'L{level}'].oa)} at {taxonomy.level_names[level - 1]}" for level in levels
+        f"{per_cent(own.levels[f'L{level}'].oa)} at {taxonomy.level_labels[level - 1]}" for level in levels
     ]
     return f"Share of the compared pixels that are right: {', '.join(parts)}."
 
@@ -196,7 +196,7 @@ def _facts(own: Evaluation) -> tuple[tuple[str, str], ...]:
 
 
 def _level_accuracy(level: LevelScore, taxonomy: Taxonomy, number: int) -> LevelAccuracy:
-    name = taxonomy.level_names[number - 1]
+    name = taxonomy.level_labels[number - 1]
     order = tree_order(taxonomy, number)
     colors = taxonomy.colors(number)
     scored = [i for i in order if level.classes and (level.classes[i].support or level.classes[i].predicted)]
@@ -222,7 +222,7 @@ def _confusion(level: LevelScore, taxonomy: Taxonomy, number: int) -> ConfusionI
     figure = draw_confusion(np.array(level.confusion, dtype=np.int64), taxonomy, number)
     if figure is None:
         return None
-    alt = f"Confusion matrix of level {taxonomy.level_names[number - 1]}"
+    alt = f"Confusion matrix of level {taxonomy.level_labels[number - 1]}"
     return ConfusionImage(data_uri(figure.png), figure.width_px, alt)
 
 

@@ -77,15 +77,15 @@ def build_doubt_section(surveys: Mapping[int, ConfidenceSurvey], taxonomy: Taxon
     if not surveys or any(not survey.values.histogram.any() for survey in surveys.values()):
         return None
     finest = max(surveys)
-    name = taxonomy.level_names[finest - 1]
+    name = taxonomy.level_labels[finest - 1]
     parts = [
-        f"{per_cent(survey.values.share_below(UNSURE_BELOW))} at {taxonomy.level_names[level - 1]}"
+        f"{per_cent(survey.values.share_below(UNSURE_BELOW))} at {taxonomy.level_labels[level - 1]}"
         for level, survey in surveys.items()
     ]
     return DoubtSection(
         summary=f"Share of the pixels with a confidence below {UNSURE_BELOW} %: {', '.join(parts)}.",
         histograms=tuple(
-            _histogram(survey, taxonomy.level_names[level - 1]) for level, survey in surveys.items()
+            _histogram(survey, taxonomy.level_labels[level - 1]) for level, survey in surveys.items()
         ),
         panel=doubt_panel(f"Unsure at {name}", surveys[finest].values),
         level_name=name,

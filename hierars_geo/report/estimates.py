@@ -47,13 +47,14 @@ class LevelEstimate(_Part):
 
 
 class Estimates(_Part):
-    """The whole file; levels by ``L1`` .. ``LN``."""
+    """The whole file; levels by ``L1`` .. ``LN``, and why those are missing that are."""
 
     scene: str
     taxonomy: str
     method: str
     unlabelled_points: Count = 0
     levels: dict[str, LevelEstimate]
+    not_estimated: dict[str, str] = Field(default_factory=dict)
 
 
 def read_estimates(path: Path, trees: Mapping[str, Taxonomy]) -> Estimates:

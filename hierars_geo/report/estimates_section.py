@@ -50,7 +50,7 @@ class EstimatesSection:
         scene: Name of the scene.
         summary: In one sentence.
         design: How the points were chosen and weighted.
-        missing: A sentence on points without a class, or None.
+        missing: What is said of points without a class and of levels without estimates, or None.
         method: Source of the estimators.
         levels: Coarsest first.
     """
@@ -76,18 +76,18 @@ def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> Estimat
         if (estimate := estimates.levels.get(f"L{level}")) is not None
     }
     parts = [
-        f"{_with_margin(estimate.overall_accuracy)} at {taxonomy.level_names[level - 1]}"
+        f"{_with_margin(estimate.overall_accuracy)} at {taxonomy.level_labels[level - 1]}"
         for level, estimate in found.items()
     ]
     designs = dict.fromkeys(_DESIGNS.get(estimate.design, estimate.design) for estimate in found.values())
     missing = estimates.unlabelled_points
+    said = [f"{count(missing)} points without a class were left out as if missing at random."] * bool(missing)
+    said += [f"No estimate at {level}: {reason}" for level, reason in estimates.not_estimated.items()]
     return EstimatesSection(
         scene=estimates.scene,
         summary=f"Share of the ground that is mapped right: {', '.join(parts)}.",
         design="; ".join(designs),
-        missing=f"{count(missing)} points without a class were left out as if missing at random."
-        if missing
-        else None,
+        missing=" ".join(said) or None,
         method=estimates.method,
         levels=tuple(_level(estimate, taxonomy, level) for level, estimate in found.items()),
     )
@@ -112,7 +112,7 @@ def _level(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> LevelEsti
         for index in shown
     )
     return LevelEstimates(
-        name=taxonomy.level_names[level - 1],
+        name=taxonomy.level_labels[level - 1],
         overall=_with_margin(estimate.overall_accuracy),
         points=count(estimate.points),
         rows=rows,
@@ -151,7 +151,7 @@ def _matrix(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> Confusio
     figure = draw_confusion(np.rint(shares * _PARTS).astype(np.int64), taxonomy, level)
     if figure is None:
         return None
-    alt = f"Error matrix of level {taxonomy.level_names[level - 1]}, estimated from points"
+    alt = f"Error matrix of level {taxonomy.level_labels[level - 1]}, estimated from points"
     return ConfusionImage(data_uri(figure.png), figure.width_px, alt)
 
 

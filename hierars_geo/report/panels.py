@@ -174,7 +174,10 @@ def doubt_panel(title: str, confidence: ValueSurvey) -> Panel:
 
 
 def depth_panel(
-    depth: ValueSurvey, level_names: tuple[str, ...], palette: Mapping[int, RGB] | None = None
+    depth: ValueSurvey,
+    level_names: tuple[str, ...],
+    palette: Mapping[int, RGB] | None = None,
+    threshold: float | None = None,
 ) -> Panel:
     """The finest level at which a pixel is sure enough; 0 where it is at none.
 
@@ -182,6 +185,7 @@ def depth_panel(
         depth: Level numbers 0..N.
         level_names: Names of all N levels.
         palette: Colours of the raster, so that page and GIS look alike; default a ramp.
+        threshold: Confidence that a level has to reach, 0..1; None where nobody says.
     """
     levels = len(level_names)
     ramp = {n: _ramp_color("GnBu", 0.25 + 0.65 * n / levels) for n in range(1, levels + 1)} | {0: _BELOW}
@@ -195,7 +199,8 @@ def depth_panel(
     )
     png = index_png(depth.reduced, colors)
     alt = "Map of the finest level that is sure enough"
-    return Panel("Adaptive depth", png, alt, entries, gap=_gap(depth))
+    note = None if threshold is None else f"Threshold: a confidence of {per_cent(threshold)}."
+    return Panel("Adaptive depth", png, alt, entries, gap=_gap(depth), note=note)
 
 
 def _gap(survey: ValueSurvey) -> str | None:

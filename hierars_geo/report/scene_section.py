@@ -146,7 +146,8 @@ def _rows(
         overview.append(agreement_panel(reference, names))
     if scene.depth is not None:
         depth = survey_values(scene.depth, tree.num_levels, scene)
-        overview.append(depth_panel(depth, tree.level_names, read_palette(scene.depth)))
+        palette = read_palette(scene.depth)
+        overview.append(depth_panel(depth, tree.level_labels, palette, _threshold(scene)))
     yield PanelRow("Overview", tuple(overview))
     yield PanelRow(
         "Predicted classes",
@@ -179,10 +180,16 @@ def _rows(
     )
 
 
+def _threshold(scene: SceneMaps) -> float | None:
+    """Threshold of the adaptive depth, as the item tells it."""
+    options = scene.properties.get("hierars:options")
+    value = options.get("depth_threshold") if isinstance(options, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
 def _level_title(scene: SceneMaps, level: int) -> str:
     """``L2``, or ``L2 (crop groups)`` where the class tree has its own name for the level."""
-    name = scene.taxonomy.level_names[level - 1]
-    return name if name == f"L{level}" else f"L{level} ({name})"
+    return scene.taxonomy.level_labels[level - 1]
 
 
 def _frame(scene: SceneMaps, ground: GroundFrame) -> MapFrame:

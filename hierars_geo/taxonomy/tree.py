@@ -165,6 +165,12 @@ class Taxonomy:
         return tuple(level.name for level in self.levels)
 
     @property
+    def level_labels(self) -> tuple[str, ...]:
+        """What people are shown: ``L3`` as in file names, with the level's own name where it has another."""
+        names = enumerate(self.level_names, start=1)
+        return tuple(f"L{n}" if name == f"L{n}" else f"L{n} ({name})" for n, name in names)
+
+    @property
     def num_classes(self) -> tuple[int, ...]:
         """(C_1, ..., C_N)."""
         return tuple(len(level.classes) for level in self.levels)

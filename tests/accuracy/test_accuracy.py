@@ -2,16 +2,18 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
 from affine import Affine
-from raster_factory import write_raster
+from raster_factory import X0, Y0, write_raster
 
 from hierars_geo.accuracy import assess_maps, sample_points
 from hierars_geo.cli import main
 from hierars_geo.errors import DataError, HieraRSWarning, OptionError, TaxonomyError
+from hierars_geo.report import write_report
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -151,3 +153,108 @@ def test_what_cannot_be_estimated_is_said_in_one_line(write_map, tmp_path):
     with pytest.raises(OptionError, match=r"within 1\.\.3"):
         sample_points(path, tmp_path / "x.gpkg", "mm5b", level=4)
     assert not (tmp_path / "x.gpkg").exists()
+
+
+def tiny_tree():
+    tops = [{"name": name, "value": value} for value, name in ((1, "land"), (2, "water"))]
+    leaves = [
+        {"name": name, "value": value, "parent": parent}
+        for name, value, parent in (("field", 1, "land"), ("forest", 2, "land"), ("lake", 3, "water"))
+    ]
+    levels = [
+        {"name": level, "classes": [entry | {"color": "#8bc34a"} for entry in classes]}
+        for level, classes in (("L1", tops), ("L2", leaves))
+    ]
+    return Taxonomy.from_dict({"name": "t", "nodata": 0, "levels": levels})
+
+
+def test_a_class_of_one_pixel_stops_nothing(tmp_path):
+    tree = tiny_tree()
+    values = np.ones((40, 40), "uint8")
+    values[:, 20:], values[10, 10] = 2, 3
+    path = write_raster(tmp_path / "map.tif", values, nodata=0)
+    with pytest.warns(HieraRSWarning, match=r"drawn whole, as they have no more pixels: lake \(1 px\)"):
+        points = sample_points(path, tmp_path / "p.gpkg", tree, size=60, minimum=5)
+    assert len(points) == 60
+    names = {1: "field", 2: "forest", 3: "lake"}
+    pyogrio.write_dataframe(
+        points.assign(reference=points["stratum"].map(names)), tmp_path / "p.gpkg", layer="points"
+    )
+    found = assess_maps(path, tmp_path / "p.gpkg", tree)
+    for level in found.levels:
+        assert float(level.result.overall.value) == pytest.approx(1)
+        assert float(level.result.overall.margin) == 0
+    # one error among the fields: the lake adds nothing to the spread, the corrections are Stehman's
+    wrong = points["stratum"].map(names).to_numpy(dtype=object)
+    fields = np.flatnonzero(points["stratum"] == 1)
+    wrong[fields[0]] = "forest"
+    pyogrio.write_dataframe(points.assign(reference=wrong), tmp_path / "p.gpkg", layer="points")
+    level = assess_maps(path, tmp_path / "p.gpkg", tree).levels[1]
+    n, total = len(fields), (values == 1).sum()
+    error = total / 1600 * np.sqrt((1 - n / total) * (1 / n) * (1 - 1 / n) * n / (n - 1) / n)
+    assert float(level.result.overall.error) == pytest.approx(error, rel=1e-4)
+
+
+def test_a_census_has_no_margin(tmp_path):
+    tree = tiny_tree()
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 4, (12, 15)).astype("uint8")
+    path = write_raster(tmp_path / "map.tif", values, nodata=0)
+    with pytest.warns(HieraRSWarning, match="points instead of 9999: the map has no more pixels"):
+        points = sample_points(path, tmp_path / "p.gpkg", tree, size=9999, minimum=5)
+    assert len(points) == values.size
+    names = np.array(["field", "forest", "lake"], dtype=object)
+    truth = np.where(rng.random(len(points)) < 0.3, rng.integers(0, 3, len(points)), points["stratum"] - 1)
+    pyogrio.write_dataframe(points.assign(reference=names[truth]), tmp_path / "p.gpkg", layer="points")
+    bare = points.assign(reference=names[truth]).drop(columns="stratum")
+    pyogrio.write_dataframe(bare, tmp_path / "bare.gpkg", layer="points")
+    for file in ("p.gpkg", "bare.gpkg"):
+        level = assess_maps(path, tmp_path / file, tree).levels[1]
+        assert float(level.result.overall.value) == pytest.approx(
+            (truth == points["stratum"] - 1).mean(), rel=1e-4
+        )
+        for estimate in (level.result.overall, level.result.users, level.result.area_share):
+            np.testing.assert_allclose(estimate.margin, 0, atol=1e-12)
+
+
+def test_levels_that_can_be_estimated_are_and_the_others_say_why(tmp_path, capsys):
+    tree = tiny_tree()
+    (tmp_path / "tree.yaml").write_text(json.dumps(tree.to_dict()))
+    values = np.ones((40, 40), "uint8")
+    values[:, 20:], values[:5, :5] = 2, 3
+    path = write_raster(tmp_path / "map.tif", values, nodata=0)
+    points = sample_points(path, tmp_path / "p.gpkg", tree, size=60, minimum=10)
+    names = points["stratum"].map({1: "field", 2: "L1/land", 3: "lake"})  # no forest known as such
+    pyogrio.write_dataframe(points.assign(reference=names), tmp_path / "p.gpkg", layer="points")
+    out = tmp_path / "accuracy.json"
+    command = ["evaluate", str(path), str(tmp_path / "p.gpkg"), "--taxonomy", str(tmp_path / "tree.yaml")]
+    assert main([*command, "-o", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "L1: overall accuracy 1.000" in captured.out
+    assert "L2: overall" not in captured.out
+    content = json.loads(out.read_text())
+    assert list(content["levels"]) == ["L1"]
+    assert "got none in forest (50.0% of the ground) at level L2" in content["not_estimated"]["L2"]
+    page = write_report(path, tmp_path / "r.html", accuracy=out, taxonomy=tree)
+    assert "forest (50.0% of the ground)" in page.read_text(encoding="utf-8")
+
+
+def test_few_points_of_a_post_stratum_are_joined_with_their_kin(tmp_path):
+    tree = tiny_tree()
+    values = np.ones((40, 40), "uint8")
+    values[:, 20:], values[:, 38:] = 3, 2
+    path = write_raster(tmp_path / "map.tif", values, nodata=0)
+    rng = np.random.default_rng(1)
+    cols = np.concatenate([rng.choice(38, 30, replace=False), [39]])
+    rows = rng.integers(0, 40, 31)
+    x, y = Affine(10, 0, X0, 0, -10, Y0) @ (cols + 0.5, rows + 0.5)
+    reference = np.array(["", "field", "forest", "lake"], dtype=object)[values[rows, cols]]
+    frame = geopandas.GeoDataFrame(
+        {"reference": reference}, geometry=geopandas.points_from_xy(x, y), crs="EPSG:32650"
+    )
+    frame.to_file(tmp_path / "p.gpkg")
+    level = assess_maps(path, tmp_path / "p.gpkg", tree).levels[1]
+    assert level.collapsed == ("forest",)  # one point, joined with the fields, which are land, too
+    assert float(level.result.overall.value) == pytest.approx(1)
+    share = 0.55 / (np.isin(values[rows, cols], (1, 2))).sum()
+    assert float(level.result.area_share.value[1]) == pytest.approx(share, rel=1e-3)
