@@ -88,7 +88,7 @@ class Maps(maps.Maps):
         """
         path = write_report(self, None if out is None else Path(out), **options)
         if gis:
-            write_gis_files(self, bool(options.get("overwrite", False)))
+            write_gis_files(self, bool(options.get("overwrite", False)), image=options.get("image"))
         return path
 
 

@@ -109,6 +109,7 @@ def open_project(path: Path) -> dict[str, object]:
     return {
         "read": read,
         "title": project.title(),
+        "layouts": [layout.name() for layout in project.layoutManager().layouts()],
         "crs": project.crs().authid(),
         "tree": tree(project.layerTreeRoot()),
         "layers": layers,

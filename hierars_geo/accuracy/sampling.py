@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ..errors import HieraRSWarning, OptionError, list_some
 from ..grid import PixelAreas
 from ..maps import Maps, MapSource, PathMap, Progress, count_rows
+from ..maps.styles.qml import points_qml
 from ..metrics import allocate, sample_size
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
-from ..vector.geopackage import write_tables
+from ..vector.geopackage import LayerStyle, write_tables
 from .strata import DrawnPixels, Strata, draw_pixels
 
 #: Layers of the file, and the column that people fill in.
@@ -93,7 +94,7 @@ def sample_points(
         _note_sizes(strata, wanted, points, minimum, tree)
         drawn = draw_pixels(maps, areas, strata, wanted, seed, lambda done, h: report(done, h, h))
         table = _points(maps, strata, drawn, tree)
-    _write(target, table, _strata_table(strata, drawn, tree))
+    _write(target, table, _strata_table(strata, drawn, tree), tree)
     return table
 
 
@@ -141,9 +142,11 @@ def _strata_table(strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> pd.Data
     )
 
 
-def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame) -> None:
+def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame, tree: Taxonomy) -> None:
     with atomic_path(target) as path:
-        write_tables(path, {POINTS_LAYER: points, STRATA_LAYER: strata}, "Point")
+        tables = {POINTS_LAYER: points, STRATA_LAYER: strata}
+        qml = points_qml(tree, REFERENCE_COLUMN, "stratum")
+        write_tables(path, tables, "Point", [LayerStyle(POINTS_LAYER, qml, "", "Points to label")])
 
 
 __all__ = ("POINTS_LAYER", "REFERENCE_COLUMN", "STRATA_LAYER", "sample_points")

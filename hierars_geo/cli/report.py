@@ -57,7 +57,7 @@ def run(
         title=title,
         overwrite=overwrite,
     )
-    for written in (path, *(write_gis_files(opened, overwrite) if gis else ())):
+    for written in (path, *(write_gis_files(opened, overwrite, image=image) if gis else ())):
         sys.stdout.write(f"{written}\n")
     return 0
 

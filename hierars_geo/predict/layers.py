@@ -11,15 +11,11 @@ from torch import Tensor
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..models.decode import adaptive_depth, best_path, confidence_of
-from ..taxonomy import RGB, Taxonomy, depth_colors
+from ..taxonomy import Taxonomy
+from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata
 from .accumulator import Block
 from .options import PredictOptions
 from .rows import Rows
-
-#: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
-DEPTH_NODATA = 255
-#: Colour of a pixel of which not even level 1 is sure enough.
-_NO_LEVEL: RGB = (235, 235, 235)
 
 LayerKind = Literal["class", "confidence", "depth", "adaptive", "entropy", "probabilities", "stack"]
 
@@ -167,29 +163,6 @@ def _per_cent(share: Tensor) -> NDArray[np.uint8]:
     return (share * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
 
 
-def depth_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
-    """Describe the values of a depth raster as a tree of one level: it then gets a legend like any map."""
-    count = taxonomy.num_levels
-    names = ["no level sure"] + [
-        f"{number} {name}" for number, name in enumerate(taxonomy.level_names, start=1)
-    ]
-    classes = [
-        {
-            "name": name,
-            "value": value,
-            "color": [235 - 200 * value // count] * 2 + [235 - 100 * value // count],
-        }
-        for value, name in enumerate(names)
-    ]
-    return Taxonomy.from_dict(
-        {
-            "name": f"{taxonomy.name}-depth",
-            "nodata": DEPTH_NODATA,
-            "levels": [{"name": "depth", "classes": classes}],
-        }
-    )
-
-
 def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
     """Raster values of the adaptive layer, (N + 1, T): by depth, 0 for no level sure, and path.
 
@@ -203,40 +176,9 @@ def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
     return np.stack(rows).astype(dtype)
 
 
-def adaptive_nodata(taxonomy: Taxonomy) -> int:
-    """Raster value of a pixel without data in the adaptive layer."""
-    return 255 if sum(taxonomy.num_classes) < 255 else 65535
-
-
-def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
-    """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend.
-
-    Coarser classes are paler, see :func:`.depth_colors`.
-    """
-    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [*_NO_LEVEL]}]
-    palette = depth_colors(taxonomy, (_NO_LEVEL,))
-    for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
-        for name, color in zip(taxonomy.class_names(level), colors, strict=True):
-            classes.append(
-                {
-                    "name": f"{level_name} {name}",
-                    "value": len(classes),
-                    "color": [*color],
-                }
-            )
-    return Taxonomy.from_dict(
-        {
-            "name": f"{taxonomy.name}-adaptive",
-            "nodata": adaptive_nodata(taxonomy),
-            "levels": [{"name": "adaptive", "classes": classes}],
-        }
-    )
-
-
 __all__ = (
     "ADAPTIVE_LAYER",
     "DEPTH_LAYER",
-    "DEPTH_NODATA",
     "ENTROPY_LAYER",
     "PROBABILITIES_LAYER",
     "STACK_LAYER",
@@ -244,11 +186,8 @@ __all__ = (
     "Layer",
     "LayerDecoder",
     "LayerKind",
-    "adaptive_nodata",
-    "adaptive_taxonomy",
     "adaptive_values",
     "class_layer",
     "confidence_layer",
-    "depth_taxonomy",
     "wanted_layers",
 )

@@ -15,7 +15,8 @@ from ..maps.cog import (
 )
 from ..maps.writer import StripWriter
 from ..taxonomy import Taxonomy
-from .layers import DEPTH_NODATA, Layer, adaptive_nodata, adaptive_taxonomy, depth_taxonomy
+from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata, adaptive_taxonomy, depth_taxonomy
+from .layers import Layer
 from .rows import RowStore, StoredLayer
 
 

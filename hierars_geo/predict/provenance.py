@@ -18,7 +18,8 @@ from ..models.checkpoint import Model
 from ..models.record import ModelRecord
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
-from .layers import Layer, LayerKind, adaptive_taxonomy, depth_taxonomy
+from ..taxonomy.depth import adaptive_taxonomy, depth_taxonomy
+from .layers import Layer, LayerKind
 from .maps import layer_nodata, stored_layer
 from .options import PredictOptions
 

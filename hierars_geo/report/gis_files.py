@@ -1,9 +1,7 @@
 """Files beside the maps that other programs open: QGIS project, SLD, map style, STAC collection."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import pyogrio
@@ -11,26 +9,35 @@ from pyogrio.errors import DataSourceError
 from pyproj import CRS
 
 from ..errors import DataError
+from ..grid import GeoGrid
+from ..grid.reprojection import outline
 from ..maps import Maps, MapSource, SceneMaps
+from ..maps.styles.layout import PrintPage
 from ..maps.styles.maplibre import maplibre_style
 from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
 from ..maps.styles.qml import confidence_qml, raster_qml, vector_qml
 from ..maps.styles.sld import raster_sld
+from ..maps.styles.stac import geojson_place, lonlat_outline
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
+from ..taxonomy.depth import adaptive_taxonomy
 from .collection import COLLECTION_FILE, collect_items
-
-_STYLE_QUERY = "SELECT styleQML FROM layer_styles WHERE f_table_name = ? AND useAsDefault"
+from .scalebar import fit_scale_bar
+from .source_image import image_layer, source_image
 
 
 def write_gis_files(
-    source: MapSource, overwrite: bool = False, taxonomy: Taxonomy | str | Path | None = None
+    source: MapSource,
+    overwrite: bool = False,
+    taxonomy: Taxonomy | str | Path | None = None,
+    image: str | Path | None = None,
 ) -> tuple[Path, ...]:
     """Write what GIS programs, map servers, web maps and catalogs want beside the maps of a folder.
 
     ``SCENE.qgz`` (``maps.qgz`` for several scenes): a QGIS project with the levels of every scene, their
-    confidences, the depth map and the polygons of GeoPackages in the folder, grouped; paths are relative, so
-    the folder can be moved. ``SCENE_L1.sld`` ...: styles for map servers. ``SCENE.style.json``: a MapLibre
+    confidences, the depth map, the polygons of GeoPackages in the folder as outlines, and the image under
+    them, grouped; a page to print; paths are relative, so the folder can be moved. ``SCENE_L1.sld`` ...:
+    styles for map servers. ``SCENE.style.json``: a MapLibre
     style of ``SCENE_L1.geojson`` ... as vectorize writes them. ``collection.json``: a STAC collection of the
     scenes that have an item; their items get the links to it.
 
@@ -38,6 +45,7 @@ def write_gis_files(
         source: Maps of one folder: what predict wrote, or class rasters.
         overwrite: Replace files that exist.
         taxonomy: The class tree; default what comes with the maps.
+        image: Shown under the maps in the project; default what their item says they were made from.
 
     Returns:
         The files, in the order above.
@@ -50,7 +58,7 @@ def write_gis_files(
     folder = scenes[0].folder
     if any(scene.folder.resolve() != folder.resolve() for scene in scenes):
         raise DataError("Expected maps of one folder, but got several. Write the files of each by itself.")
-    contents = dict(_contents(folder, scenes))
+    contents = dict(_contents(folder, scenes, None if image is None else Path(image)))
     described = [scene for scene in scenes if scene.item is not None]
     items = {path: text.encode("utf-8") for path, text in collect_items(folder, described).items()}
     written = (*contents, *([folder / COLLECTION_FILE] if described else []))
@@ -67,18 +75,40 @@ def project_path(folder: Path, scenes: Sequence[SceneMaps]) -> Path:
     return folder / f"{scenes[0].name if len(scenes) == 1 else 'maps'}.qgz"
 
 
-def _contents(folder: Path, scenes: Sequence[SceneMaps]) -> Iterator[tuple[Path, bytes]]:
-    yield project_path(folder, scenes), build_project(folder, scenes)
+def _contents(folder: Path, scenes: Sequence[SceneMaps], image: Path | None) -> Iterator[tuple[Path, bytes]]:
+    yield project_path(folder, scenes), build_project(folder, scenes, image)
     for scene in scenes:
         for level in scene.levels:
             yield folder / f"{scene.name}_L{level}.sld", raster_sld(scene.taxonomy, level).encode("utf-8")
+        if scene.adaptive is not None:
+            sld = raster_sld(adaptive_taxonomy(scene.taxonomy), 1)
+            yield folder / f"{scene.name}_adaptive.sld", sld.encode("utf-8")
         sources = {level: f"./{scene.name}_L{level}.geojson" for level in scene.levels}
-        style = maplibre_style(scene.taxonomy, sources, scene.name)
+        style = maplibre_style(scene.taxonomy, sources, scene.name, _bounds(scene), _credit(scene))
         text = json.dumps(style, indent=2, ensure_ascii=False, allow_nan=False)
         yield folder / f"{scene.name}.style.json", text.encode("utf-8")
 
 
-def build_project(folder: Path, scenes: Sequence[SceneMaps]) -> bytes:
+def _bounds(scene: SceneMaps) -> list[float] | None:
+    """Bounds in degrees; None for a CRS that is not of the Earth."""
+    grid = scene.grid
+    if grid.crs.get_geod() is None:
+        return None
+    return geojson_place(lonlat_outline(outline(grid, grid.crs), grid.crs, grid.gsd_m()))[1]
+
+
+def _credit(scene: SceneMaps) -> str:
+    """Say where a map comes from."""
+    source = ", ".join(Path(str(name)).name for name in scene.properties.get("hierars:source") or ())
+    told = (
+        f"Classes: {scene.taxonomy.title or scene.taxonomy.name}",
+        source and f"image: {source}",
+        scene.date,
+    )
+    return " · ".join(part for part in (*told, "made with hierars-geo") if part)
+
+
+def build_project(folder: Path, scenes: Sequence[SceneMaps], image: Path | None = None) -> bytes:
     """Lay the maps of a folder out as a QGIS project.
 
     Of several scenes each has a group; levels of one kind exclude each other, the finest is shown.
@@ -91,8 +121,23 @@ def build_project(folder: Path, scenes: Sequence[SceneMaps]) -> bytes:
     else:
         named = (ProjectGroup(scene.name, groups=_scene_groups(scene)) for scene in scenes)
         groups = (*polygons, *named)
-    first = scenes[0].grid
-    return qgis_project(folder.resolve().name, groups, first.crs, first.bounds)
+    images = {path: None for scene in scenes if (path := image or source_image(scene)) is not None}
+    below = tuple(
+        layer for path in images if (layer := image_layer(path, folder, scenes[0].sensor)) is not None
+    )
+    if below:
+        groups = (*groups, ProjectGroup("Image", below, expanded=False))
+    first = scenes[0]
+    title = first.name if len(scenes) == 1 else f"{folder.resolve().name} ({len(scenes)} scenes)"
+    page = PrintPage(title, _credit(first), *_scale(first.grid))
+    return qgis_project(title, groups, first.grid.crs, first.grid.bounds, page, _credit(first))
+
+
+def _scale(grid: GeoGrid) -> tuple[float | None, float]:
+    """Metres in a unit of a CRS, None for degrees, and half the length of a fitting scale bar."""
+    unit_m = None if grid.crs.is_geographic else grid.crs.axis_info[0].unit_conversion_factor
+    width_m = (grid.bounds[2] - grid.bounds[0]) * (unit_m or 1.0)
+    return unit_m, fit_scale_bar(max(width_m, 1.0)).length_m / 2
 
 
 def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
@@ -120,7 +165,7 @@ def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
 
 
 def _polygon_group(path: Path, scene: SceneMaps) -> ProjectGroup:
-    """Layers ``L1`` ... of a GeoPackage, hidden until asked for, in the styles that it carries.
+    """Layers ``L1`` ... of a GeoPackage, hidden until asked for.
 
     A file that is no readable GeoPackage has none.
     """
@@ -137,20 +182,13 @@ def _polygon_group(path: Path, scene: SceneMaps) -> ProjectGroup:
 
 
 def _layer_styles(path: Path, scene: SceneMaps) -> dict[int, str]:
-    """Level -> QML of the level's layer; from the file where it holds a style."""
+    """Level -> QML of the level's layer, outlines only: they lie over the maps and the image."""
     try:
         names = set(pyogrio.list_layers(path)[:, 0])  # type: ignore[no-untyped-call]
     except DataSourceError:
         return {}
     levels = [level for level in range(1, scene.taxonomy.num_levels + 1) if f"L{level}" in names]
-    if "layer_styles" not in names:
-        return {level: vector_qml(scene.taxonomy, level) for level in levels}
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        found = {level: database.execute(_STYLE_QUERY, (f"L{level}",)).fetchone() for level in levels}
-    return {
-        level: vector_qml(scene.taxonomy, level) if row is None else str(row[0])
-        for level, row in found.items()
-    }
+    return {level: vector_qml(scene.taxonomy, level, filled=False) for level in levels}
 
 
 def _level_name(name: str, level: int) -> str:

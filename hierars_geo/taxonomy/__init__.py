@@ -2,7 +2,7 @@
 
 from .anchors import Anchor
 from .crosswalk import Crosswalk
-from .depth_colors import depth_colors
+from .depth import depth_colors
 from .label_sets import LabelSets
 from .legend import Legend
 from .schema import RGB

@@ -1,22 +1,18 @@
 """The image under the maps: found through the maps' STAC item, stretched alike in every tile."""
 
-import json
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HieraRSError, HieraRSWarning
 from ..maps import SceneMaps
+from ..report.source_image import source_image
 from ..scenes.true_color import open_true_color, stretch_between, stretch_limits
 from .reading import TileAddress, as_float, read_preview, read_tile
-
-_SOURCES = "hierars:source"
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def find_backdrop(scene: SceneMaps, given: Path | None) -> Backdrop | None:
     """
     if given is not None:
         return _open(given, scene.sensor)
-    path = _source(scene)
+    path = source_image(scene)
     if path is None:
         return None
     try:
@@ -90,29 +86,6 @@ def _open(path: Path, sensor: str | None) -> Backdrop:
     with open_true_color(path, sensor) as image:
         files = tuple((Path(layer.file.path), index) for layer in image.layers for index in layer.indexes)
         return Backdrop(files, image.bands)
-
-
-def _source(scene: SceneMaps) -> Path | None:
-    if scene.item is None:
-        return None
-    folder = scene.folder
-    item: dict[str, Any] = json.loads(scene.item.read_text(encoding="utf-8"))
-    links = [link for link in item.get("links") or () if link.get("rel") == "derived_from"]
-    named = [_local(folder, str(link.get("href", ""))) for link in links]
-    named += [folder / Path(str(name)).name for name in scene.properties.get(_SOURCES) or ()]
-    there = [path for path in named if path is not None and path.exists()]
-    if not there:
-        return None
-    one_per_band = len({path.name for path in there}) > 1
-    return there[0].parent if one_per_band else there[0]
-
-
-def _local(folder: Path, href: str) -> Path | None:
-    """Turn the address of a link into a path of this machine, None where it is of another."""
-    parts = urlparse(href)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not parts.path:
-        return None
-    return folder / unquote(parts.path)
 
 
 def _has_data(planes: NDArray[np.float32]) -> NDArray[np.bool_]:

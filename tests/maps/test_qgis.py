@@ -87,6 +87,7 @@ def test_files_open_in_their_colours_on_their_own(seen, level):
 def test_the_project_opens_with_its_groups_and_styles(seen):
     project = seen[0]["project"]
     assert project["read"]
+    assert (project["title"], project["layouts"]) == ("s", ["A4"])
     assert project["crs"] == "EPSG:32650"
     assert [(name, shown) for name, shown, _ in project["tree"]] == [
         ("Polygons, s", False),

@@ -4,21 +4,26 @@ import io
 import xml.etree.ElementTree as ET
 import zipfile
 
+import numpy as np
+import pandas as pd
 import pytest
 from pyproj import CRS
 
 from hierars_geo.errors import TaxonomyError
 from hierars_geo.maps.styles import (
+    PrintPage,
     ProjectGroup,
     ProjectLayer,
     confidence_qml,
     maplibre_style,
+    points_qml,
     qgis_project,
     raster_qml,
     raster_sld,
     vector_qml,
     vector_sld,
 )
+from hierars_geo.polygons import AttributeClasses
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -118,3 +123,49 @@ def test_project_groups_layers_and_is_the_same_every_time():
     assert all(source.startswith("./s") for source in sources.values())
     assert all(len(name) > 10 for name in sources)  # QGIS gives shorter ids new names
     assert [e.get("label") for e in root.iter("paletteEntry")][:4] == list(MM5B.class_names(1))
+
+
+def test_maplibre_opens_where_the_scene_is():
+    style = maplibre_style(MM5B, {3: "x"}, bounds=(179.5, 60, -179.5, 60.5), attribution="somebody")
+    assert abs(style["center"][0]) == 180
+    assert style["center"][1] == pytest.approx(60.25, abs=0.01)
+    assert style["zoom"] == pytest.approx(np.log2(600 / 512 * 360), abs=0.5)
+    assert style["sources"]["L3"]["attribution"] == "somebody"
+    assert style["metadata"]["hierars:bounds"] == [179.5, 60, -179.5, 60.5]
+
+
+def test_a_project_has_a_page_to_print_and_says_what_it_is():
+    crs = CRS.from_epsg(32650)
+    group = ProjectGroup(
+        "Classes", (ProjectLayer("L1", "s_L1.tif", "raster", crs, raster_qml(MM5B, 1), True),)
+    )
+    page = PrintPage("A & b", "from c", 1.0, 2000.0)
+    content = qgis_project("A & b", (group,), crs, (0.0, 0.0, 100.0, 200.0), page, "about it")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        root = ET.fromstring(archive.read("project.qgs"))
+    assert root.find("projectMetadata/abstract").text == "about it"
+    items = {item.get("id"): item for item in root.iter("LayoutItem")}
+    assert set(items) == {"page", "map", "title", "source", "legend", "scale", "north"}
+    assert items["title"].get("labelText") == "A & b"
+    extent = {key: float(value) for key, value in items["map"].find("Extent").attrib.items()}
+    assert (extent["ymax"] - extent["ymin"]) == pytest.approx(208)  # all of the map, in the shape of the item
+    assert (extent["xmin"] + extent["xmax"]) / 2 == pytest.approx(50)
+    for name, key in (("legend", "map_uuid"), ("scale", "mapUuid"), ("north", "mapUuid")):
+        assert items[name].get(key) == items["map"].get("uuid")
+    assert (items["scale"].get("unitLabel"), items["scale"].get("numUnitsPerSegment")) == ("km", "2000.0")
+
+
+def test_points_offer_every_class_and_keep_the_stratum_away():
+    root = ET.fromstring(points_qml(MM5B, "reference", "stratum").split("\n", 1)[1])
+    widgets = {field.get("name"): field.find("editWidget") for field in root.iter("field")}
+    assert widgets["stratum"].get("type") == "Hidden"
+    options = widgets["reference"].findall(".//Option[@name='map']/Option/Option")
+    values = {option.get("name"): option.get("value") for option in options}
+    assert len(values) == 1 + sum(MM5B.num_classes)
+    assert values["L3 Lake"] == "Lake"
+    told = AttributeClasses(MM5B, attribute="reference")
+    found = told.read(pd.DataFrame({"reference": list(values.values())[1:]}), np.arange(31), "points")
+    assert found.faults == ()
+    forest = list(values).index("L2 Forest") - 1
+    assert found.levels[forest].tolist() == [0, 1, 2]
+    assert root.find("attributetableconfig/columns/column").attrib["hidden"] == "1"

@@ -1,22 +1,26 @@
 """How a class map looks: palettes, names, QGIS styles and projects, SLD, map styles, STAC classes."""
 
+from .layout import PrintPage
 from .maplibre import maplibre_style
 from .pam import pam_xml
 from .project import ProjectGroup, ProjectLayer, qgis_project
-from .qml import confidence_qml, raster_qml, vector_qml
+from .qml import confidence_qml, image_qml, points_qml, raster_qml, vector_qml
 from .sld import raster_sld, vector_sld
 from .stac import classification_classes
 from .table import category_names, palette
 
 __all__ = (
+    "PrintPage",
     "ProjectGroup",
     "ProjectLayer",
     "category_names",
     "classification_classes",
     "confidence_qml",
+    "image_qml",
     "maplibre_style",
     "palette",
     "pam_xml",
+    "points_qml",
     "qgis_project",
     "raster_qml",
     "raster_sld",

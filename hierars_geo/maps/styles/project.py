@@ -13,6 +13,8 @@ from typing import Literal
 
 from pyproj import CRS
 
+from .layout import PrintPage, add_layout
+
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0"
 _PROVIDER = {"raster": "gdal", "vector": "ogr"}
@@ -67,6 +69,8 @@ def qgis_project(
     groups: Sequence[ProjectGroup],
     crs: CRS,
     bounds: tuple[float, float, float, float],
+    page: PrintPage | None = None,
+    abstract: str = "",
 ) -> bytes:
     """Build a project.
 
@@ -75,6 +79,8 @@ def qgis_project(
         groups: From the top down.
         crs: Coordinate reference system of the map.
         bounds: What the map shows first: left, bottom, right, top in that system.
+        page: What stands on the page to print; None for no such page.
+        abstract: What the project's metadata say of it.
 
     Returns:
         Content of a ``.qgz`` file; the same arguments give the same bytes.
@@ -99,6 +105,11 @@ def qgis_project(
     ET.SubElement(ET.SubElement(properties, "Paths"), "Absolute", type="bool").text = "false"
     system = ET.SubElement(properties, "SpatialRefSys")
     ET.SubElement(system, "ProjectionsEnabled", type="int").text = "1"  # else the CRS is not read
+    metadata = ET.SubElement(root, "projectMetadata")
+    for tag, text in (("title", title), ("abstract", abstract), ("author", "hierars-geo")):
+        ET.SubElement(metadata, tag).text = text
+    if page is not None:
+        add_layout(root, page, bounds)
     ET.indent(root)
     return _zipped(_DOCTYPE + ET.tostring(root, encoding="unicode") + "\n")
 

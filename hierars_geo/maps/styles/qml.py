@@ -10,6 +10,11 @@ from ...taxonomy import Taxonomy
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0"
+#: What QGIS shows of a polygon under the mouse.
+_MAP_TIP = (
+    '<b>[% "class_name" %]</b><br>[% format_number("area_ha", 2) %] ha'
+    "[% if(\"confidence\" IS NULL, '', ', ' || format_number(\"confidence\", 0) || ' % sure') %]"
+)
 
 #: Per cent -> colour: dark is unsure, light is sure; the order survives grey print and colour blindness.
 _CONFIDENCE_STOPS = ((0, "#440154"), (25, "#3b528b"), (50, "#21918c"), (75, "#5ec962"), (100, "#fde725"))
@@ -55,7 +60,92 @@ def confidence_qml() -> str:
     return _text(root)
 
 
-def vector_qml(taxonomy: Taxonomy, level: int) -> str:
+def image_qml(bands: tuple[int, int, int], ranges: tuple[tuple[float, float], ...]) -> str:
+    """Style of an image in true colour.
+
+    Args:
+        bands: Numbers of red, green and blue, from 1.
+        ranges: For each, the values that are drawn black and full.
+
+    Returns:
+        QML text.
+    """
+    root, renderer = _raster_root("multibandcolor")
+    del renderer.attrib["band"]
+    for name, band, (low, high) in zip(("red", "green", "blue"), bands, ranges, strict=True):
+        renderer.set(f"{name}Band", str(band))
+        stretch = ET.SubElement(renderer, f"{name}ContrastEnhancement")
+        ET.SubElement(stretch, "minValue").text = repr(float(low))
+        ET.SubElement(stretch, "maxValue").text = repr(float(high))
+        ET.SubElement(stretch, "algorithm").text = "StretchToMinimumMaximum"
+    return _text(root)
+
+
+def points_qml(taxonomy: Taxonomy, reference: str, hidden: str) -> str:
+    """Style of points to label: a drop-down of the classes of every level, and what was mapped kept away.
+
+    Points without a class are drawn as bright rings, labelled ones as small dots.
+
+    Args:
+        taxonomy: The class tree.
+        reference: Column to fill in with a class.
+        hidden: Column that whoever labels should not see.
+
+    Returns:
+        QML text, fit for ``styleQML`` of a GeoPackage's ``layer_styles``.
+    """
+    root = ET.Element(
+        "qgis", version=_VERSION, styleCategories="Symbology|Fields|Forms|AttributeTable|MapTips"
+    )
+    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
+    rules = ET.SubElement(renderer, "rules", key="{points}")
+    symbols = ET.SubElement(renderer, "symbols")
+    empty = f'"{reference}" IS NULL OR "{reference}" = \'\''
+    for number, (label, condition, properties) in enumerate(
+        (
+            ("to label", empty, {"color": "0,0,0,0", "outline_color": "255,0,220,255", "size": "4"}),
+            ("labelled", f"NOT ({empty})", {"color": "255,255,255,255", "outline_color": "0,90,0,255"}),
+        )
+    ):
+        ET.SubElement(
+            rules, "rule", key=f"{{points{number}}}", filter=condition, label=label, symbol=str(number)
+        )
+        symbol = ET.SubElement(symbols, "symbol", name=str(number), type="marker", alpha="1")
+        marker = {"name": "circle", "size": "2", "size_unit": "MM", "outline_width": "0.6", **properties}
+        _add_properties(symbol, "SimpleMarker", marker | {"outline_width_unit": "MM"})
+    fields = ET.SubElement(root, "fieldConfiguration")
+    choices = ET.SubElement(_widget(fields, reference, "ValueMap"), "Option", name="map", type="List")
+    for label, value in _choices(taxonomy):
+        ET.SubElement(
+            ET.SubElement(choices, "Option", type="Map"), "Option", name=label, value=value, type="QString"
+        )
+    _widget(fields, hidden, "Hidden")
+    columns = ET.SubElement(ET.SubElement(root, "attributetableconfig"), "columns")
+    ET.SubElement(columns, "column", name=hidden, type="field", hidden="1", width="-1")
+    ET.SubElement(root, "mapTip").text = f'<b>[% "id" %]</b> [% coalesce("{reference}", \'\') %]'
+    ET.SubElement(root, "layerGeometryType").text = "0"  # points
+    return _text(root)
+
+
+def _choices(taxonomy: Taxonomy) -> list[tuple[str, str]]:
+    """Label and value of every class, finest level first; the value names its level where it must."""
+    names = [name for level in range(1, taxonomy.num_levels + 1) for name in taxonomy.class_names(level)]
+    choices = [("(cannot be told)", "")]
+    for level in range(taxonomy.num_levels, 0, -1):
+        title = taxonomy.level_names[level - 1]
+        for name in taxonomy.class_names(level):
+            choices.append((f"{title} {name}", name if names.count(name) == 1 else f"{title}/{name}"))
+    return choices
+
+
+def _widget(fields: ET.Element, column: str, kind: str) -> ET.Element:
+    """Say how a column is filled in; returns where the options of the widget go."""
+    field = ET.SubElement(fields, "field", name=column, configurationFlags="None")
+    config = ET.SubElement(ET.SubElement(field, "editWidget", type=kind), "config")
+    return ET.SubElement(config, "Option", type="Map")
+
+
+def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
     """Style of a level's polygons: categories of the column ``class_value``, labelled with the class names.
 
     The outline is a hairline of the fill's colour: without one QGIS shows the background between neighbours
@@ -64,6 +154,7 @@ def vector_qml(taxonomy: Taxonomy, level: int) -> str:
     Args:
         taxonomy: The class tree.
         level: 1..N.
+        filled: Fill the polygons; else draw outlines, a shade darker than the class, over what lies below.
 
     Returns:
         QML text, fit for a ``.qml`` file and for ``styleQML`` of a GeoPackage's ``layer_styles``.
@@ -71,7 +162,7 @@ def vector_qml(taxonomy: Taxonomy, level: int) -> str:
     Raises:
         TaxonomyError: There is no such level.
     """
-    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology")
+    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology|MapTips")
     renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="class_value")
     renderer.attrib |= {"symbollevels": "0", "enableorderby": "0", "forceraster": "0", "referencescale": "-1"}
     categories = ET.SubElement(renderer, "categories")
@@ -86,8 +177,9 @@ def vector_qml(taxonomy: Taxonomy, level: int) -> str:
             type="long",
             label=name,
         )
-        _add_fill(symbols, str(number), color)
+        _add_fill(symbols, str(number), color, filled)
     ET.SubElement(root, "blendMode").text = "0"
+    ET.SubElement(root, "mapTip").text = _MAP_TIP
     ET.SubElement(root, "layerGeometryType").text = "2"  # polygons
     return _text(root)
 
@@ -118,23 +210,25 @@ def _raster_root(renderer_type: str, **attributes: str) -> tuple[ET.Element, ET.
     return root, renderer
 
 
-def _add_fill(symbols: ET.Element, name: str, color: tuple[int, int, int]) -> None:
+def _add_fill(symbols: ET.Element, name: str, color: tuple[int, int, int], filled: bool) -> None:
     symbol = ET.SubElement(
         symbols, "symbol", name=name, type="fill", alpha="1", clip_to_extent="1", force_rhr="0"
     )
-    layer = ET.SubElement(
-        symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"}
-    )
-    rgba = ",".join(str(channel) for channel in (*color, 255))
+    outline = color if filled else tuple(channel * 55 // 100 for channel in color)
     properties = {
-        "color": rgba,
+        "color": ",".join(map(str, (*color, 255))),
         "joinstyle": "bevel",
-        "outline_color": rgba,
+        "outline_color": ",".join(map(str, (*outline, 255))),
         "outline_style": "solid",
-        "outline_width": "0.05",
+        "outline_width": "0.05" if filled else "0.3",
         "outline_width_unit": "MM",
-        "style": "solid",
+        "style": "solid" if filled else "no",
     }
+    _add_properties(symbol, "SimpleFill", properties)
+
+
+def _add_properties(symbol: ET.Element, kind: str, properties: dict[str, str]) -> None:
+    layer = ET.SubElement(symbol, "layer", {"class": kind, "enabled": "1", "locked": "0", "pass": "0"})
     options = ET.SubElement(layer, "Option", type="Map")
     for key, text in properties.items():
         ET.SubElement(options, "Option", name=key, value=text, type="QString")
@@ -151,4 +245,4 @@ def _text(root: ET.Element) -> str:
     return _DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"
 
 
-__all__ = ("confidence_qml", "raster_qml", "vector_qml")
+__all__ = ("confidence_qml", "image_qml", "points_qml", "raster_qml", "vector_qml")

@@ -1,4 +1,4 @@
-"""Colours for pictures that mix levels: the coarser a class, the paler it is drawn."""
+"""Rasters and pictures that mix levels: their values, and colours that are the paler the coarser a class."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from .schema import RGB
 from .tree import Taxonomy
 
+#: Raster value of a pixel without data in the depth raster; 0 means not even level 1 is sure enough.
+DEPTH_NODATA = 255
+#: Colour of a pixel of which not even level 1 is sure enough.
+_NO_LEVEL: RGB = (235, 235, 235)
 #: Share of white in the colours of the coarsest level.
 _PALEST = 0.66
 #: Colours lighter than this (0..1) have no room towards white: they are drawn darker instead.
@@ -66,4 +70,57 @@ def _mixtures(color: NDArray[np.float64], share: float) -> Iterator[NDArray[np.f
             yield np.rint(color + min(max(share + step, 0.1), 0.9) * (towards - color))
 
 
-__all__ = ("depth_colors",)
+def depth_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+    """Describe the values of a depth raster as a tree of one level: it then gets a legend like any map."""
+    count = taxonomy.num_levels
+    names = ["no level sure"] + [
+        f"{number} {name}" for number, name in enumerate(taxonomy.level_names, start=1)
+    ]
+    classes = [
+        {
+            "name": name,
+            "value": value,
+            "color": [235 - 200 * value // count] * 2 + [235 - 100 * value // count],
+        }
+        for value, name in enumerate(names)
+    ]
+    return Taxonomy.from_dict(
+        {
+            "name": f"{taxonomy.name}-depth",
+            "nodata": DEPTH_NODATA,
+            "levels": [{"name": "depth", "classes": classes}],
+        }
+    )
+
+
+def adaptive_nodata(taxonomy: Taxonomy) -> int:
+    """Raster value of a pixel without data in the adaptive layer."""
+    return 255 if sum(taxonomy.num_classes) < 255 else 65535
+
+
+def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+    """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend.
+
+    Coarser classes are paler, see :func:`depth_colors`.
+    """
+    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [*_NO_LEVEL]}]
+    palette = depth_colors(taxonomy, (_NO_LEVEL,))
+    for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
+        for name, color in zip(taxonomy.class_names(level), colors, strict=True):
+            classes.append(
+                {
+                    "name": f"{level_name} {name}",
+                    "value": len(classes),
+                    "color": [*color],
+                }
+            )
+    return Taxonomy.from_dict(
+        {
+            "name": f"{taxonomy.name}-adaptive",
+            "nodata": adaptive_nodata(taxonomy),
+            "levels": [{"name": "adaptive", "classes": classes}],
+        }
+    )
+
+
+__all__ = ("DEPTH_NODATA", "adaptive_nodata", "adaptive_taxonomy", "depth_colors", "depth_taxonomy")

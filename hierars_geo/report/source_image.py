@@ -1,0 +1,88 @@
+"""The image that maps were made from, as their STAC item tells, if it is still on this machine."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import rasterio
+from pyproj import CRS
+
+from ..errors import HieraRSError
+from ..maps import SceneMaps
+from ..maps.styles.project import ProjectLayer
+from ..maps.styles.qml import image_qml
+from ..output import gdal_env
+from ..scenes.true_color import open_true_color, stretch_limits
+
+_SOURCES = "hierars:source"
+#: Longer side of the reduced image whose values say what is drawn black and full.
+_PREVIEW_PX = 512
+
+
+def source_image(scene: SceneMaps) -> Path | None:
+    """Find the image of a scene: what its item is derived from, or a file of the source's name beside it.
+
+    Returns:
+        A raster, or the folder of one raster per band; None where there is none.
+    """
+    if scene.item is None:
+        return None
+    folder = scene.folder
+    item: dict[str, Any] = json.loads(scene.item.read_text(encoding="utf-8"))
+    links = [link for link in item.get("links") or () if link.get("rel") == "derived_from"]
+    named = [_local(folder, str(link.get("href", ""))) for link in links]
+    named += [folder / Path(str(name)).name for name in scene.properties.get(_SOURCES) or ()]
+    there = [path for path in named if path is not None and path.exists()]
+    if not there:
+        return None
+    one_per_band = len({path.name for path in there}) > 1
+    return there[0].parent if one_per_band else there[0]
+
+
+def image_layer(image: Path, folder: Path, sensor: str | None = None) -> ProjectLayer | None:
+    """Describe an image as a layer of a QGIS project in true colour.
+
+    Args:
+        image: A raster.
+        folder: Where the project will lie; the layer's path is relative to it.
+        sensor: That took it, where it is known.
+
+    Returns:
+        The layer; None where the image is several files, or cannot be shown.
+    """
+    try:
+        with open_true_color(image, sensor) as opened:
+            files = [(Path(layer.file.path), index) for layer in opened.layers for index in layer.indexes]
+            names = opened.bands
+    except HieraRSError:
+        return None
+    if len({path for path, _ in files}) > 1:
+        return None
+    path, bands = files[0][0], [band for _, band in files]
+    with gdal_env(), rasterio.open(path) as dataset:
+        factor = max(1.0, max(dataset.shape) / _PREVIEW_PX)
+        shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
+        planes = (
+            dataset.read(list(bands), out_shape=(3, *shape), masked=True).astype(np.float32).filled(np.nan)
+        )
+        crs = CRS.from_wkt(dataset.crs.to_wkt())
+    valid = np.isfinite(planes).all(axis=0) & (np.nan_to_num(planes) != 0).any(axis=0)
+    if not valid.any():
+        return None
+    style = image_qml((bands[0], bands[1], bands[2]), tuple(stretch_limits(plane, valid) for plane in planes))
+    source = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    return ProjectLayer(f"Image ({', '.join(names)})", source, "raster", crs, style, visible=True)
+
+
+def _local(folder: Path, href: str) -> Path | None:
+    """Turn the address of a link into a path of this machine, None where it is of another."""
+    parts = urlparse(href)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not parts.path:
+        return None
+    return folder / unquote(parts.path)
+
+
+__all__ = ("image_layer", "source_image")
