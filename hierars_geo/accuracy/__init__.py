@@ -1,11 +1,18 @@
 """Accuracy the way the field reports it: sample points to label, and estimates with intervals from them."""
 
-from .assessment import LevelAssessment, SceneAssessment, assess_maps
-from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions
-from .labels import LabelReader, LabelSource, ReferenceLabels
-from .reference_points import ReferencePoints, read_reference_points
-from .sampling import sample_points
-from .strata import DrawnPixels, Strata, draw_pixels
+from typing import TYPE_CHECKING
+
+from ..faces import lazy_face
+
+if TYPE_CHECKING:
+    from .assessment import LevelAssessment, SceneAssessment, assess_maps
+    from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions
+    from .labels import LabelReader, LabelSource, ReferenceLabels
+    from .reference_points import ReferencePoints, read_reference_points
+    from .sampling import sample_points
+    from .strata import DrawnPixels, Strata, draw_pixels
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "DrawnPixels",

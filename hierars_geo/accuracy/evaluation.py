@@ -4,25 +4,28 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning
 from ..grid import GeoGrid, Window
 from ..maps import Maps, MapSource, blocks
 from ..metrics import HierarchicalScores, PairCounts
-from ..predict.stream import WindowSource
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import Regions
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Bounds
 from .labels import LabelSource, ReferenceLabels
 
+if TYPE_CHECKING:
+    import torch
+
+    from ..predict.stream import WindowSource
+
 #: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
-LeafClassifier: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+LeafClassifier: TypeAlias = Callable[["torch.Tensor"], "torch.Tensor"]
 _Progress: TypeAlias = Callable[[int, int], None]
 
 
@@ -93,7 +96,7 @@ def evaluate_regions(
 
 def evaluate_classifier(
     classify: LeafClassifier,
-    scene: WindowSource,
+    scene: "WindowSource",
     labels: str | Path | LabelSource,
     taxonomy: Taxonomy,
     region: Bounds | None = None,
@@ -115,6 +118,8 @@ def evaluate_classifier(
     Raises:
         HieraRSError: As in :func:`evaluate_maps`.
     """
+    import torch
+
     leaves = taxonomy.num_classes[-1]
     first = {int(path[-1]): path for path in reversed(taxonomy.paths)}
     none = np.full(taxonomy.num_levels, IGNORE_INDEX)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from ..errors import RasterError
 from .geogrid import GeoGrid
@@ -229,6 +228,8 @@ def _middles(values: Float) -> Float:
 
 def _spline(rows: Float, cols: Float, areas: Float, finer_rows: Float, finer_cols: Float) -> Float:
     """Interpolate along either axis."""
+    from scipy.interpolate import CubicSpline  # takes as long to import as all else of this room
+
     for axis, nodes, finer in ((0, rows, finer_rows), (1, cols, finer_cols)):
         if len(nodes) > 1:
             spline = CubicSpline(nodes, areas, axis=axis)  # type: ignore[no-untyped-call]

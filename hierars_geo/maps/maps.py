@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Self, TypeAlias, Union
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
@@ -24,6 +22,7 @@ from .thumbnail import Thumbnail
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
 
 #: What stands for maps: maps, a folder that predict wrote to, a class raster, or a list of such paths.
 MapSource: TypeAlias = Union["Maps", str, Path, Sequence[str | Path]]
@@ -252,7 +251,7 @@ class Maps:
                 )
         return Dataset(variables, attrs={"scene": scene.name, "taxonomy": tree.name})
 
-    def plot(self, level: int | None = None, max_side_px: int = 900) -> Figure:
+    def plot(self, level: int | None = None, max_side_px: int = 900) -> "Figure":
         """Draw the maps of a level, reduced, in the colours of the tree.
 
         Args:
@@ -266,6 +265,9 @@ class Maps:
             OptionError: The maps do not tell that level.
             HieraRSError: A raster is damaged, or its values are not of the tree.
         """
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+
         self._check_level(level)
         figure = Figure(figsize=(4.8 * len(self.scenes) + 2.2, 4.8), layout="constrained")
         shown: dict[str, tuple[int, int, int]] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..accuracy import ReferenceLabels
+from .. import accuracy
 from ..grid import PixelAreas
 from ..maps import AreaCounter, ClassAreas, SceneMaps, Thumbnail, blocks
 from ..taxonomy import Taxonomy
@@ -93,7 +93,7 @@ def survey_reference(scene: SceneMaps, labels: Path) -> ReferenceSurvey | None:
     by_leaf, by_depth = AreaCounter(areas, leaves + 1), AreaCounter(areas, depths + 2)
     agreement = AgreementDepth(taxonomy, scene.levels)
     leaf_map, depth_map = Thumbnail(grid.shape, IGNORE_INDEX), Thumbnail(grid.shape, MISSING)
-    with ReferenceLabels(labels, taxonomy).open(grid) as read, scene.open() as maps:
+    with accuracy.ReferenceLabels(labels, taxonomy).open(grid) as read, scene.open() as maps:
         chains = maps.chains
         for window in blocks(grid):
             leaf = read(window)
