@@ -14,7 +14,7 @@ PACKAGE = "hierars_geo"
 #: Rooms, lowest first; a room imports only rooms that stand above it in this list. Rooms in one line stand
 #: beside each other and do not know each other.
 ORDER = (
-    ("errors", "faces"),
+    ("errors", "imports"),
     ("types", "output"),
     ("taxonomy",),
     ("grid",),

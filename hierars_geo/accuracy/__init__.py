@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..faces import lazy_face
+from ..imports import lazy_face
 
 if TYPE_CHECKING:
     from .assessment import LevelAssessment, SceneAssessment, assess_maps

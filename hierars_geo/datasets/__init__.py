@@ -1,5 +1,10 @@
 """TorchGeo datasets over scenes and labels, their intersections and unions."""
 
+from ..imports import without_compiler
+
+with without_compiler():
+    import torchgeo.datasets  # noqa: F401 - first here, so that all that follows has it
+
 from .geo_raster import GeoRaster
 from .imagery import (
     NAIP,

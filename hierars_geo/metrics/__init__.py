@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..faces import lazy_face
+from ..imports import lazy_face
 from .pair_counts import PairCounts
 from .sample_size import allocate, sample_size
 from .scores import HierarchicalScores, LevelScores, level_scores

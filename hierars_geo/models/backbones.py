@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-import segmentation_models_pytorch as smp
-import timm
-
 from ..errors import OptionError, unknown_name
+from ..imports import without_compiler
+
+with without_compiler():
+    import segmentation_models_pytorch as smp
+    import timm
+
 from .mscan import MSCAN, MSCAN_SIZES
 from .vit_pyramid import ViTPyramid
 
