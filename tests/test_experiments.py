@@ -21,15 +21,15 @@ from hierars_geo.taxonomy.catalog_files import catalog_names
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
 QUICKSTART = "quickstart/bhccm_s2"
-BASES, HEADS, BACKBONES, TRANSFERS = (
+BASES, HEADS, BACKBONES, TRANSFERS, LABELS = (
     [
         f"{folder}/{path.stem}"
         for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))
         if "_record" not in path.stem
     ]
-    for folder in ("base", "head", "backbone", "transfer")
+    for folder in ("base", "head", "backbone", "transfer", "labels")
 )
-FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS]
+FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS, *LABELS]
 #: Every overlay on a base that it is written for, and every base once.
 PAIRS = [
     (QUICKSTART,),
@@ -38,6 +38,7 @@ PAIRS = [
     *(("base/crop_iowa", name) for name in TRANSFERS if name != "transfer/imagenet"),
     *(("base/crop10m", "backbone/swin", f"transfer/{name}") for name in ("imagenet", "scratch", "translu")),
     *((base, "backbone/swin", "head/flat") for base in ("base/mm5b_gf2", "base/mm5b_google", "base/whdld")),
+    *((f"base/{name.split('/')[1].split('_')[0]}", name) for name in LABELS),
     ("base/gewata", "head/residual_hce"),
     ("base/crop_synthetic", "transfer/translu_backbone"),
 ]
@@ -82,18 +83,20 @@ def test_is_accepted_and_says_what_its_overlays_say(names):
     if "dataset" in known:
         assert (ROOT / known.dataset).is_file()
     got = parsed.model.init_args.as_dict()
-    said = yaml.safe_load(_paths(names)[-1].read_text(encoding="utf-8"))["model"]["init_args"]
-    for key, value in said.items():
+    said = yaml.safe_load(_paths(names)[-1].read_text(encoding="utf-8"))
+    for key, value in said.get("model", {}).get("init_args", {}).items():
         assert got[key] == (got[key] | value if isinstance(value, dict) else value)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_opens_with_its_commands_and_what_is_known_of_it(name):
     head = _head(name)
-    for what in ("command:", "hardware:", "time:", "score:", f"--config experiments/{name}.yaml"):
+    for what in ("command:", "hardware:", "time:", "score:"):
         assert what in head
-    for named in re.findall(r"experiments/\S+\.(?:yaml|py)", head):
-        assert list(EXPERIMENTS.parent.glob(named)), named
+    named = re.findall(r"experiments/\S+\.(?:yaml|py)", head)
+    found = [file for pattern in named for file in ROOT.glob(pattern)]
+    assert EXPERIMENTS / f"{name}.yaml" in found
+    assert [pattern for pattern in named if not list(ROOT.glob(pattern))] == []
 
 
 def test_heads_say_what_was_measured():

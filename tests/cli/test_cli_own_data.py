@@ -73,7 +73,10 @@ def test_rasters_and_a_tree_are_enough(own, capsys):
     assert [row["class"] for row in histograms["classes"]] == ["green", "grey", "crop", "wood", "town"]
     assert histograms["classes"][0]["train_px"] > 0
     assert json.loads((run / "statistics.json").read_text(encoding="utf-8"))["train"]["bands"][0] == "band_1"
-    assert sorted(path.name.split("-")[0] for path in (own / "cache").iterdir()) == ["label", *["survey"] * 3]
+    assert sorted(path.name.split("-")[0] for path in (own / "cache").iterdir()) == [
+        "label",
+        *["statistics"] * 3,
+    ]
     assert main(["test", "--config", "config.yaml", "--ckpt_path", checkpoint]) == 0
     assert main(["predict", checkpoint, "images/tile_0.tif", "-o", "maps", "--device", "cpu"]) == 0
     with rasterio.open("maps/tile_0_L2.tif") as dataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import rasterio
 
 from hierars_geo.cli import COMMANDS, main
 from hierars_geo.cli.progress import LINE_EVERY_S, ProgressLines
@@ -34,14 +35,22 @@ def test_a_whole_way_says_nothing(workplace, tmp_path, capfd):
         trainer__enable_model_summary=True,
         trainer__callbacks=[bar],
     )
-    image, labels = workplace.image(workplace.test), workplace.labels(workplace.test)
+    image, labels = tmp_path / "test_0_S2.tif", workplace.labels(workplace.test)
+    with rasterio.open(workplace.image(workplace.test)) as source:
+        profile = {
+            name: source.profile[name] for name in ("crs", "transform", "count", "height", "width", "dtype")
+        }
+        with rasterio.open(image, "w", **profile, nodata=source.nodata) as target:
+            target.write(source.read())
+            target.descriptions = source.descriptions
+            target.scales = (1e-4,) * source.count  # worth a note
     maps, checkpoint = tmp_path / "maps", tmp_path / "kept" / "last.ckpt"
     tree = tmp_path / "tree.yaml"
     tree.write_text((CATALOG / "taxonomies" / "mm5b.yaml").read_text().replace("Airport", "Airfield"))
     commands = [
         ("synth", tmp_path / "scenes", "--size-m", 640, "--sensors", "sentinel2", "--scenes", 1),
         ("fit", "--config", config, "--checkpoint.dirpath", checkpoint.parent),
-        ("predict", checkpoint, image, "-o", maps, "--device", "cpu", "--window", 16),  # worth a note
+        ("predict", checkpoint, image, "-o", maps, "--device", "cpu"),
         ("vectorize", maps, "-o", tmp_path / "scene.gpkg"),
         ("areas", maps, "--by", tmp_path / "scene.gpkg", "--layer", "L1", "-o", tmp_path / "areas.csv"),
         ("sample", maps, "-o", tmp_path / "points.gpkg", "--size", 100, "--min-per-class", 2),
@@ -62,7 +71,7 @@ def test_a_whole_way_says_nothing(workplace, tmp_path, capfd):
         "maps/report.html",
     ):
         assert (tmp_path / name).exists(), name
-    again = ("predict", checkpoint, image, "-o", maps, "--device", "cpu", "--window", 16)
+    again = ("predict", checkpoint, image, "-o", maps, "--device", "cpu")
     shown, notes = said(capfd, *again, "--overwrite")
     assert "test_0_S2_L1.tif\n" in shown
     assert re.fullmatch("hierars-geo: note: .*\n", notes)

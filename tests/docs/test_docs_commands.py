@@ -155,6 +155,7 @@ def test_options_in_the_running_text_belong_to_a_command():
     named = {
         (document.name, option)
         for document in DOCUMENTS
+        if document.name != "changelog.md"  # it names what is gone
         for option in re.findall(r"`(--[a-z][\w-]*)[ `]", document.read_text(encoding="utf-8"))
     }
     assert len(named) > 40
