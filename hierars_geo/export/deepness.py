@@ -7,6 +7,9 @@ from ..models.record import ModelRecord
 #: Side of a tile where no training chip was larger: that of a window of ``hierars-geo predict``.
 DEFAULT_TILE_PX = 512
 
+#: Name of the first channel of every output.
+NO_DATA = "no data"
+
 #: The plugin divides what it reads by this, before its standardisation.
 _FULL_SCALE = 255.0
 
@@ -26,7 +29,7 @@ def deepness_metadata(record: ModelRecord, tile_px: int) -> dict[str, str]:
     """
     taxonomy = record.taxonomy
     names = [
-        {str(index): name for index, name in enumerate(taxonomy.class_names(level))}
+        {str(index): name for index, name in enumerate((NO_DATA, *taxonomy.class_names(level)))}
         for level in range(1, taxonomy.num_levels + 1)
     ]
     bands = len(record.bands)
@@ -45,4 +48,4 @@ def deepness_metadata(record: ModelRecord, tile_px: int) -> dict[str, str]:
     return {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
 
 
-__all__ = ("DEFAULT_TILE_PX", "deepness_metadata")
+__all__ = ("DEFAULT_TILE_PX", "NO_DATA", "deepness_metadata")

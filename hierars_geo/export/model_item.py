@@ -12,6 +12,7 @@ from .. import __version__
 from ..maps.styles.stac import classification_classes, href_of
 from ..models.checkpoint import Model
 from ..taxonomy import Taxonomy
+from .deepness import NO_DATA
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
 
 _EXTENSIONS = (
@@ -127,13 +128,16 @@ def _outputs(graph: MapGraph, taxonomy: Taxonomy, side: int) -> list[dict[str, A
         return [
             _output(
                 name,
-                "Confidence of the decoded class in its channel, 0 in the others.",
-                ("class", taxonomy.num_classes[level - 1]),
+                "Confidence of the decoded class in its channel, 0 in the others; channel 0 is no data.",
+                ("class", 1 + taxonomy.num_classes[level - 1]),
                 side,
                 "float32",
                 [
-                    entry | {"value": index}
-                    for index, entry in enumerate(classification_classes(taxonomy, level))
+                    {"value": 0, "name": "no_data", "title": NO_DATA, "nodata": True},
+                    *(
+                        entry | {"value": channel}
+                        for channel, entry in enumerate(classification_classes(taxonomy, level), start=1)
+                    ),
                 ],
             )
             for level, name in zip(levels, graph.output_names, strict=True)

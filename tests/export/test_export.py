@@ -1,6 +1,7 @@
 """One graph does what the model and its decoding do, in ONNX Runtime too, at sizes it was not traced with."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -140,10 +141,30 @@ def test_what_deepness_takes_is_the_decoded_class_of_the_stored_values():
     assert graph.output_names == ("scores_L1", "scores_L2", "scores_L3")
     for level, score in enumerate(scores, start=1):
         names = metadata["class_names"][level - 1]
-        assert [names[str(i)] for i in range(score.shape[1])] == list(record.taxonomy.class_names(level))
-        assert (score.argmax(dim=1) == classes[:, level - 1]).float().mean() > 0.999
+        assert [names[str(i)] for i in range(score.shape[1])] == [
+            "no data",
+            *record.taxonomy.class_names(level),
+        ]
+        assert (score.argmax(dim=1) == classes[:, level - 1] + 1).float().mean() > 0.999
         torch.testing.assert_close(score.sum(dim=1), confidence[:, level - 1], atol=1e-4, rtol=0)
     assert (metadata["model_type"], metadata["tile_size"], metadata["resolution"]) == ("Segmentor", 64, 1000)
+
+
+@pytest.mark.parametrize(("nodata", "rule"), [(None, "all"), (-9999.0, "all"), (65535.0, "any")])
+def test_deepness_makes_no_class_of_what_holds_no_data(nodata, rule):
+    record, model = make_model()
+    record = replace(record, read=replace(record.read, nodata=nodata, nodata_rule=rule))
+    graph = DeepnessGraph(model, record).eval()
+    image = make_image(1, 3, 64, 64).clamp(1, 255).round()
+    image[:, :, :20, :30] = 0 if nodata is None else nodata
+    image[:, 0, 40:, 40:] = 0 if nodata is None else nodata  # in one band only
+    empty = torch.zeros(64, 64, dtype=torch.bool)
+    empty[:20, :30] = True
+    empty[40:, 40:] |= rule == "any"
+    with torch.inference_mode():
+        scores = graph((image / 255) * 255)
+    for score in scores:
+        assert torch.equal(score[0].argmax(dim=0) == 0, empty)
 
 
 @pytest.mark.parametrize("cells", [(2, 2), (3, 3), (6, 6), (2, 5)])
@@ -255,11 +276,11 @@ def test_deepness_file_has_square_tiles_and_names_per_output(save_model):
     found, session = run_onnx(written.model, image)
     assert session.get_inputs()[0].shape == ["batch", 3, 96, 96]
     assert [out.shape for out in session.get_outputs()] == [
-        ["batch", count, 96, 96] for count in record.taxonomy.num_classes
+        ["batch", 1 + count, 96, 96] for count in record.taxonomy.num_classes
     ]
     names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
-    assert [len(level) for level in names] == list(record.taxonomy.num_classes)
+    assert [len(level) - 1 for level in names] == list(record.taxonomy.num_classes)
     _, classes, _ = expected(model, record, image)
     for level in (1, 2, 3):
-        same = found[f"scores_L{level}"].argmax(axis=1) == classes[:, level - 1].numpy()
+        same = found[f"scores_L{level}"].argmax(axis=1) == classes[:, level - 1].numpy() + 1
         assert same.mean() > 0.999
