@@ -1,6 +1,5 @@
 """``hierars-geo demo``: the whole way on synthetic scenes, from nothing to maps, polygons and a report."""
 
-import sys
 from pathlib import Path
 
 EXAMPLES = """examples:
@@ -36,14 +35,8 @@ def run(
         overwrite: Replace an earlier demo in that folder.
     """
     from .demo_run import DemoOptions, run_demo
-    from .tables import print_scores
 
-    options = DemoOptions(out_dir, steps, size_m, scenes, chip_size, encoder, seed, overwrite)
-    result = run_demo(options)
-    print_scores(result.scores, result.taxonomy)
-    sys.stdout.write("\nopen next:\n")
-    for what, path in result.next_steps:
-        sys.stdout.write(f"  {what:<28} {path}\n")
+    run_demo(DemoOptions(out_dir, steps, size_m, scenes, chip_size, encoder, seed, overwrite))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The steps of the demonstration, each through the package's public face."""
 
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,9 +31,9 @@ from ..synthetic.scene import write_land_cover_scene
 from ..synthetic.series import check_free, scene_series
 from ..synthetic.spec import SceneFiles
 from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions
-from ..taxonomy import Taxonomy
 from ..vector import vectorize
 from .progress import progress_bar
+from .tables import print_scores
 from .verbosity import is_quiet
 
 _SENSOR: Final = "sentinel2"
@@ -59,23 +59,8 @@ class DemoOptions:
         scene_series(self.scenes, self.size_m, self.seed, (_SENSOR,))  # checks the other numbers
 
 
-@dataclass(frozen=True)
-class DemoResult:
-    """What came out.
-
-    Attributes:
-        scores: Of the network's maps and of the per-pixel Gaussian, on the held-out scene.
-        taxonomy: The tree.
-        next_steps: (what it is, where it is).
-    """
-
-    scores: Mapping[str, HierarchicalScores]
-    taxonomy: Taxonomy
-    next_steps: tuple[tuple[str, Path], ...]
-
-
-def run_demo(options: DemoOptions) -> DemoResult:
-    """Go the whole way.
+def run_demo(options: DemoOptions) -> None:
+    """Go the whole way, and print the scores and what to open next.
 
     Raises:
         HieraRSError: A step failed, or results of an earlier demonstration stand in the way.
@@ -114,7 +99,15 @@ def run_demo(options: DemoOptions) -> DemoResult:
         title="hierars-geo on synthetic Sentinel-2 scenes",
         overwrite=options.overwrite,
     )
-    return DemoResult(scores, taxonomy, _next_steps(maps, polygons, page, checkpoint, taxonomy))
+    print_scores(scores, taxonomy)
+    levels = {f"map, {name}": maps.layers[f"L{i}"] for i, name in enumerate(taxonomy.level_names, start=1)}
+    named = {
+        "report, in a browser": page,
+        **levels,
+        "polygons, in QGIS": polygons,
+        "model, for predict": checkpoint,
+    }
+    sys.stdout.write("\nopen next:\n" + "".join(f"  {what:<28} {path}\n" for what, path in named.items()))
 
 
 def _synthesise(options: DemoOptions, folder: Path) -> list[SceneFiles]:
@@ -190,19 +183,4 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
         return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)
 
 
-def _next_steps(
-    maps: Maps, polygons: Path, page: Path, checkpoint: Path, taxonomy: Taxonomy
-) -> tuple[tuple[str, Path], ...]:
-    levels = [
-        (f"map, {name}", maps.layers[f"L{number}"])
-        for number, name in enumerate(taxonomy.level_names, start=1)
-    ]
-    return (
-        ("report, in a browser", page),
-        *levels,
-        ("polygons, in QGIS", polygons),
-        ("model, for predict", checkpoint),
-    )
-
-
-__all__ = ("DemoOptions", "DemoResult", "run_demo")
+__all__ = ("DemoOptions", "run_demo")
