@@ -28,7 +28,7 @@ MODE_FROM = 1.5
 #: A pixel is valid where at least this share of the weight lies on valid pixels.
 _VALID_SHARE = 0.5
 #: Largest error of GDAL's approximate transformation in file pixels; 0 is not accepted by rasterio's VRT.
-_WARP_TOLERANCE_PX = 0.05
+_WARP_TOLERANCE_PX = 0.01
 
 Kind = Literal["image", "labels"]
 Interpolation = Literal["bilinear", "cubic"]
