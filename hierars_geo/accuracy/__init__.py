@@ -6,6 +6,7 @@ from ..imports import lazy_face
 
 if TYPE_CHECKING:
     from .assessment import LevelAssessment, SceneAssessment, assess_maps
+    from .common import evaluate_common
     from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions
     from .labels import LabelReader, LabelSource, ReferenceLabels
     from .reference_points import ReferencePoints, read_reference_points
@@ -26,6 +27,7 @@ __all__ = (
     "assess_maps",
     "draw_pixels",
     "evaluate_classifier",
+    "evaluate_common",
     "evaluate_maps",
     "evaluate_regions",
     "read_reference_points",

@@ -14,7 +14,7 @@ from ..datasets.label_opening import open_labels
 from ..datasets.scene_source import label_classes
 from ..errors import RasterError
 from ..grid import GeoGrid, Lattice, Window
-from ..taxonomy import Taxonomy
+from ..taxonomy import Crosswalk, Taxonomy
 from ..types import IGNORE_INDEX
 
 #: Reads a window: leaf indices (h, w), or class indices of every level (N, h, w); -100 without a label.
@@ -47,16 +47,24 @@ class ReferenceLabels:
         taxonomy: The tree.
         attribute: Column of polygons whose values are classes of any level.
         level: Level 1..N that the values of a raster are classes of; None for the leaves.
+        crosswalk: Where the labels are of another legend: from it to the tree.
 
     Raises:
         HieraRSError: The options do not fit the file, or it cannot be used.
     """
 
     def __init__(
-        self, path: str | Path, taxonomy: Taxonomy, attribute: str | None = None, level: int | None = None
+        self,
+        path: str | Path,
+        taxonomy: Taxonomy,
+        attribute: str | None = None,
+        level: int | None = None,
+        crosswalk: Crosswalk | str | Path | None = None,
     ) -> None:
         self.name = os.fspath(path)
-        self._source = open_labels(path, taxonomy, attribute=attribute, level=level)
+        self._source = open_labels(
+            path, taxonomy, attribute=attribute, level=level, crosswalk=crosswalk
+        )
 
     @contextmanager
     def open(self, grid: GeoGrid) -> Iterator[LabelReader]:

@@ -18,6 +18,7 @@ def run(
     out: str,
     taxonomy: str | None = None,
     levels: list[int] | None = None,
+    crosswalk: str | None = None,
     overwrite: bool = False,
 ) -> int:
     """Measure every class inside the polygons of a layer (districts, fields).
@@ -33,17 +34,33 @@ def run(
             ground) or FILE.gpkg (both).
         taxonomy: Catalog name or YAML file (default: what comes with the maps).
         levels: Levels to measure (default: all).
+        crosswalk: Measure the classes that the map's legend has in common with another one: catalog name or
+            YAML file of the crosswalk between them.
         overwrite: Replace a file that exists.
     """
+    from contextlib import ExitStack
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from ..maps import Maps, write_common_map
+    from ..output.output import refuse_existing
+    from ..taxonomy import Crosswalk, Taxonomy
     from ..vector import class_areas
     from .progress import progress_bar
 
-    with progress_bar(f"areas {maps}") as progress:
+    with ExitStack() as stack:
+        source: str | Path = maps
+        tree: str | Taxonomy | None = taxonomy
+        if crosswalk is not None:
+            refuse_existing([Path(out)], overwrite, [maps, by, taxonomy, crosswalk])
+            source = Path(stack.enter_context(TemporaryDirectory())) / f"{Path(maps).stem}.tif"
+            tree = write_common_map(Maps.open(maps, taxonomy), Crosswalk.from_yaml(crosswalk), source)
+        progress = stack.enter_context(progress_bar(f"areas {maps}"))
         tables = class_areas(
-            maps,
+            source,
             by,
             out,
-            taxonomy=taxonomy,
+            taxonomy=tree,
             levels=levels,
             layer=layer,
             id_column=id,

@@ -10,6 +10,7 @@ from ..errors import OptionError
 if TYPE_CHECKING:
     from ..accuracy import LabelSource, SceneAssessment
     from ..maps import Maps
+    from ..metrics import HierarchicalScores
     from ..scenes import Regions
     from ..taxonomy import Taxonomy
 
@@ -18,6 +19,7 @@ EXAMPLES = """examples:
   hierars-geo evaluate maps/scene_L3.tif labels.tif --taxonomy my_tree.yaml -o metrics.json
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o districts.csv --by districts.gpkg --id name
   hierars-geo evaluate maps fields.gpkg --taxonomy mm5b -o metrics.json --attribute class_name
+  hierars-geo evaluate maps worldcover.tif -o metrics.json --crosswalk esa_worldcover_to_mm5b
   hierars-geo evaluate maps points.gpkg --taxonomy mm5b -o accuracy.csv      # points of `sample`, labelled
 """
 
@@ -37,6 +39,7 @@ def run(
     id: str | None = None,
     attribute: str | None = None,
     level: int | None = None,
+    crosswalk: str | None = None,
     reference: str = "reference",
     overwrite: bool = False,
 ) -> int:
@@ -56,22 +59,37 @@ def run(
         id: Column of --by that names a region (default: the row number).
         attribute: Labels are polygons; their column with the class.
         level: Level that the values of a label raster are classes of.
+        crosswalk: Labels (or maps) are of another legend; catalog name or YAML file of the crosswalk to the
+            tree. The finest classes that both tell apart are scored, too.
         reference: Column of points with their class.
         overwrite: Replace the file if it exists.
     """
+    from ..accuracy import evaluate_common
     from ..maps import Maps
     from ..output.output import check_writable_folder, refuse_existing
+    from ..taxonomy import Crosswalk
+    from .progress import progress_bar
 
     opened = Maps.open(maps, taxonomy)
     refuse_existing([out], overwrite, [*opened.files, labels, by, taxonomy])
     check_writable_folder(out.parent)
     if Path(labels).suffix.lower() not in _VECTOR_SUFFIXES or attribute is not None:
-        regions = _regions(opened, by, layer, id)
-        return _score(opened, _labels(labels, opened.taxonomy, attribute, level), regions, _box(region), out)
+        walk = None if crosswalk is None else Crosswalk.from_yaml(crosswalk)
+        box = _box(region)
+        common = None
+        if walk is not None:
+            with progress_bar("evaluate common classes") as progress:
+                common = evaluate_common(opened, labels, walk, attribute, level, box, progress)
+            if opened.taxonomy == walk.origin:  # of its own tree there are no labels
+                return _write_common(*common, out)
+        reference_labels = _labels(labels, opened.taxonomy, attribute, level, crosswalk)
+        return _score(opened, reference_labels, _regions(opened, by, layer, id), box, out, common)
     if region is not None:
         raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
-    if by is not None or level is not None:
-        raise OptionError("Expected --by and --level with label rasters or polygons, but got points.")
+    if by is not None or level is not None or crosswalk is not None:
+        raise OptionError(
+            "Expected --by, --level and --crosswalk with label rasters or polygons, but got points."
+        )
     return _assess(opened, labels, reference, out)
 
 
@@ -81,6 +99,7 @@ def _score(
     regions: "Regions | None",
     box: tuple[float, float, float, float] | None,
     out: Path,
+    common: "tuple[Taxonomy, HierarchicalScores] | None" = None,
 ) -> int:
     """Compare with a label raster or polygons."""
     from ..accuracy.evaluation import evaluate_regions
@@ -97,20 +116,36 @@ def _score(
     content = scores.to_dict(taxonomy)
     if regions is not None:
         content["regions"] = [{"region": name} | part.to_dict(taxonomy) for name, part in parts.items()]
+    if common is not None:
+        rows += [{"region": "common classes"} | row for row in common[1].to_rows(common[0])]
+        content["common_classes"] = common[1].to_dict(common[0])
     _write(out, rows, content)
     print_scores({"map": scores} | parts, taxonomy)
+    if common is not None:
+        print_scores({"common classes": common[1]}, common[0])
+    sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def _write_common(taxonomy: "Taxonomy", scores: "HierarchicalScores", out: Path) -> int:
+    """Write the scores of the common classes alone."""
+    from .tables import print_scores
+
+    rows = [{"region": "common classes"} | row for row in scores.to_rows(taxonomy)]
+    _write(out, rows, {"common_classes": scores.to_dict(taxonomy)})
+    print_scores({"common classes": scores}, taxonomy)
     sys.stdout.write(f"{out}\n")
     return 0
 
 
 def _labels(
-    labels: str, taxonomy: "Taxonomy", attribute: str | None, level: int | None
+    labels: str, taxonomy: "Taxonomy", attribute: str | None, level: int | None, crosswalk: str | None
 ) -> "str | LabelSource":
-    if attribute is None and level is None:
+    if attribute is None and level is None and crosswalk is None:
         return labels
     from ..accuracy import ReferenceLabels
 
-    return ReferenceLabels(labels, taxonomy, attribute, level)
+    return ReferenceLabels(labels, taxonomy, attribute, level, crosswalk)
 
 
 def _regions(maps: "Maps", by: str | None, layer: str | None, column: str | None) -> "Regions | None":

@@ -10,6 +10,7 @@ from .cog import (
     finalise_confidence_cog,
     place_raster,
 )
+from .common_classes import UNDECIDED, common_taxonomy, write_common_map
 from .decoding import PathDecoder
 from .maps import Maps, MapSource
 from .path_map import PathMap
@@ -20,6 +21,7 @@ from .writer import StripWriter
 __all__ = (
     "CONFIDENCE_NODATA",
     "MAX_SIDE_PX",
+    "UNDECIDED",
     "AreaCounter",
     "ClassAreas",
     "ClassMapReader",
@@ -34,6 +36,7 @@ __all__ = (
     "Thumbnail",
     "blocks",
     "class_dtype",
+    "common_taxonomy",
     "count_areas",
     "count_rows",
     "finalise_bands_cog",
@@ -42,4 +45,5 @@ __all__ = (
     "open_class_map",
     "place_raster",
     "thumbnail_shape",
+    "write_common_map",
 )

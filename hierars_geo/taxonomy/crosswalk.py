@@ -272,6 +272,29 @@ class Crosswalk:
             " + ".join(describe_paths(self.target, numbers == number)) for number in range(len(first))
         ]
 
+    def onto_common(self, tree: Taxonomy, of_target: bool = False) -> "Crosswalk":
+        """Return the crosswalk to the common classes, from the same legend or from the target.
+
+        Args:
+            tree: A tree of one level whose first classes are those of :meth:`common_classes`, in their order,
+                with values from 1.
+            of_target: True to start at the target.
+        """
+        numbers, _ = self.common_classes()
+        origin = self.target if of_target else self.origin
+        meanings: dict[str | int, Meaning] = {}
+        if of_target:
+            for leaf, value in enumerate(self.target.class_values(self.target.num_levels)):
+                met = np.unique(numbers[self.target.paths[:, -1] == leaf])
+                meanings[value] = [int(number) + 1 for number in met]
+            return Crosswalk(origin, tree, meanings, self.source, self.file)
+        levels = origin.level_names if isinstance(origin, Taxonomy) else ()
+        for one in self.finest if levels else self.meanings():
+            met = np.unique(numbers[one.paths])
+            key = f"{levels[one.depth - 1]}/{one.code}" if levels else f"{one.code} {one.name}"
+            meanings[key] = int(met[0]) + 1 if len(met) == 1 else None
+        return Crosswalk(origin, tree, meanings, self.source, self.file)
+
     def _paths_of(self, key: object, meaning: Meaning) -> PathSet:
         if meaning is None:
             return np.ones(self.target.num_paths, dtype=np.bool_)
