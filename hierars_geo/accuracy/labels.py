@@ -62,9 +62,7 @@ class ReferenceLabels:
         crosswalk: Crosswalk | str | Path | None = None,
     ) -> None:
         self.name = os.fspath(path)
-        self._source = open_labels(
-            path, taxonomy, attribute=attribute, level=level, crosswalk=crosswalk
-        )
+        self._source = open_labels(path, taxonomy, attribute=attribute, level=level, crosswalk=crosswalk)
 
     @contextmanager
     def open(self, grid: GeoGrid) -> Iterator[LabelReader]:

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("export", "write a model as one graph: ONNX (also for QGIS Deepness) or torch.export"),
     "view": ("view", "show maps on a web page of this machine"),
     "taxonomy": ("taxonomy", "show, list and validate class trees"),
+    "labels": ("labels", "check the sources of labels of a training"),
     "catalog": ("catalog", "data sets: list, show, scan into STAC, validate, assemble"),
 }
 

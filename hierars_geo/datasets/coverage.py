@@ -165,13 +165,26 @@ class WindowWalk:
         Args:
             description: Shows a progress bar of that name where stderr is a terminal; None for no bar.
         """
-        console = Console(stderr=True)
-        shown = description is not None and console.is_terminal
-        for tile, time in track(
-            self._tiles, description or "", console=console, transient=True, disable=not shown
-        ):
+        for tile, time in self._walk(description):
             left, bottom, right, top = self.lattice.bounds(tile)
             yield ReadWindow(tile, time, self.dataset[left:right, bottom:top, time])
+
+    def tiles(self, description: str | None = None) -> Iterator[Window]:
+        """Give one window after the other, each once, without reading the data set.
+
+        Args:
+            description: As in :meth:`windows`.
+        """
+        seen: set[Window] = set()
+        for tile, _ in self._walk(description):
+            if tile not in seen:
+                seen.add(tile)
+                yield tile
+
+    def _walk(self, description: str | None) -> Iterator[tuple[Window, slice]]:
+        console = Console(stderr=True)
+        shown = description is not None and console.is_terminal
+        yield from track(self._tiles, description or "", console=console, transient=True, disable=not shown)
 
 
 def tiles_of(rectangle: Window, side: int) -> Iterator[Window]:
