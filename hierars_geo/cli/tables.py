@@ -27,6 +27,11 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
         cells = [f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)]
         table.add_row(name, *cells)
     Console().print(table)
+    for name, row in scores.items():
+        pixels = [int(level.confusion.sum()) for level in row.levels]
+        if len(set(pixels)) > 1:  # some labels leave levels open
+            counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_names, pixels, strict=True))
+            Console().print(f"pixels that decide each level of {name}: {counts}", markup=False)
 
 
 __all__ = ("print_scores",)

@@ -192,6 +192,7 @@ def _level_dict(scores: LevelScores, taxonomy: Taxonomy, level: int) -> dict[str
         )
     ]
     return {
+        "pixels": int(scores.confusion.sum()),
         "oa": _or_none(scores.oa),
         "miou": _or_none(scores.miou),
         "mf1": _or_none(scores.mf1),

@@ -184,6 +184,9 @@ def _summary(own: Evaluation, taxonomy: Taxonomy, levels: Sequence[int]) -> str:
 
 def _facts(own: Evaluation) -> tuple[tuple[str, str], ...]:
     facts = [("Pixels compared", count(own.pixels)), ("Pixels without a label", count(own.ignored))]
+    decided = {name: level.pixels for name, level in own.levels.items() if level.pixels is not None}
+    if len(set(decided.values())) > 1:  # some labels leave levels open
+        facts += [(f"Pixels that decide {name}", count(pixels)) for name, pixels in decided.items()]
     if own.consistency is not None:
         facts.append(("Consistent before decoding", f"{100 * own.consistency:.2f}\N{NO-BREAK SPACE}%"))
     distance = own.tree_distance

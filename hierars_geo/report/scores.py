@@ -15,6 +15,10 @@ Score = Annotated[float, Field(ge=0, le=1)] | None
 Count = Annotated[int, Field(ge=0)]
 
 
+#: What `evaluate` calls the rows of a comparison with another legend, whose classes are not the tree's.
+COMMON_CLASSES = "common classes"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -33,8 +37,12 @@ class ClassScore(_Part):
 
 
 class LevelScore(_Part):
-    """Scores of one level; ``confusion[i][j]`` counts pixels of reference class i that were mapped as j."""
+    """Scores of one level; ``confusion[i][j]`` counts pixels of reference class i that were mapped as j.
 
+    ``pixels`` are those whose label decides the level; None where an old file does not say.
+    """
+
+    pixels: Count | None = None
     oa: Score
     miou: Score
     mf1: Score
@@ -134,6 +142,7 @@ def _read_csv(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
     try:
         table = pd.read_csv(path, dtype={"region": str}, na_values=[""], keep_default_na=False)
         table["region"] = table["region"].fillna("")
+        table = table[table["region"] != COMMON_CLASSES]  # those of another legend's comparison
         parts = [_of_region(rows, taxonomy, str(name)) for name, rows in table.groupby("region", sort=False)]
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
@@ -151,7 +160,8 @@ def _of_region(rows: pd.DataFrame, taxonomy: Taxonomy, region: str) -> dict[str,
     for level, of_level in rows.groupby("level"):
         plain = of_level.astype(object).where(of_level.notna(), None).to_dict("records")
         classes = [row | {"name": row["class_name"], "value": row["class_value"]} for row in plain]
-        levels[f"L{level}"] = {key: plain[0][key] for key in ("oa", "miou", "mf1")} | {"classes": classes}
+        levels[f"L{level}"] = {key: plain[0][key] for key in ("pixels", "oa", "miou", "mf1")}
+        levels[f"L{level}"] |= {"classes": classes}
     return {
         "taxonomy": taxonomy.name,
         "region": region,

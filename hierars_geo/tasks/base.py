@@ -316,6 +316,8 @@ class SegmentationTask(LightningModule):
             last = number == len(scores.levels)
             self.log(f"{stage}/mIoU_L{number}", level.miou, prog_bar=last, sync_dist=True)
             self.log(f"{stage}/OA_L{number}", level.oa, sync_dist=True)
+            if stage == "test":  # how many labels decide the level
+                self.log(f"test/pixels_L{number}", float(level.confusion.sum()), sync_dist=True)
         if scores.consistency is not None:
             self.log(f"{stage}/consistency", scores.consistency, sync_dist=True)
         metrics.reset()
