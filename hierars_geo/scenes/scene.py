@@ -17,7 +17,7 @@ from ..grid import GeoGrid, Window, same_grid
 from ..output import gdal_env
 from ..types import NodataRule, ReadRecipe
 from .addresses import gdal_name
-from .band_files import is_safe, list_rasters, match_band_files, safe_images
+from .band_files import band_of_file, is_safe, list_rasters, match_band_files, safe_images
 from .band_order import numbered
 from .dates import interval_of
 from .handles import HandlePool, opening_env
@@ -288,6 +288,9 @@ def _described(paths: ScenePaths, reading: Reading) -> Scene:
     folder = Path(name)
     if not folder.is_dir():
         path = gdal_name(name)
+        lone = (reading.sensor.canonical(band_of_file(folder)),)
+        if path == name and reading.sensor.file_per_band and reading.bands == lone:
+            return _of_band_files([folder], folder.stem, name, reading)
         bands, layer = stack_layer(reading.look(path), reading)
         return Scene([layer], bands, Path(path).stem)
     title = folder.resolve().name

@@ -200,6 +200,14 @@ kind("SAFE, no XML, the name says the baseline")(
 )
 
 
+@kind("one band file of a product")
+def band_of_product(folder):
+    made = _product(safe(folder, "05.09", -1000), 1000)
+    (path,) = made.paths.glob("GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
+    options = {"bands": ["blue"], "harmonize": True}
+    return Kind(path, made.data[:1], made.valid, ("B02",), options, None, "sentinel2", made.day)
+
+
 def _baseline(name, tag, taken_off, note=None, day=None):
     def make(folder):
         data = image(2, first=3000)
