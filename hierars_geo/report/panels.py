@@ -203,6 +203,27 @@ def depth_panel(
     return Panel("Adaptive depth", png, alt, entries, gap=_gap(depth), note=note)
 
 
+def adaptive_panel(classes: ValueSurvey, legend: Taxonomy, palette: Mapping[int, RGB] | None = None) -> Panel:
+    """The class of each pixel at the finest level that is sure enough: the coarser, the paler.
+
+    Args:
+        classes: Values of the adaptive raster.
+        legend: Their names and colours, see :func:`.adaptive_taxonomy`.
+        palette: Colours of the raster, so that page and GIS look alike; default those of the legend.
+    """
+    colors = dict(zip(legend.class_values(1), legend.colors(1), strict=True))
+    colors |= {value: color for value, color in (palette or {}).items() if value in colors}
+    total = max(1, int(classes.histogram.sum()))
+    entries = tuple(
+        LegendEntry(name, colors[value], int(classes.histogram[value]) / total)
+        for value, name in zip(legend.class_values(1), legend.class_names(1), strict=True)
+        if classes.histogram[value]
+    )
+    png = index_png(classes.reduced, colors)
+    alt = "Map of each pixel's class at the finest level that is sure enough"
+    return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes))
+
+
 def _gap(survey: ValueSurvey) -> str | None:
     return _NO_DATA if (survey.reduced == MISSING).any() else None
 
@@ -214,6 +235,7 @@ def _ramp_color(name: str, position: float) -> RGB:
 
 __all__ = (
     "Panel",
+    "adaptive_panel",
     "agreement_colors",
     "agreement_name",
     "agreement_panel",

@@ -15,7 +15,7 @@ _LABELS = {
     "hierars:options": "Options",
     "hierars:sensor": "Sensor",
     "hierars:source": "Source",
-    "processing:level": "Processing level",
+    "processing:level": "Processing level (of data, not classes)",
     "processing:software": "Software",
 }
 

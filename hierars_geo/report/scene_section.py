@@ -6,12 +6,21 @@ from pathlib import Path
 
 from ..grid import GroundFrame, ground_frame
 from ..maps import SceneMaps, thumbnail_shape
+from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, area_rows
 from .confidence_survey import ConfidenceSurvey, survey_confidence
 from .doubt import DoubtSection, build_doubt_section
 from .formats import count, kilometres, metres, per_cent, square_kilometres
-from .panels import Panel, agreement_panel, class_panel, confidence_panel, depth_panel, image_panel
+from .panels import (
+    Panel,
+    adaptive_panel,
+    agreement_panel,
+    class_panel,
+    confidence_panel,
+    depth_panel,
+    image_panel,
+)
 from .provenance import flatten_provenance
 from .reference import ReferenceSurvey, survey_reference
 from .scalebar import ScaleBar, fit_scale_bar
@@ -27,10 +36,11 @@ _MAX_WIDTH_PX, _MAX_HEIGHT_PX = 560, 640
 
 @dataclass(frozen=True)
 class PanelRow:
-    """Maps that stand side by side."""
+    """Maps that stand side by side; with ``finest_large`` the last one above the others, as wide as fits."""
 
     title: str
     panels: tuple[Panel, ...]
+    finest_large: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,10 @@ def _rows(
         depth = survey_values(scene.depth, tree.num_levels, scene)
         palette = read_palette(scene.depth)
         overview.append(depth_panel(depth, tree.level_labels, palette, _threshold(scene)))
+    if scene.adaptive is not None:
+        legend = adaptive_taxonomy(tree)
+        mixed = survey_values(scene.adaptive, max(legend.class_values(1)), scene)
+        overview.append(adaptive_panel(mixed, legend, read_palette(scene.adaptive)))
     yield PanelRow("Overview", tuple(overview))
     yield PanelRow(
         "Predicted classes",
@@ -155,6 +169,7 @@ def _rows(
             class_panel(_level_title(scene, level), survey.maps[level], tree, survey.areas, level)
             for level in scene.levels
         ),
+        finest_large=True,
     )
     if reference is not None:
         yield PanelRow(

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from importlib.resources import files
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -164,6 +165,20 @@ def test_some_levels_are_enough(tmp_path):
     # the level between follows from the finest
     assert "Right at L2, wrong at L3" in page.text
     assert np.array_equal(page.pixels("L2:")[..., 3] > 0, place.predicted >= 0)
+
+
+def test_headings_are_in_order_and_boxes_are_reached_by_keyboard(full):
+    _, page = full
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    boxes = [attrs for tag, attrs in page.tags if tag == "div" and attrs.get("class") == "scroll"]
+    assert boxes
+    assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
+    head = page.source[: page.source.index("</header>")]
+    assert 'class="lead result"' in head  # the result, before anything else
+    large = page.source.index('<figure class="large">')
+    assert page.source.index("Predicted classes") < large < page.source.index('alt="L1:')
 
 
 def test_scenes_get_a_section_each(tmp_path):
