@@ -4,6 +4,7 @@ The message is one line of the form ``Expected X to be A, but got B (in FILE). R
 prints it as it is and exits with ``exit_status``.
 """
 
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -82,10 +83,20 @@ class HieraRSWarning(UserWarning):
     """Something a careful user should know; the work goes on. The command line prints it as one line."""
 
 
+class DataNotice(HieraRSWarning):
+    """Something was assumed about files, or files of a folder were left out; the data are used anyway."""
+
+
+def notice(message: str) -> None:
+    """Say once, and never silently, what was assumed or left out while data were opened."""
+    warnings.warn(message, DataNotice, stacklevel=4)
+
+
 __all__ = (
     "CheckpointError",
     "ClusterError",
     "DataError",
+    "DataNotice",
     "DeviceMemoryError",
     "HieraRSError",
     "HieraRSWarning",
@@ -95,5 +106,6 @@ __all__ = (
     "RasterError",
     "TaxonomyError",
     "list_some",
+    "notice",
     "unknown_name",
 )

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from ..errors import DataError, MissingFileError, OptionError
+from ..errors import DataError, MissingFileError, OptionError, notice
 from ..samplers.splits import SplitName
-from ..scenes.notices import notice
 from ..taxonomy.dataset_records import SourceRecord, read_record
 
 #: What counts as an image or a label beside ``.aux.xml``, ``.rpb`` and the like.

@@ -10,12 +10,11 @@ from typing import Any, Literal, TypeAlias, cast
 from affine import Affine
 from rasterio.io import DatasetReader
 
-from ..errors import OptionError, RasterError
+from ..errors import OptionError, RasterError, notice
 from ..samplers.splits import SplitName
 from ..scenes.bad_files import map_all
 from ..scenes.dataset import open_dataset
 from ..scenes.handles import opening_env
-from ..scenes.notices import notice
 from ..taxonomy.dataset_records import RECORD_FILE, read_record
 from .datamodule import SceneDataModule
 from .layouts import ScenePair, deal, find_pairs, source_of

@@ -16,7 +16,7 @@ from ..datasets.label_index import LabelIndex
 from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
 from ..datasets.statistics import BandStatistics, DataStatistics, data_statistics
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, notice
 from ..grid.reprojection import move
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
@@ -30,7 +30,6 @@ from ..samplers.splits import (
     centre_gsd_m,
     check_no_leak,
 )
-from ..scenes.notices import notice
 from ..taxonomy import Taxonomy
 from ..types import Bounds, ReadRecipe
 from .options import DataOptions, Region

@@ -15,11 +15,10 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError
+from ..errors import DataError, notice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import move
-from ..scenes.notices import notice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, stack_channels
 from ..scenes.regions import RegionMask

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
-from ..errors import OutputError
+from ..errors import OutputError, notice
 from ..output.output import atomic_path, check_writable_folder
-from ..scenes.notices import notice
 from .intersection import SceneIntersection
 
 Content = TypeVar("Content")

@@ -14,7 +14,7 @@ from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError, MissingFileError, OptionError
+from ..errors import DataError, MissingFileError, OptionError, notice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
@@ -23,7 +23,6 @@ from ..polygons.attribute_classes import AttributeClasses, ColumnClasses
 from ..polygons.polygon_table import read_polygon_table
 from ..polygons.vector_file import VECTOR_SUFFIXES, split_layer
 from ..scenes.dates import ALWAYS
-from ..scenes.notices import notice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..scenes.raster_paths import Paths, find_rasters

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
-import rasterio
 from pyproj import CRS
 
 from ..errors import HieraRSError
@@ -15,6 +14,7 @@ from ..maps import SceneMaps
 from ..maps.styles.project import ProjectLayer
 from ..maps.styles.qml import image_qml
 from ..output import gdal_env
+from ..scenes.dataset import open_dataset
 from ..scenes.true_color import open_true_color, stretch_limits
 
 _SOURCES = "hierars:source"
@@ -62,7 +62,7 @@ def image_layer(image: Path, folder: Path, sensor: str | None = None) -> Project
     if len({path for path, _ in files}) > 1:
         return None
     path, bands = files[0][0], [band for _, band in files]
-    with gdal_env(), rasterio.open(path) as dataset:
+    with gdal_env(), open_dataset(str(path)) as dataset:
         factor = max(1.0, max(dataset.shape) / _PREVIEW_PX)
         shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
         planes = (

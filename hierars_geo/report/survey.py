@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
 from ..grid import PixelAreas, same_grid
 from ..maps import AreaCounter, ClassAreas, SceneMaps, Thumbnail, blocks, open_class_map
+from ..scenes.dataset import open_dataset
 from ..taxonomy import RGB
 
 #: Marks a missing value in reduced maps that are no class maps.
@@ -116,7 +116,7 @@ def checked_values(values: NDArray[np.integer], maximum: int, origin: str) -> ND
 
 def read_palette(path: Path) -> dict[int, RGB] | None:
     """Return the colours embedded in a raster, None where there are none."""
-    with rasterio.open(path) as dataset:
+    with open_dataset(str(path)) as dataset:
         if dataset.colorinterp[0] != ColorInterp.palette:
             return None
         return {value: (color[0], color[1], color[2]) for value, color in dataset.colormap(1).items()}

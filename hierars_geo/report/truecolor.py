@@ -13,6 +13,7 @@ from rasterio.vrt import WarpedVRT
 
 from ..grid import GeoGrid
 from ..grid.geogrid import same_grid
+from ..scenes.dataset import open_dataset
 from ..scenes.true_color import Float, open_true_color, stretch
 
 
@@ -69,7 +70,7 @@ def read_true_color(
 
 def _read_plane(path: str, index: int, own: GeoGrid, grid: GeoGrid, shape: tuple[int, int]) -> Float:
     """Read a band over an extent, averaged to a shape; NaN where there is no data."""
-    with rasterio.open(path) as dataset:
+    with open_dataset(str(path)) as dataset:
         if not same_grid(own, grid) or (dataset.height, dataset.width) != own.shape:
             return _warp(dataset, index, grid, shape)
         plane = dataset.read(

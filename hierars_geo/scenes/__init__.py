@@ -1,10 +1,10 @@
 """Scenes: which files, which bands, what is no data, which day, on which grid."""
 
+from ..errors import DataNotice
 from .band_files import list_rasters
 from .bands import canonical_band, match_bands
 from .dataset import bounded_block_cache
 from .mosaic import Mosaic
-from .notices import DataNotice
 from .patch import Patch
 from .regions import Regions, cut_to_region
 from .scene import Scene

@@ -6,8 +6,7 @@ from typing import Literal, TypeVar
 
 from rasterio.errors import RasterioIOError
 
-from ..errors import HieraRSError, MissingFileError, OptionError, RasterError
-from .notices import notice
+from ..errors import HieraRSError, MissingFileError, OptionError, RasterError, notice
 
 #: What becomes of files that cannot be used: one error that names them all, or a notice and a kept list.
 OnError = Literal["raise", "skip"]

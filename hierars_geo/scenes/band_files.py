@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MissingFileError, RasterError
+from ..errors import MissingFileError, RasterError, notice
 from .bands import canonical_band
-from .notices import notice
 from .products import granule_of, safe_root
 from .sensors import Sensor
 

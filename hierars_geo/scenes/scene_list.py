@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import MissingFileError, RasterError
+from ..errors import MissingFileError, RasterError, notice
 from ..types import ReadRecipe
 from .bad_files import BadFile, OnError, settle, sort_out
 from .band_files import BandFiles, split_layouts
 from .handles import opening_env
-from .notices import notice
 from .products import read_safe
 from .raster_file import believed_years, with_date
 from .reader import Layer

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
 from ..taxonomy.catalog_files import catalog_names, resolve_catalog_file
-from ..taxonomy.schema_errors import first_complaint
-from ..taxonomy.yaml_reader import read_yaml
+from ..taxonomy.yaml_reader import first_complaint, read_yaml
 from .bands import canonical_band
 
 _MAX_BANDS = 1000

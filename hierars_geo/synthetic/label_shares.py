@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, OptionError
 from ..maps import open_class_map
 from ..output import atomic_path, refuse_existing
+from ..scenes.dataset import open_dataset
 
 #: A class counts as shown by a block from this share of the block's pixels on.
 _SHOWN = 0.25
@@ -145,7 +146,7 @@ def _write(
     """Write a copy with grid, palette and tags of the original."""
     values, blocks = kept
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(labels) as source:
+    with open_dataset(str(labels)) as source:
         profile = source.profile | {
             "driver": "GTiff",
             "count": 1,

@@ -37,9 +37,8 @@ from .catalog_files import catalog_names, resolve_catalog_file
 from .class_names import PathSet, describe_paths, find_class, named_paths, paths_through
 from .code_legend import CodeLegend
 from .schema import MAX_CLASSES
-from .schema_errors import first_complaint
 from .tree import Taxonomy
-from .yaml_reader import read_yaml
+from .yaml_reader import first_complaint, read_yaml
 
 Meaning = str | int | list[str | int] | None
 

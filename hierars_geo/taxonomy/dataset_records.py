@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..errors import DataError, HieraRSError
 from .catalog_files import resolve_catalog_file
-from .schema_errors import first_complaint
-from .yaml_reader import read_yaml
+from .yaml_reader import first_complaint, read_yaml
 
 #: Name of the record that a data set carries in its own folder.
 RECORD_FILE = "dataset.yaml"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from ..errors import TaxonomyError
 
@@ -22,6 +23,8 @@ except ImportError:
 MAX_BYTES = 64 * 2**20
 #: A taxonomy nests five deep: file, levels, level, classes, class.
 MAX_DEPTH = 16
+#: What pydantic calls what people do most often.
+_REASONS = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
 
 
 class _UniqueKeyLoader(_SafeLoader):
@@ -107,4 +110,13 @@ def _line(item: yaml.Event | yaml.Node) -> str:
     return f" (line {item.start_mark.line + 1})" if item.start_mark else ""
 
 
-__all__ = ("MAX_BYTES", "MAX_DEPTH", "read_yaml")
+def first_complaint(error: ValidationError) -> str:
+    """Name the first key that is wrong, why, and how many more there are: ``bands.0.gsd: unknown key``."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(top)"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{key}: {reason}{more}"
+
+
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "first_complaint", "read_yaml")

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.lib as pa
 from geopandas.geodataframe import GeoDataFrame
 
-from ..scenes.notices import notice
+from ..errors import notice
 
 #: Names that a format takes for itself. GeoPackage (SQLite) does not tell capitals from small letters.
 RESERVED = {".gpkg": ("fid", "geom"), ".parquet": ("bbox",)}

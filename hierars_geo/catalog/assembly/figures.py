@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import rasterio
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from ...scenes.dataset import open_dataset
 from ...scenes.true_color import true_color
 from ...taxonomy import RGB, Taxonomy
 from ...types import IGNORE_INDEX
@@ -156,7 +156,7 @@ def _diverse(chips: Sequence[Chip]) -> list[Chip]:
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    with rasterio.open(path) as dataset:
+    with open_dataset(str(path)) as dataset:
         factor = max(1.0, max(dataset.shape) / _PICTURE_PX)
         shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
         image = dataset.read(out_shape=(dataset.count, *shape), resampling=Resampling.average)
@@ -165,7 +165,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 
 def _leaves(path: Path, tree: Taxonomy) -> NDArray[np.int64]:
-    with rasterio.open(path) as dataset:
+    with open_dataset(str(path)) as dataset:
         factor = max(1.0, max(dataset.shape) / _PICTURE_PX)
         shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
         values = dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
