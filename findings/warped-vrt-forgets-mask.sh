@@ -26,9 +26,9 @@ with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open("scene.tif", "w",
 
 with rasterio.open("scene.tif") as scene:
     stored = (scene.dataset_mask() > 0).mean()
-    with WarpedVRT(scene, **place) as warped:
+    with WarpedVRT(scene, crs="EPSG:32650") as warped:
         plain = (warped.dataset_mask() > 0).mean()
-    with WarpedVRT(scene, **place, add_alpha=True) as warped:
+    with WarpedVRT(scene, crs="EPSG:32650", add_alpha=True) as warped:
         alpha = (warped.dataset_mask() > 0).mean()
 print(f"rasterio {rasterio.__version__}, GDAL {rasterio.__gdal_version__}")
 print(f"valid share as stored {stored:.2f}, through WarpedVRT {plain:.2f}, with add_alpha=True {alpha:.2f}")
