@@ -11,7 +11,6 @@ import pytest
 import rasterio.crs
 import shapely
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from hierars_geo.errors import DataError
 from hierars_geo.polygons import read_layer, read_polygon_table
@@ -24,9 +23,7 @@ SQUARES = [
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".fgb"])
 def test_a_crs_that_gdal_knows_and_pyproj_does_not_is_read(tmp_path, suffix):
-    code = "EPSG:11023"  # ETRS89-NOR / UTM 33N
-    with pytest.raises(CRSError):
-        CRS.from_user_input(code)
+    code = "EPSG:11023"  # ETRS89-NOR / UTM 33N; unknown to pyproj 3.7, known to 3.8
     crs = CRS.from_wkt(rasterio.crs.CRS.from_user_input(code).to_wkt())
     path = tmp_path / f"new{suffix}"
     pyogrio.write_dataframe(gpd.GeoDataFrame({"kind": ["a", "b"]}, geometry=SQUARES, crs=crs), path)
