@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import RichProgressBar
 from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
@@ -30,7 +29,7 @@ from ..scenes.scene import Scene
 from ..synthetic.scene import write_land_cover_scene
 from ..synthetic.series import check_free, scene_series
 from ..synthetic.spec import SceneFiles
-from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions
+from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar
 from ..vector import vectorize
 from .progress import progress_bar
 from .tables import print_scores
@@ -154,7 +153,7 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=not is_quiet(),
-        callbacks=[ProgressLines(30.0)] if is_quiet() else [RichProgressBar(), ProgressLines(30.0)],
+        callbacks=[ProgressLines(30.0)] if is_quiet() else [StepBar(), ProgressLines(30.0)],
         limit_val_batches=0,
         default_root_dir=checkpoint.parent,
     )

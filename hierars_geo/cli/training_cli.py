@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import DefaultHelpFormatter, Namespace
-from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from .. import __version__
@@ -74,6 +74,15 @@ class TrainingCLI(LightningCLI):
         except BaseException:
             self._failed_start.take_back()
             raise
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        """Show a bar over the steps, unless bars are turned off or the configuration has one of its own."""
+        named = config.get("callbacks") or []
+        own = any(isinstance(each, ProgressBar) for each in (named if isinstance(named, list) else [named]))
+        if config.get("enable_progress_bar") is not False and not own:
+            callbacks = [*callbacks, tasks.StepBar()]
+        trainer: Trainer = super()._instantiate_trainer(config, callbacks)
+        return trainer
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoint's options."""

@@ -7,6 +7,7 @@ from .drawing import DrawChips, draw_levels
 from .loss import LossOptions, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask, StartOptions
+from .step_bar import StepBar
 from .training_data import TrainingData
 from .transfer import TransferStart, TransLUTask
 
@@ -21,6 +22,7 @@ __all__ = (
     "ScheduleOptions",
     "SegmentationTask",
     "StartOptions",
+    "StepBar",
     "TrainingData",
     "TransLUTask",
     "TransferStart",
