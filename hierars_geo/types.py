@@ -1,7 +1,8 @@
 """Types that cross package borders: the batch, and the one ignore index."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +44,24 @@ class ReadRecipe:
     numbers: tuple[int, ...] = ()
 
 
+class SpectralBand(NamedTuple):
+    """What is known of a band.
+
+    Attributes:
+        name: As the data or the weights call it.
+        common: Common name of STAC's electro-optical extension, ``nir08``; None where nobody says.
+        center_nm: Centre wavelength in nanometres; None where nobody says.
+    """
+
+    name: str
+    common: str | None = None
+    center_nm: float | None = None
+
+
+#: Looks names of bands up: (sensor of the catalog, or None; names) to what is known of them.
+Spectra: TypeAlias = Callable[[str | None, Sequence[str]], tuple[SpectralBand, ...]]
+
+
 class Batch(TypedDict):
     """What data hands to tasks.
 
@@ -70,4 +89,4 @@ class Batch(TypedDict):
     files: NotRequired[list[str]]
 
 
-__all__ = ("IGNORE_INDEX", "Batch", "Bounds", "NodataRule", "ReadRecipe")
+__all__ = ("IGNORE_INDEX", "Batch", "Bounds", "NodataRule", "ReadRecipe", "Spectra", "SpectralBand")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -215,7 +215,11 @@ class SceneDataModule(LightningDataModule):
             )
         return self._loader("test")
 
-    def _loader(self, name: SplitName) -> DataLoader[dict[str, Any]]:
+    def predict_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return a covering grid of all ground of the training scenes, whatever its split."""
+        return self._loader("all")
+
+    def _loader(self, name: SplitName | Literal["all"]) -> DataLoader[dict[str, Any]]:
         o = self.options.loader
         chips, sampler = self.scenes.chips(name)
         options: dict[str, Any] = {

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -157,10 +157,14 @@ class SceneSplits:
         rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
         return BalancedChipSampler(part, o.read_px, o.chips.per_epoch, self.label_index, rates, o.seed)
 
-    def chips(self, name: SplitName) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
+    def chips(self, name: SplitName | Literal["all"]) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
         """Return what a loader reads chips from, and its sampler."""
-        part = self.parts[name]
-        sampler = self.sampler(part, name)
+        if name == "all":
+            part: SceneIntersection = self.dataset
+            sampler: ChipSampler = GridChipSampler(part, self.options.chips.size)
+        else:
+            part = self.parts[name]
+            sampler = self.sampler(part, name)
         if isinstance(sampler, GridChipSampler):
             grid = CoveringChips(part, sampler)
             return grid, SequentialSampler(grid)

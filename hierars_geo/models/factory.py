@@ -10,8 +10,9 @@ from segmentation_models_pytorch.base import initialization
 from torch import nn
 
 from ..errors import OptionError, unknown_name
+from ..types import Spectra
 from .backbones import Backbone, find_backbone
-from .band_adaptation import BandAdaptation
+from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
@@ -101,6 +102,8 @@ def build_segmenter(
     encoder_weights: str | None = None,
     bands: Sequence[str] | None = None,
     band_adaptation: BandAdaptation = "auto",
+    sensor: str | None = None,
+    spectra: Spectra = by_names,
 ) -> HierarchicalSegmenter:
     """Build a flat or hierarchical model.
 
@@ -112,6 +115,8 @@ def build_segmenter(
             random ones.
         bands: Names of the bands, for weights that know theirs.
         band_adaptation: How the first layer meets other bands than it was trained on.
+        sensor: Entry of the sensor catalog that the names of the bands are of, where it is known.
+        spectra: Looks bands up in the sensor catalog; default: bands go by their names alone.
 
     Returns:
         The model in training mode.
@@ -125,7 +130,7 @@ def build_segmenter(
     extractor = _build_flat_model(config, backbone, in_channels)
     if encoder_weights is not None:
         encoder: nn.Module = extractor.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
-        load_encoder_weights(encoder, backbone, encoder_weights, bands, band_adaptation)
+        load_encoder_weights(encoder, backbone, encoder_weights, bands, band_adaptation, sensor, spectra)
     mode: Mode = "independent" if flat else config.mode  # type: ignore[assignment]  # checked above
     counts = (num_classes[-1],) if flat else tuple(num_classes)
     return HierarchicalSegmenter(extractor, counts, mode=mode, dropout=config.dropout)

@@ -1,5 +1,6 @@
 """Pretrained weights of an encoder: from a library, a torchvision-style enumeration, or a file."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,10 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, MissingFileError, OptionError, unknown_name
+from ..errors import CheckpointError, MissingFileError, OptionError, list_some, unknown_name
+from ..types import Spectra
 from .backbones import VIT_NAMES, Backbone
-from .band_adaptation import BandAdaptation, adapt_bands
+from .band_adaptation import BandAdaptation, adapt_bands, by_names
 from .plain_file import read_plain
+
+_LOG = logging.getLogger(__name__)
 
 _FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
@@ -32,6 +36,16 @@ _MSCAN_FILES = {
     "mscan_large": "mscan_l_20230227-cef260d4.pth",
 }
 
+#: Words in the name of an enumeration's member -> sensor of the catalog.
+_SENSORS = (
+    ("SENTINEL2", "sentinel2"),
+    ("SENTINEL1", "sentinel1"),
+    ("LANDSAT_TM", "landsat5"),
+    ("LANDSAT_ETM", "landsat7"),
+    ("LANDSAT", "landsat8"),
+    ("NAIP", "naip"),
+)
+
 #: Names that ask for whatever weights the library ships first.
 _DEFAULTS = ("imagenet", "default")
 
@@ -43,10 +57,12 @@ class PretrainedWeights:
     Attributes:
         state: Tensors by name.
         bands: Names of the bands they were trained on, where they are known.
+        sensor: Entry of the sensor catalog that the names are of, where it is known.
     """
 
     state: Mapping[str, Tensor]
     bands: tuple[str, ...] | None = None
+    sensor: str | None = None
 
 
 def load_encoder_weights(
@@ -55,6 +71,8 @@ def load_encoder_weights(
     source: str,
     bands: Sequence[str] | None = None,
     adaptation: BandAdaptation = "auto",
+    sensor: str | None = None,
+    spectra: Spectra = by_names,
 ) -> None:
     """Start an encoder from pretrained weights.
 
@@ -67,8 +85,10 @@ def load_encoder_weights(
             that loads without running code).
         bands: Names of the encoder's bands, in channel order.
         adaptation: How the first layer meets other bands, see
-            :func:`~hierars_geo.models.adapt_bands`; ``auto`` goes by name where both sides have names, else
-            repeats.
+            :func:`~hierars_geo.models.adapt_bands`.
+        sensor: Entry of the sensor catalog that the names are of; None where nobody says: they are then
+            taken for those of the weights' sensor.
+        spectra: Looks bands up in the sensor catalog.
 
     Raises:
         MissingFileError: There is no such file.
@@ -80,9 +100,15 @@ def load_encoder_weights(
     found = {names[p]: tensor for key, tensor in weights.state.items() if (p := _plain(key)) in names}
     first = first_layer(encoder)
     if first in found and found[first].ndim == own[first].ndim:
-        found[first] = adapt_bands(found[first], own[first].shape[1], weights.bands, bands, adaptation)
+        known = None if weights.bands is None else spectra(weights.sensor, weights.bands)
+        wanted = None if bands is None else spectra(sensor or weights.sensor, bands)
+        found[first] = adapt_bands(found[first], own[first].shape[1], known, wanted, adaptation)
     needed = [name for name, _ in encoder.named_parameters() if not name.startswith("pyramid.")]
     missing = [name for name in needed if name not in found or found[name].shape != own[name].shape]
+    idle = _idle_parameters(encoder, own[first].shape[1]) if missing and first in own else frozenset()
+    if missing and idle.issuperset(missing):
+        _LOG.info("weights %s lack what the encoder never uses: %s", source, list_some(missing))
+        missing = []
     if missing:
         raise OptionError(
             f"Expected weights '{source}' to be those of encoder '{backbone.name}', but {len(missing)} of "
@@ -92,6 +118,25 @@ def load_encoder_weights(
     encoder.load_state_dict(
         {name: value for name, value in found.items() if value.shape == own[name].shape}, strict=False
     )
+
+
+def _idle_parameters(encoder: nn.Module, bands: int) -> frozenset[str]:
+    """Names of parameters whose layers a forward pass never calls."""
+    called: set[str] = set()
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: called.add(name))
+        for name, module in encoder.named_modules()
+    ]
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            encoder(torch.zeros(1, bands, 64, 64))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        encoder.train(training)
+    return frozenset(name for name, _ in encoder.named_parameters() if name.rpartition(".")[0] not in called)
 
 
 def _find(backbone: Backbone, source: str) -> PretrainedWeights:
@@ -140,11 +185,12 @@ def _from_enumeration(path: str) -> PretrainedWeights:
     if member not in members:
         raise OptionError(unknown_name(f"member of {enumeration}", member, tuple(members)))
     weights = members[member]
+    sensor = next((name for words, name in _SENSORS if words in member), None)
     state = weights.get_state_dict(progress=False, map_location="cpu", weights_only=True)
     bands = weights.meta.get("bands") or (
         ("red", "green", "blue") if weights.meta.get("in_chans", 3) == 3 else None
     )
-    return PretrainedWeights(state, tuple(bands) if bands else None)
+    return PretrainedWeights(state, tuple(bands) if bands else None, sensor)
 
 
 def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:

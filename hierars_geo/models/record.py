@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from ..errors import CheckpointError, HieraRSError, OptionError, unknown_name
 from ..taxonomy import Taxonomy
-from ..types import NodataRule, ReadRecipe
-from .band_adaptation import BandAdaptation
+from ..types import NodataRule, ReadRecipe, Spectra
+from .band_adaptation import BandAdaptation, by_names
 from .calibration import Calibration
 from .factory import ModelConfig, build_segmenter
 from .map_model import MapModel
@@ -221,7 +221,10 @@ class ModelRecord:
         return [self.bands.index(band) for band in source.bands]
 
     def build_scene_model(
-        self, encoder_weights: str | None = None, band_adaptation: BandAdaptation = "auto"
+        self,
+        encoder_weights: str | None = None,
+        band_adaptation: BandAdaptation = "auto",
+        spectra: Spectra = by_names,
     ) -> SceneModel:
         """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
 
@@ -229,6 +232,7 @@ class ModelRecord:
             encoder_weights: See :func:`~hierars_geo.models.load_encoder_weights`.
             band_adaptation: How their first layer meets the record's bands, see
                 :func:`~hierars_geo.models.adapt_bands`.
+            spectra: Looks bands up in the sensor catalog.
 
         Raises:
             CheckpointError: The record's parts do not fit each other.
@@ -246,6 +250,8 @@ class ModelRecord:
                 encoder_weights,
                 self.bands,
                 band_adaptation,
+                self.read.sensor,
+                spectra,
             )
             return SceneModel(segmenter, self.mean, self.std)
         except HieraRSError:

@@ -6,8 +6,9 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, OptionError
+from ..types import Spectra
 from .backbones import find_backbone
-from .band_adaptation import BandAdaptation, adapt_bands
+from .band_adaptation import BandAdaptation, adapt_bands, by_names
 from .checkpoint import weights_below
 from .class_rows import no_rows
 from .head_transplant import HeadTransplant, HeadTree, transplant_head
@@ -37,6 +38,7 @@ def transplant(
     new: ModelRecord,
     parts: Parts = "all",
     band_adaptation: BandAdaptation = "auto",
+    spectra: Spectra = by_names,
 ) -> InitReport:
     """Start a model from the weights of a trained one.
 
@@ -55,6 +57,7 @@ def transplant(
         new: Record of ``model``.
         parts: What to take over.
         band_adaptation: How the first layer meets other bands.
+        spectra: Looks bands up in the sensor catalog.
 
     Returns:
         What was copied, adapted and left as it was, and the classes of every level.
@@ -79,8 +82,11 @@ def transplant(
     adapted: list[str] = []
     body: nn.Module = model.segmenter.features.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
     first = _ENCODER + first_layer(body)
-    if first in placed and old.bands != new.bands:
-        placed[first] = adapt_bands(placed[first], len(new.bands), old.bands, new.bands, band_adaptation)
+    same = (old.read.sensor, old.bands) == (new.read.sensor, new.bands)
+    if first in placed and not same:
+        known = spectra(old.read.sensor or new.read.sensor, old.bands)
+        wanted = spectra(new.read.sensor or old.read.sensor, new.bands)
+        placed[first] = adapt_bands(placed[first], len(new.bands), known, wanted, band_adaptation)
         adapted.append(first)
     placed = {name: value for name, value in placed.items() if value.shape == own[name].shape}
     head = _head(model, weights, old, new, parts)

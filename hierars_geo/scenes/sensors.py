@@ -1,6 +1,7 @@
 """Sensors: what the catalog knows of their bands, and in which order a stack without names holds them."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
 from ..taxonomy.catalog_files import catalog_names, resolve_catalog_file
 from ..taxonomy.yaml_reader import first_complaint, read_yaml
+from ..types import SpectralBand
 from .bands import canonical_band
 
 _MAX_BANDS = 1000
@@ -219,6 +221,9 @@ class Sensor(_Strict):
         return names
 
 
+#: What weights and pictures call their bands.
+_LETTERS = {"R": "red", "G": "green", "B": "blue"}
+
 #: Any raster: bands are what its descriptions say, else band_1, band_2, ...
 GENERIC = Sensor(name="generic", title="raster")
 
@@ -251,6 +256,42 @@ def find_sensor(name: str) -> Sensor:
             f"{hint}"
         ) from error
     return _read_sensor(path)
+
+
+def spectral_bands(sensor: str | None, names: Sequence[str]) -> tuple[SpectralBand, ...]:
+    """Look up what bands see.
+
+    Args:
+        sensor: Sensor whose names they are; None, or one without bands, for names that speak for themselves
+            (``red``, ``nir``, ``R``).
+        names: Of the bands; of ``NAME:BAND`` the first part is the sensor where the catalog has it.
+
+    Examples:
+        >>> spectral_bands("landsat7", ["B04"])[0].common, spectral_bands(None, ["gaofen2:blue"])[0].common
+        ('nir08', 'blue')
+    """
+    return tuple(_spectral(sensor, name) for name in names)
+
+
+def _spectral(sensor: str | None, name: str) -> SpectralBand:
+    source, _, own = name.rpartition(":")
+    if source in sensor_names():
+        sensor = source
+    known = find_sensor(sensor) if sensor is not None else GENERIC
+    if (canonical := known.canonical(own)) in known.known_bands:
+        band = known.band(canonical)
+        common = band.common or (own.lower() if own.lower() in _common_bands() else None)
+        return SpectralBand(canonical, common, band.center_nm)
+    word = _LETTERS.get(own, own).lower()
+    return SpectralBand(own, word, _common_bands()[word]) if word in _common_bands() else SpectralBand(own)
+
+
+@lru_cache(maxsize=1)
+def _common_bands() -> dict[str, float]:
+    """Centres by common name, of the first sensor that has it."""
+    order = ("sentinel2", "landsat8", *sensor_names())
+    bands = [band for name in order for band in find_sensor(name).bands]
+    return {band.common: band.center_nm for band in reversed(bands) if band.common and band.center_nm}
 
 
 def _read_sensor(path: Path) -> Sensor:
@@ -288,4 +329,5 @@ __all__ = (
     "Sensor",
     "find_sensor",
     "sensor_names",
+    "spectral_bands",
 )

@@ -37,7 +37,7 @@ from .checkpoints import (
 from .compilation import check_backend, compile_in_place
 from .loss import Frequencies, LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions, configure
-from .training_data import TrainingData, require_same_data
+from .training_data import TrainingData, require_same_data, try_size
 
 
 class SegmentationTask(LightningModule):
@@ -102,6 +102,8 @@ class SegmentationTask(LightningModule):
         """
         self._frequencies = data.class_frequencies
         self._adopt(self.describe(data))
+        if data.chip_size is not None:
+            try_size(self.model, self.record, data.chip_size)
         return self
 
     def _adopt(self, record: ModelRecord) -> None:

@@ -14,6 +14,7 @@ from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplant import Parts, transplant
+from ..scenes.sensors import spectral_bands
 from .base import SegmentationTask
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
@@ -132,7 +133,9 @@ class BHCCMTask(SegmentationTask):
     def build_model(self, record: ModelRecord) -> SceneModel:
         """Build the model, its encoder with the pretrained weights that were asked for."""
         self.class_weights = self.loss_options.known_weights(record.taxonomy)
-        return record.build_scene_model(self.start.encoder_weights, self.start.band_adaptation)
+        return record.build_scene_model(
+            self.start.encoder_weights, self.start.band_adaptation, spectral_bands
+        )
 
     def on_fit_start(self) -> None:
         """Take over the weights to start from, and compute the class weights that were asked for.
@@ -168,7 +171,13 @@ class BHCCMTask(SegmentationTask):
         old = Checkpoint.read(path)
         options = self.start
         return transplant(
-            self.model, old.scene_weights, old.record, self.record, options.parts, options.band_adaptation
+            self.model,
+            old.scene_weights,
+            old.record,
+            self.record,
+            options.parts,
+            options.band_adaptation,
+            spectral_bands,
         )
 
     def _weigh(self, weights: list[list[float]]) -> None:

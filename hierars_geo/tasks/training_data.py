@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ..errors import OptionError
+from ..models.map_model import MapModel
 from ..models.record import ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import ReadRecipe
@@ -87,4 +90,28 @@ def require_same_data(record: ModelRecord, datamodule: object) -> None:
         )
 
 
-__all__ = ("TrainingData", "require_same_data")
+def try_size(model: MapModel, record: ModelRecord, chip_px: int) -> None:
+    """Show the model one empty chip: encoders of one size would fail at the first step, in a library's words.
+
+    Raises:
+        OptionError: It cannot take chips of this size.
+    """
+    training = {name: module.training for name, module in model.named_modules()}
+    random = torch.get_rng_state()
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, len(record.bands), chip_px, chip_px))
+    except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise OptionError(
+            f"Expected architecture '{record.model.architecture}' with encoder '{record.model.encoder}' to "
+            f"take chips of {chip_px} px, but: {reason}. Set another chips.size, or an encoder of any size "
+            "(resnet18, convnext_tiny, swin_tiny)."
+        ) from error
+    finally:
+        torch.set_rng_state(random)
+        for name, module in model.named_modules():
+            module.training = training[name]
+
+
+__all__ = ("TrainingData", "require_same_data", "try_size")

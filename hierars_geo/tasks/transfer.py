@@ -20,6 +20,7 @@ from ..models.scene_model import SceneModel
 from ..models.transfer.cdks import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplant import transplant
+from ..scenes.sensors import spectral_bands
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
 from .loss import LossOptions
@@ -169,7 +170,10 @@ class TransLUTask(SegmentationTask):
                 self._take_over(_go_on(self._begun, target, model, record), self._begun.path)
             elif self.start.parts != "scratch":
                 source = self._trained
-                report = transplant(target, source.scene_weights, source.record, record, self.start.parts)
+                parts = self.start.parts
+                report = transplant(
+                    target, source.scene_weights, source.record, record, parts, spectra=spectral_bands
+                )
                 self._take_over(report, source.path)
         self._trained = self._begun = None  # their weights are in the model now
         if self.start.freeze_backbone:
@@ -286,7 +290,7 @@ def _go_on(begun: Checkpoint, target: SceneModel, model: MapModel, record: Model
     Raises:
         CheckpointError: They are of another encoder, or the interactions others than those configured.
     """
-    report = transplant(target, begun.scene_weights, begun.record, record)
+    report = transplant(target, begun.scene_weights, begun.record, record, spectra=spectral_bands)
     if isinstance(model, TransLU) and model.cdks is not None:
         expected = f"Expected {begun.path} to hold the interactions that are configured"
         load_weights(model.cdks, begun.weights("model.cdks."), expected)

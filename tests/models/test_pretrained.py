@@ -14,6 +14,9 @@ from torchvision.models._api import Weights
 from hierars_geo.errors import MissingFileError, OptionError
 from hierars_geo.models import ModelConfig, adapt_bands, build_segmenter, load_encoder_weights
 from hierars_geo.models.backbones import find_backbone
+from hierars_geo.models.band_adaptation import by_names, matching_bands
+from hierars_geo.models.pretrained import _SENSORS
+from hierars_geo.scenes.sensors import find_sensor, sensor_names, spectral_bands
 
 ATTO = ModelConfig("upernet", "convnext_atto", options={"decoder_channels": 32})
 RESNET = ModelConfig("upernet", "resnet18", options={"decoder_channels": 32})
@@ -36,19 +39,33 @@ def test_repeat_and_average_keep_the_response_to_equal_bands():
     for new in (repeated, averaged):
         assert new.shape == (5, 7, 2, 2)
     np.testing.assert_allclose(averaged.sum(1), weight.sum(1), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(repeated[:, 3], weight[:, 0] * 3 / 7)
+    torch.testing.assert_close(repeated[:, 3], weight[:, 0] / 3)  # of seven bands three read the first
     torch.testing.assert_close(adapt_bands(weight, 3), weight)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6, 9, 10, 12, 13])
+@pytest.mark.parametrize("how", ["repeat", "average", "by_name"])
+def test_the_response_to_equal_bands_stays_at_any_number_of_bands(how, count):
+    weight = torch.randn(4, 3, 3, 3, dtype=torch.float64)
+    wanted = by_names(None, ["green", *map(str, range(1, count))])
+    new = adapt_bands(weight, count, by_names(None, ["red", "green", "blue"]), wanted, how)
+    if how != "by_name" or count > 1:
+        torch.testing.assert_close(new.sum(1), weight.sum(1))
+    if how == "by_name":
+        torch.testing.assert_close(new[:, 0], weight[:, 1] * 3 / count)
 
 
 def test_by_name_keeps_what_is_known_in_any_order_and_spelling():
     weight = torch.randn(4, 3, 1, 1)
-    wanted = ("B02", "B03", "B04", "B8A")
-    for known in (("red", "green", "blue"), ("B4", "B3", "B2")):
-        new = adapt_bands(weight, 4, known, wanted)
-        torch.testing.assert_close(new[:, :3], weight.flip(1))
-        torch.testing.assert_close(new[:, 3], weight.mean(1))
+    wanted = spectral_bands("sentinel2", ("B02", "B03", "B04", "B8A"))
+    for sensor, known in ((None, ("red", "green", "blue")), ("sentinel2", ("B4", "B3", "B2"))):
+        new = adapt_bands(weight, 4, spectral_bands(sensor, known), wanted)
+        torch.testing.assert_close(new[:, :3], weight.flip(1) * 3 / 4)
+        torch.testing.assert_close(new[:, 3], weight.mean(1) * 3 / 4)
     with pytest.raises(OptionError, match=r"bands thermal by name, but they know red.*repeat or average"):
-        adapt_bands(weight, 1, ("red", "green", "blue"), ("thermal",), "by_name")
+        adapt_bands(
+            weight, 1, by_names(None, ["red", "green", "blue"]), by_names(None, ["thermal"]), "by_name"
+        )
     with pytest.raises(OptionError, match=r"auto, by_name, repeat, average, but got 'guess'"):
         adapt_bands(weight, 3, adaptation="guess")
 
@@ -66,7 +83,7 @@ def test_a_file_of_weights_starts_the_encoder(tmp_path, atto, kind):
     torch.testing.assert_close(
         loaded["model.stages_2.blocks.1.mlp.fc1.weight"], atto["stages.2.blocks.1.mlp.fc1.weight"]
     )
-    torch.testing.assert_close(loaded["model.stem_0.weight"][:, 3], atto["stem.0.weight"][:, 0] * 3 / 4)
+    torch.testing.assert_close(loaded["model.stem_0.weight"][:, 3], atto["stem.0.weight"].mean(1) * 3 / 4)
 
 
 def test_an_enumeration_of_weights_brings_its_bands(tmp_path, monkeypatch):
@@ -81,8 +98,10 @@ def test_an_enumeration_of_weights_brings_its_bands(tmp_path, monkeypatch):
     module.ResNet18_Weights = ResNet18_Weights
     monkeypatch.setitem(sys.modules, "own_models", module)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    loaded = encoder(RESNET, "own_models.ResNet18_Weights.SENTINEL2", ("blue", "green", "red", "nir"))
-    torch.testing.assert_close(loaded["conv1.weight"][:, 2], state["conv1.weight"][:, 0])
+    bands = ("blue", "green", "red", "nir")
+    options = {"sensor": "gaofen2", "spectra": spectral_bands}
+    loaded = encoder(RESNET, "own_models.ResNet18_Weights.SENTINEL2", bands, **options)
+    torch.testing.assert_close(loaded["conv1.weight"][:, 2], state["conv1.weight"][:, 0] * 3 / 4)
     torch.testing.assert_close(loaded["layer3.1.conv2.weight"], state["layer3.1.conv2.weight"])
     with pytest.raises(
         OptionError, match=r"known member of ResNet18_Weights, but got 'SENTINEL1'.*SENTINEL2"
@@ -106,6 +125,92 @@ def test_weights_of_another_encoder_are_refused(tmp_path, atto):
     (tmp_path / "bad.safetensors").write_text("not weights")
     with pytest.raises(OptionError, match="damaged or holds objects"):
         encoder(RESNET, tmp_path / "bad.safetensors", ("red",))
+
+
+def test_an_encoder_may_lack_what_it_never_uses(tmp_path, caplog):
+    config = ModelConfig("unet", "efficientnet-b0", options={"decoder_channels": [16, 16, 8, 8, 8]})
+    torch.manual_seed(0)
+    whole = build_segmenter(config, 3, (2,)).features.body.encoder.state_dict()
+    used = {name: value for name, value in whole.items() if not name.startswith(("_conv_head", "_bn1"))}
+    torch.save(used, tmp_path / "w.pth")
+    caplog.set_level("INFO", logger="hierars_geo")
+    loaded = encoder(config, tmp_path / "w.pth", ("red", "green", "blue"))
+    assert all(torch.equal(loaded[name], value) for name, value in used.items())
+    assert "lack what the encoder never uses: _conv_head.weight, _bn1.weight" in caplog.text
+    del used["_blocks.3._bn0.weight"]
+    torch.save(used, tmp_path / "w.pth")
+    with pytest.raises(OptionError, match="those of encoder 'efficientnet-b0'"):
+        encoder(config, tmp_path / "w.pth", ("red", "green", "blue"))
+
+
+#: Words of a member's name -> what its bands see, in order, written down from the publications.
+_OLI = ["coastal", "blue", "green", "red", "nir08", "swir16", "swir22"]
+_S2 = ["coastal", "blue", "green", "red", "rededge071", "rededge075", "rededge078", "nir", "nir08", "nir09"]
+SEEN = {
+    "SENTINEL2_ALL_SECO_ECO": [*_S2, "swir16", "swir22"],
+    "SENTINEL2_ALL_NDVI_SECO_ECO": [*_S2[1:9], None],
+    "MS_SATLAS": ["red", "green", "blue", *_S2[4:8], "swir16", "swir22"],
+    "SENTINEL2_ALL": [*_S2, "cirrus", "swir16", "swir22"],
+    "LANDSAT_TM": ["blue", "green", "red", "nir08", "swir16", "lwir", "swir22"],
+    "LANDSAT_ETM_TOA": ["blue", "green", "red", "nir08", "swir16", None, None, "swir22", "pan"],
+    "LANDSAT_ETM_SR": ["blue", "green", "red", "nir08", "swir16", "swir22"],
+    "LANDSAT_OLI_TIRS": [*_OLI, "pan", "cirrus", "lwir11", "lwir12"],
+    "LANDSAT_OLI_SR": _OLI,
+    "LANDSAT_": [*_OLI, "pan", "cirrus", "lwir11", "lwir12"],
+    "FTW": ["red", "green", "blue", "nir"] * 2,
+}
+#: What a band may be read by where the weights lack its own name.
+NEAR = {"nir": {"nir08", "nir"}, "nir08": {"nir", "nir08"}, "pan": set(), "lwir11": {"lwir", "lwir11"}}
+
+
+def _members():
+    import torchgeo.models
+
+    for name in sorted(n for n in dir(torchgeo.models) if n.endswith("_Weights")):
+        for member in getattr(torchgeo.models, name):
+            if member.meta.get("bands"):
+                yield f"{name}.{member.name}", list(member.meta["bands"])
+
+
+def test_every_sensor_meets_every_weight_enumeration_by_what_its_bands_see():
+    count = 0
+    for name, bands in _members():
+        seen = next((list(value) for words, value in SEEN.items() if words in name), None)
+        if seen is None or len(seen) != len(bands):
+            seen = ["red", "green", "blue"] if len(bands) == 3 else [None] * len(bands)
+        sensor = next((own for words, own in _SENSORS if words in name), None)
+        known = spectral_bands(sensor, bands)
+        for other in sensor_names():
+            names = find_sensor(other).default_bands
+            matches = matching_bands(known, spectral_bands(other, names))
+            for band, found in zip(names, matches, strict=True):
+                common = find_sensor(other).band(band).common
+                if common is not None and common in seen:
+                    assert found == seen.index(common), (name, other, band)
+                elif found is not None and seen[found] is not None:
+                    assert seen[found] in NEAR.get(common, {"nir", "nir08", "nir09"}), (name, other, band)
+                elif common is None and band in ("VV", "VH"):
+                    assert (found is None) == (band not in bands)
+                count += 1
+    assert count > 1000
+
+
+def test_landsat_meets_sentinel2_and_its_own_numbers():
+    sentinel2 = spectral_bands(
+        "sentinel2", ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8a", "B11", "B12"]
+    )
+    found = matching_bands(sentinel2, spectral_bands("landsat8", ("B02", "B03", "B04", "B05", "B06", "B07")))
+    assert [sentinel2[i].name for i in found] == ["B02", "B03", "B04", "B8A", "B11", "B12"]
+    oli = spectral_bands("landsat8", [f"SR_B{n}" for n in range(1, 8)])
+    assert matching_bands(oli, spectral_bands("landsat8", ("B02", "B03"))) == (1, 2)
+    rgb = spectral_bands(None, ["red", "green", "blue"])
+    assert matching_bands(rgb, spectral_bands("landsat7", ("B01", "B02", "B03", "B04"))) == (
+        2,
+        1,
+        0,
+        None,
+    )
+    assert matching_bands(rgb, spectral_bands(None, ["gaofen2:blue", "gaofen2:nir"])) == (2, None)
 
 
 def test_offline_says_so_in_one_line(monkeypatch):

@@ -232,6 +232,14 @@ def test_a_task_without_data_says_how_it_gets_them(tmp_path):
         _ = BHCCMTask().record
 
 
+def test_an_encoder_of_one_size_is_told_before_training():
+    options = OPTIONS | {"encoder": "tu-hiera_tiny_224", "model_options": {"decoder_channels": 16}}
+    with pytest.raises(
+        OptionError, match=r"'upernet' with encoder 'tu-hiera_tiny_224' to take chips of 32 px"
+    ):
+        make_task(**options | {"architecture": "upernet"})
+
+
 def test_a_checkpoint_is_a_task_again_with_its_options(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
     task = make_task(**OPTIONS, loss={"alpha": 0.5})
