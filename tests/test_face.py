@@ -102,3 +102,7 @@ def test_the_lines_of_the_readme_run_as_they_stand(ground):
     assert names["model"].record.bands == BANDS
     assert {"scene.gpkg", "maps", "model.ckpt"} <= {path.name for path in ground.iterdir()}
     assert (ground / "maps" / "report.html").is_file()
+    short = {"limit_predict_batches": 1, "logger": False, "enable_progress_bar": False, "accelerator": "cpu"}
+    (batch,) = names["Trainer"](**short).predict(names["task"], names["data"])
+    assert batch["levels"].shape == batch["confidence"].shape == (8, 3, 256, 256)
+    assert len(batch["bounds"]) == 8
