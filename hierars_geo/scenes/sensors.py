@@ -268,7 +268,7 @@ def spectral_bands(sensor: str | None, names: Sequence[str]) -> tuple[SpectralBa
 
     Examples:
         >>> spectral_bands("landsat7", ["B04"])[0].common, spectral_bands(None, ["gaofen2:blue"])[0].common
-        ('nir08', 'blue')
+        ('nir', 'blue')
     """
     return tuple(_spectral(sensor, name) for name in names)
 
