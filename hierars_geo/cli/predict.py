@@ -116,7 +116,7 @@ def run(
     found = _scenes(rasters, mosaic)
 
     def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
-        with progress_bar(f"predict {_title(scene)}") as progress:
+        with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
             maps = predictor.predict(scene, out_dir, overwrite, progress, resume=resume, engine=by)
         for path in maps.files:
             sys.stdout.write(f"{path}\n")

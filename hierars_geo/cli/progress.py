@@ -24,13 +24,14 @@ Update = Callable[[int, int], None]
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Update]:
+def progress_bar(description: str, afterwards: str = "") -> Iterator[Update]:
     """Show how far the block is while it runs; nothing with ``--quiet``.
 
     What fails before its first step leaves its one line of error alone on the terminal.
 
     Args:
         description: What is going on.
+        afterwards: What goes on once all is done that is counted, such as the writing of files.
 
     Yields:
         A function to call with (done, in all).
@@ -39,14 +40,14 @@ def progress_bar(description: str) -> Iterator[Update]:
     if is_quiet():
         yield lambda done, total: None
     elif console.is_terminal:
-        with _bar(console, description) as update:
+        with _bar(console, description, afterwards) as update:
             yield update
     else:
-        yield ProgressLines(description)
+        yield ProgressLines(description, afterwards)
 
 
 @contextmanager
-def _bar(console: Console, description: str) -> Iterator[Update]:
+def _bar(console: Console, description: str, afterwards: str) -> Iterator[Update]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,7 +60,8 @@ def _bar(console: Console, description: str) -> Iterator[Update]:
 
     def update(done: int, total: int) -> None:
         bar.start()  # does nothing once it runs
-        bar.update(task, completed=done, total=total)
+        told = afterwards if afterwards and done >= total else description
+        bar.update(task, completed=done, total=total, description=told)
 
     try:
         yield update
@@ -72,16 +74,22 @@ class ProgressLines:
 
     Args:
         description: What is going on.
+        afterwards: What goes on once all is done.
         clock: Seconds, rising.
     """
 
-    def __init__(self, description: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._description, self._clock = description, clock
+    def __init__(
+        self, description: str, afterwards: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._description, self._afterwards, self._clock = description, afterwards, clock
         self._start = self._said = clock()
 
     def __call__(self, done: int, total: int) -> None:
         """Say it where it is time to."""
         now = self._clock()
+        if self._afterwards and done >= total and now - self._start >= LINE_EVERY_S:
+            sys.stderr.write(f"{self._afterwards}\n")
+            return
         if now - self._said < LINE_EVERY_S or not done:
             return
         self._said = now

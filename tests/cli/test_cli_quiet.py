@@ -130,7 +130,7 @@ def test_one_note_of_ten_thousand_scenes_is_no_flood(capfd):
 def test_logs_get_a_line_a_minute(monkeypatch):
     stream, now = io.StringIO(), [0.0]
     monkeypatch.setattr(sys, "stderr", stream)
-    update = ProgressLines("predict scene.tif", lambda: now[0])
+    update = ProgressLines("predict scene.tif", clock=lambda: now[0])
     for step in range(1, 61):
         now[0] = step * LINE_EVERY_S / 20
         update(step, 60)
@@ -158,3 +158,13 @@ def test_a_message_of_gdal_that_is_no_text_is_no_traceback(monkeypatch):
         sys.unraisablehook(another)
     assert others == [fault, another]
     assert sys.unraisablehook == others.append
+
+
+def test_a_log_says_what_goes_on_after_all_is_counted(monkeypatch):
+    stream, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(sys, "stderr", stream)
+    update = ProgressLines("predict x", "write the maps of x", clock=lambda: now[0])
+    for step in (1, 2):
+        now[0] = step * LINE_EVERY_S
+        update(step, 2)
+    assert stream.getvalue().splitlines() == ["predict x: 1 of 2, 1 min left", "write the maps of x"]
