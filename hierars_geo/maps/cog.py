@@ -11,9 +11,8 @@ import rasterio.shutil
 from ..output.output import as_output_error, move_into_place
 from ..output.staging import staging_folder
 from ..taxonomy import Taxonomy
-from .styles.pam import pam_xml
 from .styles.qml import confidence_qml, raster_qml
-from .styles.table import palette
+from .styles.table import palette, pam_xml
 
 #: Per cent; 255 where there is none.
 #: What the band of a confidence raster is called.

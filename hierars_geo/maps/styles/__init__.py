@@ -2,12 +2,11 @@
 
 from .layout import PrintPage
 from .maplibre import maplibre_style
-from .pam import pam_xml
 from .project import ProjectGroup, ProjectLayer, qgis_project
 from .qml import confidence_qml, image_qml, points_qml, raster_qml, vector_qml
 from .sld import raster_sld, vector_sld
 from .stac import classification_classes
-from .table import category_names, palette
+from .table import category_names, palette, pam_xml
 
 __all__ = (
     "PrintPage",
