@@ -15,8 +15,10 @@ from ..datasets.intersection import Operand, SceneIntersection
 from ..datasets.label_index import LabelIndex
 from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
+from ..datasets.scene_source import SceneSource
 from ..datasets.statistics import BandStatistics, DataStatistics, data_statistics
-from ..errors import DataError, OptionError, notice
+from ..datasets.vector_labels import VectorLabels
+from ..errors import DataError, OptionError, list_some, notice
 from ..grid.reprojection import move
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
@@ -65,7 +67,9 @@ class SceneSplits:
         together: Operand = scenes[0]
         for others in scenes[1:]:
             together = SceneIntersection(together, others)
-        return SceneIntersection(together, truth, **vars(o.pairing))
+        found = SceneIntersection(together, truth, **vars(o.pairing), around_px=o.read_px)
+        _note_points_outside(truth, found)
+        return found
 
     @cached_property
     def gsd_m(self) -> float:
@@ -283,6 +287,22 @@ class SceneSplits:
         """Close the files that this process holds open."""
         for part in self.__dict__.get("parts", {}).values():
             part.close()
+
+
+def _note_points_outside(labels: SceneSource, dataset: SceneIntersection) -> None:
+    """Say which files hold points that no image shows: they label nothing."""
+    vectors = [one for one in getattr(labels, "sources", (labels,)) if isinstance(one, VectorLabels)]
+    if not vectors:
+        return
+    crs = dataset.crs
+    ground = shapely.union_all([shapely.union_all(one.outlines(crs).polygons) for one in dataset.images])
+    for one in vectors:
+        outside, count = one.points_outside(ground, crs)
+        if outside:
+            notice(
+                f"{outside} of {count} points and lines of {list_some(one.files, 3)} lie outside the images "
+                "and label nothing. Check their CRS, or leave them out."
+            )
 
 
 def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster:

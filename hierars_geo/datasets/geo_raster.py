@@ -112,7 +112,7 @@ class GeoRaster(SceneSource, RasterDataset):
         patch.files = scene.files
         return patch
 
-    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
+    def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""
         return self._outlines_in(crs, crs.to_wkt())
 

@@ -65,6 +65,8 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         min_valid: Ground is offered scene by scene, where at least this share of its pixels holds data
             (estimated from up to 64 small windows).
         transforms: Applied to every sample.
+        around_px: Pixels of ground on all sides of labels that are points or lines: at least the side of a
+            chip, so that chips there are whole.
 
     Attributes:
         images: The images in order.
@@ -88,8 +90,10 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         stack: bool | None = None,
         min_valid: float | None = None,
         transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        around_px: int = 64,
     ) -> None:
         self.datasets = [dataset1, dataset2]
+        self.around_px = around_px
         self.transforms = transforms
         sources = [*_sources(dataset1), *_sources(dataset2)]
         self.images = in_order([source for source in sources if source.is_image])
@@ -113,7 +117,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         self._leader, lattice = choose(self.pairing.grid, self.images, self.names)
         self._region = _common_region(operands, lattice.crs)
         self.policy = self.pairing.policy or usual_policy(
-            [s.outlines(lattice.crs, lattice.res) for s in self._sources()]
+            [s.outlines(lattice.crs, self.around_px * max(lattice.res)) for s in self._sources()]
         )
         self._move_to(lattice)
         if self.labels is not None and self.pairing.policy is None:
@@ -280,16 +284,16 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         return [leader, *others, *([] if self.labels is None else [self.labels])]
 
     def _tell_dates(self, labels: SceneSource) -> None:
-        leader = self.images[self._leader].outlines(self.lattice.crs, self.lattice.res)
+        leader = self.images[self._leader].outlines(self.lattice.crs, self.around_px * max(self.lattice.res))
         files = [str(path) for path in labels.index["filepath"]]
         layered = len(getattr(labels, "sources", ())) > 1  # a union is meant to lie over itself
-        outlines = labels.outlines(self.lattice.crs, self.lattice.res)
+        outlines = labels.outlines(self.lattice.crs, self.around_px * max(self.lattice.res))
         for note in date_notes(self._pieces, leader, outlines, [] if layered else files):
             notice(note)
 
     def _frame(self, lattice: Lattice) -> GeoDataFrame:
         sources = self._sources()
-        outlines = [source.outlines(lattice.crs, lattice.res) for source in sources]
+        outlines = [source.outlines(lattice.crs, self.around_px * max(lattice.res)) for source in sources]
         smallest = lattice.res[0] * lattice.res[1] / 2
         rows = overlay(outlines, self.region, self.policy, smallest)
         if not rows.first:

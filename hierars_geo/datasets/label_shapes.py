@@ -24,8 +24,6 @@ _MARGIN_PX = 2
 _LINE_PIECES = 32
 #: Radii of the ellipsoid WGS 84: equatorial, and its eccentricity squared.
 _AXIS_M, _ECCENTRICITY_2 = 6_378_137.0, 0.00669437999014
-#: Half side of the ground around a point, in pixels: what a small chip shows of it.
-_AROUND_POINT_PX = 8
 
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
@@ -187,17 +185,17 @@ def _affine(
     return moved
 
 
-def ground_pieces(parts: NDArray[np.object_], res: tuple[float, float] | None) -> list[BaseGeometry]:
+def ground_pieces(parts: NDArray[np.object_], around: float | None) -> list[BaseGeometry]:
     """Return the ground of geometries as polygons, each connected piece once.
 
     Args:
         parts: (Q,) polygons, lines and points.
-        res: Pixel size (x, y) in their CRS, which the ground around lines and points follows; None for a
+        around: Distance in units of their CRS that the ground of lines and points reaches; None for a
             stand-in.
     """
     thin = shapely.get_dimensions(parts) < 2
     if thin.any():
-        side = _AROUND_POINT_PX * (max(res) if res else _stand_in(parts))
+        side = around or _stand_in(parts)
         parts = parts.copy()
         parts[thin] = shapely.buffer(parts[thin], side, cap_style="square", join_style="mitre")
     pieces = shapely.get_parts(shapely.disjoint_subset_union_all(parts))

@@ -189,8 +189,8 @@ class SceneSource(OnLattice, GeoDataset):
         """
 
     @abc.abstractmethod
-    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
-        """Return where and when the scenes lie, in a CRS; around points some pixels of the size ``res``."""
+    def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
+        """Return where and when the scenes lie, in a CRS, with ground ``around`` points, in its units."""
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -84,9 +84,9 @@ class SceneUnion(SceneSource, UnionDataset):
             for number, source in enumerate(self.sources)
         )
 
-    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
+    def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
         """Return where and when the scenes lie, in a CRS."""
-        parts = [source.outlines(crs, res) for source in self.sources]
+        parts = [source.outlines(crs, around) for source in self.sources]
         return Outlines.of(
             [polygon for part in parts for polygon in part.polygons],
             [(int(first), int(last)) for part in parts for first, last in part.intervals],

@@ -11,6 +11,7 @@ from geopandas.geodataframe import GeoDataFrame
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 from torchgeo.datasets.utils import GeoSlice
 
@@ -113,7 +114,7 @@ class VectorLabels(SceneSource, GeoDataset):
         self.paths = self._files  # TorchGeo looks here
         self._has_res = res is not None
         self._shapes: dict[str, LabelShapes] = {}
-        self._outlines: dict[tuple[str, tuple[float, float] | None], tuple[Outlines, list[str]]] = {}
+        self._outlines: dict[tuple[str, float | None], tuple[Outlines, list[str]]] = {}
         if isinstance(crosswalk, (str, Path)):
             crosswalk = Crosswalk.from_yaml(crosswalk, self.taxonomy)
         columns = AttributeClasses(self.taxonomy, attribute, attributes, classes, crosswalk)
@@ -187,28 +188,36 @@ class VectorLabels(SceneSource, GeoDataset):
             self._shapes[wkt] = LabelShapes(moved, self._codes, turn_of(crs))
         return self._shapes[wkt]
 
-    def outlines(self, crs: CRS, res: tuple[float, float] | None = None) -> Outlines:
+    def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
         """Return where labelled features lie, in a CRS: every connected piece of a file's ground once.
 
-        Around lines and points lies ground of some pixels of ``res``.
+        The ground of lines and points reaches ``around`` on all sides, in units of the CRS.
         """
-        return self._pieces(crs, res)[0]
+        return self._pieces(crs, around)[0]
 
-    def _pieces(self, crs: CRS, res: tuple[float, float] | None = None) -> tuple[Outlines, list[str]]:
+    def _pieces(self, crs: CRS, around: float | None = None) -> tuple[Outlines, list[str]]:
         wkt = crs.to_wkt()
-        if (wkt, res) not in self._outlines:
+        if (wkt, around) not in self._outlines:
             shapes = self._shapes_in(crs, wkt)
             sources = np.where(self._codes > 0, self._sources, -1)[shapes.owners]
             pieces = [
                 (part, file)
                 for number, file in enumerate(self.files)
-                for part in ground_pieces(shapes.parts[sources == number], res)
+                for part in ground_pieces(shapes.parts[sources == number], around)
             ]
-            self._outlines[wkt, res] = (
+            self._outlines[wkt, around] = (
                 Outlines.of([part for part, _ in pieces], [ALWAYS] * len(pieces)),
                 [file for _, file in pieces],
             )
-        return self._outlines[wkt, res]
+        return self._outlines[wkt, around]
+
+    def points_outside(self, ground: BaseGeometry, crs: CRS) -> tuple[int, int]:
+        """Count the labelled points and lines that lie outside some ground in a CRS, and all of them."""
+        shapes = self._shapes_in(crs, crs.to_wkt())
+        thin = (shapely.get_dimensions(shapes.parts) < 2) & (self._codes[shapes.owners] > 0)
+        shapely.prepare(ground)
+        outside = thin & ~shapely.intersects(ground, shapes.parts)
+        return len(np.unique(shapes.owners[outside])), len(np.unique(shapes.owners[thin]))
 
     def lattice_in(self, crs: CRS) -> Lattice:
         """Return a lattice at the upper-left corner of the polygons, in a CRS."""
