@@ -11,9 +11,8 @@ from .cog import (
     place_raster,
 )
 from .common_classes import UNDECIDED, common_taxonomy, write_common_map
-from .decoding import PathDecoder
 from .maps import Maps, MapSource
-from .path_map import PathMap
+from .path_map import PathDecoder, PathMap
 from .scene_maps import SceneMaps
 from .thumbnail import MAX_SIDE_PX, Thumbnail, blocks, thumbnail_shape
 from .writer import StripWriter

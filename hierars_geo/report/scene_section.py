@@ -1,8 +1,9 @@
 """The section of one scene: facts, maps, areas, provenance, as values that the template lays out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..grid import GroundFrame, ground_frame
 from ..maps import SceneMaps, thumbnail_shape
@@ -11,7 +12,7 @@ from ..types import IGNORE_INDEX
 from .class_order import AreaRow, area_rows
 from .confidence_survey import ConfidenceSurvey, survey_confidence
 from .doubt import DoubtSection, build_doubt_section
-from .formats import count, kilometres, metres, per_cent, square_kilometres
+from .formats import UNDEFINED, count, kilometres, metres, per_cent, square_kilometres
 from .panels import (
     Panel,
     adaptive_panel,
@@ -21,11 +22,62 @@ from .panels import (
     depth_panel,
     image_panel,
 )
-from .provenance import flatten_provenance
 from .reference import ReferenceSurvey, survey_reference
 from .scalebar import ScaleBar, fit_scale_bar
 from .survey import MapSurvey, read_palette, survey_maps, survey_values
 from .truecolor import read_true_color
+
+_LABELS = {
+    "created": "Predicted",
+    "hierars:bands": "Bands",
+    "hierars:checkpoint": "Checkpoint",
+    "hierars:checkpoint_sha256": "Checkpoint SHA-256",
+    "hierars:model": "Model",
+    "hierars:notes": "Notes",
+    "hierars:options": "Options",
+    "hierars:sensor": "Sensor",
+    "hierars:source": "Source",
+    "processing:level": "Processing level (of data, not classes)",
+    "processing:software": "Software",
+}
+
+
+def flatten_provenance(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield label and text of what a STAC item says about its making, nested values one per row.
+
+    Args:
+        properties: Properties of the item; those of other kinds (projection, time) are left out.
+
+    Examples:
+        >>> dict(flatten_provenance({"hierars:options": {"window": 512, "tta": False}, "gsd": 10.0}))
+        {'Options, window': '512', 'Options, tta': 'no'}
+    """
+    for key, value in properties.items():
+        if key == "created" or key.startswith(("hierars:", "processing:")):
+            yield from _leaves(_LABELS.get(key, key.partition(":")[2].replace("_", " ").capitalize()), value)
+
+
+def _leaves(label: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{label}, {str(key).replace('_', ' ')}", inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        if any(isinstance(inner, Mapping | list | tuple) for inner in value):
+            for number, inner in enumerate(value, start=1):
+                yield from _leaves(f"{label}, {number}", inner)
+        elif value:
+            yield label, ", ".join(_text(inner) for inner in value)
+    else:
+        yield label, _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return UNDEFINED
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
 
 _TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 #: Classes that a summary names.
@@ -262,4 +314,11 @@ def summarise(scene: SceneMaps, survey: MapSurvey) -> str:
     return f"{square_kilometres(total)} mapped: {', '.join(parts)}."
 
 
-__all__ = ("MapFrame", "PanelRow", "SceneSection", "build_scene_section", "summarise")
+__all__ = (
+    "MapFrame",
+    "PanelRow",
+    "SceneSection",
+    "build_scene_section",
+    "flatten_provenance",
+    "summarise",
+)

@@ -1,24 +1,116 @@
 """Write the report of a prediction folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from .. import __version__
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
-from ..maps import Maps, MapSource, SceneMaps
+from ..maps import MAX_SIDE_PX, Maps, MapSource, SceneMaps
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
-from ..taxonomy import Taxonomy
-from .accuracy_section import AccuracySection, build_accuracy_section
+from ..taxonomy import RGB, Taxonomy
+from .accuracy_section import MEASURES, AccuracySection, build_accuracy_section
 from .estimates import read_estimates
 from .estimates_section import EstimatesSection, build_estimates_section
 from .figures import figure_paths, write_figures
-from .page import Page, render_page
+from .formats import area_decimals, hectares, per_cent, square_kilometres
+from .png import data_uri
 from .scene_section import SceneSection, build_scene_section
 from .scores import read_evaluation
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report holds.
+
+    Attributes:
+        title: Heading.
+        created: When it was made.
+        scenes: One section each.
+        accuracy: Scores, if there are any.
+        estimates: Estimates from points, if there are any.
+    """
+
+    title: str
+    created: datetime
+    scenes: Sequence[SceneSection]
+    accuracy: AccuracySection | None
+    estimates: EstimatesSection | None = None
+
+
+def render_page(page: Page) -> str:
+    """Lay a report out as one self-contained HTML document."""
+    environment = Environment(
+        loader=PackageLoader("hierars_geo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"color": _css_color, "data_uri": data_uri, "per_cent": per_cent}
+    template = environment.get_template("report.html.jinja")
+    return template.render(
+        page=page,
+        areas=[_area_table(scene) for scene in page.scenes],
+        measures=[label for _, label in MEASURES],
+        total_area=square_kilometres(sum(scene.area_m2 for scene in page.scenes)),
+        max_side_px=MAX_SIDE_PX,
+        version=__version__,
+    )
+
+
+@dataclass(frozen=True)
+class AreaLine:
+    """One line of an area table as text."""
+
+    name: str
+    levels: str
+    depth: int
+    color: RGB
+    area: str
+    share: str
+
+
+@dataclass(frozen=True)
+class AreaTable:
+    """The area table of a scene as text; the rows of every level add up to the total."""
+
+    lines: tuple[AreaLine, ...]
+    total: str
+
+
+def _area_table(scene: SceneSection) -> AreaTable:
+    decimals = area_decimals(scene.area_m2)
+    lines = tuple(
+        AreaLine(
+            name=row.name,
+            levels=_span(scene, row.levels),
+            depth=row.depth,
+            color=row.color,
+            area=hectares(row.area_m2, decimals),
+            share=per_cent(row.area_m2 / scene.area_m2),
+        )
+        for row in scene.area_rows
+    )
+    return AreaTable(lines, hectares(scene.area_m2, decimals))
+
+
+def _span(scene: SceneSection, levels: tuple[int, ...]) -> str:
+    """Name of a level, or ``L1-L3`` with an en dash where a row stands for several."""
+    names = [scene.level_names[scene.levels.index(level)] for level in levels]
+    return names[0] if len(names) == 1 else f"{names[0]}\N{EN DASH}{names[-1]}"
+
+
+def _css_color(color: RGB) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
 
 Metrics = Path | Mapping[str, Any]
 #: Estimates from points that are taken without being named where they lie beside the maps.

@@ -3,8 +3,7 @@
 from .anchors import Anchor
 from .crosswalk import Crosswalk
 from .depth import depth_colors
-from .label_sets import LabelSets
-from .legend import Legend
+from .legend import LabelSets, Legend
 from .schema import RGB
 from .tree import Taxonomy
 

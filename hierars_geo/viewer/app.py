@@ -2,27 +2,162 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+from typing import Final, NamedTuple
 
+import numpy as np
+from pyproj import Transformer
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
 from ..errors import HieraRSError, MissingFileError, OptionError
+from ..grid import Window
+from ..grid.longitudes import on_turn
+from ..maps import CONFIDENCE_NODATA
 from .description import describe_view
-from .page_files import PageFile, load_page_files
-from .pixel import query_pixel
-from .protection import HOSTS, ProtectiveHeaders
 from .reading import TileAddress
 from .selection import Selection
 from .tiles import TileServer
 from .view_areas import view_areas
 from .views import View
+
+
+@dataclass(frozen=True)
+class PixelLevel:
+    """One level of a pixel's path.
+
+    Attributes:
+        level: From 1.
+        index: Class index there.
+        confidence: Per cent, None where there is no raster of it.
+    """
+
+    level: int
+    index: int
+    confidence: int | None
+
+
+def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
+    """Read the classes of all levels at a place, at full resolution.
+
+    Args:
+        view: The maps.
+        lon: Degrees east.
+        lat: Degrees north.
+
+    Returns:
+        Coarsest level first; empty where there is no class.
+
+    Raises:
+        RasterError: A raster is damaged.
+        TaxonomyError: A value is no class of its level.
+        DataError: Levels contradict each other.
+    """
+    scene = view.scene
+    x, y = Transformer.from_crs("EPSG:4326", scene.grid.crs, always_xy=True).transform(lon, lat)
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return []
+    (x,) = on_turn(np.array([x]), scene.grid)
+    col, row = (math.floor(value) for value in ~scene.grid.transform @ (x, y))
+    if not (0 <= row < scene.grid.height and 0 <= col < scene.grid.width):
+        return []
+    window = Window(row, col, 1, 1)
+    with scene.open() as maps:
+        symbol = int(maps.read(window)[0, 0])
+        if symbol == maps.decoder.nodata:
+            return []
+        sure = {level: int(maps.read_confidence(level, window)[0, 0]) for level in maps.confidence_levels}
+        known = {level: value for level, value in sure.items() if value != CONFIDENCE_NODATA}
+        return [
+            PixelLevel(level, index, known.get(level))
+            for level, index in enumerate(maps.chains[symbol].tolist(), start=1)
+        ]
+
+
+#: Said here, as browsers refuse scripts of another type and some machines' own tables name one.
+_MEDIA_TYPES: Final = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+
+class PageFile(NamedTuple):
+    """One file of the page.
+
+    Attributes:
+        content: Its bytes.
+        media_type: What the browser is told it is.
+    """
+
+    content: bytes
+    media_type: str
+
+
+def load_page_files() -> dict[str, PageFile]:
+    """Read the page; name relative to its folder -> file."""
+    return dict(_walk(files(__package__) / "static", ""))
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, PageFile]]:
+    found = []
+    for entry in folder.iterdir():
+        name = prefix + entry.name
+        if entry.is_dir():
+            found += _walk(entry, f"{name}/")
+        elif (media_type := _MEDIA_TYPES.get(PurePosixPath(name).suffix)) is not None:
+            found.append((name, PageFile(entry.read_bytes(), media_type)))
+    return found
+
+
+#: Names under which the page may be asked for; any other is another site's name that points here.
+HOSTS: Final = ("127.0.0.1", "localhost")
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class ProtectiveHeaders:
+    """Middleware that adds the headers to every answer.
+
+    Args:
+        app: What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
 
 #: Finer tiles than any sensor's.
 _MAX_ZOOM = 30

@@ -17,7 +17,7 @@ from torch import nn
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, OutputError
 from hierars_geo.export import DeepnessGraph, MapGraph, deepness_metadata, export_model
-from hierars_geo.export.pooling import AnySizeAveragePool
+from hierars_geo.export.graph import AnySizeAveragePool
 from hierars_geo.models import ModelConfig, jsps, level_confidence
 from hierars_geo.predict import graph as graph_module
 

@@ -13,7 +13,7 @@ from hierars_geo.errors import DataError, MissingFileError
 from hierars_geo.report import formats, write_report
 from hierars_geo.report.accuracy_section import build_accuracy_section, compare
 from hierars_geo.report.formats import UNDEFINED
-from hierars_geo.report.provenance import flatten_provenance
+from hierars_geo.report.scene_section import flatten_provenance
 from hierars_geo.report.scores import read_evaluation
 from hierars_geo.taxonomy import Taxonomy
 

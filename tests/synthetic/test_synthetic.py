@@ -20,7 +20,7 @@ from hierars_geo.synthetic import (
     write_land_cover_scene,
 )
 from hierars_geo.synthetic.classes import Crop, LandCover
-from hierars_geo.synthetic.farmland import crop_layout
+from hierars_geo.synthetic.crops import crop_layout
 from hierars_geo.synthetic.landscape import land_cover_layout
 from hierars_geo.synthetic.layout import View
 from hierars_geo.taxonomy import Taxonomy

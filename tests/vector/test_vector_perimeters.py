@@ -9,7 +9,7 @@ from vector_factory import PATHS, grid_of, noisy_map, regions_of
 
 from hierars_geo.errors import RasterError
 from hierars_geo.vector import build_coverage
-from hierars_geo.vector.perimeters import GroundMetric
+from hierars_geo.vector.conversion import GroundMetric
 
 
 def geodesic_length_m(polygon, crs):

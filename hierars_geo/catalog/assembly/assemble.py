@@ -1,29 +1,207 @@
 """Assemble a data set of several sources as MM-5B was: pair, co-register, cut, split, describe."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import yaml
+
 from ...errors import DataError
+from ...grid import Window, cover
+from ...grid.lattice import Lattice
 from ...scenes.dataset import bounded_block_cache
 from ...scenes.handles import HandlePool
 from ...scenes.raster_paths import Paths
 from ...taxonomy import Taxonomy
+from ...taxonomy.dataset_records import RECORD_FILE, DatasetRecord, SourceRecord
 from ..build import refuse_catalog_of, write_folder
 from ..headers import read_header
 from ..scenes import ItemPlan
 from ..stac import make_collection, make_item, save_collection
 from .chips import Chip, ChipWriter, label_values
-from .extents import Extent, cut_extents
+from .coregistration import Picture, Shift, measure_shift
+from .extents import Extent, chip_lattice, cut_extents
 from .figures import sheet_figure, time_figure
 from .options import AssembleOptions
 from .pairing import Place, Unpaired, assign_splits, pair_scenes
-from .shifts import corrected, measure_place
-from .sources import SourceName, open_labels, open_sources
+from .sources import SceneWindows, SourceName, open_labels, open_sources
 from .tables import write_tables
-from .training_files import write_training_files
+
+#: Side of a training chip in pixels: the paper's crop, or what the cut-out holds.
+_CROP_PX: dict[SourceName, int] = {"gaofen2": 640, "sentinel2": 512, "google_earth": 896}
+
+
+def write_training_files(folder: Path, final: Path, chips: Sequence[Chip], taxonomy: str) -> None:
+    """Write ``fit_SOURCE.yaml`` for every source, ``dataset.yaml`` and ``README.md``.
+
+    Args:
+        folder: Where they are written now.
+        final: Where the data set will lie: what the paths in them start with.
+        chips: The finished chips.
+        taxonomy: Name of the tree.
+    """
+    splits = [s for s in ("train", "val", "test") if any(chip.place.split == s for chip in chips)]
+    sources = list(chips[0].images)
+    for source in sources:
+        text = yaml.safe_dump({"data": _data(source, final, chips, splits, taxonomy)}, sort_keys=False)
+        (folder / f"fit_{source}.yaml").write_text(text, encoding="utf-8")
+    record = _record(final, chips, taxonomy).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    (folder / RECORD_FILE).write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(final, chips, sources, splits), encoding="utf-8")
+
+
+def _data(
+    source: SourceName, final: Path, chips: Sequence[Chip], splits: Sequence[str], taxonomy: str
+) -> dict[str, object]:
+    smallest = min(min(_shape(chip, source)) for chip in chips)
+    options: dict[str, object] = {
+        "sensor": source,
+        "images": [(final / "train" / source).as_posix()],
+        "labels": [(final / "train" / "labels").as_posix()],
+        "taxonomy": taxonomy,
+        "chips": {"size": max(32, min(_CROP_PX[source], smallest) // 32 * 32)},
+    }
+    own: dict[str, object] = {}
+    for split in ("val", "test"):
+        if split in splits:
+            own[f"{split}_images"] = [(final / split / source).as_posix()]
+            own[f"{split}_labels"] = [(final / split / "labels").as_posix()]
+        elif split == "test":
+            own["test_fraction"] = 0.0
+    if own:
+        options["splits"] = own
+    return {"class_path": "hierars_geo.datamodules.SceneDataModule", "init_args": options}
+
+
+def _record(final: Path, chips: Sequence[Chip], taxonomy: str) -> DatasetRecord:
+    """Say where the files lie, as a record of the catalog does."""
+    place = chips[0].place
+    return DatasetRecord(
+        name=re.sub(r"[^A-Za-z0-9_.-]", "_", final.resolve().name) or "assembled",
+        title="Chips of one ground by several sources, with labels",
+        citation="Assembled with hierars-geo catalog assemble; cite the sources of the scenes.",
+        licence="as the scenes and labels it is made of",
+        access="places.csv names the scenes.",
+        area="see catalog/collection.json",
+        taxonomy=taxonomy,
+        sources={
+            name: SourceRecord(
+                sensor=name,
+                bands=scene.bands,
+                gsd_m=scene.res_in(place.crs),
+                dtype=scene.dtype,
+                images=f"*/{name}/*.tif",
+                labels="*/labels/*.tif",
+            )
+            for name, scene in place.scenes.items()
+        },
+    )
+
+
+def _shape(chip: Chip, source: SourceName) -> tuple[int, int]:
+    left, bottom, right, top = chip.extent.bounds
+    res_m = chip.place.scenes[source].res_in(chip.place.crs)
+    return round((top - bottom) / res_m), round((right - left) / res_m)
+
+
+def _readme(final: Path, chips: Sequence[Chip], sources: Sequence[str], splits: Sequence[str]) -> str:
+    counts = ", ".join(f"{sum(c.place.split == s for c in chips)} {s}" for s in splits)
+    places: set[str] = {chip.place.name for chip in chips}
+    fits = "\n".join(
+        f"    hierars-geo fit --config MODEL.yaml --config {(final / f'fit_{source}.yaml').as_posix()}"
+        for source in sources
+    )
+    return (
+        f"# {final.name}\n\n"
+        f"{len(chips)} chips of {len(places)} places ({counts}); sources {', '.join(sources)}. "
+        "Files of one name show one ground, each source at its own resolution.\n\n"
+        "* `SPLIT/SOURCE/NAME.tif`, `SPLIT/labels/NAME.tif`\n"
+        "* `dataset.yaml`: where everything lies, for `hierars_geo.datamodules.MM5BDataModule`\n"
+        "* `catalog/collection.json`: STAC; check it with `hierars-geo catalog validate catalog`\n"
+        "* `places.csv`: source files, dates and measured shifts; `chips.csv`; `unpaired.csv`\n"
+        "* `classes.csv`: classes of every level per split\n"
+        "* `time_differences.csv`, `time_differences.png`; `sheet.png`\n\n"
+        "To train on one source (MODEL.yaml holds trainer and model, as in experiments/quickstart):\n\n"
+        f"{fits}\n"
+    )
+
+
+#: Side of the windows that are compared, and how many of a place at most.
+_SIDE_PX = 256
+_MOST_WINDOWS = 9
+#: Shifts below this are within what can be measured: moving by them would only cost a resampling.
+_LEAST_PX = 0.1
+
+
+def measure_place(place: Place, pool: HandlePool) -> Place:
+    """Compare the red band of every source with that of the reference, on the coarser one's pixels.
+
+    Args:
+        place: Its scenes.
+        pool: Open files.
+
+    Returns:
+        The place with ``shifts`` in metres and how they were measured.
+    """
+    common = place.common_bounds
+    if common is None:
+        return place
+    shifts: dict[SourceName, tuple[float, float]] = {}
+    measured: dict[SourceName, Shift] = {}
+    for name, scene in place.scenes.items():
+        if name == place.reference:
+            continue
+        reference = place.scenes[place.reference]
+        res_m = max(reference.res_in(place.crs), scene.res_in(place.crs))
+        lattice, whole = chip_lattice(Extent(place.name, common), res_m, place.crs)
+        readers = [SceneWindows(reference, pool), SceneWindows(scene, pool)]
+        channels = [reference.red, scene.red]
+        pairs = [
+            (
+                _picture(readers[0], channels[0], lattice, window),
+                _picture(readers[1], channels[1], lattice, window),
+            )
+            for window in _windows(whole)
+        ]
+        shift = measure_shift(pairs)
+        measured[name] = shift
+        shifts[name] = (shift.cols * lattice.res[0], -shift.rows * lattice.res[1])
+    return replace(place, shifts=shifts, measured=measured)
+
+
+def corrected(place: Place) -> Place:
+    """Move every source whose shift is reliable, and at least 0.1 px, back onto the reference.
+
+    The georeferencing is moved, not the pixels; in another CRS by the same metres, scaled to its units.
+    """
+    scenes = dict(place.scenes)
+    for name, (dx, dy) in place.shifts.items():
+        shift = place.measured[name]
+        if shift.reliable and np.hypot(shift.rows, shift.cols) >= _LEAST_PX:
+            grid = scenes[name].scene.grid
+            units_per_m = grid.res[0] / scenes[name].res_in(place.crs)
+            scenes[name] = scenes[name].moved(-dx * units_per_m, -dy * units_per_m)
+    return replace(place, scenes=scenes)
+
+
+def _windows(whole: Window) -> Sequence[Window]:
+    """Spread windows of one size over the ground."""
+    side = min(_SIDE_PX, whole.height, whole.width)
+    every = list(cover((whole.height, whole.width), (side, side), (side, side)))
+    if len(every) <= _MOST_WINDOWS:
+        return every
+    return [every[i] for i in np.linspace(0, len(every) - 1, _MOST_WINDOWS).round().astype(int)]
+
+
+def _picture(reader: SceneWindows, channel: int, lattice: Lattice, window: Window) -> Picture:
+    patch = reader.read(lattice, window)
+    picture: Picture = np.where(patch.valid, patch.data[channel], np.float32(np.nan)).astype(np.float32)
+    return picture
+
 
 Progress = Callable[[int, int], None]
 _TAXONOMY = "mm5b"
@@ -161,4 +339,7 @@ def _describe(
     save_collection(collection, folder / "catalog", folder / "catalog")
 
 
-__all__ = ("AssembleResult", "assemble")
+__all__ = (
+    "AssembleResult",
+    "assemble",
+)
