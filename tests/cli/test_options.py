@@ -1,6 +1,7 @@
 """Parsers follow from signatures: names, kinds, defaults and help."""
 
 import inspect
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
@@ -91,7 +92,8 @@ def test_help_is_the_docstring_and_the_defaults():
     assert "Do some work. It takes a while. positional arguments:" in text
     for said in ("What is read, 50 % of it.", "Smallest area of a region (default: 1.5).", "(default: all)."):
         assert said in text
-    assert "-o OUT, --out OUT Where to. --min-area-m2" in text
+    # Python 3.13 says the value once
+    assert re.search(r"-o( OUT)?, --out OUT Where to\. --min-area-m2", text)
 
 
 def test_every_option_of_every_command_is_explained():
