@@ -10,8 +10,7 @@ import functools
 import re
 import textwrap
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pymdownx.slugs import slugify
 
-from hierars_geo.cli import COMMANDS
+from hierars_geo.cli import COMMANDS, parser_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "hierars_geo"
@@ -129,7 +128,7 @@ def commands_page() -> str:
         *(f"| [`{name}`](#{name}) | {summary} |" for name, (_, summary) in COMMANDS.items()),
         "",
     ]
-    for command, (module, summary) in COMMANDS.items():
+    for command, (_, summary) in COMMANDS.items():
         lines += [f"## {command}", ""]
         if command in LIGHTNING:
             lines += [
@@ -141,17 +140,15 @@ def commands_page() -> str:
                 "",
             ]
             continue
-        for title, parser in parsers(module):
+        for title, parser in parsers(command):
             lines += [f"### {command} {title}", ""] if title else []
             lines += ["```text", help_text(parser), "```", ""]
     return "\n".join(lines)
 
 
-def parsers(module: str) -> Iterator[tuple[str, ArgumentParser]]:
+def parsers(command: str) -> Iterator[tuple[str, ArgumentParser]]:
     """Yield the parser of a command, under an empty name, and then those of its sub-commands."""
-    found = import_module(f"{PACKAGE}.cli.{module}")
-    build: Callable[[], Any] = getattr(found, "parser", None) or found._parser
-    parser = build()
+    parser = parser_of(command)
     yield "", parser
     for action in parser._actions:
         if action.dest == "subcommand":
