@@ -11,9 +11,9 @@ from rasterio.errors import RasterioIOError
 from ..errors import RasterError
 from ..grid import Window
 from ..output import gdal_env
+from ..output.output import sha256_of
 from ..scenes.dataset import open_dataset, read_bands, to_rasterio_window, unreadable
 from ..scenes.nodata import split_alpha
-from .checksum import sha256_of
 from .headers import Header
 
 #: Rows read at once: of a very wide raster still less than 100 MB.

@@ -12,13 +12,16 @@ from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, joint_bbox
+from ..output.output import sha256_of
 from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
 from ..taxonomy import Taxonomy
-from .checksum import multihash
 from .footprints import footprint
 from .headers import BandHeader, Header
 from .scenes import ItemPlan
+
+#: How the multihash of the file extension marks 32 bytes of SHA-256.
+_MULTIHASH_SHA256 = "1220"
 
 _SCHEMAS = "https://stac-extensions.github.io"
 PROJECTION = f"{_SCHEMAS}/projection/v2.0.0/schema.json"
@@ -222,6 +225,17 @@ def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def multihash(path: Path) -> str:
+    """Return the SHA-256 of a file as ``file:checksum`` wants it."""
+    return _MULTIHASH_SHA256 + sha256_of(path)
+
+
+def sha256_in(checksum: str) -> str | None:
+    """Return the SHA-256 in a multihash, None where it is of another kind."""
+    digest = checksum.removeprefix(_MULTIHASH_SHA256)
+    return digest if len(digest) == 64 and len(checksum) == 68 else None
+
+
 __all__ = (
     "CLASSIFICATION",
     "EO",
@@ -230,6 +244,8 @@ __all__ = (
     "RASTER",
     "make_collection",
     "make_item",
+    "multihash",
     "optics",
     "save_collection",
+    "sha256_in",
 )

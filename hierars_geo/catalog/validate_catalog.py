@@ -22,11 +22,12 @@ from ..errors import DataError, MissingFileError, RasterError
 from ..grid.longitudes import within_a_turn
 from ..grid.reprojection import same_crs
 from ..maps.styles.stac import METRES_PER_DEGREE, joint_bbox, path_of
+from ..output.output import sha256_of
 from ..taxonomy import Taxonomy
-from .checksum import sha256_in, sha256_of
 from .footprints import footprint, pixel_m, raster_outline
 from .headers import Header, read_header, split_usable
 from .problems import Problem, damage, twins, unknown_values
+from .stac import sha256_in
 
 #: Of a pixel: how far a corner may lie off the recorded one.
 _TOLERANCE_PX = 1e-3

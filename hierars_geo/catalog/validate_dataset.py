@@ -7,10 +7,10 @@ from pyproj import CRS
 
 from ..errors import MissingFileError, RasterError
 from ..grid.reprojection import same_crs
+from ..output.output import sha256_of
 from ..scenes.bands import canonical_band
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord
-from .checksum import sha256_of
 from .headers import Header, read_header
 from .problems import Problem, damage, twins, unknown_values
 

@@ -1,6 +1,5 @@
 """The one door to a checkpoint: read as data, never as pickled code, and built only where all parts fit."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError, OptionError
+from ..output.output import sha256_of
 from .map_model import MapModel
 from .plain_file import read_plain
 from .record import RECORD_KEY, ModelRecord, knows_reading
@@ -63,8 +63,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Model:
     checkpoint = Checkpoint.read(path)
     network = checkpoint.build().to(device).eval()
     network.pool_gates(checkpoint.record.chip_size)
-    with checkpoint.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(checkpoint.path)
     return Model(network, checkpoint.record, checkpoint.path, digest, checkpoint.notes)
 
 

@@ -1,5 +1,6 @@
 """Where results go: folders that can be written, files that stand in the way, all or nothing."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -161,6 +162,12 @@ def move_into_place(temporary: Path, final: Path) -> None:
         ) from error
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits; it is read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 __all__ = (
     "as_output_error",
     "atomic_path",
@@ -168,5 +175,6 @@ __all__ = (
     "gdal_env",
     "move_into_place",
     "refuse_existing",
+    "sha256_of",
     "write_json",
 )

@@ -22,7 +22,7 @@ from ..errors import OptionError
 from ..models.checkpoint import Model
 from ..models.features import padded_size
 from ..models.map_model import MapModel
-from ..output.output import as_output_error, atomic_path
+from ..output.output import as_output_error, atomic_path, sha256_of
 
 #: Names of the graph's inputs and of its output.
 INPUTS = ("image", "valid")
@@ -175,7 +175,7 @@ def _export(loaded: Model, size: tuple[int, int], path: Path) -> None:
     translated = translate(trace(graph, example, None, name), INPUTS, [OUTPUT], name)
     with atomic_path(path) as unfinished:
         translated.save(unfinished)
-        digest = _sha256(unfinished)
+        digest = sha256_of(unfinished)
     with atomic_path(_digest_path(path)) as unfinished:
         unfinished.write_text(digest, encoding="ascii")
 
@@ -183,7 +183,7 @@ def _export(loaded: Model, size: tuple[int, int], path: Path) -> None:
 def _is_whole(path: Path) -> bool:
     """Whether a file is what was written."""
     try:
-        return _sha256(path) == _digest_path(path).read_text(encoding="ascii")
+        return sha256_of(path) == _digest_path(path).read_text(encoding="ascii")
     except (OSError, ValueError):
         return False
 
@@ -200,11 +200,6 @@ def _forget_old(folder: Path, newest: Path) -> None:
 
 def _digest_path(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from scene_files import write
 
 from hierars_geo.catalog import BuildOptions, build, build_catalog, stac, validate_catalog
-from hierars_geo.catalog.checksum import multihash
+from hierars_geo.catalog.stac import multihash
 from hierars_geo.errors import DataError, OptionError, OutputError
 
 
