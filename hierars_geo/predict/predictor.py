@@ -12,7 +12,7 @@ from typing import TypeAlias
 import torch
 
 from ..errors import HieraRSWarning
-from ..grid import GeoGrid, Window
+from ..grid import Window
 from ..maps import Maps
 from ..models.calibration import threshold_of
 from ..models.checkpoint import Model, load
@@ -20,6 +20,7 @@ from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.baselines import has_offset
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
+from ..scenes.radiometry import foreign_note
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
@@ -327,7 +328,7 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        training = _training_notes(scene.grid, self.loaded, self.window_px)
+        training = _training_notes(scene, self.loaded, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
 
@@ -346,22 +347,24 @@ def _inside(scene: Scene, block: Block) -> Block:
     return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
 
 
-def _training_notes(grid: GeoGrid, loaded: Model, window_px: int) -> list[str]:
+def _training_notes(scene: Scene, loaded: Model, window_px: int) -> list[str]:
     """Say what differs from training so much that maps get poorer.
 
     Args:
-        grid: Of the scene.
+        scene: The scene.
         loaded: The checkpoint.
         window_px: Side of a window.
     """
-    notes, record = [], loaded.record
+    record = loaded.record
+    foreign = foreign_note(scene, record.mean, record.std)
+    notes = [] if foreign is None else [foreign]
     if loaded.network.sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(
             f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
             f"model see all of a window: expect poorer maps, or leave --window out"
         )
     if record.gsd_m is not None:
-        gsd_m = grid.gsd_m()
+        gsd_m = scene.grid.gsd_m()
         if abs(math.log(gsd_m / record.gsd_m)) > math.log(_GSD_TOLERANCE):
             notes.append(
                 f"the scene's GSD is {gsd_m:.3g} m, the training scenes' was {record.gsd_m:.3g} m: "

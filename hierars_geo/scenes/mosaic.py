@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import shapely
 from affine import Affine
+from numpy.typing import NDArray
 
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
 from ..grid.placement import place
 from ..grid.reprojection import outline, same_crs
+from ..output import gdal_env
 from ..types import ReadRecipe
 from .patch import Patch, first_valid
 from .raster_file import RasterFile
@@ -20,6 +22,8 @@ from .reader import Layer
 from .scene import Scene
 from .scene_layers import finest_grid
 
+#: Most tiles whose values stand for all.
+_GLIMPSED_TILES = 9
 #: A mosaic with more pixels than its tiles have by this factor is mostly empty.
 _MOSTLY_EMPTY = 20
 
@@ -96,6 +100,20 @@ class Mosaic(Scene):
         notes = _notes(tiles, windows, grid)
         windows = [window.shifted(-top, -left) for window in windows]
         return cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
+
+    def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
+        """Read values of a few tiles, see :meth:`.Scene.values`."""
+        step = -(-len(self._tiles) // _GLIMPSED_TILES)
+        with gdal_env():
+            found = [
+                [
+                    channel
+                    for layer in tile.layers
+                    for channel in self._reader.values(layer, per_side, from_overview)
+                ]
+                for tile in self._tiles[::step]
+            ]
+        return tuple(np.concatenate(channels) for channels in zip(*found, strict=True))
 
     def _resampling_notes(self) -> tuple[str, ...]:
         return ()

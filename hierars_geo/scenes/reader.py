@@ -33,6 +33,8 @@ Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
 Target: TypeAlias = GeoGrid | Lattice
 #: A target window that needs more file pixels than this is read in halves, so that memory stays bounded.
 _MOST_FILE_PIXELS = 32_000_000
+#: Least side of an overview that values are looked up in; windows in its place have half of it.
+_GLIMPSE_PX = 64
 #: Placements remembered per reader.
 _MOST_PLACEMENTS = 65_536
 #: What an image or label patch is made of.
@@ -232,17 +234,50 @@ class LayerReader:
             first = stop
         return Patch(data, valid)
 
-    def _stored(self, layer: Layer, window: Window) -> "_Stored":
-        """Read bands of a file in a window that lies within it."""
+    def values(self, layer: Layer, per_side: int, from_overview: bool) -> Pixels:
+        """Read values of a file that hold data: windows spread evenly over it, or its smallest overview.
+
+        Args:
+            layer: Bands of a file.
+            per_side: Windows along each side.
+            from_overview: Whether an overview serves in place of windows, where the file has one.
+
+        Returns:
+            (C, n) float32.
+        """
+        height, width = layer.file.grid.shape
+        whole = Window(0, 0, height, width)
+        if from_overview and (factors := self.pool.get(layer.file.path).overviews(layer.indexes[0])):
+            large = [factor for factor in factors if min(height, width) >= _GLIMPSE_PX * factor]
+            factor = max(large, default=min(factors))
+            small = max(1, height // factor), max(1, width // factor)
+            found = [self._stored(layer, whole, small)]
+        else:
+            places = (np.arange(per_side) + 0.5) / per_side
+            corners = [(int(height * y), int(width * x)) for y in places for x in places]
+            half = _GLIMPSE_PX // 4
+            windows = [Window(r - half, c - half, 2 * half, 2 * half).intersection(whole) for r, c in corners]
+            found = [self._stored(layer, window) for window in dict.fromkeys(windows) if window is not None]
+        parts = []
+        for part in found:
+            held = part.valid if part.empty is None else part.valid & ~part.empty
+            patch = self.decode(part.data, held, layer.file)
+            parts.append(patch.data[:, patch.valid])
+        return np.concatenate(parts, axis=1)
+
+    def _stored(self, layer: Layer, window: Window, shape: tuple[int, int] | None = None) -> "_Stored":
+        """Read bands of a file in a window that lies within it, or fewer pixels of it from an overview."""
         file = layer.file
         try:
             dataset, at = self.pool.get(file.path), to_rasterio_window(window)
-            data: Pixels = read_bands(dataset, layer.indexes, window)
+            data: Pixels = read_bands(dataset, layer.indexes, window, shape=shape)
             valid = np.ones(data.shape[1:], dtype=np.bool_)
             if file.validity == "mask":
-                valid &= (dataset.read_masks(list(layer.indexes), window=at) > 0).all(axis=0)
+                planes = None if shape is None else (len(layer.indexes), *shape)
+                masks = dataset.read_masks(list(layer.indexes), window=at, out_shape=planes)
+                valid &= (masks > 0).all(axis=0)
             if file.alpha is not None:
-                valid &= dataset.read(file.alpha, window=at) > 0
+                valid &= dataset.read(file.alpha, window=at, out_shape=shape) > 0
         except RasterioIOError as error:
             raise unreadable(file.path, window, error) from error
         filled, empty = empty_pixels(data, layer.nodata, self.rule)

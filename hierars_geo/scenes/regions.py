@@ -147,6 +147,10 @@ class SceneRegion(Scene):
             return Patch.empty(len(self.bands), where, "float32")
         return self._scene.read(where.shifted(self._window.row, self._window.col))
 
+    def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
+        """Read values of the whole scene, see :meth:`.Scene.values`."""
+        return self._scene.values(per_side, from_overview)
+
     @property
     def extent(self) -> Window:
         """All of the scene, in rows and columns of the region."""

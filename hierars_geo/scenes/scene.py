@@ -227,6 +227,28 @@ class Scene:
     def _read(self, target: GeoGrid, window: Window) -> Patch:
         return self._reader.read_layers(self.layers, target, window)
 
+    def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
+        """Read values that hold data from places spread evenly over the files, whatever the scene is cut to.
+
+        Args:
+            per_side: Windows of 32 px along each side of a file.
+            from_overview: Whether overviews serve in place of windows: one read, but averages have less
+                spread than pixels.
+
+        Returns:
+            (n,) per channel; n is 0 where no data were met.
+
+        Raises:
+            RasterError: A file is damaged.
+        """
+        self._check_open()
+        with gdal_env():
+            return tuple(
+                channel
+                for layer in self.layers
+                for channel in self._reader.values(layer, per_side, from_overview)
+            )
+
     def _check_open(self) -> None:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")

@@ -133,6 +133,9 @@ def test_what_differs_from_training_is_said(save_checkpoint, write_scene, tmp_pa
     coarse = write_scene("b", transform=Affine(30, 0, 0, 0, -30, 0))
     with pytest.warns(HieraRSWarning, match="GSD is 30 m, the training scenes' was 10 m"):
         Predictor(checkpoint, device="cpu").predict(coarse, tmp_path / "maps")
+    foreign = save_checkpoint(mean=[1000.0, 9000.0, 1000.0, 1000.0], name="other.ckpt")
+    with pytest.warns(HieraRSWarning, match=r"far from the training's, .* of it: B03 by -1\d\.\d; expect"):
+        Predictor(foreign, device="cpu").predict(write_scene("c"), tmp_path / "maps")
 
 
 def test_gates_see_a_training_chip_around_each_pixel_in_large_windows(save_checkpoint):
