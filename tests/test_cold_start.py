@@ -41,13 +41,13 @@ COMMANDS = {
 PREDICT_64_PX = """
 import sys, numpy as np, rasterio, torch
 from affine import Affine
-from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 config = ModelConfig("unet", "resnet18", options={"decoder_channels": [16, 16, 8, 8, 8]})
 tree, read = Taxonomy.from_yaml("crop10m"), ReadRecipe(("red", "nir"))
 record = ModelRecord(tree, read, (0.0, 0.0), (1.0, 1.0), config, 64)
-state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
+state = {f"model.{name}": value for name, value in build_model(record).state_dict().items()}
 torch.save({"state_dict": state, RECORD_KEY: record.to_dict()}, "model.ckpt")
 profile = {"driver": "GTiff", "dtype": "uint16", "count": 2, "height": 64, "width": 64, "crs": "EPSG:32650"}
 with rasterio.open("scene.tif", "w", transform=Affine(10, 0, 5e5, 0, -10, 4e6), **profile) as raster:
@@ -87,7 +87,7 @@ def test_a_prediction_from_start_to_end_imports_no_more(tmp_path):
 
 def test_compiling_works_after_torchvision_was_imported_without_it(tmp_path):
     code = (
-        "import hierars_geo.models, sys, torch; assert 'torch._dynamo' not in sys.modules; "
+        "import hierars_geo.models.factory, sys, torch; assert 'torch._dynamo' not in sys.modules; "
         "from torchvision.ops.roi_align import is_compile_supported; assert is_compile_supported('cpu'); "
         "double = torch.compile(lambda x: 2 * x, backend='eager'); assert double(torch.ones(1)).item() == 2; "
         "from timm.models.naflexvit import NaFlexRopeIterator; assert torch._dynamo.utils"

@@ -27,7 +27,7 @@ from measuring import (
 )
 
 from hierars_geo.losses import HSCLoss
-from hierars_geo.models import MapModel, ModelConfig, ModelRecord, Transfer, TransLU
+from hierars_geo.models import MapModel, ModelConfig, ModelRecord, Transfer, TransLU, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -55,7 +55,7 @@ class Work:
 
     def __init__(self, transfer: Transfer | None) -> None:
         torch.manual_seed(0)
-        self.model: MapModel = record(TARGET, transfer).build().to(DEVICE)
+        self.model: MapModel = build_model(record(TARGET, transfer)).to(DEVICE)
         self.loss = HSCLoss(TARGET.paths, TARGET.num_classes, alpha=1.0).to(DEVICE)
         torch.manual_seed(1)
         shape = (BATCH, SIZE_PX, SIZE_PX)

@@ -1,34 +1,44 @@
 """Hierarchical models: BHCCM on any flat model, encoders, decoding, TransLU, checkpoints."""
 
-from .backbones import encoders
-from .band_adaptation import BandAdaptation, adapt_bands
-from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
-from .checkpoint import Checkpoint, Model, load, read_checkpoint
-from .decode import (
-    adaptive_depth,
-    confidence_of,
-    is_legal,
-    jsps,
-    level_confidence,
-    path_classes,
-    path_index,
-    path_logits,
-)
-from .expansion import expand_checkpoint
-from .factory import ModelConfig, architectures, build_segmenter
-from .features import FeatureExtractor, extract_features, padded_size
-from .gaussian import GaussianClassifier
-from .init_report import InitReport
-from .layer_groups import LayerGroups, layer_groups
-from .map_model import MapModel
-from .pretrained import load_encoder_weights
-from .record import RECORD_KEY, ModelRecord, Transfer
-from .scene_model import SceneModel
-from .segmenter import HierarchicalSegmenter
-from .transfer.cdks import CDKS, CDKSOptions
-from .transfer.cdsa import CDSA
-from .transfer.translu import TransLU
-from .transplant import Parts, transplant
+from typing import TYPE_CHECKING
+
+from ..imports import lazy_face
+
+if TYPE_CHECKING:
+    from .backbones import encoders
+    from .band_adaptation import BandAdaptation, adapt_bands
+    from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
+    from .build import build_model, build_scene_model
+    from .checkpoint import Checkpoint, Model, load, read_checkpoint
+    from .config import ModelConfig
+    from .decode import (
+        adaptive_depth,
+        confidence_of,
+        is_legal,
+        jsps,
+        level_confidence,
+        path_classes,
+        path_index,
+        path_logits,
+    )
+    from .expansion import expand_checkpoint
+    from .factory import architectures, build_segmenter
+    from .features import FeatureExtractor, extract_features, padded_size
+    from .gaussian import GaussianClassifier
+    from .init_report import InitReport
+    from .layer_groups import LayerGroups, layer_groups
+    from .map_model import MapModel
+    from .pretrained import load_encoder_weights
+    from .record import RECORD_KEY, ModelRecord, Transfer
+    from .scene_model import SceneModel
+    from .segmenter import HierarchicalSegmenter
+    from .transfer.cdks import CDKS
+    from .transfer.cdsa import CDSA
+    from .transfer.options import CDKSOptions
+    from .transfer.translu import TransLU
+    from .transplanting import Parts, transplant
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "BHCCM",
@@ -58,6 +68,8 @@ __all__ = (
     "adapt_bands",
     "adaptive_depth",
     "architectures",
+    "build_model",
+    "build_scene_model",
     "build_segmenter",
     "confidence_of",
     "encoders",

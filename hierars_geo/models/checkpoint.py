@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError, OptionError
 from ..output.output import sha256_of
+from .build import build_model
 from .map_model import MapModel
 from .plain_file import read_plain
 from .record import RECORD_KEY, ModelRecord, knows_reading
@@ -226,7 +227,7 @@ def build_trained(record: ModelRecord, weights: Mapping[str, Tensor], origin: st
     """
     _check_weights(record, weights, origin)
     try:
-        model = record.build()
+        model = build_model(record)
     except OptionError as error:
         raise CheckpointError(
             f"Expected the record in {origin} to be of a model that can be built here, but: {error}"

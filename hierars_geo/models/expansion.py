@@ -9,10 +9,11 @@ from torch import Tensor
 from .. import __version__
 from ..errors import OptionError, TaxonomyError
 from ..taxonomy import Taxonomy
+from .build import build_scene_model
 from .checkpoint import MODEL_PREFIX, Checkpoint, build_trained, weights_below
 from .init_report import InitReport
 from .record import RECORD_KEY, ModelRecord
-from .transplant import transplant
+from .transplanting import transplant
 
 #: What Lightning wants of a checkpoint besides weights.
 _LIGHTNING = "pytorch-lightning_version"
@@ -47,7 +48,7 @@ def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str,
     _require_anchors(old, tree)
     new = replace(old, taxonomy=tree, calibration=None)
     state: Mapping[str, Tensor] = content["state_dict"]
-    scene = new.build_scene_model()
+    scene = build_scene_model(new)
     prefix = checkpoint.scene_prefix
     report = transplant(scene, checkpoint.scene_weights, old, new, "all")
     if report.classes_copied == 0:

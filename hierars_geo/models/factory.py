@@ -1,7 +1,6 @@
 """Build a model from names: architecture (decoder) and encoder, any number of bands, any tree."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..types import Spectra
 from .backbones import Backbone, find_backbone
 from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
+from .config import ModelConfig
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
 from .pretrained import load_encoder_weights
@@ -39,55 +39,6 @@ _FILE_OPTIONS = frozenset(
 
 #: Decoders that want the last stages dilated.
 _DILATING = ("deeplabv3", "deeplabv3plus", "pan")
-
-#: Width of UPerNet's decoder in the papers; its pool scales are 1, 2, 3 and 6.
-_UPERNET_CHANNELS = 512
-
-#: Width of UPerNet where a record says nothing of it: the library's default when it was written.
-_UNSAID_UPERNET_CHANNELS = 256
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What a model is built from; plain values, carried by every checkpoint.
-
-    Attributes:
-        architecture: Decoder, one of :func:`architectures`.
-        encoder: Backbone, one of :func:`encoders`, a name of segmentation-models-pytorch, or
-            ``tu-<timm name>``.
-        mode: How the levels talk; ``flat`` predicts the leaves alone.
-        dropout: Dropout before the classifiers, 0..1.
-        options: Further options of the architecture, for example ``decoder_channels``, and
-            ``drop_path_rate`` of encoders that have one. A UPerNet without ``decoder_channels`` gets 512.
-    """
-
-    architecture: str = "upernet"
-    encoder: str = "resnet18"
-    mode: str = "residual"
-    dropout: float = 0.1
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Write the width down where a default stands, so that a checkpoint says what it was built with."""
-        if self.architecture.lower() == "upernet" and "decoder_channels" not in self.options:
-            object.__setattr__(self, "options", {**self.options, "decoder_channels": _UPERNET_CHANNELS})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
-        """Read what :meth:`to_dict` wrote, also before the width of a UPerNet was written down.
-
-        Raises:
-            TypeError: A key is unknown.
-        """
-        config = dict(content)
-        options = dict(config.get("options") or {})
-        if str(config.get("architecture", "")).lower() == "upernet":
-            options.setdefault("decoder_channels", _UNSAID_UPERNET_CHANNELS)
-        return cls(**{**config, "options": options})
 
 
 def architectures() -> tuple[str, ...]:
@@ -230,4 +181,4 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
             raise OptionError(unknown_name(f"option of architecture '{config.architecture}'", name, known))
 
 
-__all__ = ("ModelConfig", "architectures", "build_segmenter", "check_config")
+__all__ = ("architectures", "build_segmenter", "check_config")

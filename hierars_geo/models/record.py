@@ -5,16 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from ..errors import CheckpointError, HieraRSError, OptionError, unknown_name
+from ..errors import CheckpointError, HieraRSError
 from ..taxonomy import Taxonomy
-from ..types import NodataRule, ReadRecipe, Spectra
-from .band_adaptation import BandAdaptation, by_names
+from ..types import NodataRule, ReadRecipe
 from .calibration import Calibration
-from .factory import ModelConfig, build_segmenter
-from .map_model import MapModel
-from .scene_model import SceneModel
-from .transfer.cdks import CDKSOptions
-from .transfer.translu import TransLU
+from .config import ModelConfig
+from .transfer.options import CDKSOptions
 
 #: Key of the record in a checkpoint, and the version of its form.
 RECORD_KEY = "hierars_geo"
@@ -182,84 +178,6 @@ class ModelRecord:
                 f"Expected {wrong[0]}, but the model record says otherwise (in {origin}). The file is broken "
                 "or was changed: get it again."
             )
-
-    def build(self) -> MapModel:
-        """Build the whole model, with the source branch where there is one; its weights are random.
-
-        Raises:
-            CheckpointError: The record's parts do not fit each other.
-            OptionError: The scene's bands lack one that the source branch needs.
-        """
-        model: MapModel = self._build_transfer(self.build_scene_model())
-        if self.calibration is not None:
-            model.temperature = self.calibration.temperature
-        return model
-
-    def _build_transfer(self, model: SceneModel) -> MapModel:
-        if self.transfer is None:
-            return model
-        source = self.transfer.source
-        return TransLU(
-            source.build_scene_model(),
-            self.taxonomy,
-            source_taxonomy=source.taxonomy,
-            target=model,
-            source_bands=self._source_bands(source),
-            cdks=self.transfer.cdks,
-            cdsa=self.transfer.cdsa,
-            options=self.transfer.options,
-        )
-
-    def _source_bands(self, source: "ModelRecord") -> list[int]:
-        """Where the bands of the source branch are among the record's."""
-        missing = [band for band in source.bands if band not in self.bands]
-        if missing:
-            raise OptionError(
-                f"{unknown_name('band', missing[0], self.bands)} The source model was trained on the bands "
-                f"{', '.join(source.bands)}: give scenes that have them all, under these names."
-            )
-        return [self.bands.index(band) for band in source.bands]
-
-    def build_scene_model(
-        self,
-        encoder_weights: str | None = None,
-        band_adaptation: BandAdaptation = "auto",
-        spectra: Spectra = by_names,
-    ) -> SceneModel:
-        """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
-
-        Args:
-            encoder_weights: See :func:`~hierars_geo.models.load_encoder_weights`.
-            band_adaptation: How their first layer meets the record's bands, see
-                :func:`~hierars_geo.models.adapt_bands`.
-            spectra: Looks bands up in the sensor catalog.
-
-        Raises:
-            CheckpointError: The record's parts do not fit each other.
-        """
-        if not len(self.bands) == len(self.mean) == len(self.std):
-            raise CheckpointError(
-                f"Expected a mean and a std for each of the bands {', '.join(self.bands)}, but got "
-                f"{len(self.mean)} and {len(self.std)} of them."
-            )
-        try:
-            segmenter = build_segmenter(
-                self.model,
-                len(self.bands),
-                self.taxonomy.num_classes,
-                encoder_weights,
-                self.bands,
-                band_adaptation,
-                self.read.sensor,
-                spectra,
-            )
-            return SceneModel(segmenter, self.mean, self.std)
-        except HieraRSError:
-            raise
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"Expected a model that can be built from {self.model}, but: {error}"
-            ) from error
 
 
 def knows_reading(content: Mapping[str, Any]) -> bool:

@@ -8,12 +8,14 @@ import torch
 
 from ..errors import OptionError
 from ..models.band_adaptation import BandAdaptation
+from ..models.build import build_scene_model
 from ..models.checkpoint import Checkpoint
-from ..models.factory import ModelConfig, check_config
+from ..models.config import ModelConfig
+from ..models.factory import check_config
 from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
-from ..models.transplant import Parts, transplant
+from ..models.transplanting import Parts, transplant
 from ..scenes.sensors import spectral_bands
 from .base import SegmentationTask
 from .loss import LossOptions, check_class_weights, class_weights
@@ -133,8 +135,8 @@ class BHCCMTask(SegmentationTask):
     def build_model(self, record: ModelRecord) -> SceneModel:
         """Build the model, its encoder with the pretrained weights that were asked for."""
         self.class_weights = self.loss_options.known_weights(record.taxonomy)
-        return record.build_scene_model(
-            self.start.encoder_weights, self.start.band_adaptation, spectral_bands
+        return build_scene_model(
+            record, self.start.encoder_weights, self.start.band_adaptation, spectral_bands
         )
 
     def on_fit_start(self) -> None:

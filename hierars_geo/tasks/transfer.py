@@ -11,15 +11,17 @@ from torch import Tensor
 
 from ..errors import CheckpointError, OptionError
 from ..losses.hierarchical import HSCLoss
+from ..models.build import build_model
 from ..models.checkpoint import Checkpoint, load_weights
-from ..models.factory import ModelConfig, check_config
+from ..models.config import ModelConfig
+from ..models.factory import check_config
 from ..models.init_report import InitReport, log_report
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
 from ..models.scene_model import SceneModel
-from ..models.transfer.cdks import CDKSOptions
+from ..models.transfer.options import CDKSOptions
 from ..models.transfer.translu import TransLU
-from ..models.transplant import transplant
+from ..models.transplanting import transplant
 from ..scenes.sensors import spectral_bands
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
@@ -160,7 +162,7 @@ class TransLUTask(SegmentationTask):
 
     def build_model(self, record: ModelRecord) -> MapModel:
         """Build both branches, with the weights of the source in place."""
-        model = record.build()
+        model = build_model(record)
         target = _target_of(model)
         if self._trained is not None:
             if isinstance(model, TransLU):

@@ -9,7 +9,7 @@ from run import main
 from task_factory import make_task
 
 from hierars_geo.cli.training_cli import parse_training_config
-from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU, build_model
 from hierars_geo.synthetic import CropSpec, write_crop_scene, write_label_shares
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
@@ -41,7 +41,7 @@ def sources(tmp_path_factory):
         record = ModelRecord(
             Taxonomy.from_yaml("mm5b"), ReadRecipe(BANDS), (900.0,) * 10, (400.0,) * 10, config
         )
-        state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
+        state = {f"model.{name}": value for name, value in build_model(record).state_dict().items()}
         training = {"weights": "current"}
         paths[base] = folder / f"{base}.ckpt"
         torch.save({"state_dict": state, RECORD_KEY: record.to_dict() | {"training": training}}, paths[base])

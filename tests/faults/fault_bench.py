@@ -9,7 +9,7 @@ from fault_case import Bench
 from raster_factory import placed
 from raster_factory import write_raster as write
 
-from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -47,7 +47,7 @@ def checkpoint_content():
     record = ModelRecord(
         Taxonomy.from_dict(TREE), ReadRecipe(BANDS), (1000.0,) * 2, (500.0,) * 2, model, 32, 10.0
     )
-    built = record.build()
+    built = build_model(record)
     for classifier in built.segmenter.head.classifiers:
         torch.nn.init.normal_(classifier.weight, std=2.0)
     weights = {f"model.{key}": value for key, value in built.state_dict().items()}

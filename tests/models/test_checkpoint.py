@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hierars_geo.errors import CheckpointError
-from hierars_geo.models import RECORD_KEY, Checkpoint, ModelConfig, ModelRecord, load
+from hierars_geo.models import RECORD_KEY, Checkpoint, ModelConfig, ModelRecord, build_model, load
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -18,7 +18,7 @@ def stored(tmp_path):
 
     def write(change=lambda record: record, **content):
         record = ModelRecord(Taxonomy.from_yaml("crop10m"), READ, (1.0, 2.0), (3.0, 4.0), CONFIG, 64, 10.0)
-        state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
+        state = {f"model.{name}": value for name, value in build_model(record).state_dict().items()}
         path = tmp_path / "model.ckpt"
         torch.save({"state_dict": state, RECORD_KEY: change(record.to_dict())} | content, path)
         return path, record

@@ -14,6 +14,7 @@ from hierars_geo.models import (
     ModelConfig,
     ModelRecord,
     Transfer,
+    build_model,
     expand_checkpoint,
 )
 from hierars_geo.taxonomy import Taxonomy
@@ -29,7 +30,7 @@ def checkpoint():
     source = ModelRecord(Taxonomy.from_yaml("mm5b"), ReadRecipe(BANDS), (0.0,) * 3, (1.0,) * 3, CONFIG)
     transfer = Transfer(source, cdks=True, cdsa=True, options=CDKSOptions(heads=2))
     record = replace(source, taxonomy=Taxonomy.from_yaml("crop10m"), transfer=transfer)
-    state = {f"model.{name}": value for name, value in record.build().state_dict().items()}
+    state = {f"model.{name}": value for name, value in build_model(record).state_dict().items()}
     training = {"weights": "current", "class_weights": [[1.0, 1.0]]}
     content = {
         "state_dict": state,
@@ -59,7 +60,7 @@ def test_the_source_branch_goes_along_untouched(checkpoint):
     assert report.levels[2].new == {"wheat": ("other", "rice", "maize", "soybean")}
     record = ModelRecord.from_dict(content[RECORD_KEY], "x.ckpt")
     assert record.taxonomy == tree
-    record.build().load_state_dict({name.removeprefix("model."): value for name, value in after.items()})
+    build_model(record).load_state_dict({name.removeprefix("model."): value for name, value in after.items()})
     assert "optimizer_states" not in content
     assert set(content[RECORD_KEY]["training"]) == {"weights", "release", "expanded"}
 

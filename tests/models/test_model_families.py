@@ -11,6 +11,7 @@ from hierars_geo.models import (
     ModelConfig,
     ModelRecord,
     SceneModel,
+    build_model,
     build_segmenter,
     layer_groups,
     path_logits,
@@ -65,7 +66,7 @@ class ModelContract:
         record = ModelRecord(tree, ReadRecipe(("B02", "B03")), (1.0, 2.0), (3.0, 4.0), self.config)
         twin = ModelRecord.from_dict(record.to_dict(), "x.ckpt")
         assert twin == record
-        model, other = record.build().eval(), twin.build().eval()
+        model, other = build_model(record).eval(), build_model(twin).eval()
         other.load_state_dict(model.state_dict())
         image = torch.randn(1, 2, 32, 64)
         with torch.inference_mode():

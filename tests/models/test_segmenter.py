@@ -11,6 +11,7 @@ from hierars_geo.models import (
     ModelRecord,
     SceneModel,
     architectures,
+    build_model,
     build_segmenter,
     encoders,
 )
@@ -81,7 +82,7 @@ def test_a_record_of_release_0_1_becomes_a_recipe_of_what_it_holds():
 def test_a_record_needs_a_mean_and_a_std_for_every_band():
     tree, config = Taxonomy.from_yaml("crop10m"), ModelConfig("unet", "tu-test_resnet")
     with pytest.raises(CheckpointError, match="each of the bands B02, B03, but got 1 and 1"):
-        ModelRecord(tree, ReadRecipe(("B02", "B03")), (1.0,), (3.0,), config).build()
+        build_model(ModelRecord(tree, ReadRecipe(("B02", "B03")), (1.0,), (3.0,), config))
 
 
 def test_an_encoder_may_return_tokens_beside_its_features():

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from hierars_geo.errors import CheckpointError, OptionError
 from hierars_geo.losses import HSCLoss
-from hierars_geo.models import ModelConfig, ModelRecord, transplant
+from hierars_geo.models import ModelConfig, ModelRecord, build_scene_model, transplant
 from hierars_geo.models.head_transplant import NEW_CLASS_MARGIN
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
@@ -52,7 +52,7 @@ def trained(tree_name):
     tree = Taxonomy.from_yaml(tree_name)
     record = ModelRecord(tree, ReadRecipe(BANDS), (0.0,) * 4, (1.0,) * 4, CONFIG)
     torch.manual_seed(0)
-    model = record.build_scene_model()
+    model = build_scene_model(record)
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     loss = HSCLoss(tree.paths, tree.num_classes, alpha=1.0)
     image, number = scene(1)
@@ -79,7 +79,7 @@ def expanded(models, name, tree):
     record, model = models[name]
     new = replace(record, taxonomy=tree)
     torch.manual_seed(1)
-    grown = new.build_scene_model()
+    grown = build_scene_model(new)
     return grown.eval(), transplant(grown, model.state_dict(), record, new, "all")
 
 
@@ -194,7 +194,7 @@ def test_bands_in_another_order_are_the_same_model(models):
     record, model = models["mm5b"]
     order = [2, 0, 3, 1]
     new = replace(record, read=ReadRecipe(tuple(BANDS[i] for i in order)))
-    other = new.build_scene_model().eval()
+    other = build_scene_model(new).eval()
     report = transplant(other, model.state_dict(), record, new)
     image, _ = scene(2)
     before, after = scores(model, record.taxonomy, image), scores(other, record.taxonomy, image[:, order])
@@ -206,7 +206,7 @@ def test_bands_in_another_order_are_the_same_model(models):
 def test_a_band_the_weights_do_not_know_takes_the_mean(models):
     record, model = models["mm5b"]
     new = replace(record, read=ReadRecipe(("B11", "B03")), mean=(0.0, 0.0), std=(1.0, 1.0))
-    other = new.build_scene_model()
+    other = build_scene_model(new)
     report = transplant(other, model.state_dict(), record, new, "backbone")
     name = f"segmenter.features.body.encoder.{report.encoder.adapted[0]}"
     before, after = model.state_dict()[name], other.state_dict()[name]
@@ -217,7 +217,7 @@ def test_a_band_the_weights_do_not_know_takes_the_mean(models):
 @pytest.mark.parametrize(("parts", "taken"), [("backbone", ["encoder"]), ("decoder", ["encoder", "decoder"])])
 def test_only_the_parts_asked_for_are_taken(models, parts, taken):
     record, model = models["mm5b"]
-    other = record.build_scene_model()
+    other = build_scene_model(record)
     fresh = {name: value.clone() for name, value in other.state_dict().items()}
     report = transplant(other, model.state_dict(), record, record, parts)
     weights, now = model.state_dict(), other.state_dict()
@@ -234,7 +234,7 @@ def test_a_decoder_of_another_width_stays_new(models):
     record, model = models["mm5b"]
     config = replace(CONFIG, options={"decoder_channels": [32, 32, 16, 16, 8]})
     new = replace(record, model=config)
-    report = transplant(new.build_scene_model(), model.state_dict(), record, new)
+    report = transplant(build_scene_model(new), model.state_dict(), record, new)
     assert report.decoder.copied > 0
     assert {name.split(".")[1] for name in report.decoder.new} == {"4"}
     assert all(name.startswith("classifiers") and name.endswith("weight") for name in report.head.new)
@@ -258,7 +258,7 @@ def test_a_level_that_the_weights_lack_starts_from_its_neighbour(models):
     assert torch.equal(less.state_dict()[f"{HEAD}up_weight.1_0"], weights[f"{HEAD}up_weight.2_0"])
 
     short = replace(record, taxonomy=two)
-    more = record.build_scene_model().eval()
+    more = build_scene_model(record).eval()
     back = transplant(more, less.state_dict(), short, record)
     assert back.levels[1].new["Cropland"] == ("Paddy field", "Dry cropland")
     assert "a level that the weights lack" in back.lines()[4]
@@ -272,7 +272,7 @@ def test_a_level_that_the_weights_lack_starts_from_its_neighbour(models):
 def test_a_flat_model_gives_its_leaves(models):
     record, _ = models["mm5b"]
     flat = replace(record, model=replace(CONFIG, mode="flat"))
-    source, target = flat.build_scene_model(), record.build_scene_model()
+    source, target = build_scene_model(flat), build_scene_model(record)
     report = transplant(target, source.state_dict(), flat, record)
     assert [len(level.copied) for level in report.levels] == [0, 0, 18]
     leaves = source.state_dict()[f"{HEAD}classifiers.0.weight"]
@@ -286,7 +286,7 @@ def test_another_encoder_and_unknown_parts_are_refused(models):
     record, model = models["mm5b"]
     new = replace(record, model=replace(CONFIG, encoder="tu-test_efficientnet"))
     with pytest.raises(CheckpointError, match=r"weights of encoder 'tu-test_efficientnet'.*'tu-test_resnet'"):
-        transplant(new.build_scene_model(), model.state_dict(), record, new)
+        transplant(build_scene_model(new), model.state_dict(), record, new)
     with pytest.raises(
         OptionError, match="Expected parts to be one of backbone, decoder, all, but got 'head'"
     ):

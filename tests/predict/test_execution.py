@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
-from hierars_geo.models import ModelConfig, ModelRecord
+from hierars_geo.models import ModelConfig, ModelRecord, build_model
 from hierars_geo.predict.augment import View, averaged_over_views, views
 from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolved_batch_size
 from hierars_geo.predict.runtime import Replicas, resolve_devices, torch_runtime
@@ -40,7 +40,7 @@ def scene_model():
         chip_size=64,
         gsd_m=10.0,
     )
-    return record.build().eval(), torch.from_numpy(record.taxonomy.paths.copy())
+    return build_model(record).eval(), torch.from_numpy(record.taxonomy.paths.copy())
 
 
 @pytest.mark.parametrize(

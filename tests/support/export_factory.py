@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from hierars_geo.models import CDKSOptions, ModelConfig, ModelRecord, Transfer, TransLU
+from hierars_geo.models import CDKSOptions, ModelConfig, ModelRecord, Transfer, TransLU, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -24,7 +24,7 @@ def make_model(config=SMALL, taxonomy="crop10m", source=None):
     )
     if source is not None:
         record = replace(record, transfer=Transfer(source, options=CDKSOptions(heads=4)))
-    model = record.build().eval()
+    model = build_model(record).eval()
     scene = model.target if isinstance(model, TransLU) else model
     for name, parameter in model.named_parameters():
         if "cdks.interactions" in name and parameter.ndim == 1 and not parameter.any():

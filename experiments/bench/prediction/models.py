@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, SceneModel
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, SceneModel, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -41,7 +41,7 @@ def write_checkpoint(path: Path, name: str, window_px: int) -> SceneModel:
         chip_size=window_px,
         gsd_m=10.0,
     )
-    model = record.build().eval()
+    model = build_model(record).eval()
     for classifier in model.segmenter.head.classifiers:
         nn.init.normal_(classifier.weight, std=2.0)
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}

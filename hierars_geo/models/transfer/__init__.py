@@ -1,12 +1,20 @@
 """Carry a trained model over to another domain: two backbones that share what they know."""
 
-from .attention import ATTENTIONS, CrossAttention, DeformableAttention
-from .block_groups import BlockGroups, Stream, split_encoder
-from .cdks import CDKS, CDKSOptions, Segment, SourceState, match_groups
-from .cdsa import CDSA, AnchoredLevel, anchored_levels
-from .interaction import ConvFFN, Interaction, InteractionPair
-from .merge import StreamMerge, stages_read
-from .translu import TransLU
+from typing import TYPE_CHECKING
+
+from ...imports import lazy_face
+
+if TYPE_CHECKING:
+    from .attention import CrossAttention, DeformableAttention
+    from .block_groups import BlockGroups, Stream, split_encoder
+    from .cdks import CDKS, Segment, SourceState, match_groups
+    from .cdsa import CDSA, AnchoredLevel, anchored_levels
+    from .interaction import ConvFFN, Interaction, InteractionPair
+    from .merge import StreamMerge, stages_read
+    from .options import ATTENTIONS, CDKSOptions
+    from .translu import TransLU
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "ATTENTIONS",

@@ -1,16 +1,13 @@
 """Attention from one map to another of any other size: deformable, or between all positions."""
 
 import math
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import OptionError
-
-AttentionKind = Literal["deformable", "cross"]
-ATTENTIONS: tuple[AttentionKind, ...] = get_args(AttentionKind)
+from .options import ATTENTIONS
 
 Size = tuple[int, int]
 
@@ -169,4 +166,4 @@ def _width_and_heads(channels: int, heads: int, value_ratio: float) -> tuple[int
     return width, math.gcd(width, heads)
 
 
-__all__ = ("ATTENTIONS", "AttentionKind", "CrossAttention", "DeformableAttention", "Size", "build_attention")
+__all__ = ("CrossAttention", "DeformableAttention", "Size", "build_attention")

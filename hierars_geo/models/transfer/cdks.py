@@ -1,59 +1,16 @@
 """CDKS: the frozen source backbone runs beside the target's, and the two talk (Ai et al. 2026)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import OptionError
-from .attention import ATTENTIONS
 from .block_groups import STAGES, BlockGroups, Stream, split_encoder
 from .interaction import InteractionPair
 from .merge import StreamMerge
-
-
-@dataclass(frozen=True)
-class CDKSOptions:
-    """How two backbones talk; plain values, carried by the checkpoint.
-
-    Attributes:
-        attention: ``deformable``, or ``cross`` (between all positions: for small windows).
-        heads: Heads of an attention; the greatest common divisor with its inner width is taken.
-        points: Places that a head of a deformable attention reads at each position.
-        value_ratio: Inner width of an attention as a share of the stream's, above 0 to 1.
-        ffn_ratio: Inner width of the feed-forward layers as a share of the stream's, > 0.
-        drop_path: Probability that a sample skips a feed-forward layer in training, 0..1 (1 excluded).
-
-    Raises:
-        OptionError: An option is out of range.
-    """
-
-    attention: str = "deformable"
-    heads: int = 16
-    points: int = 4
-    value_ratio: float = 0.5
-    ffn_ratio: float = 0.25
-    drop_path: float = 0.4
-
-    def __post_init__(self) -> None:
-        """Refuse what no interaction could be built with."""
-        checks: dict[str, tuple[bool, str]] = {
-            "attention": (self.attention in ATTENTIONS, f"one of {', '.join(ATTENTIONS)}"),
-            "heads": (self.heads >= 1, "at least 1"),
-            "points": (self.points >= 1, "at least 1"),
-            "value_ratio": (0 < self.value_ratio <= 1, "above 0 and at most 1"),
-            "ffn_ratio": (self.ffn_ratio > 0, "above 0"),
-            "drop_path": (0 <= self.drop_path < 1, "in 0..1 (1 excluded)"),
-        }
-        for name, (good, wanted) in checks.items():
-            if not good:
-                raise OptionError(f"Expected {name} to be {wanted}, but got {getattr(self, name)!r}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+from .options import CDKSOptions
 
 
 class Segment(NamedTuple):
@@ -256,4 +213,4 @@ def _run(groups: BlockGroups, indices: Sequence[int], stream: Stream) -> Stream:
     return stream
 
 
-__all__ = ("CDKS", "CDKSOptions", "Segment", "SourceState", "match_groups")
+__all__ = ("CDKS", "Segment", "SourceState", "match_groups")

@@ -15,9 +15,10 @@ from ..features import EncoderDecoder, FeatureExtractor, pad, unpad
 from ..map_model import MapModel
 from ..scene_model import SceneModel
 from ..segmenter import HierarchicalSegmenter
-from .cdks import CDKS, CDKSOptions
+from .cdks import CDKS
 from .cdsa import CDSA
 from .merge import stages_read
+from .options import CDKSOptions
 
 
 class TransLU(MapModel):

@@ -10,7 +10,7 @@ import torch
 from affine import Affine
 from rasterio.windows import Window
 
-from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord
+from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, build_model
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -130,7 +130,7 @@ def _write_model(path: Path) -> None:
     network = ModelConfig("unet", "tu-test_resnet", options={"decoder_channels": [16, 8, 8, 8, 8]})
     tree, bands = Taxonomy.from_yaml("crop10m"), ("B04", "B08")
     record = ModelRecord(tree, ReadRecipe(bands), (1000.0,) * 2, (500.0,) * 2, network, 512, 10.0)
-    model = record.build()
+    model = build_model(record)
     for classifier in model.segmenter.head.classifiers:
         torch.nn.init.normal_(classifier.weight, std=2.0)
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}

@@ -15,6 +15,8 @@ from hierars_geo.models import (
     SceneModel,
     Transfer,
     TransLU,
+    build_model,
+    build_scene_model,
     build_segmenter,
     path_logits,
 )
@@ -44,7 +46,7 @@ def transferred(cdks: bool = True, cdsa: bool = True, mode: str = "residual") ->
 
 def build(cdks: bool = True, cdsa: bool = True, mode: str = "residual") -> TransLU:
     torch.manual_seed(0)
-    model = transferred(cdks, cdsa, mode).build()
+    model = build_model(transferred(cdks, cdsa, mode))
     assert isinstance(model, TransLU)
     return model
 
@@ -140,7 +142,7 @@ def test_a_record_builds_the_same_model_again() -> None:
     known = transferred()
     again = ModelRecord.from_dict(known.to_dict(), "a file")
     assert again == known
-    model, other = build().eval(), again.build().eval()
+    model, other = build().eval(), build_model(again).eval()
     other.load_state_dict(model.state_dict())
     image, valid = scene()
     with torch.no_grad():
@@ -154,13 +156,13 @@ def test_a_record_builds_the_same_model_again() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    source: SceneModel = record(MM5B, ("b3", "b4")).build_scene_model()
+    source: SceneModel = build_scene_model(record(MM5B, ("b3", "b4")))
     with pytest.raises(OptionError, match="Expected cdks, cdsa or both"):
         TransLU(source, CROPS, cdks=False, cdsa=False)
     with pytest.raises(OptionError, match="Expected source_taxonomy with cdsa"):
         TransLU(source, CROPS)
     with pytest.raises(OptionError, match=r"Expected a target model with \(2, 2, 4\) classes per level"):
-        TransLU(source, CROPS, MM5B, target=record(MM5B, ("b3", "b4")).build_scene_model())
+        TransLU(source, CROPS, MM5B, target=build_scene_model(record(MM5B, ("b3", "b4"))))
     with pytest.raises(TaxonomyError, match="mm5b to have anchors to classes of mm5b"):
         TransLU(source, MM5B, MM5B)
     own = transferred()
@@ -173,4 +175,4 @@ def test_what_does_not_fit_is_refused() -> None:
         transfer=own.transfer,
     )
     with pytest.raises(OptionError, match=r"Expected a known band, but got 'b8'. Near ones: .* trained on"):
-        missing.build()
+        build_model(missing)

@@ -1,0 +1,96 @@
+"""Build a model from what its checkpoint says of it; its weights come later."""
+
+from ..errors import CheckpointError, HieraRSError, OptionError, unknown_name
+from ..types import Spectra
+from .band_adaptation import BandAdaptation, by_names
+from .factory import build_segmenter
+from .map_model import MapModel
+from .record import ModelRecord
+from .scene_model import SceneModel
+from .transfer.translu import TransLU
+
+
+def build_model(record: ModelRecord) -> MapModel:
+    """Build the whole model, with the source branch where there is one; its weights are random.
+
+    Raises:
+        CheckpointError: The record's parts do not fit each other.
+        OptionError: The scene's bands lack one that the source branch needs.
+    """
+    model: MapModel = _with_source(record, build_scene_model(record))
+    if record.calibration is not None:
+        model.temperature = record.calibration.temperature
+    return model
+
+
+def _with_source(record: ModelRecord, model: SceneModel) -> MapModel:
+    if record.transfer is None:
+        return model
+    source = record.transfer.source
+    return TransLU(
+        build_scene_model(source),
+        record.taxonomy,
+        source_taxonomy=source.taxonomy,
+        target=model,
+        source_bands=_source_bands(record, source),
+        cdks=record.transfer.cdks,
+        cdsa=record.transfer.cdsa,
+        options=record.transfer.options,
+    )
+
+
+def _source_bands(record: ModelRecord, source: ModelRecord) -> list[int]:
+    """Where the bands of the source branch are among the record's."""
+    missing = [band for band in source.bands if band not in record.bands]
+    if missing:
+        raise OptionError(
+            f"{unknown_name('band', missing[0], record.bands)} The source model was trained on the bands "
+            f"{', '.join(source.bands)}: give scenes that have them all, under these names."
+        )
+    return [record.bands.index(band) for band in source.bands]
+
+
+def build_scene_model(
+    record: ModelRecord,
+    encoder_weights: str | None = None,
+    band_adaptation: BandAdaptation = "auto",
+    spectra: Spectra = by_names,
+) -> SceneModel:
+    """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
+
+    Args:
+        record: What the model is.
+        encoder_weights: See :func:`~hierars_geo.models.load_encoder_weights`.
+        band_adaptation: How their first layer meets the record's bands, see
+            :func:`~hierars_geo.models.adapt_bands`.
+        spectra: Looks bands up in the sensor catalog.
+
+    Raises:
+        CheckpointError: The record's parts do not fit each other.
+    """
+    if not len(record.bands) == len(record.mean) == len(record.std):
+        raise CheckpointError(
+            f"Expected a mean and a std for each of the bands {', '.join(record.bands)}, but got "
+            f"{len(record.mean)} and {len(record.std)} of them."
+        )
+    try:
+        segmenter = build_segmenter(
+            record.model,
+            len(record.bands),
+            record.taxonomy.num_classes,
+            encoder_weights,
+            record.bands,
+            band_adaptation,
+            record.read.sensor,
+            spectra,
+        )
+        return SceneModel(segmenter, record.mean, record.std)
+    except HieraRSError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"Expected a model that can be built from {record.model}, but: {error}"
+        ) from error
+
+
+__all__ = ("build_model", "build_scene_model")
