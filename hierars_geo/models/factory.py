@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
-import segmentation_models_pytorch as smp
-from segmentation_models_pytorch.base import initialization
 from torch import nn
 
 from ..errors import OptionError, unknown_name
+from ..imports import without_compiler
 from ..types import Spectra
+
+with without_compiler():
+    import segmentation_models_pytorch as smp
+    from segmentation_models_pytorch.base import initialization
+
 from .backbones import Backbone, find_backbone
 from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
