@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..datasets.geo_raster import GeoRaster
 from ..datasets.label_opening import open_labels
 from ..datasets.scene_source import label_classes
+from ..datasets.vector_labels import VectorLabels
 from ..errors import RasterError
 from ..grid import GeoGrid, Lattice, Window
 from ..taxonomy import Crosswalk, Taxonomy
@@ -72,12 +73,13 @@ class ReferenceLabels:
             Reader of leaf indices, or of indices of every level where some labels are coarse.
 
         Raises:
-            RasterError: The grid is not on the Earth, or turned or south-up and the labels are polygons.
+            RasterError: The grid is not on the Earth, or turned or south-up and the labels are of several kinds.
             HieraRSError: While reading: a file is damaged, or holds values that the tree lacks.
         """
         grid.gsd_m()  # says so where the CRS has no relation to the Earth
         source = self._source
-        if not (grid.is_north_up or isinstance(source, GeoRaster)):
+        any_grid = isinstance(source, (GeoRaster, VectorLabels))
+        if not (grid.is_north_up or any_grid):
             raise RasterError(
                 "Expected maps whose rows run from west to east and north to south, but got a rotated or "
                 "south-up grid. Warp the maps first (gdalwarp), then evaluate."
@@ -85,7 +87,7 @@ class ReferenceLabels:
         lattice = Lattice.of_grid(grid, grid.crs)
 
         def read(window: Window) -> NDArray[np.int64]:
-            if isinstance(source, GeoRaster):
+            if isinstance(source, (GeoRaster, VectorLabels)):
                 patch = source.read_on(grid, window)
             else:
                 patch = source.read(lattice, window, None)

@@ -11,8 +11,7 @@ from pyproj import CRS, Transformer
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from ..grid import Window
-from ..grid.lattice import Lattice
+from ..grid import GeoGrid
 from ..grid.longitudes import polygonal
 from ..grid.reprojection import move_polygons, same_crs
 
@@ -53,20 +52,19 @@ class LabelShapes:
         self._many = shapely.get_num_coordinates(self.parts) > _MANY_VERTICES
         self._tree = shapely.STRtree(self.parts)
 
-    def burn(self, lattice: Lattice, window: Window, all_touched: bool) -> NDArray[np.int32] | None:
-        """Rasterise a window.
+    def burn(self, grid: GeoGrid, all_touched: bool) -> NDArray[np.int32] | None:
+        """Rasterise onto the pixels of a grid, which may be turned or south-up.
 
         Args:
-            lattice: Pixels, in the CRS of the geometries.
-            window: Window of the lattice.
+            grid: Pixels, in the CRS of the geometries.
             all_touched: Whether every pixel that a polygon touches is burnt, or those whose centre it holds.
 
         Returns:
             (h, w) codes, 0 where there is no geometry; None where there is none at all.
         """
-        left, bottom, right, top = lattice.bounds(window)
-        x_margin, y_margin = (_MARGIN_PX * size for size in lattice.res)
-        box = shapely.box(left - x_margin, bottom - y_margin, right + x_margin, top + y_margin)
+        left, bottom, right, top = grid.bounds
+        margin = _MARGIN_PX * max(grid.res)
+        box = shapely.box(left - margin, bottom - margin, right + margin, top + margin)
         found = [(self._tree.query(_shifted(box, -turn)), turn) for turn in self._turns]
         if not any(len(hits) for hits, _ in found):
             return None
@@ -82,7 +80,6 @@ class LabelShapes:
             kept = ~shapely.is_empty(parts)
             parts, owners = shapely.get_parts(parts[kept], return_index=True)
             codes = codes[kept][owners]
-        grid = lattice.crop(window)
         burnt: NDArray[np.int32] = np.zeros(grid.shape, dtype=np.int32)
         dimensions = shapely.get_dimensions(parts)
         # in runs of one kind, so that the order of burning stays

@@ -77,7 +77,9 @@ class ValueDecoder:
         tree = self.legend.origin
         if not isinstance(tree, Taxonomy) or data.dtype.name not in {"uint8", "uint16"}:
             nothing = tree.nodata_value if isinstance(tree, Taxonomy) else 0
-            return self.legend.numbers(np.where(valid, data, nothing), file.path).astype(np.int32)
+            dtype = np.result_type(data.dtype, np.min_scalar_type(nothing))  # a signed byte holds no 255
+            known = np.where(valid, data, dtype.type(nothing))
+            return self.legend.numbers(known, file.path).astype(np.int32)
         numbers = self._table(tree, data.dtype.name, file.nodata[0]).take(data)
         if numbers.min(initial=0) == _UNKNOWN and bool(((numbers == _UNKNOWN) & valid).any()):
             self.legend.numbers(data[:, valid], file.path)  # raises, naming values and file
@@ -88,7 +90,7 @@ class ValueDecoder:
         if (dtype, nodata) not in self._tables:
             table = np.full(np.iinfo(dtype).max + 1, _UNKNOWN, dtype=np.int32)
             known = (*self.legend.values, tree.nodata_value, *tree.ignore_values)
-            values = np.array([value for value in known if value < len(table)], dtype=np.int64)
+            values = np.array([value for value in known if 0 <= value < len(table)], dtype=np.int64)
             table[values] = self.legend.numbers(values)
             if nodata is not None and math.isfinite(nodata) and 0 <= nodata < len(table):
                 table[int(nodata)] = IGNORE_INDEX

@@ -16,7 +16,7 @@ from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
 from torchgeo.datasets.utils import GeoSlice
 
 from ..errors import DataError, MissingFileError, OptionError, notice
-from ..grid import Window
+from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
 from ..grid.reprojection import same_crs
@@ -177,7 +177,14 @@ class VectorLabels(SceneSource, GeoDataset):
 
     def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
         """Burn the features of a window of any lattice; they have no date."""
-        codes = self._shapes_in(lattice.crs, lattice.wkt).burn(lattice, window, self.all_touched)
+        return self._burnt(lattice.crop(window), lattice.wkt)
+
+    def read_on(self, grid: GeoGrid, window: Window) -> Patch | None:
+        """Burn the features of a window of any grid, turned and south-up ones too."""
+        return self._burnt(grid.crop(window), grid.crs.to_wkt())
+
+    def _burnt(self, grid: GeoGrid, wkt: str) -> Patch | None:
+        codes = self._shapes_in(grid.crs, wkt).burn(grid, self.all_touched)
         if codes is None:
             return None
         return Patch(np.where(codes > 0, codes - 1, IGNORE_INDEX)[None].astype(np.int32), codes > 0)

@@ -222,13 +222,15 @@ class PathMap:
         """Read a level with the taxonomy's nodata in place of the raster's own."""
         reader = self._classes[level]
         values = reader.read(self._taxonomy.nodata_value, window)
+        if self._taxonomy.ignore_values:
+            ignored = np.isin(values, self._taxonomy.ignore_values)
+            nodata = self._taxonomy.nodata_value
+            dtype = np.result_type(values.dtype, np.min_scalar_type(nodata))
+            values = np.where(ignored, dtype.type(nodata), values)
         if values.dtype not in (np.uint8, np.uint16):
             if ((values < 0) | (values >= _VALUES)).any():
                 self._taxonomy.value_to_index(values, level, reader.path)
             values = values.astype(np.uint16)
-        if self._taxonomy.ignore_values:
-            ignored = np.isin(values, self._taxonomy.ignore_values)
-            values = np.where(ignored, values.dtype.type(self._taxonomy.nodata_value), values)
         return cast("NDArray[np.unsignedinteger]", values)
 
 

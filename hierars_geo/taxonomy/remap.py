@@ -82,7 +82,8 @@ class ValueMap:
         # Any byte or uint16 value is an entry: rasters of these types need no check before the lookup.
         table = np.full(MAX_VALUE + 1, _UNKNOWN, dtype=np.int64)
         table[list(values)] = np.arange(len(values))
-        table[[nodata, *ignored]] = IGNORE_INDEX
+        table[[nodata, *(value for value in ignored if value >= 0)]] = IGNORE_INDEX
+        self._below_zero = [value for value in ignored if value < 0]
         self._to_index = table
         self._to_value = IndexTable(np.array(values, dtype=np.int64), nodata)
 
@@ -101,6 +102,9 @@ class ValueMap:
         """
         if values.dtype not in (np.uint8, np.uint16):
             _refuse_fractions(values, origin)
+            if self._below_zero:
+                wide = values.astype(np.result_type(values.dtype, np.int32))  # a byte may not hold nodata
+                values = np.where(np.isin(values, self._below_zero), self._nodata, wide)
             outside = np.asarray((values < 0) | (values > MAX_VALUE))  # type: ignore[operator]
             if outside.any():
                 raise self._unknown(values[outside], origin)
@@ -172,7 +176,8 @@ class ValueMap:
         return TaxonomyError(
             f"Expected label values to be classes of the taxonomy ({_listed(sorted(self._values), 20)}) "
             f"or nodata {self._nodata}, but got {_listed(found, 10)}{_in(origin)}. "
-            "Choose the taxonomy of these labels or recode them."
+            "Choose the taxonomy of these labels, recode them, or list values that stand for no class under "
+            "ignore_values of the tree."
         )
 
 

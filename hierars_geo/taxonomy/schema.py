@@ -95,6 +95,10 @@ _Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_
 _Value = Annotated[int, Field(ge=0, le=MAX_VALUE, strict=True)]
 
 
+#: A value that is read and never written: -1 stands for no class in signed label rasters.
+_Ignored = Annotated[int, Field(ge=-(2**31), le=MAX_VALUE, strict=True)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, str_strip_whitespace=True)
 
@@ -122,7 +126,7 @@ class TaxonomySpec(_Strict):
     title: _Text = ""
     source: _Text = ""
     nodata: _Value = 0
-    ignore_values: tuple[_Value, ...] = ()
+    ignore_values: tuple[_Ignored, ...] = ()
     levels: Annotated[tuple[LevelSpec, ...], AfterValidator(_not_empty)]
     anchors: dict[str, str] = {}
 

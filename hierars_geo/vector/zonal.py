@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import shapely
+from affine import Affine
 from exactextract.exact_extract import exact_extract
 from exactextract.feature import GeoPandasFeatureSource
 from exactextract.raster import RasterSource
 from geopandas.geodataframe import GeoDataFrame
+from geopandas.geoseries import GeoSeries
 from numpy.typing import NDArray
 
-from ..errors import DataError, RasterError
+from ..errors import DataError
 from ..grid import GeoGrid, PixelAreas, Window
 from ..maps import CONFIDENCE_NODATA, PathMap
 
@@ -113,7 +115,7 @@ def zonal_areas(
     ellipsoid.
 
     Args:
-        maps: The maps of a scene, north up.
+        maps: The maps of a scene, on a grid of any direction.
         polygons: Polygons in the CRS of the maps; they may overlap.
         levels: Levels to measure.
         progress: Called with (polygons done, polygons in all).
@@ -133,17 +135,18 @@ def zonal_areas(
         found = areas.read(window)
         return np.ascontiguousarray(np.broadcast_to(found, (window.height, window.width)))
 
-    weights = _Source("m2", grid, wkt, pixel_areas_m2)
-    sources = [_Source(f"L{level}", grid, wkt, windows.codes(level)) for level in levels]
-    data = _Source("data", grid, wkt, windows.data)
+    frame, shapes = _north_up(grid, polygons.geometry)
+    weights = _Source("m2", frame, wkt, pixel_areas_m2)
+    sources = [_Source(f"L{level}", frame, wkt, windows.codes(level)) for level in levels]
+    data = _Source("data", frame, wkt, windows.data)
     counts = [int(maps.decoder.paths[:, level - 1].max()) + 1 for level in levels]
     results = [
         ZonalAreas(level, np.zeros((len(polygons), count)), np.full((len(polygons), count), np.nan))
         for level, count in zip(levels, counts, strict=True)
     ]
-    _, bottom, right, _ = grid.bounds
-    beside = shapely.box(right + grid.res[0], bottom, right + 2 * grid.res[0], bottom + grid.res[1])
-    shapes = polygons.geometry.where(~polygons.geometry.is_empty, beside)  # exactextract refuses empty ones
+    _, bottom, right, _ = frame.bounds
+    beside = shapely.box(right + frame.res[0], bottom, right + 2 * frame.res[0], bottom + frame.res[1])
+    shapes = shapes.where(~shapes.is_empty, beside)  # exactextract refuses empty ones
     for start in range(0, len(polygons), _BATCH):
         table = _extract([*sources, data], weights, shapes.iloc[start : start + _BATCH])
         for row in range(len(table)):
@@ -155,6 +158,18 @@ def zonal_areas(
         if progress is not None:
             progress(min(start + _BATCH, len(polygons)), len(polygons))
     return tuple(results)
+
+
+def _north_up(grid: GeoGrid, shapes: GeoSeries) -> tuple[GeoGrid, GeoSeries]:
+    """Turn a grid that is rotated or south-up, and polygons on it, until its rows run north to south.
+
+    Shares of pixels do not change: (x, y) becomes (column, -row).
+    """
+    if grid.is_north_up:
+        return grid, shapes
+    t: Affine = ~grid.transform
+    turned = shapes.affine_transform([t.a, t.b, -t.d, -t.e, t.c, -t.f])  # type: ignore[no-untyped-call]
+    return GeoGrid(grid.crs, Affine(1, 0, 0, 0, -1, 0), grid.shape), turned
 
 
 def _extract(sources: list[_Source], weights: _Source, geometry: object) -> pd.DataFrame:
@@ -184,14 +199,8 @@ def check_measurable(polygons: GeoDataFrame, grid: GeoGrid, origin: str) -> None
     """Refuse maps that cannot be measured, and polygons none of which touches them.
 
     Raises:
-        RasterError: The maps are rotated or south-up.
         DataError: No polygon touches them; both extents are named.
     """
-    if not grid.is_north_up:
-        raise RasterError(
-            "Expected maps whose rows run from west to east and north to south, but got a rotated or "
-            "south-up grid. Warp the maps first (gdalwarp), then measure."
-        )
     if not bool(shapely.intersects(polygons.geometry.to_numpy(), shapely.box(*grid.bounds)).any()):
         found = ", ".join(f"{edge:g}" for edge in polygons.total_bounds)
         expected = ", ".join(f"{edge:g}" for edge in grid.bounds)

@@ -1,13 +1,16 @@
 """Maps against labels: same grid, finer labels, a region, a leaf map alone, and what does not fit."""
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from raster_factory import X0, Y0, write_raster
 from rasterio.enums import ColorInterp
 
 from hierars_geo.accuracy import evaluate_maps
+from hierars_geo.accuracy.labels import ReferenceLabels
 from hierars_geo.errors import DataError, HieraRSError, HieraRSWarning, MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
 
@@ -217,6 +220,32 @@ def test_maps_on_a_turned_grid_are_scored_too(case):
     scores = evaluate_maps(tmp_path / "map.tif", tmp_path / "labels.tif", TREE)
     assert scores.levels[2].oa == pytest.approx((leaf == reference).mean())
     assert scores.levels[2].confusion.sum() == leaf.size
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        Affine.translation(500000, 4000000) @ Affine.rotation(25) @ Affine.scale(10, -10),
+        Affine(10, 0, 500000, 0, 10, 4000000),
+    ],
+    ids=["turned", "south up"],
+)
+def test_polygons_are_labels_of_maps_on_a_turned_grid(case, turn):
+    """The pixels whose centre a polygon holds, as GeoPandas finds them one by one."""
+    _, leaf, _, tmp_path = case
+    profile = {"driver": "GTiff", "height": 40, "width": 30, "count": 1, "dtype": "uint8", "nodata": 0}
+    with rasterio.open(tmp_path / "map.tif", "w", crs="EPSG:32650", transform=turn, **profile) as dataset:
+        dataset.write(TREE.index_to_value(leaf, 3).astype("uint8"), 1)
+    x, y = turn @ (15.0, 20.0)
+    field = shapely.Point(x, y).buffer(93)
+    frame = geopandas.GeoDataFrame({"class": [TREE.class_names(3)[4]]}, geometry=[field], crs="EPSG:32650")
+    frame.to_crs(4326).to_file(tmp_path / "fields.gpkg")
+    rows, cols = np.mgrid[:40, :30] + 0.5
+    inside = shapely.contains_xy(field, *(turn @ (cols, rows)))
+    labels = ReferenceLabels(tmp_path / "fields.gpkg", TREE, attribute="class")
+    scores = evaluate_maps(tmp_path / "map.tif", labels, TREE)
+    assert scores.levels[2].confusion.sum() == inside.sum() > 200
+    assert scores.levels[2].oa == pytest.approx((leaf[inside] == 4).mean())
 
 
 def test_levels_below_the_finest_map_are_not_scored(case):

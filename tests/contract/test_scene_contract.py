@@ -1,5 +1,6 @@
 """What trains and what predicts read the same pixels of one file, and those that the file means."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 import rasterio
 from affine import Affine
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from scene_files import UTM, X0, Y0, query, write
 from scene_kinds import GAP, KINDS, SIDE, holed, image, vrt
 
@@ -168,6 +169,64 @@ def test_a_tile_in_another_crs(tmp_path):
     assert valid.mean() > 0.5
     assert np.quantile(error, 0.97) < 0.3  # metres; a pixel of the rim may lie half a pixel off
     assert error.max() < 8
+
+
+@pytest.mark.parametrize(("applied", "taken_off"), [(True, 0), (False, 1000), (None, 1000)])
+def test_the_offset_of_an_item_is_taken_off_once(tmp_path, applied, taken_off):
+    """By the baseline, unless the archive says that it did so; what raster:offset says is the same offset."""
+    data = image(1, first=3000)
+    write(tmp_path / "B02.tif", data, nodata=0)
+    said = {"platform": "sentinel-2a", "s2:processing_baseline": "05.09", "datetime": "2023-06-01T00:00:00Z"}
+    if applied is not None:
+        said["earthsearch:boa_offset_applied"] = applied
+    asset = {"href": "B02.tif", "type": "image/tiff", "raster:offset": -0.1, "raster:scale": 1e-4}
+    assets = {"blue": asset | {"bands": [{"name": "B02"}]}}
+    path = tmp_path / "item.json"
+    path.write_text(json.dumps({"type": "Feature", "id": "i", "properties": said, "assets": assets}))
+    with Scene.open(path, "sentinel2", ["B02"], harmonize=True) as scene:
+        np.testing.assert_array_equal(scene.read(Window(0, 0, SIDE, SIDE)).data, data - taken_off)
+
+
+def test_one_crs_in_other_words_is_one_grid(tmp_path):
+    """WKT as ESRI writes it, beside the EPSG code: tiles side by side, read as they are."""
+    words = CRS.from_epsg(32650).to_wkt("WKT1_ESRI")
+    first, second = image(1), image(1, first=60)
+    paths = [
+        write(tmp_path / "a.tif", first),
+        write(tmp_path / "b.tif", second, left=X0 + 10 * SIDE, crs=words),
+    ]
+    data, valid, grid, notes = mosaic_and_training(paths)
+    assert (grid.shape, notes, valid.all()) == ((SIDE, 2 * SIDE), (), True)
+    np.testing.assert_array_equal(data, np.concatenate([first, second], axis=2))
+
+
+def test_a_tile_on_another_datum(tmp_path):
+    """NAD27 beside WGS 84: some hundred metres apart in numbers, on one ground."""
+    east = np.broadcast_to(-100 + 1e-4 * (np.arange(60) + 0.5), (60, 60))
+    first = write(
+        tmp_path / "a.tif", (east + 100).astype("float32"), res=1e-4, left=-100, top=40, crs="EPSG:4326"
+    )
+    to_old, back = (Transformer.from_crs(a, b, always_xy=True) for a, b in ((4326, 4267), (4267, 4326)))
+    left, top = to_old.transform(-100 + 55e-4, 40)
+    cols, rows = np.meshgrid(np.arange(60) + 0.5, np.arange(60) + 0.5)
+    longitudes, _ = back.transform(left + 1e-4 * cols, top - 1e-4 * rows)
+    values = (longitudes + 100).astype("float32")
+    second = write(tmp_path / "b.tif", values, res=1e-4, left=left, top=top, crs="EPSG:4267")
+    data, valid, grid, _ = mosaic_and_training([first, second], tolerance=1e-5)
+    where = grid.transform.c + 1e-4 * (np.arange(grid.width) + 0.5) + 100
+    assert np.quantile(np.abs(data[0] - where)[valid], 0.97) < 5e-6  # a twentieth of a pixel
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "uint32", "float16", "float32", "float64"])
+def test_the_type_of_the_pixels_does_not_matter(tmp_path, dtype):
+    made = image(2)
+    half = {"nbits": 16} if dtype == "float16" else {}  # as files hold it, whatever GDAL's version
+    path = write(tmp_path / "a.tif", made.astype("float32" if half else dtype), **half)
+    with Scene.open(path) as scene:
+        data, valid = scene.read(Window(0, 0, SIDE, SIDE))
+    assert valid.all()
+    np.testing.assert_array_equal(data, made)
+    np.testing.assert_array_equal(data, training(path)[query(0, 0, SIDE, SIDE)]["image"])
 
 
 def test_tiles_on_both_sides_of_180_degrees(tmp_path):

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from raster_factory import write_raster
+from scene_files import query
 
+from hierars_geo.datasets import HierarchicalLabels
 from hierars_geo.errors import TaxonomyError
+from hierars_geo.maps import Maps
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import IGNORE_INDEX
 
@@ -25,6 +29,28 @@ def test_values_become_indices_whatever_the_dtype(tree, dtype):
     index = tree.value_to_index(values)
     assert index.dtype == np.int64
     assert index.tolist() == [[1, 2, IGNORE_INDEX], [0, IGNORE_INDEX, 1]]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
+def test_minus_one_may_stand_for_no_class(tmp_path, dtype):
+    """Signed rasters that hold -1 and do not declare it, 0 being a class: as training and vectors read them."""
+    classes = [{"name": f"c{value}", "value": value, "color": [value, 0, 0]} for value in (0, 1)]
+    levels = [{"name": "L1", "classes": classes}]
+    tree = Taxonomy.from_dict({"name": "flood", "nodata": 255, "ignore_values": [-1], "levels": levels})
+    values = np.array([[0, 1, -1], [1, -1, 0]], dtype=dtype)
+    expected = [[0, 1, IGNORE_INDEX], [1, IGNORE_INDEX, 0]]
+    assert tree.value_to_index(values).tolist() == expected
+    path = write_raster(tmp_path / "labels.tif", values)
+    sample = HierarchicalLabels(path, tree)[query(0, 0, 2, 3)]
+    assert sample["mask"].tolist() == expected
+    if dtype != "float32":  # a map is of integers
+        (area,) = (Maps.open(path, tree).areas().groupby("class_value")["pixels"].sum().to_dict(),)
+        assert area == {0: 2, 1: 2}
+    masked = write_raster(tmp_path / "masked.tif", values, mask=np.array([[0, 255, 255]] * 2, "uint8"))
+    hidden = HierarchicalLabels(masked, tree)[query(0, 0, 2, 3)]["mask"].tolist()
+    assert hidden == [[IGNORE_INDEX, *row[1:]] for row in expected]
+    with pytest.raises(TaxonomyError, match="but got -2.*under ignore_values of the tree"):
+        tree.value_to_index(values - 1)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int64"])
