@@ -1,8 +1,12 @@
 """Types that cross package borders: the batch, and the one ignore index."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict
+from datetime import date
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
+
+from .errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +20,88 @@ Bounds: TypeAlias = tuple[float, float, float, float]
 
 #: When a numeric nodata value makes a pixel empty: where all bands hold it, or where any does.
 NodataRule: TypeAlias = Literal["all", "any"]
+
+
+#: What becomes of the dates of one step: the one nearest to its middle, the one with most valid pixels, or
+#: the median of the valid values at every pixel.
+Composite: TypeAlias = Literal["none", "best", "median"]
+
+_MONTH_AND_DAY = re.compile(r"\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class SeriesRule:
+    """Which images of a place make one sample, date by date.
+
+    Attributes:
+        start: First day of a season, ``2020-03-01``; or ``03-01``, every year's, with ``end`` likewise. None
+            for the first of January of the first year there is.
+        end: Its last day, of the next year where it lies before ``start`` in the calendar (``09-01`` to
+            ``07-31``). None for the last day there is.
+        dates: ``all``, or a list of the days that count.
+        step_days: Days from one step to the next, counted from ``start``; each step is one date. None for
+            every date by itself.
+        composite: What becomes of the dates of a step.
+        max_dates: Most dates of a sample, evenly spread over those that there are; None for all.
+
+    Raises:
+        OptionError: A day is none, a number is out of range, or options contradict each other.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    dates: Literal["all"] | list[str] = "all"
+    step_days: int | None = None
+    composite: Composite = "none"
+    max_dates: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, str(getattr(self, name)))
+        if self.dates != "all":
+            listed = [str(day) for day in self.dates]
+            object.__setattr__(self, "dates", [as_day(day, "dates").isoformat() for day in listed])
+        if self.composite not in get_args(Composite):
+            raise OptionError(
+                f"Expected composite to be one of {', '.join(get_args(Composite))}, but got "
+                f"'{self.composite}'."
+            )
+        if self.composite != "none" and self.step_days is None:
+            raise OptionError(f"Expected step_days with composite {self.composite}, but got none.")
+        for name in ("step_days", "max_dates"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise OptionError(f"Expected {name} to be >= 1, but got {getattr(self, name)}.")
+        given = [text for text in (self.start, self.end) if text is not None]
+        if any(_MONTH_AND_DAY.fullmatch(text) for text in given):
+            if len(given) < 2 or not all(_MONTH_AND_DAY.fullmatch(text) for text in given):
+                raise OptionError(
+                    f"Expected start and end of a season both as MM-DD, or both with a year, but got "
+                    f"{self.start} and {self.end}."
+                )
+            given = [f"2001-{text}" for text in given]
+        days = [as_day(text, "start and end of a season") for text in given]
+        if len(days) == 2 and not self.every_year and days[1] < days[0]:
+            raise OptionError(
+                f"Expected a season that ends after its start {self.start}, but got {self.end}."
+            )
+
+    @property
+    def every_year(self) -> bool:
+        """Whether start and end are days of every year."""
+        return self.start is not None and _MONTH_AND_DAY.fullmatch(self.start) is not None
+
+
+def as_day(text: str, name: str) -> date:
+    """Read a day as ISO 8601 writes it.
+
+    Raises:
+        OptionError: It is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise OptionError(f"Expected {name} to be days such as 2020-03-01, but got '{text}'.") from error
 
 
 @dataclass(frozen=True)
@@ -33,6 +119,7 @@ class ReadRecipe:
         resampling: How bands and tiles on another grid are resampled.
         numbers: 1-based numbers of the bands in every file, where the training was told; empty for what
             names, colours and the catalog say.
+        series: Which dates make one sample; None for single images.
     """
 
     bands: tuple[str, ...]
@@ -42,6 +129,7 @@ class ReadRecipe:
     harmonize: bool = False
     resampling: str = "bilinear"
     numbers: tuple[int, ...] = ()
+    series: SeriesRule | None = None
 
 
 class SpectralBand(NamedTuple):
@@ -69,6 +157,10 @@ class Batch(TypedDict):
         image: (B, C, H, W) float32, values as stored in the raster (not normalised), 0 where not valid.
         mask: (B, H, W) int64, leaf index, ``IGNORE_INDEX`` where there is no label or no data.
         valid: (B, H, W) bool, True where every band holds data.
+        doy: (B, D) int64, day of the year 1..366 of every date; there only for series, of which ``image`` is
+            (B, D, C, H, W) and ``valid`` (B, D, H, W), dates ascending. Series that are shorter than the
+            longest of the batch end in dates without data, whose ``doy`` and ``year`` are 0.
+        year: (B, D) int64, with ``doy``.
         label_set: (B, H, W) int64, row of ``label_table`` or ``IGNORE_INDEX``; there only where labels may be
             no leaves (coarser classes, or those of another legend). ``mask`` is then ``IGNORE_INDEX``.
         label_table: (B, S, T) bool, the legal paths that each label allows for, the same for every sample.
@@ -81,6 +173,8 @@ class Batch(TypedDict):
     image: "Tensor"
     mask: "Tensor"
     valid: "Tensor"
+    doy: NotRequired["Tensor"]
+    year: NotRequired["Tensor"]
     label_set: NotRequired["Tensor"]
     label_table: NotRequired["Tensor"]
     label_weight: NotRequired["Tensor"]
@@ -89,4 +183,15 @@ class Batch(TypedDict):
     files: NotRequired[list[str]]
 
 
-__all__ = ("IGNORE_INDEX", "Batch", "Bounds", "NodataRule", "ReadRecipe", "Spectra", "SpectralBand")
+__all__ = (
+    "IGNORE_INDEX",
+    "Batch",
+    "Bounds",
+    "Composite",
+    "NodataRule",
+    "ReadRecipe",
+    "SeriesRule",
+    "Spectra",
+    "SpectralBand",
+    "as_day",
+)

@@ -3,7 +3,7 @@
 from .datamodule import SceneDataModule
 from .options import AugmentationOptions, ChipOptions, LoaderOptions, NormalizationOptions, SplitOptions
 from .published import Crop10mDataModule, MM5BDataModule, PublishedDataModule, WHDLDDataModule
-from .source_options import LabelOptions, PairingOptions, ReadingOptions, SourceOptions
+from .source_options import LabelOptions, PairingOptions, ReadingOptions, SeriesRule, SourceOptions
 
 __all__ = (
     "AugmentationOptions",
@@ -17,6 +17,7 @@ __all__ = (
     "PublishedDataModule",
     "ReadingOptions",
     "SceneDataModule",
+    "SeriesRule",
     "SourceOptions",
     "SplitOptions",
     "WHDLDDataModule",

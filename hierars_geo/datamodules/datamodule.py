@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import BatchSampler, DataLoader
-from torchgeo.datasets import stack_samples
 
 from ..datasets.intersection import SceneIntersection
+from ..datasets.series import collate
 from ..errors import OptionError
 from ..samplers.splits import SplitName
 from ..taxonomy import Taxonomy
@@ -45,8 +45,9 @@ class SceneDataModule(LightningDataModule):
     Every argument is a plain value or a group of plain values, so that a YAML file can state it, and is given
     by its name; in Python, a mapping serves as a group, too. A batch holds ``image`` (B, C, H, W) float32 as
     stored, ``mask`` (B, H, W) int64 leaf index or -100, ``valid`` (B, H, W) bool, and the lists ``bounds``,
-    ``crs`` and ``files``. Images are not normalised here: the model does that by (x - mean) / std, with the
-    numbers of this class.
+    ``crs`` and ``files``; of a series ``image`` (B, D, C, H, W), ``valid`` (B, D, H, W), ``doy`` and ``year``
+    (B, D), see :class:`~hierars_geo.types.Batch`. Images are not normalised here: the model does that by
+    (x - mean) / std, with the numbers of this class.
 
     Args:
         images: Files, folders or patterns of images.
@@ -59,7 +60,8 @@ class SceneDataModule(LightningDataModule):
         sources: In place of ``images``, ``sensor``, ``bands`` and ``reading``: a list of entries with these
             keys, one per sensor. Their channels are stacked on one grid, from the finest pixels to the
             coarsest, and called ``NAME:BAND`` (``gaofen2:red``). An entry may have a ``name`` of its own
-            (default: the sensor), and ``val_images`` and ``test_images``, whose labels stand in ``splits``.
+            (default: the sensor), ``val_images`` and ``test_images``, whose labels stand in ``splits``, and
+            ``series``: the dates of a season as one sample.
         reading: How images are read: nodata, offset, resampling, grid.
         label_options: How labels are opened where they are no plain leaf rasters.
         pairing: How images and labels are combined: grid, dates.
@@ -225,7 +227,7 @@ class SceneDataModule(LightningDataModule):
         options: dict[str, Any] = {
             "num_workers": o.num_workers,
             "persistent_workers": o.num_workers > 0,
-            "collate_fn": stack_samples,
+            "collate_fn": collate,
             "pin_memory": torch.cuda.is_available(),
             "generator": torch.Generator().manual_seed(self.options.seed),
         }

@@ -78,7 +78,9 @@ class PublishedDataModule(SceneDataModule):
             )
         splits = as_group(SplitOptions, splits)
         parts = deal(pairs, splits.val_fraction, splits.test_fraction, seed)
-        own = {_KEYS[name]: [pair.image for pair in chosen] for name, chosen in parts.items() if chosen}
+        own: dict[str, Any] = {
+            _KEYS[name]: [pair.image for pair in chosen] for name, chosen in parts.items() if chosen
+        }
         labels = {name: [pair.label for pair in chosen] for name, chosen in parts.items()}
         sensor = cast(SensorName, found.sensor)
         stacked = None
@@ -115,7 +117,8 @@ def _elsewhere(
     """Return the images of a further source: all of them for each split, since labels confine the ground."""
     images = [pair.image for pair in find_pairs(dataset, root, source)]
     sensor = cast(SensorName, source_of(dataset, source).sensor)
-    return SourceOptions(sensor=sensor, name=source, reading=reading, **dict.fromkeys(keys, images))
+    own: dict[str, Any] = dict.fromkeys(keys, images)
+    return SourceOptions(sensor=sensor, name=source, reading=reading, **own)
 
 
 class MM5BDataModule(PublishedDataModule):

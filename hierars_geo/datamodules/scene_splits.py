@@ -16,6 +16,7 @@ from ..datasets.label_index import LabelIndex
 from ..datasets.label_opening import open_labels
 from ..datasets.result_cache import ResultCache, data_key
 from ..datasets.scene_source import SceneSource
+from ..datasets.series import SceneSeries
 from ..datasets.statistics import BandStatistics, DataStatistics, data_statistics
 from ..datasets.vector_labels import VectorLabels
 from ..errors import DataError, OptionError, list_some, notice
@@ -36,6 +37,9 @@ from ..taxonomy import Taxonomy
 from ..types import Bounds, ReadRecipe
 from .options import DataOptions, Region
 from .source_options import Labels, SourceOptions
+
+#: Side of the windows that are read to count; of series shorter, for they hold many dates.
+_WINDOW_PX, _SERIES_WINDOW_PX = 512, 128
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,10 +83,12 @@ class SceneSplits:
     @cached_property
     def read_recipe(self) -> ReadRecipe:
         """How the scenes are read; of several sources, how the raster is that ``write_stack`` makes."""
-        images = self.dataset.images
-        if len(images) == 1 and isinstance(images[0], SceneRaster):
-            return images[0].recipe
-        return ReadRecipe(tuple(self.dataset.bands))
+        rasters = [_raster_of(image) for image in self.dataset.images]
+        rules = (source.series for source in self.options.sources)
+        series = next((rule for rule in rules if rule is not None), None)
+        if len(rasters) == 1 and rasters[0] is not None:
+            return dataclasses.replace(rasters[0].recipe, series=series)
+        return ReadRecipe(tuple(self.dataset.bands), series=series)
 
     @cached_property
     def ground(self) -> Splits:
@@ -188,7 +194,10 @@ class SceneSplits:
         block_px = max(1, min(64, self.options.chips.size // 4))
 
         def build() -> dict[str, Any]:
-            return LabelIndex.build(part, self.taxonomy, block_px, description="index the labels").to_arrays()
+            found = LabelIndex.build(
+                part, self.taxonomy, block_px, window_px=_window_px(part), description="index the labels"
+            )
+            return found.to_arrays()
 
         key = self._key(part, block_px=block_px)
         return LabelIndex.from_arrays(self.cache.arrays("label-index", key, build))
@@ -212,6 +221,7 @@ class SceneSplits:
                 part,
                 self.taxonomy,
                 with_bands=name == "train",
+                window_px=_window_px(part),
                 max_windows=o.normalization.max_windows,
                 description=f"statistics of {name}",
             ).to_dict()
@@ -224,7 +234,7 @@ class SceneSplits:
     def _key(self, part: SceneIntersection, **settings: object) -> dict[str, Any]:
         o = self.options
         own = {
-            "sources": [[s.name, s.sensor, s.bands, vars(s.reading)] for s in o.sources],
+            "sources": [[s.name, s.sensor, s.bands, vars(s.reading), s.series] for s in o.sources],
             "label_options": vars(o.label_options),
             "labels": [entry for entry in o.labels if not isinstance(entry, str)],
             "pairing": vars(o.pairing),
@@ -269,8 +279,8 @@ class SceneSplits:
             return tuple(float(value) or 1.0 for value in (high - low) / 2)
         return tuple(
             1.0 if o.method == "none" else float(o.scale or image.sensor.scale)
-            for image in self.dataset.images
-            if isinstance(image, SceneRaster)
+            for image in map(_raster_of, self.dataset.images)
+            if image is not None
             for _ in image.bands
         )
 
@@ -305,10 +315,20 @@ def _note_points_outside(labels: SceneSource, dataset: SceneIntersection) -> Non
             )
 
 
-def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster:
+def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster | SceneSeries:
     scenes = IMAGE_CLASSES[source.sensor](list(paths), bands=source.bands, **vars(source.reading))
     scenes.name = source.name or scenes.name
-    return scenes
+    return scenes if source.series is None else SceneSeries(scenes, source.series)
+
+
+def _raster_of(images: SceneSource) -> SceneRaster | None:
+    """Return the images of a sensor, whether they stand alone or are a series."""
+    images = images.images if isinstance(images, SceneSeries) else images
+    return images if isinstance(images, SceneRaster) else None
+
+
+def _window_px(part: SceneIntersection) -> int:
+    return _SERIES_WINDOW_PX if part.is_series else _WINDOW_PX
 
 
 def _as_region(region: Region, name: str) -> Bounds | str:

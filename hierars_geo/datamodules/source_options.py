@@ -10,7 +10,7 @@ from ..errors import OptionError
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation
 from ..scenes.sensors import find_sensor
-from ..types import NodataRule
+from ..types import NodataRule, SeriesRule
 
 #: Sensors of the catalog, and any raster.
 SensorName = Literal[
@@ -92,6 +92,8 @@ class SourceOptions:
         name: What it is called in ``pairing`` and before its bands (``NAME:red``), None for the sensor.
         bands: Bands to read, in that order, None for the sensor's; or ``{NAME: 1-based number in the file}``.
         reading: How they are read.
+        series: Dates that make one sample: ``start``, ``end``, ``dates``, ``step_days``, ``composite``,
+            ``max_dates``; see :class:`~hierars_geo.types.SeriesRule`. None: every image by itself.
         val_images: Scenes of their own for validation, with ``splits.val_labels``.
         test_images: Scenes of their own for testing, with ``splits.test_labels``.
     """
@@ -101,12 +103,15 @@ class SourceOptions:
     name: str | None = None
     bands: list[str] | dict[str, int] | None = None
     reading: ReadingOptions = field(default_factory=ReadingOptions)
+    series: SeriesRule | None = None
     val_images: list[str] | None = None
     test_images: list[str] | None = None
 
     def __post_init__(self) -> None:
         find_sensor(self.sensor)
         object.__setattr__(self, "reading", as_group(ReadingOptions, self.reading))
+        if self.series is not None:
+            object.__setattr__(self, "series", as_group(SeriesRule, self.series))
 
     @classmethod
     def each_of(
@@ -203,6 +208,7 @@ __all__ = (
     "PairingOptions",
     "ReadingOptions",
     "SensorName",
+    "SeriesRule",
     "SourceOptions",
     "as_group",
 )

@@ -26,6 +26,7 @@ from .label_index import LabelIndex
 from .label_opening import LabelEntry, open_labels
 from .labels import HierarchicalLabels
 from .scene_source import QueryError
+from .series import SceneSeries
 from .stacked_raster import write_stack
 from .statistics import BandStatistics, DataStatistics, band_statistics, data_statistics
 from .union import SceneUnion
@@ -49,6 +50,7 @@ __all__ = (
     "RGBPicture",
     "SceneIntersection",
     "SceneRaster",
+    "SceneSeries",
     "SceneUnion",
     "Sentinel1",
     "Sentinel2",

@@ -1,6 +1,6 @@
 """GeoRaster: the base of our RasterDatasets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -99,13 +99,22 @@ class GeoRaster(SceneSource, RasterDataset):
 
     def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
         """Read a window of any lattice; where scenes overlap, the first valid pixel counts."""
-        hits = self._outlines_in(lattice.crs, lattice.wkt).hits(lattice.bounds(window), interval)
-        return first_valid(self._read_scene(self.scenes[hit], lattice, window) for hit in hits)
+        return self.read_scenes(self.hits(lattice, window, interval), lattice, window)
+
+    def hits(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> list[int]:
+        """Find the scenes whose bounds touch a window, and whose dates an interval: their positions."""
+        outlines = self._outlines_in(lattice.crs, lattice.wkt)
+        found: list[int] = outlines.hits(lattice.bounds(window), interval).tolist()
+        return found
 
     def read_on(self, grid: GeoGrid, window: Window) -> Patch | None:
         """Read a window of any grid, turned and south-up ones too; as :meth:`read` at any time."""
         hits = self._outlines_in(grid.crs, grid.crs.to_wkt()).hits(grid.crop(window).bounds, None)
-        return first_valid(self._read_scene(self.scenes[hit], grid, window) for hit in hits)
+        return self.read_scenes(hits.tolist(), grid, window)
+
+    def read_scenes(self, numbers: Iterable[int], target: Target, window: Window) -> Patch | None:
+        """Read some of the scenes, given by their positions; at every pixel the first valid one counts."""
+        return first_valid(self._read_scene(self.scenes[number], target, window) for number in numbers)
 
     def _read_scene(self, scene: Scene, target: Target, window: Window) -> Patch:
         patch = self._reader.read_layers(scene.layers, target, window)

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError, notice
+from ..errors import DataError, OptionError, notice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import move
@@ -73,10 +73,11 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         names: A name for each, from its sensor.
         bands: Names of the stacked channels: ``NAME:BAND`` where there are several images.
         labels: The labels, None without.
+        is_series: Whether samples hold several dates.
         index: One row for each piece of common ground and combination of dates.
 
     Raises:
-        DataError: There is no image, there are several label sources, or no common ground.
+        DataError: There is no image, there are several label sources or several series, or no common ground.
         OptionError: Options are out of range or contradict those of an operand.
     """
 
@@ -104,6 +105,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
                 f"{len(labels)} of labels. Unite labels with | first."
             )
         self.labels = labels[0] if labels else None
+        self.is_series = any(image.is_series for image in self.images)
         self.names = names_of(self.images)
         self.bands = band_names(self.images, self.names)
         operands = [operand for operand in self.datasets if isinstance(operand, SceneIntersection)]
@@ -114,6 +116,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             min_valid,
             [operand.pairing for operand in operands],
         )
+        self._check_series()
         self._leader, lattice = choose(self.pairing.grid, self.images, self.names)
         self._region = _common_region(operands, lattice.crs)
         self.policy = self.pairing.policy or usual_policy(
@@ -122,6 +125,17 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         self._move_to(lattice)
         if self.labels is not None and self.pairing.policy is None:
             self._tell_dates(self.labels)
+
+    def _check_series(self) -> None:
+        """Refuse what a sample with dates cannot hold."""
+        series = [name for name, image in zip(self.names, self.images, strict=True) if image.is_series]
+        if len(series) > 1:
+            raise DataError(
+                f"Expected one source with a series of dates, but got {', '.join(series)}, of other dates. "
+                "Keep series for one of them; images of the others stand beside each of its dates."
+            )
+        if series and not self.pairing.stack:
+            raise OptionError(f"Expected stack=True with the series of {series[0]}, but got stack=False.")
 
     def __getitem__(self, query: GeoSlice) -> dict[str, Any]:
         """Read a sample.
@@ -135,7 +149,9 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             holds data; ``mask`` (H, W) int64, leaf index, -100 where there is no label or no image (absent
             without labels); ``label_set``, ``label_table`` and ``label_weight`` where labels are no leaves,
             as of :class:`SceneSource`; ``bounds`` (left, bottom, right, top) as read; ``crs``; ``files``, the
-            names of the images read, in one text. With
+            names of the images read, in one text. Of a series ``image`` is (D, C, H, W), ``valid``
+            (D, H, W), and ``doy`` and ``year`` (D,) tell the dates; images of other sources stand beside each
+            of them. With
             ``stack=False``, instead of ``image``: ``image_NAME`` (C, h, w) and ``valid_NAME`` (h, w) of each
             image at its own pixel size.
 
@@ -146,7 +162,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         dates = self._dates(where)
         if self.pairing.stack:
             patch = self._read_stacked(where, dates)
-            sample, valid = to_sample(patch), patch.valid
+            sample, valid = to_sample(patch), patch.observed
         else:
             sample, valid = self._read_apart(where, dates)
         sample |= place(where.bounds, self.lattice.wkt)
@@ -192,7 +208,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         if patches[self._leader] is None:
             raise outside(where, self)
         patch = stack_channels(
-            Patch.empty(len(image.bands), where.window, "float32") if part is None else part
+            image.empty(where.window) if part is None else part
             for image, part in zip(self.images, patches, strict=True)
         )
         self._confine(patch.valid, where.lattice, where.window)
@@ -237,7 +253,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     def valid_share(self, query: GeoSlice) -> float:
         """Return the share (0..1) of a query's pixels where every image holds data; labels are not read."""
         where = resolve(query, self.bounds, self.lattice)
-        return float(self._read_stacked(where, self._dates(where)).valid.mean())
+        return float(self._read_stacked(where, self._dates(where)).observed.mean())
 
     def within(self, region: BaseGeometry) -> "SceneIntersection":
         """Return the part inside a region; pixels whose centre lies outside hold no data and no label.
@@ -325,7 +341,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         dates = self._row_dates[row]
 
         def read(window: Window) -> NDArray[np.bool_]:
-            return self._read_stacked(Query(lattice, window, (first, last)), dates).valid
+            return self._read_stacked(Query(lattice, window, (first, last)), dates).observed
 
         return valid_share(self._rows.polygons[row], lattice, read)
 

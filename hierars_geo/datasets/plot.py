@@ -26,7 +26,7 @@ def figure_of(
 
     Args:
         sample: ``image`` (C, H, W) with ``valid`` (H, W), ``mask`` (H, W), ``prediction`` (H, W): those that
-            are there.
+            are there. Of a series the date that shows most.
         bands: Names of the image's channels.
         taxonomy: Class tree of mask and prediction; colours and legend are those of its leaves.
         suptitle: Title of the figure.
@@ -37,7 +37,11 @@ def figure_of(
     """
     panels: list[tuple[str, NDArray[Any]]] = []
     if "image" in sample:
-        picture = true_color(_numpy(sample["image"]), _numpy(sample["valid"]), bands, sensor)
+        image, valid = _numpy(sample["image"]), _numpy(sample["valid"])
+        if image.ndim == 4:
+            shown = int(valid.sum(axis=(1, 2)).argmax())
+            image, valid = image[shown], valid[shown]
+        picture = true_color(image, valid, bands, sensor)
         panels.append(("Image", picture))
     classes: set[int] = set()
     for key in ("mask", "prediction"):

@@ -21,6 +21,7 @@ from ..grid.lattice import Lattice
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..scenes.resampling import Interpolation
+from ..scenes.series import SeriesPatch
 from ..taxonomy import LabelSets
 from ..types import IGNORE_INDEX, Bounds
 from .sample import SampleFiles, place
@@ -161,6 +162,7 @@ class SceneSource(OnLattice, GeoDataset):
         label_sets: Sets of legal paths that labels may say; None for images, and for labels of leaves alone.
         label_weights: Weights that labels may have. What is read of labels is a number of ``label_sets``,
             plus the number of the weight times their count.
+        is_series: True for images whose samples hold several dates.
         has_dates: True for labels that hold for scenes of some dates alone.
         lattice: Pixels that queries are snapped to.
         index: TorchGeo's index: one row per scene, with its outline and date.
@@ -170,6 +172,7 @@ class SceneSource(OnLattice, GeoDataset):
     resampling: Interpolation = "bilinear"
     bands: Sequence[str]
     is_image: bool
+    is_series: bool = False
     label_sets: LabelSets | None = None
     label_weights: tuple[float, ...] = (1.0,)
     has_dates: bool = False
@@ -192,6 +195,10 @@ class SceneSource(OnLattice, GeoDataset):
     def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
         """Return where and when the scenes lie, in a CRS, with ground ``around`` points, in its units."""
 
+    def empty(self, window: Window) -> Patch:
+        """Return what a window without a scene holds: no valid pixel."""
+        return Patch.empty(len(self.bands), window, "float32")
+
     @abc.abstractmethod
     def close(self) -> None:
         """Close the files that this process holds open; reading opens them again."""
@@ -207,7 +214,8 @@ class SceneSource(OnLattice, GeoDataset):
             query: ``[xmin:xmax:xres, ymin:ymax:yres, tmin:tmax]``, snapped to the lattice.
 
         Returns:
-            ``image`` (C, H, W) float32 as stored, 0 where not valid, or ``mask`` (H, W) int64 leaf index,
+            ``image`` (C, H, W) float32 as stored, 0 where not valid (of a series with a date before each, see
+            :class:`SceneSeries`), or ``mask`` (H, W) int64 leaf index,
             -100 without a label (where some are no leaves, ``label_set`` (H, W) int64 besides, a row of
             ``label_table`` (S, T) bool, the legal paths that the label allows for, and of ``label_weight``
             (S,) float32 where weights differ); ``valid`` (H, W) bool; ``bounds`` (left, bottom, right, top)
@@ -241,7 +249,13 @@ def to_sample(patch: Patch, labels: SceneSource | None = None) -> dict[str, Any]
         "files": SampleFiles(", ".join(dict.fromkeys(patch.files))),
     }
     if labels is None or labels.is_image:
-        return {"image": torch.from_numpy(np.ascontiguousarray(patch.filled(0)))} | common
+        days = patch.days if isinstance(patch, SeriesPatch) else ()
+        when = {
+            "doy": torch.tensor([day.timetuple().tm_yday for day in days]),
+            "year": torch.tensor([day.year for day in days]),
+        }
+        image = torch.from_numpy(np.ascontiguousarray(patch.filled(0)))
+        return {"image": image} | common | (when if days else {})
     return to_masks(patch, labels) | common
 
 

@@ -30,10 +30,12 @@ def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwri
         The path.
 
     Raises:
-        DataError: The images are not stacked.
+        DataError: The images are not stacked, or a series.
         RasterError: A file is damaged.
         OutputError: The file exists, or cannot be written.
     """
+    if images.is_series:
+        raise DataError("Expected images of one date each to stack, but got a series. Leave its series out.")
     if not images.pairing.stack:
         raise DataError("Expected images stacked on one grid, but got stack=False. Leave it out.")
     final = Path(path)

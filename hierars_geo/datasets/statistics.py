@@ -134,6 +134,12 @@ class BandAccumulator:
         return BandStatistics(names, self._mean, std, self._low, self._high, self.count, rows)
 
 
+def valid_values(sample: Mapping[str, Any]) -> NDArray[Any]:
+    """Return the values (C, n) of the valid pixels of a sample, those of all dates of a series."""
+    image, valid = np.asarray(sample["image"]), np.asarray(sample["valid"])
+    return np.moveaxis(image, -3, 0)[:, valid]
+
+
 def band_statistics(
     dataset: GeoDataset,
     regions: Regions | None = None,
@@ -155,7 +161,7 @@ def band_statistics(
     """
     total = BandAccumulator()
     for part in WindowWalk(dataset, regions, window_px, max_windows).windows(description):
-        total.add(np.asarray(part.sample["image"])[:, np.asarray(part.sample["valid"])])
+        total.add(valid_values(part.sample))
     return total.result(tuple(getattr(dataset, "bands", ())))
 
 
@@ -236,7 +242,7 @@ def data_statistics(
     classes = [np.zeros(count) for count in taxonomy.num_classes]
     for part in walk.windows(description):
         if with_bands:
-            bands.add(np.asarray(part.sample["image"])[:, np.asarray(part.sample["valid"])])
+            bands.add(valid_values(part.sample))
         weights = _weights(part.sample)
         for counts, labels in zip(classes, level_labels(part.sample, taxonomy), strict=True):
             known = labels >= 0

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ..errors import CheckpointError, HieraRSError
 from ..taxonomy import Taxonomy
-from ..types import NodataRule, ReadRecipe
+from ..types import NodataRule, ReadRecipe, SeriesRule
 from .calibration import Calibration
 from .config import ModelConfig
 from .transfer.options import CDKSOptions
@@ -200,6 +200,7 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         harmonize=bool(read["harmonize"]),
         resampling=str(read["resampling"]),
         numbers=tuple(int(number) for number in read.get("numbers", ())),
+        series=None if read.get("series") is None else SeriesRule(**read["series"]),
     )
 
 

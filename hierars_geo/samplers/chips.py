@@ -25,7 +25,7 @@ class ChipRules:
     Attributes:
         max_class_share: Largest share of one class among the labelled pixels (Ai et al. 2026 use 0.75); None
             for any. Counts at the finest level that has labels.
-        min_valid_share: Smallest share of pixels with data.
+        min_valid_share: Smallest share of pixels with data, at any date of a series.
 
     Raises:
         OptionError: A share is not 0..1.
@@ -49,7 +49,8 @@ class ChipRules:
         """
         labels = sample.get("label_set", sample["mask"])
         unlabelled = not bool((labels != IGNORE_INDEX).any())
-        valid = float(sample["valid"].float().mean())
+        observed = sample["valid"] if sample["valid"].ndim == 2 else sample["valid"].any(dim=0)
+        valid = float(observed.float().mean())
         lacking = self.min_valid_share - valid if valid < self.min_valid_share else 0.0
         if self.max_class_share is None:
             return unlabelled, lacking, 0.0

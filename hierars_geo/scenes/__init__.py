@@ -9,6 +9,7 @@ from .patch import Patch
 from .regions import Regions, cut_to_region
 from .scene import Scene
 from .sensors import Sensor, find_sensor
+from .series import SeriesPatch
 from .stac import document_of, is_stac, item_addresses
 
 __all__ = (
@@ -18,6 +19,7 @@ __all__ = (
     "Regions",
     "Scene",
     "Sensor",
+    "SeriesPatch",
     "bounded_block_cache",
     "canonical_band",
     "cut_to_region",

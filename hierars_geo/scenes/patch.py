@@ -1,7 +1,7 @@
 """Patch: pixels and their validity, and how several patches of one window become one."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ class Patch:
         """Yield data and validity: ``image, valid = scene.read(window)``."""
         return iter((self.data, self.valid))
 
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """(H, W) bool, True where the image, or any date of a series, holds data."""
+        return self.valid if self.valid.ndim == 2 else np.asarray(self.valid.any(axis=0))
+
     @classmethod
     def empty(cls, channels: int, window: Window, dtype: str) -> "Patch":
         """Return a patch without a valid pixel; its data are zeros."""
@@ -41,14 +46,15 @@ class Patch:
         """Return the data with ``value`` where not valid (the data themselves where all of them are)."""
         if self.valid.all():
             return self.data
+        valid = np.expand_dims(self.valid, -3)  # of every band
         if value == 0 and self.data.dtype == np.float32:
             # the bits of 0.0 are all 0: clearing them takes NaN along, in a quarter of the time of np.where
             bits = self.data.view(np.int32)
-            np.bitwise_and(bits, -self.valid.astype(np.int32), out=bits)
+            np.bitwise_and(bits, -valid.astype(np.int32), out=bits)
             return self.data
-        if not ((self.data != value) & ~self.valid).any():  # labels mostly hold it there already
+        if not ((self.data != value) & ~valid).any():  # labels mostly hold it there already
             return self.data
-        return np.where(self.valid, self.data, self.data.dtype.type(value))
+        return np.where(valid, self.data, self.data.dtype.type(value))
 
 
 def first_valid(patches: Iterable[Patch | None]) -> Patch | None:
@@ -78,13 +84,19 @@ def first_valid(patches: Iterable[Patch | None]) -> Patch | None:
 
 
 def stack_channels(patches: Iterable[Patch]) -> Patch:
-    """Concatenate channels; a pixel is valid where it is in every patch."""
+    """Concatenate channels; a pixel is valid where it is in every patch.
+
+    Images stand beside every date of a series (one at most), which keeps its days.
+    """
     parts = list(patches)
     if len(parts) == 1:
         return parts[0]
-    valid = np.logical_and.reduce([part.valid for part in parts])
+    series = [part for part in parts if part.valid.ndim == 3]
+    whole = series[0] if series else parts[0]
+    valid = np.logical_and.reduce(np.broadcast_arrays(*(part.valid for part in parts)))
     files = tuple(file for part in parts for file in part.files)
-    return Patch(np.concatenate([part.data for part in parts]), valid, files)
+    data = [np.broadcast_to(part.data, (*whole.data.shape[:-3], *part.data.shape[-3:])) for part in parts]
+    return replace(whole, data=np.concatenate(data, axis=-3), valid=valid, files=files)
 
 
 __all__ = ("Patch", "Pixels", "first_valid", "stack_channels")

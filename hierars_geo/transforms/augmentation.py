@@ -16,7 +16,7 @@ class ChipAugmentation:
     """Random scale and crop, flips, quarter turns, gain and other radiometry; each chip by its own draw.
 
     Labels stay labels: nothing is interpolated between them, and what a chip shows beyond its ground is
-    ignored.
+    ignored. All dates of a series are changed alike; noise alone is drawn for every pixel of each.
 
     Args:
         scale_range: Smallest and largest scale, or None. 0.5 shows twice the ground, 2 half of it; drawn
@@ -55,8 +55,8 @@ class ChipAugmentation:
 
         Args:
             batch: ``image`` (B, C, H, W), ``mask`` and ``valid`` (B, H, W), ``label_set`` (B, H, W) if
-                there is one; bounds and CRS are handed through and then describe the ground before
-                augmentation.
+                there is one; of series ``image`` (B, D, C, H, W) and ``valid`` (B, D, H, W); bounds and CRS
+                are handed through and then describe the ground before augmentation.
             generator: On the CPU; the draws depend on nothing else.
 
         Returns:
@@ -77,10 +77,15 @@ class ChipAugmentation:
             chosen = (torch.rand(len(image), generator=generator) < 0.5).to(image.device)
             image, mask, valid = (_flipped(layer, chosen, flip) for layer in (image, mask, valid))
         if self.gain:
-            draws = torch.rand(*image.shape[:2], 1, 1, generator=generator)
-            image = image * (1 + self.gain * (2 * draws - 1)).to(image)
-        if self.radiometry is not None:
+            draws = torch.rand(len(image), image.shape[-3], 1, 1, generator=generator)
+            factor = (1 + self.gain * (2 * draws - 1)).to(image)
+            image = image * (factor if image.ndim == 4 else factor[:, None])
+        if self.radiometry is not None and image.ndim == 4:
             image = self.radiometry(image, valid, generator)
+        elif self.radiometry is not None:  # dates one below the other, as one image
+            chips, dates, bands, height, width = image.shape
+            below = self.radiometry(image.transpose(1, 2).flatten(2, 3), valid.flatten(1, 2), generator)
+            image = below.view(chips, bands, dates, height, width).transpose(1, 2)
         done: Batch = {**batch, "image": image, "mask": mask, "valid": valid}
         if sets is not None:
             done["mask"], done["label_set"] = mask.unbind(dim=1)
@@ -141,9 +146,14 @@ def _scaled(
     shifted = (mask - IGNORE_INDEX).view(len(mask), -1, *mask.shape[-2:])
     moved = warp(shifted, "nearest").view(*mask.shape[:-2], *size)
     new_mask = moved.round().to(mask.dtype) + IGNORE_INDEX
-    new_valid = warp(valid[:, None], "bilinear")[:, 0] > 0.999
-    new_image = warp(image, "bilinear").masked_fill(~new_valid[:, None], 0.0).to(image.dtype)
-    labelled = new_valid if mask.ndim == new_valid.ndim else new_valid[:, None]
+    dates = valid.view(len(valid), -1, *valid.shape[-2:])  # one of a plain image
+    new_dates = warp(dates, "bilinear") > 0.999
+    bands = image.reshape(len(image), -1, *image.shape[-2:])
+    new_image = warp(bands, "bilinear").view(*image.shape[:-2], *size)
+    new_valid = new_dates.view(*valid.shape[:-2], *size)
+    new_image = new_image.masked_fill(~new_valid.unsqueeze(-3), 0.0).to(image.dtype)
+    observed = new_dates.any(dim=1)
+    labelled = observed if mask.ndim == observed.ndim else observed[:, None]
     return new_image, torch.where(labelled, new_mask, IGNORE_INDEX), new_valid
 
 
