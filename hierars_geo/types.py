@@ -18,6 +18,9 @@ IGNORE_INDEX: Final = -100
 Bounds: TypeAlias = tuple[float, float, float, float]
 
 
+#: How overlapping windows are blended.
+Blend: TypeAlias = Literal["none", "hann", "linear", "trim"]
+
 #: When a numeric nodata value makes a pixel empty: where all bands hold it, or where any does.
 NodataRule: TypeAlias = Literal["all", "any"]
 
@@ -186,6 +189,7 @@ class Batch(TypedDict):
 __all__ = (
     "IGNORE_INDEX",
     "Batch",
+    "Blend",
     "Bounds",
     "Composite",
     "NodataRule",

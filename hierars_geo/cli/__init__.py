@@ -120,7 +120,7 @@ def parser_of(command: str) -> "CommandParser":
     module = _module_of(command)
     if hasattr(module, "SUBCOMMANDS"):
         return build_parser_of_many(module.SUBCOMMANDS, command, module.DESCRIPTION, module.EXAMPLES)
-    return build_parser(module.run, command, module.EXAMPLES)
+    return build_parser(module.run, command, module.EXAMPLES, getattr(module, "OPTIONS", None))
 
 
 def _module_of(command: str) -> ModuleType:

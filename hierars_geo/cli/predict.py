@@ -1,14 +1,14 @@
 """``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
+from ..predict.options import PredictOptions
 
 if TYPE_CHECKING:
     from ..maps import Maps
@@ -24,41 +24,22 @@ EXAMPLES = """examples:
 """
 
 
+#: Whose groups are options of the command, too, under their names.
+OPTIONS = PredictOptions
+
+
 def run(
     checkpoint: str,
     rasters: list[str],
     *,
     out_dir: str,
-    window: int | None = None,
-    overlap: float = 0.25,
-    batch_size: int | Literal["auto"] = 4,
-    blend: str = "hann",
-    levels: list[int] | None = None,
-    confidence: bool = False,
-    depth_threshold: float | None = None,
-    risk: float | None = None,
-    tta: list[Literal["flips", "turns", "scales"]] | bool | None = None,
-    precision: Literal["float32", "bf16", "fp16"] = "float32",
-    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto",
-    cache_dir: str | None = None,
-    compile: bool = False,
     device: str = "auto",
     engine: Literal["local", "dask"] = "local",
     scheduler: str | None = None,
     workers: int | None = None,
-    entropy: bool = False,
-    probabilities: bool = False,
-    stack: bool = False,
-    chunk_px: int | None = None,
-    region: str | None = None,
-    region_crs: str | None = None,
-    mosaic: bool = False,
-    harmonize: bool | None = None,
-    sensor: str | None = None,
-    bands: list[int] | None = None,
-    nodata: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    **told: Any,  # noqa: ANN401
 ) -> int:
     """Predict rasters of any size: one cloud-optimised GeoTIFF per level, on the scene's own grid.
 
@@ -67,53 +48,26 @@ def run(
         rasters: Per scene a raster, a folder with a file per band, a STAC item; or a STAC item collection,
             catalog or collection of scenes; paths, or addresses such as https://..., s3://...
         out_dir: Folder of the maps.
-        window: Side of a window in pixels (default: 512, or the chips'; see docs).
-        overlap: Share of the window.
-        batch_size: Windows per forward pass, or auto.
-        blend: none, hann, linear or trim.
-        levels: Levels to write (default: all).
-        confidence: Write the confidence of every level, too.
-        depth_threshold: Write the finest level this sure (0..1), too.
-        risk: The same, as sure as a calibrated checkpoint asks for this share (0..1) of what is shown wrong.
-        tta: Average over views of every window: flips (default), turns, scales.
-        precision: Inside the model; fp16 on GPUs only.
-        runtime: Who runs the network on a CPU; auto: the faster one that is installed, for large scenes.
-        cache_dir: Folder of exported graphs (default: the user's cache).
-        compile: Run the model through torch.compile.
         device: auto, cpu, cuda, all, or cuda:0,cuda:1.
         engine: Who computes.
         scheduler: Address of a Dask scheduler (default: start workers here).
         workers: Dask workers to start here (default: one per GPU or core).
-        entropy: Write the entropy of the paths, too.
-        probabilities: Write every path's probability, too.
-        stack: One file with a band per level, not one file each.
-        chunk_px: Most columns at once (default: 16384, or what memory allows).
-        region: LEFT,BOTTOM,RIGHT,TOP or a polygon file (default: everything).
-        region_crs: CRS of LEFT,BOTTOM,RIGHT,TOP (default: EPSG:4326).
-        mosaic: The rasters are tiles of one scene.
-        harmonize: Read Sentinel-2 values of baseline 04.00 and later as older ones (default: as in training).
-        sensor: Read as this sensor of the catalog (default: as in training).
-        bands: Numbers of the model's bands in the rasters, from 1, in its order (default: by their names).
-        nodata: Value without data of rasters that declare none, nan for none (default: as in training).
         resume: Compute only what an earlier, broken run lacks.
         overwrite: Replace maps that exist.
+        **told: Options of a prediction by their names.
     """
-    given = locals()
     if engine == "local" and (scheduler or workers):
         raise OptionError("--scheduler and --workers are for --engine dask. See hierars-geo predict --help.")
-    if risk is not None and depth_threshold is not None:
+    if told.get("risk") is not None and told.get("depth_threshold") is not None:
         raise OptionError(
             "--risk says the --depth-threshold: give one of them. See hierars-geo predict --help."
         )
-    from ..predict import DaskEngine, PredictOptions, Predictor
+    from ..predict import DaskEngine, Predictor
     from .progress import progress_bar
 
-    # every option of a prediction is one here, under its name
-    told = {field.name: given[field.name] for field in fields(PredictOptions)}
-    told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    options = PredictOptions(**told | {"tta": (tuple(tta) or True) if isinstance(tta, list) else bool(tta)})
+    options = options_of(told)
     predictor = Predictor(checkpoint, options, device)
-    found = _scenes(rasters, mosaic)
+    found = _scenes(rasters, options.reading.mosaic)
 
     def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
         with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
@@ -131,6 +85,12 @@ def run(
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None
+
+
+def options_of(told: Mapping[str, Any]) -> PredictOptions:
+    """Return the options of a prediction as the parser gives them: ``--tta`` may stand without a view."""
+    views = told.get("tta")
+    return PredictOptions(**{**told, "tta": views or views is not None})
 
 
 def _predict_all(

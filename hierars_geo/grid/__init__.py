@@ -1,6 +1,6 @@
 """Where pixels lie and how windows cover them: pure integers and floats."""
 
-from .blend import Blend, blend_weights
+from .blend import blend_weights
 from .geogrid import GeoGrid, same_grid
 from .ground import GroundFrame, ground_frame
 from .lattice import Lattice
@@ -8,7 +8,6 @@ from .pixel_areas import PixelAreas
 from .windows import Window, cover, overlap_to_stride, spread_starts, window_starts
 
 __all__ = (
-    "Blend",
     "GeoGrid",
     "GroundFrame",
     "Lattice",

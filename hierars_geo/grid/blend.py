@@ -1,14 +1,13 @@
 """Weights with which overlapping windows are blended; every pixel has weight > 0, the outer ring too."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-
-Blend = Literal["none", "hann", "linear", "trim"]
+from ..types import Blend
 
 
 def _flat(size: int, overlap: int) -> NDArray[np.float32]:
@@ -77,4 +76,4 @@ def blend_weights(
     return np.outer(rows, cols)
 
 
-__all__ = ("Blend", "blend_weights")
+__all__ = ("blend_weights",)

@@ -1,17 +1,24 @@
 """Prediction: checkpoints, windows, blending, decoding, maps."""
 
-from .accumulator import Accumulator, Block
-from .arrays import ArrayPrediction, iter_windows, predict_array
-from .chunks import Chunk, ChunkPlan
-from .engine import Engine, SceneJob
-from .engine_dask import DaskEngine
-from .options import PredictOptions
-from .predictor import Predictor, ScenePath
-from .rows import Rows
-from .runtime import Runtime, resolve_device, torch_runtime
-from .scene_list import SceneList, SceneState
-from .stream import stream_blocks
-from .window_plan import WindowPlan
+from typing import TYPE_CHECKING
+
+from ..imports import lazy_face
+
+if TYPE_CHECKING:
+    from .accumulator import Accumulator, Block
+    from .arrays import ArrayPrediction, iter_windows, predict_array
+    from .chunks import Chunk, ChunkPlan
+    from .engine import Engine, SceneJob
+    from .engine_dask import DaskEngine
+    from .options import NetworkOptions, OutputOptions, PredictOptions, ReadingOptions, WindowOptions
+    from .predictor import Predictor, ScenePath
+    from .rows import Rows
+    from .runtime import Runtime, resolve_device, torch_runtime
+    from .scene_list import SceneList, SceneState
+    from .stream import stream_blocks
+    from .window_plan import WindowPlan
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "Accumulator",
@@ -21,14 +28,18 @@ __all__ = (
     "ChunkPlan",
     "DaskEngine",
     "Engine",
+    "NetworkOptions",
+    "OutputOptions",
     "PredictOptions",
     "Predictor",
+    "ReadingOptions",
     "Rows",
     "Runtime",
     "SceneJob",
     "SceneList",
     "ScenePath",
     "SceneState",
+    "WindowOptions",
     "WindowPlan",
     "iter_windows",
     "predict_array",

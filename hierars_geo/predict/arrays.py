@@ -12,11 +12,12 @@ from pyproj import CRS
 from torch import Tensor, nn
 
 from ..errors import OptionError
-from ..grid import Blend, GeoGrid, Window
+from ..grid import GeoGrid, Window
 from ..models.decode import jsps, path_logits
-from ..types import IGNORE_INDEX
-from .augment import Augmentation, averaged_over_views
+from ..types import IGNORE_INDEX, Blend
+from .augment import averaged_over_views
 from .batching import BatchFallback
+from .options import Augmentation
 from .runtime import Runtime
 from .stream import stream_blocks
 from .window_plan import WindowPlan

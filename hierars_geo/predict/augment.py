@@ -7,16 +7,13 @@ like the mean of their logits.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..errors import OptionError
 from ..models.map_model import PathModel
-
-#: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: :data:`SCALES`.
-Augmentation = Literal["flips", "turns", "scales"]
+from .options import Augmentation, check_choice
 
 #: Sizes at which a window is seen, in units of its own.
 SCALES = (0.75, 1.0, 1.25)
@@ -86,10 +83,7 @@ def views(augmentations: Sequence[Augmentation]) -> tuple[View, ...]:
         (4, 8, 12)
     """
     for name in augmentations:
-        if name not in get_args(Augmentation):
-            raise OptionError(
-                f"Expected tta to be any of {', '.join(get_args(Augmentation))}, but got '{name}'."
-            )
+        check_choice("tta", name, get_args(Augmentation))
     moves = [(0, False)]
     if "flips" in augmentations:
         moves += [(0, True), (2, False), (2, True)]
@@ -131,4 +125,4 @@ def _resized(values: Tensor, size: list[int]) -> Tensor:
     return interpolate(values, size=size, mode="bilinear", align_corners=False)
 
 
-__all__ = ("SCALES", "Augmentation", "View", "averaged_over_views", "views")
+__all__ = ("SCALES", "View", "averaged_over_views", "views")

@@ -18,7 +18,7 @@ from ..errors import HieraRSWarning, OptionError, OutputError
 from ..models.checkpoint import Model
 from .augment import averaged_over_views
 from .graph import INPUTS, window_graph
-from .options import PredictOptions
+from .options import NetworkOptions
 from .runtime import Runtime
 
 GraphLibrary: TypeAlias = Literal["onnx", "openvino"]
@@ -33,14 +33,14 @@ WORTHWHILE_PX = 128 * 512 * 512
 _MAY_CHANGE = {"float32": 1e-4, "bf16": 0.02}
 
 
-def chosen_library(options: PredictOptions, device: torch.device, pixels: int) -> GraphLibrary | None:
+def chosen_library(options: NetworkOptions, device: torch.device, pixels: int) -> GraphLibrary | None:
     """Say which library runs the graph; None where PyTorch runs the model.
 
     ``auto`` depends on what is installed and on the size of the scene alone, so that a run can be resumed:
     ONNX Runtime for float32, OpenVINO for bf16, on CPUs, where there is enough to predict.
 
     Args:
-        options: How it is predicted.
+        options: How the network runs.
         device: Where.
         pixels: Of all windows together.
 
@@ -79,7 +79,7 @@ def chosen_library(options: PredictOptions, device: torch.device, pixels: int) -
 
 
 def graph_runtime(
-    loaded: Model, plain: Runtime, options: PredictOptions, library: GraphLibrary, size: tuple[int, int]
+    loaded: Model, plain: Runtime, options: NetworkOptions, library: GraphLibrary, size: tuple[int, int]
 ) -> Runtime:
     """Run a model's graph; PyTorch where that cannot be done, with one note.
 
@@ -88,7 +88,7 @@ def graph_runtime(
     Args:
         loaded: The checkpoint.
         plain: PyTorch's runtime of it.
-        options: How it is predicted.
+        options: How the network runs.
         library: Who runs the graph.
         size: (height, width) of every window in pixels.
     """

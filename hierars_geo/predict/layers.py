@@ -14,7 +14,7 @@ from ..models.decode import adaptive_depth, best_path, confidence_of
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata
 from .accumulator import Block
-from .options import PredictOptions
+from .options import OutputOptions
 from .rows import Rows
 
 LayerKind = Literal["class", "confidence", "depth", "adaptive", "entropy", "probabilities", "stack"]
@@ -55,7 +55,7 @@ STACK_NAME = "levels"
 STACK_LAYER = Layer(STACK_NAME, "stack", None)
 
 
-def wanted_layers(options: PredictOptions, levels: tuple[int, ...]) -> tuple[Layer, ...]:
+def wanted_layers(options: OutputOptions, levels: tuple[int, ...]) -> tuple[Layer, ...]:
     """List what is computed, in order.
 
     Args:

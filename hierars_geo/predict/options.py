@@ -1,98 +1,88 @@
-"""Options of a prediction, checked once at the door."""
+"""Options of a prediction in groups, checked once at the door; the command line is built from them."""
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Literal, TypeAlias, get_args
 
-from ..errors import OptionError
-from ..grid import Blend
-from ..types import ReadRecipe
-from .augment import Augmentation, views
-from .runtime import Precision, check_precision
+from ..errors import OptionError, unknown_name
+from ..types import Blend, ReadRecipe
 
+#: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
+Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
 #: Who may run the network.
 RuntimeName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
+#: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: ``augment.SCALES``.
+Augmentation: TypeAlias = Literal["flips", "turns", "scales"]
 
 #: Far more than any model sees at once.
-_MAX_WINDOW_PX = 65_536
+_MAX_WINDOW_PX: Final = 65_536
+
+
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse a value that is none of those there are.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if value not in choices:
+        raise OptionError(f"Expected {name} to be one of {', '.join(map(str, choices))}, but got '{value}'.")
 
 
 @dataclass(frozen=True)
-class PredictOptions:
-    """How to predict.
+class ReadingOptions:
+    """What of a scene is read, and how: as in training, but for what is said here.
 
     Attributes:
-        window: Side of a window in pixels; None for 512 or the side of larger training
-            chips; for that of the training chips where layers of the model see all of a window.
-        overlap: Share of the window that neighbours share, 0 <= overlap < 1.
-        batch_size: Windows per forward pass, or ``auto`` for what the device takes.
-        blend: How overlapping windows are blended.
-        levels: Levels to write, from 1; None for all.
-        confidence: Write the confidence of every level, too.
-        depth_threshold: Write the finest level whose confidence reaches it, 0..1; None for not.
-        risk: Write it at the confidence at which a calibrated checkpoint promises that, of all pixels
-            shown, at most this share is wrong; 0..1. It says the depth_threshold.
-        tta: Views of every window to average over: any of ``flips``, ``turns``, ``scales``; True for flips.
-        precision: Inside the model: ``float32``, ``bf16``, or ``fp16`` on a GPU.
-        runtime: Who runs the network on a CPU: ``torch``, ``onnx`` (ONNX Runtime), ``openvino``, or ``auto``
-            for the faster one that is installed where a scene is large and classes stay the same.
-        cache_dir: Where exported graphs are kept; None for the user's cache folder.
-        compile: Run the model through torch.compile.
-        entropy: Write the entropy of the paths, too: per cent of the largest possible.
-        probabilities: Write the probability of every path, too: one band each, per cent.
-        stack: Write the class maps of all levels as bands of one file, not one file each.
-        chunk_px: Most columns predicted at once; None for 16 384 or what memory allows.
-        region: Part to predict: ``LEFT,BOTTOM,RIGHT,TOP`` or a polygon file; None for all.
-        region_crs: CRS of a box; None for longitude and latitude.
-        mosaic: Several rasters are tiles of one scene.
-        harmonize: Read Sentinel-2 values of processing baseline 04.00 and later as those of earlier ones;
-            None for what the checkpoint says. Where nobody says it, that is noted for newer scenes.
-        sensor: Entry of the sensor catalog that scenes are read as; None for what the checkpoint says.
-        bands: 1-based numbers of the model's bands in every raster; None for what names and catalog say.
-        nodata: Value without data of rasters that declare none; None for what the checkpoint says.
+        mosaic: The rasters are tiles of one scene.
+        region: Part to predict: LEFT,BOTTOM,RIGHT,TOP or a polygon file (default: everything).
+        region_crs: CRS of LEFT,BOTTOM,RIGHT,TOP (default: EPSG:4326).
+        sensor: Read as this sensor of the catalog (default: as in training).
+        bands: Numbers of the model's bands in the rasters, from 1, in its order (default: by their names).
+        nodata: Value without data of rasters that declare none, nan for none (default: as in training).
+        harmonize: Read Sentinel-2 values of baseline 04.00 and later as older ones (default: as in training).
+            Where nobody says it, that is noted for newer scenes.
     """
 
-    window: int | None = None
-    overlap: float = 0.25
-    batch_size: int | Literal["auto"] = 4
-    blend: Blend = "hann"
-    levels: tuple[int, ...] | None = None
-    confidence: bool = False
-    depth_threshold: float | None = None
-    risk: float | None = None
-    tta: bool | tuple[Augmentation, ...] = False
-    precision: Precision = "float32"
-    runtime: RuntimeName = "auto"
-    cache_dir: str | None = None
-    compile: bool = False
-    entropy: bool = False
-    probabilities: bool = False
-    stack: bool = False
-    chunk_px: int | None = None
+    mosaic: bool = False
     region: str | None = None
     region_crs: str | None = None
-    mosaic: bool = False
-    harmonize: bool | None = None
     sensor: str | None = None
     bands: tuple[int, ...] | None = None
     nodata: float | None = None
+    harmonize: bool | None = None
 
     def overruled(self, recipe: ReadRecipe) -> ReadRecipe:
         """Return how scenes are read: as a recipe says, but for what is asked for here."""
         return replace(
             recipe,
             sensor=self.sensor or recipe.sensor,
-            numbers=recipe.numbers if self.bands is None else tuple(self.bands),
+            numbers=recipe.numbers if self.bands is None else self.bands,
             nodata=recipe.nodata if self.nodata is None else self.nodata,
             harmonize=recipe.harmonize if self.harmonize is None else self.harmonize,
         )
 
-    def __post_init__(self) -> None:
-        """Check ranges.
 
-        Raises:
-            OptionError: A value is out of range.
-        """
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows are laid, batched and blended.
+
+    Attributes:
+        window: Side of a window in pixels (default: 512, or that of larger training chips; that of the
+            chips where layers of the model see all of a window).
+        overlap: Share of the window that neighbours share, 0 <= overlap < 1.
+        blend: How overlapping windows are blended: none, hann, linear or trim.
+        batch_size: Windows per forward pass, or auto for what the device takes.
+        chunk_px: Most columns predicted at once (default: 16384, or what memory allows).
+    """
+
+    window: int | None = None
+    overlap: float = 0.25
+    blend: Blend = "hann"
+    batch_size: int | Literal["auto"] = 4
+    chunk_px: int | None = None
+
+    def __post_init__(self) -> None:
         if self.window is not None and self.window < 1:
             raise OptionError(f"Expected window to be >= 1 px, but got {self.window}.")
         if self.window is not None and self.window > _MAX_WINDOW_PX:
@@ -105,27 +95,37 @@ class PredictOptions:
             raise OptionError(f"Expected batch_size to be >= 1 or auto, but got {self.batch_size}.")
         if self.chunk_px is not None and self.chunk_px < 1:
             raise OptionError(f"Expected chunk_px to be >= 1 px, but got {self.chunk_px}.")
-        if self.blend not in get_args(Blend):
-            raise OptionError(
-                f"Expected blend to be one of {', '.join(get_args(Blend))}, but got '{self.blend}'."
-            )
+        check_choice("blend", self.blend, get_args(Blend))
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Which layers are written.
+
+    Attributes:
+        levels: Levels to write, from 1 (default: all).
+        confidence: Write the confidence of every level, too.
+        depth_threshold: Write the finest level whose confidence reaches this (0..1), too.
+        risk: The same, as sure as a calibrated checkpoint asks for this share (0..1) of what is shown wrong;
+            it says the depth_threshold.
+        entropy: Write the entropy of the paths, too: per cent of the largest possible.
+        probabilities: Write every path's probability, too: one band each, per cent.
+        stack: Write the class maps of all levels as bands of one file, not one file each.
+    """
+
+    levels: tuple[int, ...] | None = None
+    confidence: bool = False
+    depth_threshold: float | None = None
+    risk: float | None = None
+    entropy: bool = False
+    probabilities: bool = False
+    stack: bool = False
+
+    def __post_init__(self) -> None:
         if self.depth_threshold is not None and not 0 <= self.depth_threshold <= 1:
             raise OptionError(
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
             )
-        views(self.views)
-        if self.runtime not in get_args(RuntimeName):
-            raise OptionError(
-                f"Expected runtime to be one of {', '.join(get_args(RuntimeName))}, but got '{self.runtime}'."
-            )
-        check_precision(self.precision, ())
-
-    @property
-    def views(self) -> tuple[Augmentation, ...]:
-        """What is averaged over."""
-        if isinstance(self.tta, bool):
-            return ("flips",) if self.tta else ()
-        return tuple(self.tta)
 
     def resolved_levels(self, num_levels: int) -> tuple[int, ...]:
         """Return the levels to write, ascending.
@@ -138,10 +138,101 @@ class PredictOptions:
             raise OptionError(f"Expected levels to be within 1..{num_levels}, but got {list(levels)}.")
         return levels
 
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How the network runs.
+
+    Attributes:
+        tta: Average over views of every window: any of flips (where none is named), turns, scales.
+        precision: Inside the model; fp16 on GPUs only.
+        runtime: Who runs the network on a CPU; auto: the faster one that is installed, where a scene is large
+            and classes stay the same.
+        cache_dir: Folder of exported graphs (default: the user's cache).
+        compile: Run the model through torch.compile.
+    """
+
+    tta: bool | tuple[Augmentation, ...] = False
+    precision: Precision = "float32"
+    runtime: RuntimeName = "auto"
+    cache_dir: str | None = None
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for view in self.views:
+            check_choice("tta", view, get_args(Augmentation))
+        check_choice("runtime", self.runtime, get_args(RuntimeName))
+        check_choice("precision", self.precision, get_args(Precision))
+
+    @property
+    def views(self) -> tuple[Augmentation, ...]:
+        """What is averaged over."""
+        if isinstance(self.tta, bool):
+            return ("flips",) if self.tta else ()
+        return self.tta
+
+
+@dataclass(frozen=True, init=False)
+class PredictOptions:
+    """How to predict, in groups; any option of a group may be given by its own name, too.
+
+    Args:
+        reading: What of a scene is read, and how.
+        windows: How windows are laid, batched and blended.
+        output: Which layers are written.
+        network: How the network runs.
+        **options: Options of the groups; they count before what a group says.
+
+    Raises:
+        OptionError: An option does not exist, or is out of range.
+
+    Examples:
+        >>> options = PredictOptions(confidence=True, window=256)
+        >>> options.output.confidence, options.windows
+        (True, WindowOptions(window=256, overlap=0.25, blend='hann', batch_size=4, chunk_px=None))
+    """
+
+    reading: ReadingOptions
+    windows: WindowOptions
+    output: OutputOptions
+    network: NetworkOptions
+
+    def __init__(
+        self,
+        reading: ReadingOptions = ReadingOptions(),
+        windows: WindowOptions = WindowOptions(),
+        output: OutputOptions = OutputOptions(),
+        network: NetworkOptions = NetworkOptions(),
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        groups: tuple[Any, ...] = (reading, windows, output, network)
+        for name, group in zip(("reading", "windows", "output", "network"), groups, strict=True):
+            own = {field.name: options.pop(field.name) for field in fields(group) if field.name in options}
+            plain = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
+            object.__setattr__(self, name, replace(group, **plain))
+        if options:
+            known = list(self.to_dict())
+            raise OptionError(unknown_name("option of a prediction", next(iter(options)), known))
+
+    def replaced(self, **options: Any) -> "PredictOptions":  # noqa: ANN401
+        """Return the same with other values of some options."""
+        return PredictOptions(self.reading, self.windows, self.output, self.network, **options)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for the provenance."""
-        no_value = self.nodata is not None and math.isnan(self.nodata)
-        return asdict(replace(self, cache_dir=None)) | ({"nodata": "nan"} if no_value else {})
+        """Return plain values by the options' own names, for the provenance."""
+        plain = {name: value for group in asdict(self).values() for name, value in group.items()}
+        no_value = self.reading.nodata is not None and math.isnan(self.reading.nodata)
+        return plain | {"cache_dir": None} | ({"nodata": "nan"} if no_value else {})
 
 
-__all__ = ("PredictOptions",)
+__all__ = (
+    "Augmentation",
+    "NetworkOptions",
+    "OutputOptions",
+    "Precision",
+    "PredictOptions",
+    "ReadingOptions",
+    "RuntimeName",
+    "WindowOptions",
+    "check_choice",
+)

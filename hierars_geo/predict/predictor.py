@@ -91,29 +91,25 @@ class Predictor:
         self.loaded: Model = model if isinstance(model, Model) else load(model, self._devices[0])
         self.loaded.network.to(self._devices[0])
         record = self.loaded.record
-        if self.options.risk is not None:
-            threshold = threshold_of(record.calibration, self.options.risk, str(self.loaded.path))
-            self.options = replace(self.options, depth_threshold=threshold)
-        self.levels = self.options.resolved_levels(record.taxonomy.num_levels)
+        if (risk := self.options.output.risk) is not None:
+            threshold = threshold_of(record.calibration, risk, str(self.loaded.path))
+            self.options = self.options.replaced(depth_threshold=threshold)
+        self.levels = self.options.output.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
             usual = record.chip_size if self.loaded.network.sees_window else max(usual, record.chip_size)
-        self.window_px = self.options.window or usual
+        self.window_px = self.options.windows.window or usual
         paths = torch.from_numpy(record.taxonomy.paths.copy())
+        network = self.options.network
         self.runtime = torch_runtime(
-            self.loaded.network,
-            paths,
-            self._devices,
-            self.options.views,
-            self.options.precision,
-            self.options.compile,
+            self.loaded.network, paths, self._devices, network.views, network.precision, network.compile
         )
         self._graphs: dict[tuple[GraphLibrary, tuple[int, int]], Runtime] = {}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """What is computed, in order."""
-        return wanted_layers(self.options, self.levels)
+        return wanted_layers(self.options.output, self.levels)
 
     def runtime_of(self, plan: ChunkPlan) -> Runtime:
         """Say who runs the network over a scene: :attr:`runtime`, or another library where that is wanted.
@@ -123,23 +119,23 @@ class Predictor:
         """
         size = plan.windows.size
         count = plan.windows.count_within(Window(0, 0, *plan.shape))
-        library = chosen_library(self.options, self.runtime.device, count * size[0] * size[1])
+        library = chosen_library(self.options.network, self.runtime.device, count * size[0] * size[1])
         if library is None:
             return self.runtime
         if (library, size) not in self._graphs:
-            found = graph_runtime(self.loaded, self.runtime, self.options, library, size)
+            found = graph_runtime(self.loaded, self.runtime, self.options.network, library, size)
             self._graphs[library, size] = found
         return self._graphs[library, size]
 
     def batch_size(self, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
         shape = len(self.loaded.record.bands), *window
-        return resolved_batch_size(self.options.batch_size, self.runtime, shape, self._devices)
+        return resolved_batch_size(self.options.windows.batch_size, self.runtime, shape, self._devices)
 
     @property
     def recipe(self) -> ReadRecipe:
         """How scenes are read: as the training's were, but for what the options say."""
-        return self.options.overruled(self.loaded.record.read)
+        return self.options.reading.overruled(self.loaded.record.read)
 
     def open(self, raster_path: ScenePath) -> Scene:
         """Open a scene with the bands of the checkpoint.
@@ -147,7 +143,7 @@ class Predictor:
         Raises:
             HieraRSError: It cannot be read, or lacks bands.
         """
-        options, recipe = self.options, self.recipe
+        options, recipe = self.options.reading, self.recipe
         if options.mosaic:
             tiles = [raster_path] if isinstance(raster_path, str | Path) else raster_path
             scene: Scene = Mosaic.of_tiles(tiles, recipe)
@@ -179,7 +175,7 @@ class Predictor:
             OptionError: A size is absurd.
         """
         extent, channels = scene.extent, self.loaded.record.taxonomy.num_paths
-        shape, options = (extent.height, extent.width), self.options
+        shape, options = (extent.height, extent.width), self.options.windows
         windows = WindowPlan.of(shape, self.window_px, options.overlap, options.blend)
         windows = windows.shifted(extent.row, extent.col)
         return ChunkPlan.of(scene.grid.shape, windows, channels, chunk_px or options.chunk_px, chunk_rows)
@@ -207,7 +203,7 @@ class Predictor:
         Raises:
             HieraRSError: The scene cannot be read.
         """
-        decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.depth_threshold)
+        decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.output.depth_threshold)
         batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
         with closing(
@@ -247,7 +243,7 @@ class Predictor:
         """
         with bounded_block_cache(), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
-            outputs = planned_outputs(scene.name, self.options, self.levels, folder)
+            outputs = planned_outputs(scene.name, self.options.output, self.levels, folder)
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
@@ -294,7 +290,7 @@ class Predictor:
                 progress(done, total)
 
         if engine is not None and job is not None:
-            settled = replace(job, options=replace(job.options, batch_size=batch_size))
+            settled = replace(job, options=job.options.replaced(batch_size=batch_size))
             any_data = compute_into(store, plan, engine, settled, missing, report) or any_data
             missing = []
         for chunk, row in missing:
@@ -316,9 +312,9 @@ class Predictor:
 
         The last bits of path logits depend on them.
         """
-        if self.options.batch_size == "auto" and resume and (earlier := stored_batch_size(run)):
+        if self.options.windows.batch_size == "auto" and resume and (earlier := stored_batch_size(run)):
             return earlier
-        if engine is not None and job is not None and self.options.batch_size == "auto":
+        if engine is not None and job is not None and self.options.windows.batch_size == "auto":
             return engine.batch_size(job, plan.windows.size)
         return self.batch_size(plan.windows.size)
 

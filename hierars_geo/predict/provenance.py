@@ -107,9 +107,9 @@ def prediction_item(
 
 def _promise(record: ModelRecord, options: PredictOptions) -> tuple[str, ...]:
     """Say what the adaptive map promises, where it does."""
-    if record.calibration is None or options.risk is None:
+    if record.calibration is None or options.output.risk is None:
         return ()
-    return (f"Adaptive map: {record.calibration.describe(options.risk)}",)
+    return (f"Adaptive map: {record.calibration.describe(options.output.risk)}",)
 
 
 def source_item(scene: Scene) -> Path | None:

@@ -14,7 +14,7 @@ from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
 from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .maps import write_layer, write_stack
-from .options import PredictOptions
+from .options import OutputOptions, PredictOptions
 from .provenance import prediction_item
 from .rows import RowStore
 from .run_folder import RunFolder, manifest_digest
@@ -48,7 +48,7 @@ class PlannedFiles:
 
 
 def planned_outputs(
-    scene_name: str, options: PredictOptions, levels: tuple[int, ...], folder: Path
+    scene_name: str, options: OutputOptions, levels: tuple[int, ...], folder: Path
 ) -> PlannedFiles:
     """Name the files of a scene.
 
@@ -94,8 +94,8 @@ def write_results(
     shutil.rmtree(finished, ignore_errors=True)
     with as_output_error(finished):
         finished.mkdir()
-    levels = options.resolved_levels(taxonomy.num_levels)
-    layers: dict[str, Layer] = {layer.name: layer for layer in wanted_layers(options, levels)}
+    levels = options.output.resolved_levels(taxonomy.num_levels)
+    layers: dict[str, Layer] = {layer.name: layer for layer in wanted_layers(options.output, levels)}
 
     for name, path in outputs.layers.items():
         final = finished / path.name

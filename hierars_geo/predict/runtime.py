@@ -5,18 +5,16 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from ..errors import HieraRSWarning, OptionError
 from ..models.map_model import MapModel, PathModel
-from .augment import Augmentation, averaged_over_views
+from .augment import averaged_over_views
 from .batching import BatchFallback
-
-#: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
-Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
+from .options import Augmentation, Precision, check_choice
 
 _CPU = torch.device("cpu")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -72,7 +70,11 @@ def torch_runtime(
     Raises:
         OptionError: An unknown augmentation or precision, or float16 on a CPU.
     """
-    check_precision(precision, devices)
+    check_choice("precision", precision, get_args(Precision))
+    if precision == "fp16" and any(device.type == "cpu" for device in devices):
+        raise OptionError(
+            "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
+        )
     if compiled:
         compiled = _compiles(devices[0])
     copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
@@ -82,22 +84,6 @@ def torch_runtime(
     ]
     run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
     return Runtime(run, len(paths), devices[0], precision)
-
-
-def check_precision(precision: str, devices: Sequence[torch.device]) -> None:
-    """Refuse a precision that does not exist or does not suit the devices.
-
-    Raises:
-        OptionError: It does not.
-    """
-    if precision not in get_args(Precision):
-        raise OptionError(
-            f"Expected precision to be one of {', '.join(get_args(Precision))}, but got '{precision}'."
-        )
-    if precision == "fp16" and any(device.type == "cpu" for device in devices):
-        raise OptionError(
-            "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
-        )
 
 
 def _one_device(
@@ -221,10 +207,8 @@ class Replicas:
 
 
 __all__ = (
-    "Precision",
     "Replicas",
     "Runtime",
-    "check_precision",
     "resolve_device",
     "resolve_devices",
     "torch_runtime",

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..grid import Blend, Window, blend_weights, overlap_to_stride, spread_starts
+from ..grid import Window, blend_weights, overlap_to_stride, spread_starts
+from ..types import Blend
 
 #: More windows than the first, each pixel predicted more often than the second, is a slip and no wish.
 _MANY_WINDOWS = 100_000

@@ -98,7 +98,7 @@ CASES = [
     # options
     ("predict", 2, "required: checkpoint, rasters, out_dir. See hierars-geo predict --help"),
     (f"{PREDICT} --frob", 2, "--frob. See hierars-geo predict --help"),
-    (f"{PREDICT} --window abc", 2, "Expected window to be a int, but got abc"),
+    (f"{PREDICT} --window abc", 2, "Expected --window to be a whole number, but got 'abc'"),
     (f"{PREDICT} --window -5", 2, "Expected window to be >= 1 px, but got -5"),
     (f"{PREDICT} --overlap 1", 2, "overlap < 1, but got 1"),
     (f"{PREDICT} --overlap nan", 2, "overlap .* nan"),

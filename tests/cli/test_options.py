@@ -1,6 +1,7 @@
 """Parsers follow from signatures: names, kinds, defaults and help."""
 
 import inspect
+import pickle
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 
 from hierars_geo.cli import COMMANDS, parser_of
 from hierars_geo.cli.options import build_parser
+from hierars_geo.cli.predict import options_of
 from hierars_geo.cli.predict import run as predict
 from hierars_geo.errors import OptionError
+from hierars_geo.predict.options import PredictOptions, WindowOptions
 
 
 def work(
@@ -75,8 +78,8 @@ def test_kinds_decide_what_is_taken(parse):
     [
         ((), "out. See hierars-geo work --help"),
         (("-o", "o", "--views", "mirrors"), "mirrors"),
-        (("-o", "o", "--min-area-m2", "much"), "min_area_m2 to be a float, but got much"),
-        (("-o", "o", "--batch", "many"), "many"),
+        (("-o", "o", "--min-area-m2", "much"), "Expected --min-area-m2 to be a number, but got 'much'"),
+        (("-o", "o", "--batch", "many"), "Expected --batch to be a whole number or auto, but got 'many'"),
         (("-o", "o", "--smo"), "--smo"),
         (("-o", "o", "--no-smooth"), "--no-smooth"),
         (("-o", "o", "--min_area_m2", "1"), "--min_area_m2"),
@@ -107,8 +110,29 @@ def test_every_option_of_every_command_is_explained():
 
 
 def test_predict_offers_what_a_prediction_may_be_told():
-    from hierars_geo.predict import PredictOptions
+    """And what is not said is as in Python; a list of the command line is a tuple of the options."""
+    plain = vars(parser_of("predict").parse_args(["m.ckpt", "a.tif", "-o", "maps"]))
+    own = set(inspect.signature(predict).parameters)
+    told = {name: value for name, value in plain.items() if name not in own}
+    assert set(told) == set(PredictOptions().to_dict())
+    assert options_of(told) == PredictOptions()
+    words = ["--levels", "1", "3", "--tta", "turns", "--bands", "2", "1", "--batch-size", "auto"]
+    words += ["--nodata", "nan", "--no-harmonize"]
+    given = vars(parser_of("predict").parse_args(["m.ckpt", "a.tif", "-o", "maps", *words]))
+    options = options_of({name: value for name, value in given.items() if name not in own})
+    assert (options.output.levels, options.network.tta, options.reading.bands) == ((1, 3), ("turns",), (2, 1))
+    assert (options.windows.batch_size, options.reading.harmonize) == ("auto", False)
+    assert options.to_dict()["nodata"] == "nan"
+    hash(options)
 
-    offered = {name: option.default for name, option in inspect.signature(predict).parameters.items()}
-    told = {field.name: field.default for field in fields(PredictOptions)}
-    assert {name: offered[name] for name in told} == told | {"tta": None}  # --tta may stand without a view
+
+def test_options_of_a_prediction_are_given_in_groups_or_by_name():
+    windows = WindowOptions(window=64, overlap=0.5)
+    options = PredictOptions(windows=windows, confidence=True, overlap=0.0)
+    assert options == PredictOptions(window=64, overlap=0.0, confidence=True)
+    assert options.replaced(overlap=0.5).windows == windows
+    assert pickle.loads(pickle.dumps(options)) == options
+    with pytest.raises(OptionError, match=r"known option of a prediction, but got 'confidance'.*confidence"):
+        PredictOptions(confidance=True)
+    for group in (PredictOptions, *(type(value) for value in vars(options).values())):
+        assert len(fields(group)) <= 15

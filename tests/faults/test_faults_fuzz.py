@@ -70,7 +70,7 @@ def check_text(text, path):
 
 def check_options(options, path):
     with suppress(HieraRSError):
-        PredictOptions(**options).resolved_levels(2)
+        PredictOptions(**options).output.resolved_levels(2)
 
 
 def check_record(change, path):

@@ -9,7 +9,7 @@ import rasterio
 import torch
 
 from hierars_geo.errors import HieraRSWarning, OptionError, OutputError
-from hierars_geo.predict import PredictOptions, Predictor, graph, graph_runtime
+from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph, graph_runtime
 from hierars_geo.predict.graph_runtime import WORTHWHILE_PX, chosen_library
 from hierars_geo.predict.rows import ChunkWriter
 
@@ -146,7 +146,7 @@ def test_where_a_model_cannot_be_exported_pytorch_predicts(
 )
 def test_auto_takes_another_library_where_it_pays(asked, device, pixels, library):
     pytest.importorskip("openvino")
-    assert chosen_library(PredictOptions(**asked), torch.device(device), pixels) == library
+    assert chosen_library(NetworkOptions(**asked), torch.device(device), pixels) == library
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_auto_takes_another_library_where_it_pays(asked, device, pixels, library
 )
 def test_what_a_runtime_cannot_do_is_one_line(asked, device, message):
     with pytest.raises(OptionError, match=message):
-        chosen_library(PredictOptions(runtime="onnx", **asked), torch.device(device), 1)
+        chosen_library(NetworkOptions(runtime="onnx", **asked), torch.device(device), 1)
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(graph_runtime, "find_spec", lambda name: None)
     with pytest.raises(OptionError, match=r"Expected openvino to be installed.*hierars-geo\[openvino\]"):
-        chosen_library(PredictOptions(runtime="openvino"), CPU, 1)
-    assert chosen_library(PredictOptions(), CPU, WORTHWHILE_PX) is None
+        chosen_library(NetworkOptions(runtime="openvino"), CPU, 1)
+    assert chosen_library(NetworkOptions(), CPU, WORTHWHILE_PX) is None
     with pytest.raises(OptionError, match="runtime to be one of auto, torch, onnx, openvino, but got 'tpu'"):
         PredictOptions(runtime="tpu")

@@ -7,9 +7,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from hierars_geo.grid import Blend
 from hierars_geo.models import load
 from hierars_geo.predict import WindowPlan, predict_array
+from hierars_geo.types import Blend
 
 from .models import BANDS, TREE, write_checkpoint
 
