@@ -56,6 +56,9 @@ def _in_our_words(message: str) -> str:
         r"Expected \1 to be a \2, but got \3",
         text,
     )
+    if choice := re.match(r"argument (?:-\w/)?([\w-]+): invalid choice: (.+) \(choose from (.+)\)", text):
+        option, got, plain = choice[1], choice[2], choice[3].replace("'", "")
+        text = f"Expected {option} to be one of {plain}, but got {got}"
     return re.sub(r'Parser key "([^"]+)": ', r"\1: ", text).rstrip(" .")
 
 

@@ -122,7 +122,7 @@ def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
         scene, tmp_path / "b"
     )
     assert asked == [(64, 64)]
-    assert [job.options.batch_size for job in jobs] == [3]
+    assert [job.options.windows.batch_size for job in jobs] == [3]
     assert_same_maps(by_cluster, local)
 
 

@@ -96,7 +96,7 @@ def test_the_mean_over_the_eight_symmetries_has_them():
 
 
 def test_an_unknown_view_is_named():
-    with pytest.raises(OptionError, match="any of flips, turns, scales, but got 'flop'"):
+    with pytest.raises(OptionError, match="one of flips, turns, scales, but got 'flop'"):
         views(("flop",))
 
 
