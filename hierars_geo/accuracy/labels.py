@@ -73,7 +73,7 @@ class ReferenceLabels:
             Reader of leaf indices, or of indices of every level where some labels are coarse.
 
         Raises:
-            RasterError: The grid is not on the Earth, or turned or south-up and the labels are of several kinds.
+            RasterError: The grid is not on the Earth, or turned or south-up and labels are of several kinds.
             HieraRSError: While reading: a file is damaged, or holds values that the tree lacks.
         """
         grid.gsd_m()  # says so where the CRS has no relation to the Earth

@@ -115,7 +115,7 @@ CASES = [
     ("vectorize LABELS -o OUT/x.gpkg", 2, "--taxonomy NAME"),
     (f"{REPORT} --frob", 2, "--frob. See hierars-geo report --help"),
     ("taxonomy", 2, "list,show,validate"),
-    ("taxonomy frob", 2, "invalid choice: 'frob'"),
+    ("taxonomy frob", 2, "but got 'frob'"),
     ("synth OUT --size-m -5", 2, "size_m to be a multiple of 20 m"),
     ("demo OUT --steps 0", 2, "Expected steps to be >= 1, but got 0"),
     ("demo OUT --chip-size -1", 2, "Expected chip_size to be >= 1, but got -1"),

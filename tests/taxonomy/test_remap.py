@@ -33,7 +33,7 @@ def test_values_become_indices_whatever_the_dtype(tree, dtype):
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_minus_one_may_stand_for_no_class(tmp_path, dtype):
-    """Signed rasters that hold -1 and do not declare it, 0 being a class: as training and vectors read them."""
+    """Signed rasters that hold -1 and do not declare it, 0 being a class: read as training and vectors do."""
     classes = [{"name": f"c{value}", "value": value, "color": [value, 0, 0]} for value in (0, 1)]
     levels = [{"name": "L1", "classes": classes}]
     tree = Taxonomy.from_dict({"name": "flood", "nodata": 255, "ignore_values": [-1], "levels": levels})
@@ -49,7 +49,7 @@ def test_minus_one_may_stand_for_no_class(tmp_path, dtype):
     masked = write_raster(tmp_path / "masked.tif", values, mask=np.array([[0, 255, 255]] * 2, "uint8"))
     hidden = HierarchicalLabels(masked, tree)[query(0, 0, 2, 3)]["mask"].tolist()
     assert hidden == [[IGNORE_INDEX, *row[1:]] for row in expected]
-    with pytest.raises(TaxonomyError, match="but got -2.*under ignore_values of the tree"):
+    with pytest.raises(TaxonomyError, match=r"but got -2.*under ignore_values of the tree"):
         tree.value_to_index(values - 1)
 
 
