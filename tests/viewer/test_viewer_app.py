@@ -1,7 +1,11 @@
 """The map page's addresses: colours of tiles, the pixel query, areas, and what is refused."""
 
 import json
+import os
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -19,6 +23,8 @@ from hierars_geo.viewer.selection import Selection
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 viewer = pytest.importorskip("hierars_geo.viewer")
 build_app, find_views = viewer.build_app, viewer.find_views
+tiles = pytest.importorskip("hierars_geo.viewer.tiles")
+TileAddress = tiles.TileAddress
 
 #: rio-tiler and rasterio still compose geotransforms by *.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
@@ -66,6 +72,46 @@ def test_zoomed_out_tiles_hold_no_colour_that_is_no_class(client, views, painted
         pixels = np.asarray(Image.open(BytesIO(png)).convert("RGBA")).reshape(-1, 4)
         found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
         assert found <= known, zoom
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:32650", Affine.translation(5e5, 3.39e6) @ Affine.rotation(30) @ Affine.scale(10, -10)),
+        ("EPSG:32650", Affine(10, 0, 5e5, 0, 10, 3.39e6)),
+        ("EPSG:32633", Affine(10, 0, 5.2e5, 0, -10, 8.66e6)),
+    ],
+    ids=["turned", "south up", "at 78 north"],
+)
+def test_tiles_show_the_pixels_of_turned_and_northern_maps(tmp_path, crs, place):
+    painted = paint(tmp_path, crs=crs, transform=place)
+    app = TestClient(build_app(find_views([painted.folder])), base_url=HERE)
+    (view,) = app.get("/views").json()["views"]
+    for row, col in PIXELS:
+        lon, lat = painted.lonlat(row, col)
+        assert color_at(app, view, "L3", lon, lat) == (*painted.color(row, col, 3), 255)
+
+
+def test_a_burst_of_tiles_is_painted_by_few_and_answered_whole(painted, monkeypatch):
+    """Forty requests at once: no more of them are painted together than there are cores."""
+    lock, now, most = threading.Lock(), 0, 0
+
+    def slow(view, level, address, selection):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.005)
+        with lock:
+            now -= 1
+        return b"png"
+
+    monkeypatch.setattr(tiles, "class_tile", slow)
+    server = tiles.TileServer(find_views([painted.folder]))
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(server.paint, 0, "v", "L3", TileAddress(12, x, 5)) for x in range(80)]
+        assert [answer.result() for answer in asked] == [b"png"] * 80
+    assert 1 <= most <= max(2, os.cpu_count() or 1)
 
 
 def test_adaptive_depth_follows_the_threshold(client, views, painted):
