@@ -16,7 +16,7 @@ from hierars_geo.datamodules import PublishedDataModule
 from hierars_geo.errors import OptionError
 from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.synthetic import scene_series, write_land_cover_scene
-from hierars_geo.taxonomy.catalog_files import catalog_names
+from hierars_geo.taxonomy.yaml_reader import catalog_names
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"

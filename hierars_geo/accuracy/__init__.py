@@ -6,12 +6,10 @@ from ..imports import lazy_face
 
 if TYPE_CHECKING:
     from .assessment import LevelAssessment, SceneAssessment, assess_maps
-    from .common import evaluate_common
-    from .evaluation import evaluate_classifier, evaluate_maps, evaluate_regions
+    from .evaluation import evaluate_classifier, evaluate_common, evaluate_maps, evaluate_regions
     from .labels import LabelReader, LabelSource, ReferenceLabels
     from .reference_points import ReferencePoints, read_reference_points
-    from .sampling import sample_points
-    from .strata import DrawnPixels, Strata, draw_pixels
+    from .sampling import DrawnPixels, Strata, draw_pixels, sample_points
 else:
     __getattr__ = lazy_face(__name__, __file__)
 

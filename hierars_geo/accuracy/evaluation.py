@@ -1,9 +1,10 @@
-"""Compare finished maps with labels, block by block, at every level."""
+"""Compare finished maps with labels, block by block, at every level, and with labels of another legend."""
 
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning
 from ..grid import GeoGrid, Window
-from ..maps import Maps, MapSource, blocks
+from ..maps import Maps, MapSource, blocks, write_common_map
 from ..metrics import HierarchicalScores, PairCounts
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import Regions
-from ..taxonomy import Taxonomy
+from ..taxonomy import Crosswalk, Taxonomy
 from ..types import IGNORE_INDEX, Bounds
 from .labels import LabelSource, ReferenceLabels
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..predict.stream import WindowSource
+
 
 #: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
 LeafClassifier: TypeAlias = Callable[["torch.Tensor"], "torch.Tensor"]
@@ -184,4 +186,47 @@ def _inside(grid: GeoGrid, region: Bounds) -> NDArray[np.bool_]:
     return inside
 
 
-__all__ = ("LeafClassifier", "evaluate_classifier", "evaluate_maps", "evaluate_regions")
+def evaluate_common(
+    maps: Maps,
+    labels: str | Path,
+    crosswalk: Crosswalk,
+    attribute: str | None = None,
+    level: int | None = None,
+    region: Bounds | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Taxonomy, HierarchicalScores]:
+    """Score a map against labels of another legend.
+
+    Pixels of which the label, or the map, tells no common class are left out.
+
+    Args:
+        maps: Of one scene, in the tree or in the legend of the crosswalk.
+        labels: Class raster or polygons in the other of the two.
+        crosswalk: Between them.
+        attribute: Column of polygons.
+        level: Level that the values of a label raster are classes of.
+        region: Count only pixels whose centre lies within, in the map's CRS.
+        progress: Called with (blocks done, blocks in all).
+
+    Returns:
+        The common classes as a tree of one level, and the scores in it.
+
+    Raises:
+        HieraRSError: A file cannot be read, is in neither legend, or the two do not overlap.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "common.tif"
+        tree = write_common_map(maps, crosswalk, path, undecided=False)
+        other = crosswalk.onto_common(tree, of_target=maps.taxonomy == crosswalk.origin)
+        reference = ReferenceLabels(labels, tree, attribute, level, other)
+        scores, _ = evaluate_regions(path, reference, tree, None, region, progress)
+    return tree, scores
+
+
+__all__ = (
+    "LeafClassifier",
+    "evaluate_classifier",
+    "evaluate_common",
+    "evaluate_maps",
+    "evaluate_regions",
+)

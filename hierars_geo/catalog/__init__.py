@@ -3,8 +3,7 @@
 from ..taxonomy.dataset_records import DatasetRecord, LabelScheme, SourceRecord, read_record
 from .build import BuildOptions, BuildResult, build_catalog
 from .problems import Problem
-from .validate_catalog import validate_catalog
-from .validate_dataset import validate_dataset
+from .validation import validate_catalog, validate_dataset
 
 __all__ = (
     "BuildOptions",

@@ -16,8 +16,7 @@ from ..output.output import sha256_of
 from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
 from ..taxonomy import Taxonomy
-from .footprints import footprint
-from .headers import BandHeader, Header
+from .headers import BandHeader, Header, footprint
 from .scenes import ItemPlan
 
 #: How the multihash of the file extension marks 32 bytes of SHA-256.

@@ -178,8 +178,7 @@ def validate(record: str, folder: Path | None = None) -> int:
         record: Folder of a STAC collection, or data set by name or .yaml file.
         folder: Where the data set lies, if a data set was named.
     """
-    from ..catalog.validate_catalog import validate_catalog
-    from ..catalog.validate_dataset import validate_dataset
+    from ..catalog.validation import validate_catalog, validate_dataset
     from ..taxonomy.dataset_records import read_record
     from .progress import progress_bar
 

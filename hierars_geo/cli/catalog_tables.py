@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..taxonomy import Taxonomy
-from ..taxonomy.catalog_files import catalog_names
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord, read_record
+from ..taxonomy.yaml_reader import catalog_names
 
 if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
     from ..catalog.assembly.assemble import AssembleResult

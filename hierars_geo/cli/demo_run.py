@@ -26,8 +26,7 @@ from ..predict import PredictOptions, Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler
 from ..scenes.scene import Scene
-from ..synthetic.scene import write_land_cover_scene
-from ..synthetic.series import check_free, scene_series
+from ..synthetic.series import check_free, scene_series, write_land_cover_scene
 from ..synthetic.spec import SceneFiles
 from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar
 from ..vector import vectorize

@@ -12,8 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..output.output import as_output_error, atomic_path
-from ..output.staging import remove_abandoned
+from ..output.output import as_output_error, atomic_path, remove_abandoned
 
 _LOGGERS: Final = "lightning.pytorch.loggers"
 #: Loggers that number the folders of their runs.

@@ -48,8 +48,7 @@ def run(
     """
     from ..output.output import check_writable_folder
     from ..synthetic.crops import write_crop_scene
-    from ..synthetic.scene import write_land_cover_scene
-    from ..synthetic.series import check_free, crop_series, scene_series
+    from ..synthetic.series import check_free, crop_series, scene_series, write_land_cover_scene
     from .progress import progress_bar
 
     specs = scene_series(scenes, size_m, seed, tuple(sensors or get_args(Sensor)), google_size_m, haze)

@@ -31,7 +31,7 @@ def list_trees() -> int:
     from rich.table import Table
 
     from ..taxonomy import Taxonomy
-    from ..taxonomy.catalog_files import catalog_names
+    from ..taxonomy.yaml_reader import catalog_names
 
     table = Table(box=None, header_style="bold")
     for column in ("name", "levels", "classes", "paths"):
@@ -68,8 +68,8 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
     from rich.text import Text
 
     from ..taxonomy import Crosswalk
-    from ..taxonomy.catalog_files import catalog_names
     from ..taxonomy.class_names import describe_paths
+    from ..taxonomy.yaml_reader import catalog_names
 
     if legend is None:
         for name in catalog_names("crosswalks"):
@@ -144,7 +144,7 @@ def _check_anchors(tree: "Taxonomy", file: str) -> None:
     """Look anchors up in their source tree where the catalog has it."""
     from ..errors import TaxonomyError
     from ..taxonomy import Taxonomy
-    from ..taxonomy.catalog_files import catalog_names
+    from ..taxonomy.yaml_reader import catalog_names
 
     known = catalog_names("taxonomies")
     for anchor in tree.anchors:

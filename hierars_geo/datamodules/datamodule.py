@@ -15,8 +15,7 @@ from ..datasets.series import collate
 from ..errors import OptionError
 from ..samplers.splits import SplitName
 from ..taxonomy import Taxonomy
-from ..transforms.augmentation import ChipAugmentation
-from ..transforms.radiometry import Radiometry
+from ..transforms.augmentation import ChipAugmentation, Radiometry
 from ..types import Batch, ReadRecipe
 from .options import (
     AugmentationOptions,

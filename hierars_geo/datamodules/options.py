@@ -7,8 +7,7 @@ from typing import Literal
 from ..datasets.label_opening import LabelEntry
 from ..errors import OptionError
 from ..samplers.chips import ChipRules
-from ..transforms.augmentation import ChipAugmentation, read_px
-from ..transforms.radiometry import check_radiometry
+from ..transforms.augmentation import ChipAugmentation, check_radiometry, read_px
 from .source_options import LabelOptions, Labels, PairingOptions, SourceOptions
 
 #: Ground: [left, bottom, right, top], or a file of polygons.

@@ -5,7 +5,7 @@ from ..imports import without_compiler
 with without_compiler():
     import torchgeo.datasets  # noqa: F401 - first here, so that all that follows has it
 
-from .geo_raster import GeoRaster
+from .geo_raster import GeoRaster, SceneUnion, write_stack
 from .imagery import (
     NAIP,
     GaoFen2,
@@ -27,9 +27,7 @@ from .label_opening import LabelEntry, open_labels
 from .labels import HierarchicalLabels
 from .scene_source import QueryError
 from .series import SceneSeries
-from .stacked_raster import write_stack
 from .statistics import BandStatistics, DataStatistics, band_statistics, data_statistics
-from .union import SceneUnion
 from .vector_labels import VectorLabels
 
 __all__ = (

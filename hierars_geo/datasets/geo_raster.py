@@ -1,19 +1,25 @@
-"""GeoRaster: the base of our RasterDatasets."""
+"""GeoRaster: the base of our RasterDatasets; several sources of one kind as one, or stacked on one grid."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
+import rasterio
 from geopandas.geodataframe import GeoDataFrame
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset, UnionDataset
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
+from ..output.output import atomic_path, refuse_existing
+from ..scenes.dataset import to_rasterio_crs, to_rasterio_window
 from ..scenes.handles import HandlePool
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, Pixels, first_valid
@@ -21,10 +27,11 @@ from ..scenes.raster_file import RasterFile
 from ..scenes.reader import LayerReader, Target, as_stored
 from ..scenes.resampling import Interpolation, Kind
 from ..scenes.scene import Scene
+from ..taxonomy import LabelSets, Taxonomy
+from .coverage import tiles_of
 from .intersection import SceneIntersection
-from .plot import figure_of, sensor_of
-from .scene_source import SceneSource, as_pair
-from .union import SceneUnion
+from .sample import figure_of, sensor_of
+from .scene_source import QueryError, SceneSource, as_pair
 
 
 class GeoRaster(SceneSource, RasterDataset):
@@ -159,4 +166,182 @@ class GeoRaster(SceneSource, RasterDataset):
         return figure_of(sample, self.bands, taxonomy, suptitle, sensor_of(self))
 
 
-__all__ = ("GeoRaster",)
+_TILE_PX = 512
+
+
+def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Write all that an intersection shows, with the names of its bands.
+
+    Args:
+        images: Images of one ground, stacked. Labels confine the ground to their own: leave them out.
+        path: GeoTIFF to write: float32, NaN where an image holds no data.
+        overwrite: Replace a file that exists.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: The images are not stacked, or a series.
+        RasterError: A file is damaged.
+        OutputError: The file exists, or cannot be written.
+    """
+    if images.is_series:
+        raise DataError("Expected images of one date each to stack, but got a series. Leave its series out.")
+    if not images.pairing.stack:
+        raise DataError("Expected images stacked on one grid, but got stack=False. Leave it out.")
+    final = Path(path)
+    refuse_existing([final], overwrite)
+    x, y, _ = images.bounds
+    whole = images.lattice.window((x.start, y.start, x.stop, y.stop))
+    grid = images.lattice.crop(whole)
+    profile = {
+        "driver": "GTiff",
+        "height": grid.height,
+        "width": grid.width,
+        "count": len(images.bands),
+        "dtype": "float32",
+        "crs": to_rasterio_crs(grid.crs),
+        "transform": grid.transform,
+        "nodata": np.nan,
+        "tiled": True,
+        "blockxsize": _TILE_PX,
+        "blockysize": _TILE_PX,
+        "compress": "deflate",
+        "predictor": 3,
+        "bigtiff": "IF_SAFER",
+    }
+    with (
+        atomic_path(final) as unfinished,
+        rasterio.open(unfinished, "w", **profile) as target,
+    ):
+        target.descriptions = images.bands
+        for window in tiles_of(Window(0, 0, *grid.shape), _TILE_PX):
+            pixels = _read(images, window.shifted(whole.row, whole.col))
+            target.write(pixels, window=to_rasterio_window(window))
+    return final
+
+
+def _read(images: SceneIntersection, window: Window) -> NDArray[np.float32]:
+    """Return (C, h, w) pixels of a window, NaN where any image holds no data."""
+    left, bottom, right, top = images.lattice.bounds(window)
+    pixels = np.full((len(images.bands), window.height, window.width), np.nan, dtype=np.float32)
+    try:
+        sample = images[left:right, bottom:top]
+    except QueryError:  # a corner without a scene
+        return pixels
+    valid = sample["valid"].numpy()
+    pixels[:, valid] = sample["image"].numpy()[:, valid]
+    return pixels
+
+
+class SceneUnion(SceneSource, UnionDataset):
+    """Sources of one kind as one; where they overlap, the first operand's valid pixels count.
+
+    Everything is read on the lattice of the first operand. The operands are not changed.
+
+    Args:
+        dataset1: Images or labels.
+        dataset2: The same kind, with the same bands or the same class tree.
+        transforms: Applied to every sample.
+
+    Raises:
+        DataError: The two are not of one kind.
+    """
+
+    def __init__(
+        self,
+        dataset1: SceneSource,
+        dataset2: SceneSource,
+        transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        kinds = [(d.is_image, tuple(d.bands), getattr(d, "taxonomy", None)) for d in (dataset1, dataset2)]
+        if kinds[0] != kinds[1]:
+            found = " and ".join(_describe(*kind) for kind in kinds)
+            raise DataError(
+                f"Expected sources of one kind to unite, but got {found}. Use & for images and labels."
+            )
+        self.datasets = [dataset1, dataset2]
+        self.sources: tuple[SceneSource, ...] = (dataset1, dataset2)
+        self.is_image, self.bands, _ = kinds[0]
+        self._join_labels()
+        self.transforms = transforms
+        self.name = dataset1.name
+        self._move_to(dataset1.lattice)
+
+    @property
+    def taxonomy(self) -> Taxonomy | None:
+        """Class tree of labels, None for images."""
+        return getattr(self.sources[0], "taxonomy", None)
+
+    def _join_labels(self) -> None:
+        """Find a table for the labels of all sources, and what the numbers of each are in it."""
+        self._numbers: list[NDArray[np.int32] | None] = [None] * len(self.sources)
+        tree = self.taxonomy
+        if tree is None or all(source.label_sets is None for source in self.sources):
+            return
+        tables = [LabelSets(tree) if one.label_sets is None else one.label_sets for one in self.sources]
+        self.label_sets = joined = tables[0].joined([row for table in tables[1:] for row in table.table])
+        self._numbers = [joined.translation(table).astype(np.int32) for table in tables]
+
+    def _read_labels(self, number: int, patch: Patch | None) -> Patch | None:
+        """Write what one source read in the numbers of all."""
+        numbers = self._numbers[number]
+        if patch is not None and numbers is not None:
+            patch.data = numbers.take(patch.data, mode="clip")
+        return patch
+
+    def read(self, lattice: Lattice, window: Window, interval: tuple[int, int] | None) -> Patch | None:
+        """Read a window of any lattice; the first operand's valid pixels count."""
+        return first_valid(
+            self._read_labels(number, source.read(lattice, window, interval))
+            for number, source in enumerate(self.sources)
+        )
+
+    def outlines(self, crs: CRS, around: float | None = None) -> Outlines:
+        """Return where and when the scenes lie, in a CRS."""
+        parts = [source.outlines(crs, around) for source in self.sources]
+        return Outlines.of(
+            [polygon for part in parts for polygon in part.polygons],
+            [(int(first), int(last)) for part in parts for first, last in part.intervals],
+        )
+
+    def lattice_in(self, crs: CRS) -> Lattice:
+        """Return the lattice nearest to that of the first scene, in a CRS."""
+        return self.sources[0].lattice_in(crs)
+
+    def _frame(self, crs: CRS) -> GeoDataFrame:
+        paths = pd.concat([source.index["filepath"] for source in self.sources])
+        return self.outlines(crs).frame(crs, {"filepath": list(paths)})
+
+    def close(self) -> None:
+        """Close the files that this process holds open; reading opens them again."""
+        for source in self.sources:
+            source.close()
+
+    def __and__(self, other: GeoDataset) -> IntersectionDataset:
+        """Intersect with another source (see :class:`SceneIntersection`)."""
+        if isinstance(other, (SceneSource, SceneIntersection)):
+            return SceneIntersection(self, other)
+        return IntersectionDataset(self, other)
+
+    def __or__(self, other: GeoDataset) -> UnionDataset:
+        """Unite with another source of the same kind."""
+        return SceneUnion(self, other) if isinstance(other, SceneSource) else UnionDataset(self, other)
+
+    def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
+        """Draw a sample as a matplotlib figure."""
+        figure: Figure = self.sources[0].plot(sample, suptitle)
+        return figure
+
+
+def _describe(is_image: bool, bands: tuple[str, ...], taxonomy: Taxonomy | None) -> str:
+    if is_image:
+        return f"images with bands {', '.join(bands)}"
+    return f"labels of taxonomy {taxonomy.name if taxonomy else 'none'}"
+
+
+__all__ = (
+    "GeoRaster",
+    "SceneUnion",
+    "write_stack",
+)

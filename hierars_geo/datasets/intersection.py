@@ -34,8 +34,7 @@ from .pairing import (
     usual_policy,
     valid_share,
 )
-from .plot import figure_of, sensor_of
-from .sample import SampleFiles, place
+from .sample import SampleFiles, figure_of, place, sensor_of
 from .scene_source import OnLattice, Query, SceneSource, outside, resolve, to_masks, to_sample
 from .target_grid import GridChoice, SharedGround, band_names, choose, in_order, names_of, own_lattice
 

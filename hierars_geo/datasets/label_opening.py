@@ -14,10 +14,10 @@ from ..errors import OptionError
 from ..polygons.vector_file import is_vector
 from ..scenes.raster_paths import Paths
 from ..taxonomy import Crosswalk, Taxonomy
+from .geo_raster import SceneUnion
 from .label_stack import LabelStack, StackedLabels
 from .labels import HierarchicalLabels
 from .scene_source import SceneSource
-from .union import SceneUnion
 from .vector_labels import OnError, Order, VectorLabels
 
 

@@ -14,8 +14,8 @@ from ..scenes.patch import Patch
 from ..taxonomy import LabelSets, Taxonomy
 from ..taxonomy.class_names import PathSet, describe_paths
 from ..types import IGNORE_INDEX
+from .geo_raster import SceneUnion
 from .scene_source import SceneSource
-from .union import SceneUnion
 
 #: Sets that sources of one priority may agree on; more of them want priorities.
 _MOST_SETS = 4096

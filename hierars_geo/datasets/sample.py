@@ -1,13 +1,91 @@
-"""What a sample carries beside its tensors: where it lies and which files it is from."""
+"""A sample: what it carries beside its tensors, and how it is drawn."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch as LegendPatch
+from numpy.typing import NDArray
 from pyproj import CRS
 
-from ..types import Bounds
+from ..scenes.true_color import true_color
+from ..taxonomy import Taxonomy
+from ..types import IGNORE_INDEX, Bounds
+
+_NO_LABEL = (235, 235, 235)
+
+
+def figure_of(
+    sample: dict[str, Any],
+    bands: Sequence[str],
+    taxonomy: Taxonomy | None,
+    suptitle: str | None = None,
+    sensor: str | None = None,
+) -> Figure:
+    """Draw what a sample holds, side by side.
+
+    Args:
+        sample: ``image`` (C, H, W) with ``valid`` (H, W), ``mask`` (H, W), ``prediction`` (H, W): those that
+            are there. Of a series the date that shows most.
+        bands: Names of the image's channels.
+        taxonomy: Class tree of mask and prediction; colours and legend are those of its leaves.
+        suptitle: Title of the figure.
+        sensor: Entry of the sensor catalog that the image was taken by, where that is known.
+
+    Returns:
+        A figure of its own, known to no pyplot state.
+    """
+    panels: list[tuple[str, NDArray[Any]]] = []
+    if "image" in sample:
+        image, valid = _numpy(sample["image"]), _numpy(sample["valid"])
+        if image.ndim == 4:
+            shown = int(valid.sum(axis=(1, 2)).argmax())
+            image, valid = image[shown], valid[shown]
+        picture = true_color(image, valid, bands, sensor)
+        panels.append(("Image", picture))
+    classes: set[int] = set()
+    for key in ("mask", "prediction"):
+        if key in sample and taxonomy is not None:
+            index = _numpy(sample[key])
+            classes |= set(np.unique(index[index != IGNORE_INDEX]).tolist())
+            panels.append((key.capitalize(), class_colours(index, taxonomy)))
+    figure = Figure(figsize=(4.5 * len(panels) + (2.2 if classes else 0), 4.8), layout="constrained")
+    for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_title(title)
+        axes.set_axis_off()
+    if taxonomy is not None and classes:
+        names, colours = taxonomy.class_names(taxonomy.num_levels), taxonomy.colors(taxonomy.num_levels)
+        entries = [
+            LegendPatch(facecolor=_rgb(*colours[c]), edgecolor="0.5", label=names[c]) for c in sorted(classes)
+        ]
+        figure.legend(handles=entries, loc="outside right center", frameon=False, fontsize="small")
+    if suptitle is not None:
+        figure.suptitle(suptitle)
+    return figure
+
+
+def sensor_of(source: object) -> str | None:
+    """Entry of the sensor catalog that a source of images was opened with; None where there is none."""
+    sensor = getattr(source, "sensor", None)
+    return None if sensor is None or not sensor.rgb else str(sensor.name)
+
+
+def class_colours(index: NDArray[Any], taxonomy: Taxonomy) -> NDArray[np.uint8]:
+    """Paint leaf indices (H, W) in the colours of the tree, (H, W, 3) uint8; no label is light grey."""
+    table = np.array([*taxonomy.colors(taxonomy.num_levels), _NO_LABEL], dtype=np.uint8)
+    return table[np.where(index == IGNORE_INDEX, len(table) - 1, index)]
+
+
+def _rgb(red: int, green: int, blue: int) -> tuple[float, float, float]:
+    return red / 255, green / 255, blue / 255
+
+
+def _numpy(tensor: Any) -> NDArray[Any]:  # noqa: ANN401
+    return np.asarray(tensor)
 
 
 class Metadata:
@@ -56,4 +134,13 @@ def _crs(wkt: str) -> SampleCRS:
     return SampleCRS(wkt)
 
 
-__all__ = ("Metadata", "SampleBounds", "SampleCRS", "SampleFiles", "place")
+__all__ = (
+    "Metadata",
+    "SampleBounds",
+    "SampleCRS",
+    "SampleFiles",
+    "class_colours",
+    "figure_of",
+    "place",
+    "sensor_of",
+)

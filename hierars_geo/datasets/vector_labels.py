@@ -29,11 +29,11 @@ from ..scenes.patch import Patch
 from ..scenes.raster_paths import Paths, find_rasters
 from ..taxonomy import Crosswalk, LabelSets, Taxonomy
 from ..types import IGNORE_INDEX
+from .geo_raster import SceneUnion
 from .intersection import SceneIntersection
 from .label_shapes import LabelShapes, buffered, ground_pieces, move_geometries
-from .plot import figure_of
+from .sample import figure_of
 from .scene_source import SceneSource
-from .union import SceneUnion
 
 Order = Literal["area", "file"]
 OnError = Literal["raise", "skip"]

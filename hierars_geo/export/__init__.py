@@ -1,8 +1,7 @@
 """Export: a trained model as one graph that other programs run, and its description for catalogs."""
 
-from .deepness import deepness_metadata
 from .graph import DeepnessGraph, MapGraph
-from .model_item import model_item
+from .model_item import deepness_metadata, model_item
 from .writing import FORMATS, SUFFIXES, ExportedModel, Format, export_model
 
 __all__ = (

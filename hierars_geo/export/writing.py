@@ -13,12 +13,16 @@ from torch.export import Dim, ExportedProgram
 
 from ..errors import OptionError
 from ..models.checkpoint import load
-from ..output.output import as_output_error, check_writable_folder, move_into_place, refuse_existing
-from ..output.staging import staging_folder
+from ..output.output import (
+    as_output_error,
+    check_writable_folder,
+    move_into_place,
+    refuse_existing,
+    staging_folder,
+)
 from ..predict.graph import check_onnx_is_installed, trace, translate
-from .deepness import DEFAULT_TILE_PX, deepness_metadata
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
-from .model_item import model_item
+from .model_item import DEFAULT_TILE_PX, deepness_metadata, model_item
 
 #: Names of the dimensions that stay open, by their place in the input.
 _OPEN = {0: "batch", 2: "height", 3: "width"}

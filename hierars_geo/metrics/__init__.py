@@ -3,10 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ..imports import lazy_face
-from .pair_counts import PairCounts
-from .sample_size import allocate, sample_size
-from .scores import HierarchicalScores, LevelScores, level_scores
-from .stratified import Z_95, Assessment, Estimate, assess
+from .scores import HierarchicalScores, LevelScores, PairCounts, level_scores
+from .stratified import Z_95, Assessment, Estimate, allocate, assess, sample_size
 
 if TYPE_CHECKING:
     from .hierarchical import HierarchicalMetrics

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from .map_model import MapModel
     from .pretrained import load_encoder_weights
     from .record import RECORD_KEY, ModelRecord, Transfer
-    from .scene_model import SceneModel
-    from .segmenter import HierarchicalSegmenter
+    from .scene_model import HierarchicalSegmenter, SceneModel
     from .transfer.cdks import CDKS
     from .transfer.cdsa import CDSA
     from .transfer.options import CDKSOptions

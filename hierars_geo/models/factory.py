@@ -21,7 +21,7 @@ from .config import ModelConfig
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
 from .pretrained import load_encoder_weights
-from .segmenter import HierarchicalSegmenter
+from .scene_model import HierarchicalSegmenter
 
 #: Our own decoder beside those of segmentation-models-pytorch.
 SEGNEXT = "segnext"

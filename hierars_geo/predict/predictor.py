@@ -17,9 +17,9 @@ from ..maps import Maps
 from ..models.calibration import threshold_of
 from ..models.checkpoint import Model, load
 from ..output.output import check_writable_folder, refuse_existing
-from ..scenes.baselines import has_offset
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
+from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene

@@ -1,7 +1,6 @@
 """The report: one HTML file, figures, and the files that GIS programs want beside the maps."""
 
-from .collection import make_collection
-from .gis_files import write_gis_files
+from .gis_files import make_collection, write_gis_files
 from .writing import write_report
 
 __all__ = ("make_collection", "write_gis_files", "write_report")

@@ -10,9 +10,17 @@ from ..maps import SceneMaps, thumbnail_shape
 from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, area_rows
-from .confidence_survey import ConfidenceSurvey, survey_confidence
-from .doubt import DoubtSection, build_doubt_section
-from .formats import UNDEFINED, count, kilometres, metres, per_cent, square_kilometres
+from .confidence import ConfidenceSurvey, DoubtSection, build_doubt_section, survey_confidence
+from .formats import (
+    UNDEFINED,
+    ScaleBar,
+    count,
+    fit_scale_bar,
+    kilometres,
+    metres,
+    per_cent,
+    square_kilometres,
+)
 from .panels import (
     Panel,
     adaptive_panel,
@@ -23,7 +31,6 @@ from .panels import (
     image_panel,
 )
 from .reference import ReferenceSurvey, survey_reference
-from .scalebar import ScaleBar, fit_scale_bar
 from .survey import MapSurvey, read_palette, survey_maps, survey_values
 from .truecolor import read_true_color
 

@@ -17,8 +17,7 @@ from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
 from ..taxonomy import RGB, Taxonomy
 from .accuracy_section import MEASURES, AccuracySection, build_accuracy_section
-from .estimates import read_estimates
-from .estimates_section import EstimatesSection, build_estimates_section
+from .estimates_section import EstimatesSection, build_estimates_section, read_estimates
 from .figures import figure_paths, write_figures
 from .formats import area_decimals, hectares, per_cent, square_kilometres
 from .png import data_uri

@@ -17,7 +17,7 @@ from ..datasets.coverage import Regions, as_geometry, lattice_of
 from ..errors import DataError, OptionError
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..scenes.region_files import read_region, read_split_file
+from ..scenes.regions import read_region, read_split_file
 from ..types import Bounds
 
 SplitName = Literal["train", "val", "test"]

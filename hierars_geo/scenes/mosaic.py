@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import RasterError
 from ..grid import GeoGrid, Window
-from ..grid.placement import place
+from ..grid.lattice import place
 from ..grid.reprojection import outline, same_crs
 from ..output import gdal_env
 from ..types import ReadRecipe

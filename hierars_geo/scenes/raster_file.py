@@ -13,12 +13,11 @@ from ..errors import RasterError
 from ..grid import GeoGrid
 from .bad_files import map_all
 from .bands import canonical_band, is_placeholder
-from .baselines import baseline_in_name, baseline_text
 from .dataset import dataset_grid, open_dataset
 from .dates import ALWAYS, Acquisition, acquired
 from .handles import opening_env
 from .nodata import has_mask, split_alpha
-from .products import read_product_name
+from .products import baseline_in_name, baseline_text, read_product_name
 from .sensors import Sensor
 
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}

@@ -16,8 +16,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.warp import transform
 
 from ..grid import GeoGrid, Window
-from ..grid.lattice import Lattice
-from ..grid.placement import Placement, place, stored_window
+from ..grid.lattice import Lattice, Placement, place, stored_window
 from ..grid.reprojection import same_crs
 from ..types import NodataRule
 from .dataset import read_bands, to_rasterio_crs, to_rasterio_window, unreadable

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from scipy import sparse
 
-from ..grid.placement import AxisMap
+from ..grid.lattice import AxisMap
 from ..types import IGNORE_INDEX
 from .patch import Patch, Pixels
 

@@ -12,8 +12,7 @@ from ..grid import GeoGrid
 from ..types import ReadRecipe
 from .bad_files import map_all
 from .band_order import find_bands
-from .baselines import added_offset
-from .products import SafeProduct
+from .products import SafeProduct, added_offset
 from .raster_file import RasterFile, probe, settle_nodata
 from .reader import Layer
 from .sensors import GENERIC, BaselineOffset, Sensor, find_sensor

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
-from ..taxonomy.catalog_files import catalog_names, resolve_catalog_file
-from ..taxonomy.yaml_reader import first_complaint, read_yaml
+from ..taxonomy.yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
 from ..types import SpectralBand
 from .bands import canonical_band
 

@@ -14,7 +14,7 @@ from pystac.errors import STACError, STACTypeError
 from ..errors import MissingFileError, RasterError
 from .addresses import gdal_name, local_path, resolve_href
 from .bands import canonical_band
-from .baselines import BEFORE_OFFSETS, baseline_in_name, baseline_text
+from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
 from .sensors import GENERIC, Sensor, find_sensor
 
 _SUFFIXES = (".geojson", ".json")

@@ -4,9 +4,8 @@ from .crops import write_crop_scene, write_sentinel2_scene
 from .label_shares import LabelShare, write_label_shares
 from .painting import Paint, paint_classes
 from .product import scene_paths
-from .scene import write_land_cover_scene
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, SensorName
-from .series import check_free, crop_series, scene_series
+from .series import check_free, crop_series, scene_series, write_land_cover_scene
 from .spec import CropSpec, PlaceSpec, SceneFiles, SceneSpec
 
 __all__ = (

@@ -10,7 +10,6 @@ import shapely
 from affine import Affine
 from rasterio.features import shapes as trace_shapes
 
-from .classes import LandCover
 from .geometry import (
     Geometries,
     Points,
@@ -27,7 +26,7 @@ from .geometry import (
 )
 from .layout import Canvas
 from .noise import NoiseField
-from .plan import Plan, Warp
+from .plan import LandCover, Plan, Warp
 
 
 @dataclass(frozen=True)

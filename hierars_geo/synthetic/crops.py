@@ -10,12 +10,11 @@ import shapely
 
 from ..taxonomy import Taxonomy
 from . import countryside
-from .classes import Crop, LandCover
 from .countryside import FieldSystem, tree_rows
 from .imaging import Progress
 from .landscape import paint_town, paint_transport, paint_villages, streams
 from .layout import KEEP, Canvas, Layout
-from .plan import Plan, draw_plan
+from .plan import Crop, LandCover, Plan, draw_plan
 from .product import (
     SURFACE_STREAM,
     Meter,

@@ -6,10 +6,9 @@ import numpy as np
 import shapely
 
 from . import countryside, town, transport
-from .classes import LandCover
 from .geometry import Geometries, Points, blob, box, keep_areas, long_axis, polygonal, subdivide
 from .layout import Canvas, Layout
-from .plan import Plan, RoadLine, draw_plan
+from .plan import LandCover, Plan, RoadLine, draw_plan
 
 #: Odds of a block's use from the middle of the town to its edge; the rare uses are placed first, one by one.
 _CENTRE = {"towers": 0.25, "apartments": 0.3, "old_quarter": 0.22, "mall": 0.1, "square": 0.08, "green": 0.05}

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter  # type: ignore[attr-defined]
 
+from .materials import Stage
 from .noise import Field
-from .spectra import Stage
 
 SensorName: TypeAlias = Literal["sentinel2", "gaofen2", "google_earth"]
 SENSOR_NAMES: Final[tuple[SensorName, ...]] = get_args(SensorName)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .layout import KEEP, Layout, View
-from .materials import MATERIALS, Material
+from .materials import BANDS, MATERIALS, Material, Stage, blend_reflectance, season_shares
 from .noise import Field, NoiseField
-from .spectra import BANDS, Stage, blend_reflectance, season_shares
 
 #: How moisture and leaf structure tilt a spectrum, per column of BANDS; drawn once per object.
 _MOISTURE = np.array([0, 0, 0, 0.1, 0.1, 0.1, 0.1, 0.1, 1.0, 1.2], dtype=np.float32)

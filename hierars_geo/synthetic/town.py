@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import shapely
 
-from .classes import LandCover
 from .geometry import (
     Points,
     as_polygons,
@@ -19,6 +18,7 @@ from .geometry import (
     polygonal,
 )
 from .layout import Canvas
+from .plan import LandCover
 
 #: Shadow per metre of building height: the sun stands in the south-east.
 _SHADOW = np.array([-0.36, -0.5])

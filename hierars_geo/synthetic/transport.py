@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import shapely
 
-from .classes import LandCover
 from .countryside import paint_meadow_rectangle, tree_rows
 from .geometry import Points, as_polygons, box, box_corners, boxes, ellipse, rotation
 from .layout import Canvas
-from .plan import Plan, RoadLine
+from .plan import LandCover, Plan, RoadLine
 from .town import paint_buildings
 
 

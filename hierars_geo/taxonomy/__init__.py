@@ -1,9 +1,9 @@
 """Class trees: legal paths, lifting, raster values, colours, label sets, and crosswalks between trees."""
 
-from .anchors import Anchor
 from .crosswalk import Crosswalk
 from .depth import depth_colors
 from .legend import LabelSets, Legend
+from .links import Anchor
 from .schema import RGB
 from .tree import Taxonomy
 

@@ -33,12 +33,11 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import MissingFileError, TaxonomyError, list_some
-from .catalog_files import catalog_names, resolve_catalog_file
 from .class_names import PathSet, describe_paths, find_class, named_paths, paths_through
 from .code_legend import CodeLegend
 from .schema import MAX_CLASSES
 from .tree import Taxonomy
-from .yaml_reader import first_complaint, read_yaml
+from .yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
 
 Meaning = str | int | list[str | int] | None
 

@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import DataError, HieraRSError
-from .catalog_files import resolve_catalog_file
-from .yaml_reader import first_complaint, read_yaml
+from .yaml_reader import first_complaint, read_yaml, resolve_catalog_file
 
 #: Name of the record that a data set carries in its own folder.
 RECORD_FILE = "dataset.yaml"

@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 
 from ..errors import TaxonomyError
 from ..types import IGNORE_INDEX
-from .anchors import Anchor, parse_anchors
-from .catalog_files import resolve_catalog_file
-from .links import Parents, check_levels, complete_levels, enumerate_paths, link_parents
+from .links import (
+    Anchor,
+    Parents,
+    check_levels,
+    complete_levels,
+    enumerate_paths,
+    link_parents,
+    parse_anchors,
+)
 from .remap import IndexTable, ValueMap
 from .schema import RGB, LevelSpec, TaxonomySpec, parse_taxonomy_spec, read_taxonomy_spec
+from .yaml_reader import resolve_catalog_file
 
 
 @dataclass(frozen=True, eq=False)

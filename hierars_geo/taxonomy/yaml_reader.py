@@ -3,16 +3,19 @@
 PyYAML keeps the last of two equal keys without a word, follows aliases that multiply (a few lines can stand
 for billions of values) or contain themselves, and its C parser overflows the stack on deep nesting. Each of
 these is refused here, before anything is built.
+
+Files of the data catalog are found in the repository or inside the installed wheel.
 """
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from ..errors import TaxonomyError
+from ..errors import MissingFileError, TaxonomyError
 
 try:
     from yaml import CSafeLoader as _SafeLoader  # the one with libyaml is ten times faster
@@ -119,4 +122,64 @@ def first_complaint(error: ValidationError) -> str:
     return f"{key}: {reason}{more}"
 
 
-__all__ = ("MAX_BYTES", "MAX_DEPTH", "first_complaint", "read_yaml")
+_PACKAGE = Path(__file__).resolve().parents[1]
+#: In the wheel the catalog lies inside the package, in the repository beside it.
+CATALOG_ROOT = (
+    _PACKAGE / "data_catalog" if (_PACKAGE / "data_catalog").is_dir() else _PACKAGE.parent / "data_catalog"
+)
+
+
+def catalog_names(kind: str) -> tuple[str, ...]:
+    """List the entries of one kind.
+
+    Args:
+        kind: A folder of the catalog, for example ``"taxonomies"``.
+
+    Returns:
+        Names without suffix, sorted.
+    """
+    return tuple(sorted(path.stem for path in (CATALOG_ROOT / kind).glob("*.yaml")))
+
+
+def resolve_catalog_file(kind: str, name_or_path: str | Path) -> Path:
+    """Turn a catalog name or the path of a YAML file into a path that exists.
+
+    Anything with a ``.yaml``/``.yml`` suffix or a folder in it is a path; the rest is looked up in the
+    catalog.
+
+    Args:
+        kind: A folder of the catalog, for example ``"taxonomies"``.
+        name_or_path: ``"mm5b"`` or ``"my/tree.yaml"``.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        MissingFileError: There is no such file or entry; near names are listed.
+    """
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if not path.is_file():
+            raise MissingFileError(
+                f"Expected {path} to be a YAML file, but it does not exist. Check the path."
+            )
+        return path
+    names = catalog_names(kind)
+    if str(name_or_path) not in names:
+        near = get_close_matches(str(name_or_path), names, n=3) or names
+        raise MissingFileError(
+            f"Expected a catalog entry of {kind} or the path of a .yaml file, but got '{name_or_path}'. "
+            f"Did you mean: {', '.join(near)}?"
+        )
+    return CATALOG_ROOT / kind / f"{name_or_path}.yaml"
+
+
+__all__ = (
+    "CATALOG_ROOT",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "catalog_names",
+    "first_complaint",
+    "read_yaml",
+    "resolve_catalog_file",
+)

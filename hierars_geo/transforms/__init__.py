@@ -1,7 +1,6 @@
 """Augmentation of chips: geometry, scale and radiometry."""
 
-from .augmentation import ChipAugmentation
-from .radiometry import Radiometry
+from .augmentation import ChipAugmentation, Radiometry
 
 __all__ = (
     "ChipAugmentation",

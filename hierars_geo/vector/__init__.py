@@ -4,8 +4,7 @@ from .area_tables import AreaTables, class_areas
 from .areas import polygon_areas_m2
 from .conversion import VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
-from .nesting import LevelRegions, nest_levels
-from .regions import Regions, label_regions
+from .regions import LevelRegions, Regions, label_regions, nest_levels
 from .scan import RowScanner
 from .sieving import sieve
 

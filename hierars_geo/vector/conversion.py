@@ -17,11 +17,10 @@ from ..maps import Maps, MapSource, PathMap, Progress
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
-from .attributes import LevelTable
-from .confidence import ConfidenceSums
+from .attributes import ConfidenceSums, LevelTable
 from .coverage import Coverage, build_coverage
-from .outlines import Outlines
 from .regions import Regions, label_regions
+from .rings import Outlines
 from .scan import RowScanner
 from .writer import open_writer, output_files
 

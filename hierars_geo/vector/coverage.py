@@ -1,22 +1,20 @@
-"""The nested polygons of a class map: regions, their levels, and which vertices their borders keep."""
+"""The nested polygons of a class map: regions, their levels, and which vertices of shared borders stay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from ..grid import GeoGrid
-from .areas import equal_area_around, polygon_areas_m2, region_areas_m2
-from .equal_area import pixel_size_m
-from .nesting import LevelRegions, nest_levels
-from .outlines import Outlines, Polygons
-from .regions import OUTSIDE, Regions, label_regions
-from .rings import trace_rings
+from .areas import equal_area_around, pixel_size_m, polygon_areas_m2, region_areas_m2
+from .regions import OUTSIDE, LevelRegions, Regions, label_regions, nest_levels
+from .rings import Outlines, Polygons, trace_rings
 from .scan import RowScanner
 from .sieving import sieve
-from .simplify import surviving_corners
 
 #: Share of an edge that is cut off at each of its ends (Chaikin 1974), and the most of it in pixels. Corners
 #: of the lattice lie a pixel apart or more, so what is cut off at one cannot meet another border.
@@ -208,8 +206,54 @@ def _measure(
     return areas
 
 
+def surviving_corners(
+    regions: Regions, tolerance_m: float, pixel_size_m: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Simplify the borders between the regions of the paths (Visvalingam-Whyatt on a coverage).
+
+    Simplification only leaves corners out, the same ones on both sides of a border; so the levels above are
+    simplified by leaving them out of their rings too, and stay nested. It works in metres on the ground,
+    whatever the CRS. Borders with nodata and the edge of the raster stay as they are, and with them the total
+    area.
+
+    Args:
+        regions: Regions of legal paths.
+        tolerance_m: Corners that change the outline by less than a triangle of about this size, squared, go;
+        > 0.
+        pixel_size_m: (width, height) of a pixel on the ground.
+
+    Returns:
+        (k,) True for the corners that stay.
+
+    Raises:
+        DataError: A region vanished.
+    """
+    width, height = pixel_size_m
+    polygons = np.concatenate(
+        [
+            rings.outlines(regions.row, regions.col).polygons(Affine.scale(width, -height))
+            for rings in trace_rings(regions.row, regions.col, regions.quadrants, regions.links)
+        ]
+    )
+    simplified = shapely.coverage_simplify(polygons, tolerance_m, simplify_boundary=False)
+    if shapely.is_empty(simplified).any() or len(shapely.get_rings(simplified)) != len(
+        shapely.get_rings(polygons)
+    ):
+        raise DataError(
+            f"Expected all regions to outlast a simplification by {tolerance_m:g} m, but some vanished. "
+            "Give a smaller --simplify-m, or a --min-area-m2 that removes small regions first."
+        )
+    x, y = np.rint(shapely.get_coordinates(simplified).T / [[width], [-height]]).astype(np.int64)
+    columns = regions.shape[1] + 1
+    key = regions.row.astype(np.int64) * columns + regions.col
+    survives = np.zeros(len(key), dtype=np.bool_)
+    survives[np.searchsorted(key, y * columns + x)] = True
+    return survives
+
+
 __all__ = (
     "Coverage",
     "build_coverage",
     "polygonize_paths",
+    "surviving_corners",
 )

@@ -22,8 +22,8 @@ from ..grid.reprojection import to_lonlat
 from ..maps.styles.stac import METRES_PER_DEGREE
 from ..output.output import atomic_path
 from ..taxonomy import Taxonomy
+from .areas import pixel_size_m
 from .attributes import GEOMETRY, SCHEMA
-from .equal_area import pixel_size_m
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY
 from .geopackage import VERSION, add_styles, class_styles, unindexed_layers
 

@@ -1,6 +1,7 @@
-"""The web application: the page, its description, tiles, the pixel query and the areas of a view."""
+"""The web application: page, tiles, pixel query and areas of a view, served to this machine only."""
 
 import math
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -9,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 import numpy as np
+import uvicorn
 from pyproj import Transformer
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -21,14 +23,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
-from ..errors import HieraRSError, MissingFileError, OptionError
+from ..errors import HieraRSError, MissingFileError, OptionError, OutputError
 from ..grid import Window
 from ..grid.longitudes import on_turn
 from ..maps import CONFIDENCE_NODATA
 from .description import describe_view
+from .painting import TileServer
 from .reading import TileAddress
-from .selection import Selection
-from .tiles import TileServer
+from .scene_pixels import Selection
 from .view_areas import view_areas
 from .views import View
 
@@ -307,4 +309,71 @@ def _explain(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": " ".join(str(error).split())}, status_code=status, headers=_ASK)
 
 
-__all__ = ("build_app",)
+_ADDRESS = "127.0.0.1"
+#: Seconds that a browser's open connections may hold up the end.
+_LAST_WORDS_S = 1
+#: Seconds that an idle connection is kept: longer than a burst of tiles takes on a busy machine.
+_KEEP_ALIVE_S = 75
+
+
+def listen(port: int) -> socket.socket:
+    """Open the port, so that its number is known and nothing else can take it.
+
+    Args:
+        port: 0 picks a free one.
+
+    Returns:
+        A socket bound to 127.0.0.1.
+
+    Raises:
+        OutputError: The port is taken or not allowed.
+    """
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((_ADDRESS, port))
+        opened.listen()
+    except OSError as error:
+        opened.close()
+        raise OutputError(
+            f"Expected port {port} of {_ADDRESS} to be free, but got: {error.strerror or error}. "
+            "Choose another, or --port 0 for any."
+        ) from error
+    return opened
+
+
+def url_of(opened: socket.socket) -> str:
+    """Address of the page."""
+    host, port = opened.getsockname()[:2]
+    return f"http://{host}:{port}/"
+
+
+def serve(app: Starlette, opened: socket.socket) -> None:
+    """Answer until the process is interrupted (Ctrl-C), then return.
+
+    Args:
+        app: What answers.
+        opened: From :func:`listen`; closed at the end.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+    try:
+        with opened:
+            uvicorn.Server(config).run(sockets=[opened])
+    except KeyboardInterrupt:  # raised again by the server once it has closed its connections
+        return
+
+
+__all__ = (
+    "build_app",
+    "listen",
+    "serve",
+    "url_of",
+)

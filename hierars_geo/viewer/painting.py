@@ -1,14 +1,22 @@
-"""Tiles: classes in the colours of the tree, confidence by a ramp, the image in true colour; PNG."""
+"""Tiles: what an address may ask for, painted once and kept.
+
+Classes are painted in the colours of the tree, confidence by a ramp, the image in true colour; PNG.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from threading import BoundedSemaphore
 
 import numpy as np
 from matplotlib import colormaps
 
+from ..errors import MissingFileError
 from ..maps import SceneMaps
 from ..report.png import index_png, rgb_png
 from ..taxonomy import RGB, Taxonomy, depth_colors
 from .reading import TILE_PX, TileAddress, read_tile
-from .scene_pixels import UNSURE, ReadPixels, ScenePixels, level_offsets
-from .selection import Selection
+from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection, level_offsets
 from .views import View
 
 #: Colour of a pixel of which not even the coarsest level is sure enough; no tree uses a pure grey.
@@ -104,9 +112,81 @@ def ramp_colors() -> dict[int, RGB]:
     return {value: (color[0], color[1], color[2]) for value, color in enumerate(ramp.tolist())}
 
 
+#: Tiles kept: about ten screens of every layer, some 20 MB of maps, at worst 200 MB of image.
+_KEPT_TILES = 512
+
+
+class TileServer:
+    """Paint tiles of the views made at the start.
+
+    Args:
+        views: What there is.
+    """
+
+    def __init__(self, views: Sequence[View]) -> None:
+        self._layers = {view.number: _layers(view) for view in views}
+        self._views = {view.number: view for view in views}
+        self.paint = lru_cache(maxsize=_KEPT_TILES)(self._paint)
+        # more painters than cores only take memory, and the time that connections need to be answered in
+        self._painters = BoundedSemaphore(max(2, os.cpu_count() or 1))
+
+    def _paint(
+        self,
+        number: int,
+        version: str,
+        layer: str,
+        address: TileAddress,
+        threshold: int = 0,
+        selection: Selection | None = None,
+    ) -> bytes:
+        """Paint a tile, or take it from those kept.
+
+        Args:
+            number: Of the view.
+            version: Of its files: tiles of other files are not those kept.
+            layer: ``L1``, ``conf_L1``, ``depth`` or ``image``.
+            address: The tile.
+            threshold: Of adaptive depth, per cent.
+            selection: Show only this class, its parents and its children.
+
+        Returns:
+            PNG.
+
+        Raises:
+            MissingFileError: There is no such view or layer.
+            RasterError: A raster is damaged.
+            TaxonomyError: A value is no class of its level.
+        """
+        kind = self._layers.get(number, {}).get(layer)
+        if kind is None:
+            raise MissingFileError(f"Expected a layer of view {number}, but got '{layer[:40]}'.")
+        view = self._views[number]
+        name, level = kind
+        with self._painters:
+            if name == "class":
+                return class_tile(view, level, address, selection)
+            if name == "confidence":
+                return confidence_tile(view, level, address)
+            if name == "depth":
+                return depth_tile(view, threshold, address, selection)
+            return image_tile(view, address)
+
+
+def _layers(view: View) -> dict[str, tuple[str, int]]:
+    """Name in addresses -> what is painted, and of which level."""
+    layers = {f"L{level}": ("class", level) for level in view.scene.levels}
+    layers |= {f"conf_L{level}": ("confidence", level) for level in view.scene.confidence}
+    if view.has_depth:
+        layers["depth"] = ("depth", 0)
+    if view.backdrop is not None:
+        layers["image"] = ("image", 0)
+    return layers
+
+
 __all__ = (
     "EMPTY_PNG",
     "UNSURE_COLOR",
+    "TileServer",
     "class_tile",
     "code_colors",
     "confidence_tile",

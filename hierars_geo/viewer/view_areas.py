@@ -12,8 +12,7 @@ from ..grid import GeoGrid, PixelAreas, Window
 from ..maps import AreaCounter
 from ..types import IGNORE_INDEX, Bounds
 from .reading import Pixels, read_part
-from .scene_pixels import UNSURE, ScenePixels, level_offsets
-from .selection import Selection
+from .scene_pixels import UNSURE, ScenePixels, Selection, level_offsets
 from .views import View
 
 #: A view is read as at most this many pixels a side, from overviews: the time does not depend on the scene.

@@ -10,8 +10,8 @@ from scene_files import write
 from hierars_geo.catalog import validate_dataset
 from hierars_geo.errors import DataError, MissingFileError
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.taxonomy.catalog_files import CATALOG_ROOT, catalog_names
 from hierars_geo.taxonomy.dataset_records import read_record
+from hierars_geo.taxonomy.yaml_reader import CATALOG_ROOT, catalog_names
 
 REAL = Path(__file__).parents[2] / "../shared/data/gewata_landsat7"
 

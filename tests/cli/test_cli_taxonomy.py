@@ -7,7 +7,7 @@ import pytest
 from hierars_geo.cli import run_command
 from hierars_geo.errors import MissingFileError, OptionError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.taxonomy.catalog_files import catalog_names
+from hierars_geo.taxonomy.yaml_reader import catalog_names
 
 BRACKETS = """\
 name: brackets

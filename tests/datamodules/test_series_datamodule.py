@@ -12,7 +12,7 @@ from hierars_geo.errors import OptionError
 from hierars_geo.models.config import ModelConfig
 from hierars_geo.models.record import ModelRecord
 from hierars_geo.transforms import ChipAugmentation
-from hierars_geo.transforms.radiometry import Radiometry
+from hierars_geo.transforms.augmentation import Radiometry
 from hierars_geo.types import SeriesRule
 
 DAYS = {"20200310": 100, "20200520": 200, "20200710": 300, "20201111": 900}

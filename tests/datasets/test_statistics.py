@@ -6,8 +6,13 @@ import shapely
 from scene_files import X0, Y0, tree, write
 
 from hierars_geo.datasets import HierarchicalLabels, SceneRaster, band_statistics, data_statistics
-from hierars_geo.datasets.percentiles import RELATIVE_ERROR, PercentileSketch
-from hierars_geo.datasets.statistics import PERCENTILES, BandStatistics, DataStatistics
+from hierars_geo.datasets.statistics import (
+    PERCENTILES,
+    RELATIVE_ERROR,
+    BandStatistics,
+    DataStatistics,
+    PercentileSketch,
+)
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.samplers import RandomChipSampler
 

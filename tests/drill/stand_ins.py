@@ -22,7 +22,7 @@ from shapely.geometry import box
 
 from hierars_geo.cli import main
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.taxonomy.catalog_files import resolve_catalog_file
+from hierars_geo.taxonomy.yaml_reader import resolve_catalog_file
 
 SIZE_M = "1280"
 SMALL_ENCODER = "tu-test_resnet"

@@ -9,8 +9,7 @@ from report_factory import Place
 
 from hierars_geo.maps import Maps
 from hierars_geo.report import write_report
-from hierars_geo.report.confidence_survey import survey_confidence
-from hierars_geo.report.doubt import build_doubt_section
+from hierars_geo.report.confidence import build_doubt_section, survey_confidence
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")

@@ -9,8 +9,7 @@ from test_report_page import Page
 
 from hierars_geo.errors import DataError, MissingFileError
 from hierars_geo.report import write_report
-from hierars_geo.report.estimates import read_estimates
-from hierars_geo.report.estimates_section import build_estimates_section
+from hierars_geo.report.estimates_section import build_estimates_section, read_estimates
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("whdld")

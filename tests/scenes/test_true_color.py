@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scene_files import write
 
-from hierars_geo.datasets.plot import figure_of
+from hierars_geo.datasets.sample import figure_of
 from hierars_geo.errors import RasterError
 from hierars_geo.report.truecolor import read_true_color
 from hierars_geo.scenes import find_sensor

@@ -19,10 +19,10 @@ from hierars_geo.synthetic import (
     write_crop_scene,
     write_land_cover_scene,
 )
-from hierars_geo.synthetic.classes import Crop, LandCover
 from hierars_geo.synthetic.crops import crop_layout
 from hierars_geo.synthetic.landscape import land_cover_layout
 from hierars_geo.synthetic.layout import View
+from hierars_geo.synthetic.plan import Crop, LandCover
 from hierars_geo.taxonomy import Taxonomy
 
 SIZE_M = 1200.0

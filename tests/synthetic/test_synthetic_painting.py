@@ -11,8 +11,7 @@ from raster_factory import write_raster
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.synthetic import Paint, paint_classes
 from hierars_geo.synthetic.layout import KEEP, View
-from hierars_geo.synthetic.materials import MATERIAL_INDEX
-from hierars_geo.synthetic.spectra import season_shares
+from hierars_geo.synthetic.materials import MATERIAL_INDEX, season_shares
 from hierars_geo.synthetic.surface import Surface
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))

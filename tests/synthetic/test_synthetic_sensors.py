@@ -7,9 +7,9 @@ import shapely
 from hierars_geo.errors import OptionError
 from hierars_geo.synthetic.imaging import Atmosphere, strips_of
 from hierars_geo.synthetic.layout import Canvas, View
+from hierars_geo.synthetic.materials import BANDS, SURFACES, blend_reflectance
 from hierars_geo.synthetic.noise import NoiseField
 from hierars_geo.synthetic.sensors import SENSORS, block_mean, digitise, spread, through_air
-from hierars_geo.synthetic.spectra import BANDS, SURFACES, blend_reflectance
 
 
 def test_block_mean_equals_a_loop() -> None:

@@ -8,7 +8,7 @@ import rasterio
 
 from hierars_geo.errors import MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.taxonomy.catalog_files import catalog_names, resolve_catalog_file
+from hierars_geo.taxonomy.yaml_reader import catalog_names, resolve_catalog_file
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 

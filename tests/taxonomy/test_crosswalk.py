@@ -6,8 +6,8 @@ import yaml
 
 from hierars_geo.errors import MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Crosswalk, LabelSets, Taxonomy
-from hierars_geo.taxonomy.catalog_files import catalog_names
 from hierars_geo.taxonomy.class_names import describe_paths, named_paths
+from hierars_geo.taxonomy.yaml_reader import catalog_names
 
 MM5B = Taxonomy.from_yaml("mm5b")
 CROPS = Taxonomy.from_yaml("crop10m")

@@ -7,8 +7,7 @@ from torch import Generator
 
 from hierars_geo.errors import OptionError
 from hierars_geo.transforms import ChipAugmentation
-from hierars_geo.transforms.augmentation import read_px
-from hierars_geo.transforms.radiometry import Radiometry
+from hierars_geo.transforms.augmentation import Radiometry, read_px
 
 
 def batch(size=16, height=12, width=12):

@@ -6,7 +6,7 @@ from pyproj import CRS, Geod, Transformer
 
 from hierars_geo.errors import RasterError
 from hierars_geo.grid import GeoGrid, ground_frame
-from hierars_geo.report.scalebar import fit_scale_bar
+from hierars_geo.report.formats import fit_scale_bar
 
 GEOD = Geod(ellps="WGS84")
 GRIDS = {

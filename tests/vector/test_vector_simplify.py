@@ -8,7 +8,7 @@ from pyproj import CRS
 from test_vector_coverage import edges_of
 from vector_factory import NODATA, PATHS, UTM, UTM_TRANSFORM, grid_of, noisy_map, regions_of
 
-import hierars_geo.vector.simplify as simplify_module
+import hierars_geo.vector.coverage as simplify_module
 from hierars_geo.errors import DataError
 from hierars_geo.vector import build_coverage
 

@@ -18,7 +18,7 @@ from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel, write_image
 
 from hierars_geo.errors import HieraRSWarning, MissingFileError, RasterError
 from hierars_geo.taxonomy import Taxonomy, depth_colors
-from hierars_geo.viewer.selection import Selection
+from hierars_geo.viewer.scene_pixels import Selection
 
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 viewer = pytest.importorskip("hierars_geo.viewer")

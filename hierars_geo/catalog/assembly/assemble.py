@@ -25,11 +25,10 @@ from ..stac import make_collection, make_item, save_collection
 from .chips import Chip, ChipWriter, label_values
 from .coregistration import Picture, Shift, measure_shift
 from .extents import Extent, chip_lattice, cut_extents
-from .figures import sheet_figure, time_figure
+from .figures import sheet_figure, time_figure, write_tables
 from .options import AssembleOptions
 from .pairing import Place, Unpaired, assign_splits, pair_scenes
 from .sources import SceneWindows, SourceName, open_labels, open_sources
-from .tables import write_tables
 
 #: Side of a training chip in pixels: the paper's crop, or what the cut-out holds.
 _CROP_PX: dict[SourceName, int] = {"gaofen2": 640, "sentinel2": 512, "google_earth": 896}

@@ -24,8 +24,7 @@ from ...scenes.raster_file import RasterFile, probe_all
 from ...scenes.raster_paths import Paths, find_rasters
 from ...scenes.reader import Layer, LayerReader, as_stored
 from ...scenes.scene import Scene
-from ..footprints import footprint
-from ..headers import Header, split_usable
+from ..headers import Header, footprint, split_usable
 
 SourceName = Literal["gaofen2", "sentinel2", "google_earth"]
 #: In the order in which one of them becomes the reference that others are paired with.

@@ -1,10 +1,9 @@
 """How a class map looks: palettes, names, QGIS styles and projects, SLD, map styles, STAC classes."""
 
 from .layout import PrintPage
-from .maplibre import maplibre_style
 from .project import ProjectGroup, ProjectLayer, qgis_project
 from .qml import confidence_qml, image_qml, points_qml, raster_qml, vector_qml
-from .sld import raster_sld, vector_sld
+from .sld import maplibre_style, raster_sld, vector_sld
 from .stac import classification_classes
 from .table import category_names, palette, pam_xml
 

@@ -6,11 +6,9 @@ from ...imports import lazy_face
 
 if TYPE_CHECKING:
     from .attention import CrossAttention, DeformableAttention
-    from .block_groups import BlockGroups, Stream, split_encoder
-    from .cdks import CDKS, Segment, SourceState, match_groups
+    from .block_groups import BlockGroups, ConvFFN, Interaction, InteractionPair, Stream, split_encoder
+    from .cdks import CDKS, Segment, SourceState, StreamMerge, match_groups, stages_read
     from .cdsa import CDSA, AnchoredLevel, anchored_levels
-    from .interaction import ConvFFN, Interaction, InteractionPair
-    from .merge import StreamMerge, stages_read
     from .options import ATTENTIONS, CDKSOptions
     from .translu import TransLU
 else:

@@ -13,11 +13,9 @@ from ..bhccm import Mode
 from ..decode import path_logits
 from ..features import EncoderDecoder, FeatureExtractor, pad, unpad
 from ..map_model import MapModel
-from ..scene_model import SceneModel
-from ..segmenter import HierarchicalSegmenter
-from .cdks import CDKS
+from ..scene_model import HierarchicalSegmenter, SceneModel
+from .cdks import CDKS, stages_read
 from .cdsa import CDSA
-from .merge import stages_read
 from .options import CDKSOptions
 
 
