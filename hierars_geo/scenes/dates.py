@@ -41,11 +41,18 @@ class Acquisition:
         moment: In UTC, midnight where only the day is known; None where nothing says it or only the year.
         interval: (first, last) nanosecond of the day, of the year where that alone is known, else ``ALWAYS``.
         by_year: True where it is known by a year in the name alone.
+        problem: What is wrong with the date in its tags; None where nothing is.
     """
 
     moment: datetime | None = None
     interval: tuple[int, int] = ALWAYS
     by_year: bool = False
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, moment: datetime) -> "Acquisition":
+        """Return that of a moment, whose day counts."""
+        return cls(moment, interval_of(moment.date()))
 
 
 def acquired(path: str | Path, tags: Mapping[str, str], product_day: date | None = None) -> Acquisition:
@@ -72,7 +79,7 @@ def acquired(path: str | Path, tags: Mapping[str, str], product_day: date | None
         moment = _with_hour(moment, tags.get(_TIFF_TAG, ""))
     moment = moment or time_in_name(path, _FOLDERS)
     if moment is not None:
-        return Acquisition(moment, interval_of(moment.date()))
+        return Acquisition.of(moment)
     year = _YEAR.search(names_around(path, 0)[0].rpartition(".")[0])
     if year is None:
         return Acquisition()

@@ -29,6 +29,23 @@ _BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", 
 
 
 @dataclass(frozen=True)
+class Processing:
+    """How a product was processed, as its metadata, tags or name say.
+
+    Attributes:
+        baseline: Processing baseline, ``05.09``; None where nobody says it.
+        level: Processing level, ``L2A``.
+        offset: What its metadata say to add to stored values; None where they say nothing.
+        by_user: A user's own processing (baseline 99.99), whose metadata state no offset.
+    """
+
+    baseline: str | None = None
+    level: str | None = None
+    offset: float | None = None
+    by_user: bool = False
+
+
+@dataclass(frozen=True)
 class ProductName:
     """What a name says.
 
@@ -96,7 +113,8 @@ class SafeProduct:
         start: When it was taken, in UTC.
         baseline: Processing baseline, ``05.09``; None where none is stated, and for a user's own processing.
         nodata: Stored value without a measurement.
-        offsets: What is added to stored values before they are divided, per band; 0 for old baselines.
+        offsets: What is added to stored values before they are divided, per band; empty where not stated.
+        by_user: A user's own processing (baseline 99.99) that states no offset.
     """
 
     root: Path
@@ -105,11 +123,11 @@ class SafeProduct:
     baseline: str | None
     nodata: float | None
     offsets: Mapping[str, float]
+    by_user: bool = False
 
-    @property
-    def interval(self) -> tuple[int, int]:
-        """(first, last) nanosecond of its day."""
-        return interval_of(self.start.date())
+    def processing(self, band: str, named: str | None) -> Processing:
+        """Say how a band was processed; ``named`` is the baseline that its name says."""
+        return Processing(self.baseline or named, self.level, self.offsets.get(band), self.by_user)
 
 
 def safe_root(path: str) -> Path | None:
@@ -158,10 +176,9 @@ def read_safe(root: Path) -> SafeProduct | None:
             f"'{fields.get('PROCESSING_LEVEL', '')}' (in {path}). Take a product of one of these."
         )
     baseline = baseline_text(fields.get("PROCESSING_BASELINE"))
-    if fields.get("PROCESSING_BASELINE") == OWN_PROCESSING and not offsets:
-        offsets = dict.fromkeys(_BANDS, 0.0)  # what its metadata do not state was not added
+    by_user = fields.get("PROCESSING_BASELINE") == OWN_PROCESSING and not offsets
     start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
-    return SafeProduct(root, f"L{level[1]}", start, baseline, specials.get("NODATA"), offsets)
+    return SafeProduct(root, f"L{level[1]}", start, baseline, specials.get("NODATA"), offsets, by_user)
 
 
 def _metadata_file(root: Path) -> Path | None:
@@ -254,7 +271,7 @@ def has_offset(baseline: str, rule: BaselineOffset) -> bool:
 
 
 def added_offset(
-    stated: float | None, baseline: str | None, interval: tuple[int, int], rule: BaselineOffset
+    processing: Processing, interval: tuple[int, int], rule: BaselineOffset
 ) -> tuple[float, str | None]:
     """Return what makes stored values comparable with those of old baselines.
 
@@ -263,18 +280,22 @@ def added_offset(
     may have been processed again since.
 
     Args:
-        stated: What the metadata of the product say to add.
-        baseline: Processing baseline.
+        processing: Of the product.
         interval: Day of acquisition, first and last nanosecond.
         rule: The step.
 
     Returns:
         What is added to stored values, and a note where that is not certain.
     """
-    if stated is not None:
-        return stated, None
-    if baseline is not None:
-        return (rule.offset if has_offset(baseline, rule) else 0.0), None
+    if processing.offset is not None:
+        return processing.offset, None
+    if processing.by_user:
+        return 0.0, (
+            f"baseline {OWN_PROCESSING} does not say how values are stored and the metadata state no offset, "
+            "values are read as stored"
+        )
+    if processing.baseline is not None:
+        return (rule.offset if has_offset(processing.baseline, rule) else 0.0), None
     if interval != ALWAYS and interval[0] >= interval_of(rule.since)[0]:
         return rule.offset, (
             f"taken for baseline {rule.baseline} or later by the day alone, {rule.offset:g} is added to the "
@@ -289,6 +310,7 @@ def added_offset(
 __all__ = (
     "BEFORE_OFFSETS",
     "OWN_PROCESSING",
+    "Processing",
     "ProductName",
     "SafeProduct",
     "added_offset",

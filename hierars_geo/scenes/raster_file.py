@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from .dataset import dataset_grid, open_dataset
 from .dates import ALWAYS, Acquisition, acquired
 from .handles import opening_env
 from .nodata import has_mask, split_alpha
-from .products import baseline_in_name, baseline_text, read_product_name
+from .products import Processing, baseline_in_name, baseline_text, read_product_name
 from .sensors import Sensor
 
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
@@ -40,15 +39,10 @@ class RasterFile:
         assumed_nodata: The value that the catalog states, where the file declares none.
         alpha: 1-based alpha band, None where there is none.
         validity: Whether a mask lies beside the bands.
-        interval: (first, last) nanosecond of its date; ``ALWAYS`` where it has none.
-        acquired: When it was taken, None where no day is known.
-        by_year: True where the date is a year in the name alone.
-        baseline: Processing baseline, ``05.09``, as its tags or its product's name say.
-        level: Processing level, ``L2A``, as its product's name says.
-        offset: What its product's metadata say to add to stored values; None where they say nothing.
+        date: When it was taken.
+        processing: How it was processed, as its product's metadata, its tags or its name say.
         add: What is added to stored values when they are read; below 0 they are cut.
         notes: What a careful reader should know of it.
-        undated: What is wrong with the date in its tags; None where nothing is.
     """
 
     path: str
@@ -60,16 +54,11 @@ class RasterFile:
     nodata: tuple[float | None, ...]
     alpha: int | None
     validity: Validity
+    date: Acquisition
+    processing: Processing
     assumed_nodata: float | None = None
-    interval: tuple[int, int] = ALWAYS
-    acquired: datetime | None = None
-    by_year: bool = False
-    baseline: str | None = None
-    level: str | None = None
-    offset: float | None = None
     add: float = 0.0
     notes: tuple[str, ...] = ()
-    undated: str | None = None
 
     def noted(self, note: str) -> "RasterFile":
         """Return the file with one more note."""
@@ -96,11 +85,10 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
         dtype = _common_dtype(sorted({dataset.dtypes[i - 1] for i in indexes}), path)
         tags = dataset.tags()
         product = read_product_name(path, product_names)
-        undated = None
         try:
             date = acquired(path, tags, product.day if product else None)
         except RasterError as error:
-            date, undated = Acquisition(), str(error)
+            date = Acquisition(problem=str(error))
         notes = []
         if tagged_alpha is not None:
             notes.append(f"band {tagged_alpha} is tagged alpha but is no mask, it is read as data")
@@ -116,15 +104,14 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             nodata=tuple(dataset.nodatavals[i - 1] for i in indexes),
             alpha=alpha,
             validity="mask" if has_mask(dataset, indexes) else "full",
-            interval=date.interval,
-            acquired=date.moment,
-            by_year=date.by_year,
-            baseline=baseline_text(tags.get("PROCESSING_BASELINE"))
-            or (product.baseline if product else None)
-            or baseline_in_name(path),
-            level=product.level if product else None,
+            date=date,
+            processing=Processing(
+                baseline_text(tags.get("PROCESSING_BASELINE"))
+                or (product.baseline if product else None)
+                or baseline_in_name(path),
+                product.level if product else None,
+            ),
             notes=tuple(notes),
-            undated=undated,
         )
 
 
@@ -154,16 +141,16 @@ def with_date(file: RasterFile) -> RasterFile:
     Raises:
         RasterError: A tag is there for the date, but is none.
     """
-    if file.undated is not None:
-        raise RasterError(file.undated)
+    if file.date.problem is not None:
+        raise RasterError(file.date.problem)
     return file
 
 
 def believed_years(files: Sequence[RasterFile]) -> list[RasterFile]:
     """Believe years in names where every file of a source has a date: numbers of chips look like years."""
-    if all(file.interval != ALWAYS for file in files):
+    if all(file.date.interval != ALWAYS for file in files):
         return list(files)
-    return [replace(file, interval=ALWAYS, by_year=False) if file.by_year else file for file in files]
+    return [replace(file, date=Acquisition()) if file.date.by_year else file for file in files]
 
 
 def settle_nodata(file: RasterFile, told: float | None, sensor: Sensor) -> RasterFile:

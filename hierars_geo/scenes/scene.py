@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,10 @@ from ..types import NodataRule, ReadRecipe
 from .addresses import gdal_name
 from .band_files import band_of_file, is_safe, list_rasters, match_band_files, safe_images
 from .band_order import numbered
-from .dates import interval_of
+from .dates import Acquisition
 from .handles import HandlePool, opening_env
 from .patch import Patch
-from .products import read_safe, safe_root
+from .products import safe_root
 from .raster_file import RasterFile
 from .reader import Layer, LayerReader
 from .resampling import Interpolation
@@ -73,7 +73,7 @@ class Scene:
         self.name = name or Path(self.files[0]).stem
         self.rule: NodataRule = rule
         self.resampling: Interpolation = resampling
-        self.acquired: datetime | None = self.layers[0].file.acquired
+        self.acquired: datetime | None = self.layers[0].file.date.moment
         self.region: str | None = None
         self._closed = False
 
@@ -155,12 +155,12 @@ class Scene:
     @property
     def interval(self) -> tuple[int, int]:
         """(first, last) nanosecond of its date."""
-        return self.layers[0].file.interval
+        return self.layers[0].file.date.interval
 
     @property
     def baselines(self) -> frozenset[str | None]:
         """Processing baselines of what is read; None for one nobody knows."""
-        return frozenset(layer.file.baseline for layer in self.layers)
+        return frozenset(layer.file.processing.baseline for layer in self.layers)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -284,7 +284,7 @@ def grouped_notes(files: Iterable[RasterFile]) -> tuple[str, ...]:
     """Say of several files what each has to note, the same words once."""
     said: dict[str, list[str]] = {}
     for file in files:
-        undated = [] if file.undated is None else [f"the date is left out: {file.undated}"]
+        undated = [] if file.date.problem is None else [f"the date is left out: {file.date.problem}"]
         for note in (*file.notes, *undated):
             said.setdefault(note, []).append(file.path)
     return _grouped(said)
@@ -323,9 +323,7 @@ def _described(paths: ScenePaths, reading: Reading) -> Scene:
 
 def _of_band_files(files: Sequence[Path], name: str, origin: str, reading: Reading) -> Scene:
     by_band = match_band_files(files, reading.bands, reading.sensor, origin)
-    root = safe_root(next(iter(by_band.values()))[0])
-    product = None if root is None else read_safe(root)
-    layers = band_layers(by_band, reading, product)
+    layers = band_layers(by_band, reading, safe_root(next(iter(by_band.values()))[0]))
     return Scene(layers, tuple(by_band), name)
 
 
@@ -355,16 +353,13 @@ def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
     """Describe a file, and let its item tell what the header leaves open."""
     file = reading.look(asset.path)
     told = asset.nodata if len(asset.nodata) == len(file.nodata) else (None,) * len(file.nodata)
-    when: dict[str, Any] = {}
-    if file.acquired is None and item.acquired is not None:
-        when = {"acquired": item.acquired, "interval": interval_of(item.acquired.date()), "undated": None}
     return replace(
         file,
         nodata=tuple(
             ours if ours is not None else theirs for ours, theirs in zip(file.nodata, told, strict=True)
         ),
-        baseline=item.baseline or file.baseline,
-        **when,
+        date=Acquisition.of(item.acquired) if item.acquired and file.date.moment is None else file.date,
+        processing=replace(file.processing, baseline=item.baseline or file.processing.baseline),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
@@ -12,7 +13,8 @@ from ..grid import GeoGrid
 from ..types import ReadRecipe
 from .bad_files import map_all
 from .band_order import find_bands
-from .products import SafeProduct, added_offset
+from .dates import Acquisition
+from .products import SafeProduct, added_offset, read_safe
 from .raster_file import RasterFile, probe, settle_nodata
 from .reader import Layer
 from .sensors import GENERIC, BaselineOffset, Sensor, find_sensor
@@ -64,11 +66,11 @@ class Reading:
         Raises:
             RasterError: The product has another processing level than the sensor.
         """
-        check_level(file.level, self.sensor, file.path)
+        check_level(file.processing.level, self.sensor, file.path)
         file = settle_nodata(file, self.nodata, self.sensor)
         if self.offset is None:
             return file
-        add, note = added_offset(file.offset, file.baseline, file.interval, self.offset)
+        add, note = added_offset(file.processing, file.date.interval, self.offset)
         file = replace(file, add=add)
         return file if note is None else file.noted(note)
 
@@ -87,7 +89,7 @@ def stack_layer(file: RasterFile, reading: Reading) -> tuple[tuple[str, ...], La
 def band_layers(
     by_band: Mapping[str, Sequence[str]],
     reading: Reading,
-    product: SafeProduct | None = None,
+    root: Path | None = None,
     stated: Mapping[str, RasterFile] | None = None,
 ) -> tuple[Layer, ...]:
     """Find the file of every band; of several resolutions the finest counts.
@@ -95,13 +97,16 @@ def band_layers(
     Args:
         by_band: Files of every band, in reading order.
         reading: How they are read.
-        product: The product they are from.
+        root: Folder of the product that they are from.
         stated: Files that were described already, by path.
 
     Raises:
         MissingFileError: A file does not exist.
         RasterError: A file cannot be used, holds several bands, or lies elsewhere than the others.
     """
+    product = None if root is None else read_safe(root)
+    if product is not None:
+        check_level(product.level, reading.sensor, str(product.root))
     known = stated or {}
     look = lambda path: known[path] if path in known else reading.look(path)  # noqa: E731
     candidates = map_all(partial(map_all, look), by_band.values())
@@ -113,25 +118,23 @@ def band_layers(
                 f"Expected a band file with one band, but got {len(finest.indexes)} (in {finest.path}). "
                 "Give a raster with all bands by its own path, not by its folder."
             )
-        layers.append(Layer(reading.settled(of_product(finest, band, product)), finest.indexes))
+        if product is not None:
+            finest = of_product(finest, band, product)
+        elif root is not None:
+            finest = finest.noted(f"{root.name} lacks its metadata, day and baseline are read from its name")
+        layers.append(Layer(reading.settled(finest), finest.indexes))
     grid = finest_grid([layer.file.grid for layer in layers])
     for layer in layers:
         _check_same_place(layer.file.grid, grid, layer.file.path)
     return tuple(layers)
 
 
-def of_product(file: RasterFile, band: str, product: SafeProduct | None) -> RasterFile:
+def of_product(file: RasterFile, band: str, product: SafeProduct) -> RasterFile:
     """Let the metadata of a product tell day, baseline, offset and nodata of its file."""
-    if product is None:
-        return file
     return replace(
         file,
-        interval=product.interval,
-        acquired=product.start,
-        undated=None,
-        baseline=product.baseline or file.baseline,
-        level=product.level,
-        offset=product.offsets.get(band),
+        date=Acquisition.of(product.start),
+        processing=product.processing(band, file.processing.baseline),
         nodata=tuple(product.nodata if value is None else value for value in file.nodata),
     )
 

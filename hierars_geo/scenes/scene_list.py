@@ -9,11 +9,10 @@ from ..types import ReadRecipe
 from .bad_files import BadFile, OnError, settle, sort_out
 from .band_files import BandFiles, split_layouts
 from .handles import opening_env
-from .products import read_safe
 from .raster_file import believed_years, with_date
 from .reader import Layer
 from .scene import Scene, grouped_notes
-from .scene_layers import Reading, band_layers, check_level, missing_bands, stack_layer
+from .scene_layers import Reading, band_layers, missing_bands, stack_layer
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,8 @@ def find_scenes(
 
 
 def _group_layers(group: BandFiles, reading: Reading) -> tuple[Layer, ...]:
-    product = None if group.product is None else read_safe(group.product)
-    if product is not None:
-        check_level(product.level, reading.sensor, str(product.root))
     missing_bands(group.by_band, reading.bands, group.key)
-    layers = band_layers({band: group.by_band[band] for band in reading.bands}, reading, product)
+    layers = band_layers({band: group.by_band[band] for band in reading.bands}, reading, group.product)
     with_date(layers[0].file)
     return layers
 

@@ -194,9 +194,14 @@ def _product(root, taken_off, note=None):
 kind("SAFE, the XML states the offset")(lambda f: _product(safe(f, "05.09", -1000), 1000))
 kind("SAFE, an old baseline")(lambda f: _product(safe(f, "03.01", None, "N0301"), 0))
 kind("SAFE, the XML states the baseline alone")(lambda f: _product(safe(f, "04.00", None, "N9999"), 1000))
-kind("SAFE, a user's own processing without offset")(lambda f: _product(safe(f, "99.99", None, "N9999"), 0))
+kind("SAFE, a user's own processing without offset")(
+    lambda f: _product(safe(f, "99.99", None, "N9999"), 0, "the metadata state no offset, values are read as")
+)
 kind("SAFE, no XML, the name says the baseline")(
     lambda f: _product(safe(f, "", None, "N0509", xml=False), 1000, "no nodata value is declared, 0 counts")
+)
+kind("SAFE, no XML, which is noted")(
+    lambda f: _product(safe(f, "", None, "N0301", xml=False), 0, "SAFE lacks its metadata, day and baseline")
 )
 
 
