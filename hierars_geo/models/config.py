@@ -23,6 +23,8 @@ class ModelConfig:
         dropout: Dropout before the classifiers, 0..1.
         options: Further options of the architecture, for example ``decoder_channels``, and
             ``drop_path_rate`` of encoders that have one. A UPerNet without ``decoder_channels`` gets 512.
+        temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; None for a
+            model of single images.
     """
 
     architecture: str = "upernet"
@@ -30,6 +32,7 @@ class ModelConfig:
     mode: str = "residual"
     dropout: float = 0.1
     options: Mapping[str, Any] = field(default_factory=dict)
+    temporal: str | None = None
 
     def __post_init__(self) -> None:
         """Write the width down where a default stands, so that a checkpoint says what it was built with."""
@@ -37,8 +40,9 @@ class ModelConfig:
             object.__setattr__(self, "options", {**self.options, "decoder_channels": _UPERNET_CHANNELS})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values; of a model of single images without ``temporal``, as before there was one."""
+        content = asdict(self)
+        return content if self.temporal is not None else {k: v for k, v in content.items() if k != "temporal"}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":

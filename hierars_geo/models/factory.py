@@ -22,6 +22,7 @@ from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
 from .pretrained import load_encoder_weights
 from .scene_model import HierarchicalSegmenter
+from .temporal import TEMPORAL, SeriesFeatures
 
 #: Our own decoder beside those of segmentation-models-pytorch.
 SEGNEXT = "segnext"
@@ -83,6 +84,9 @@ def build_segmenter(
     backbone = check_config(config)
     flat = config.mode == "flat"
     extractor = _build_flat_model(config, backbone, in_channels)
+    if config.temporal is not None:
+        body: EncoderDecoder = extractor.body  # type: ignore[assignment]  # as every flat model's is
+        extractor = SeriesFeatures(body, extractor.channels, extractor.multiple, config.temporal, in_channels)
     if encoder_weights is not None:
         encoder: nn.Module = extractor.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
         load_encoder_weights(encoder, backbone, encoder_weights, bands, band_adaptation, sensor, spectra)
@@ -103,6 +107,8 @@ def check_config(config: ModelConfig) -> Backbone:
     if config.mode not in ("flat", *MODES):
         raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
     backbone = find_backbone(config.encoder)
+    if config.temporal is not None and config.temporal not in TEMPORAL:
+        raise OptionError(unknown_name("temporal", config.temporal, TEMPORAL))
     architecture = config.architecture.lower()
     if architecture not in architectures():
         raise OptionError(unknown_name("architecture", config.architecture, architectures()))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ..errors import OptionError
 
 #: Side of the image that tells how large a pixel of the features is.
-_TRIAL_PX = 64
+TRIAL_PX = 64
 
 #: Names of layers that look at a whole map: pyramids of poolings, attention over all positions (but not over
 #: windows or strips), channel gates, norms over positions, matrix factorisation.
@@ -23,8 +23,8 @@ class FeatureExtractor(nn.Module):
     """A flat model without its last classifier.
 
     Args:
-        body: Maps an image (B, C, H, W) to features (B, D, h, w).
-        channels: D.
+        body: Maps an image (B, C, H, W) to features (B, F, h, w).
+        channels: F.
         multiple: Height and width are padded at the bottom and right to a multiple of this many pixels
             before the body sees them, by repeating the edge.
     """
@@ -35,8 +35,14 @@ class FeatureExtractor(nn.Module):
         self.channels = channels
         self.multiple = multiple
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, H, W) to features (B, D, h, w) of the padded image."""
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> Tensor:
+        """Map (B, C, H, W) to features (B, F, h, w) of the padded image.
+
+        Args:
+            image: Normalised.
+            valid: Of series, whose :class:`~.temporal.SeriesFeatures` need to know it.
+            doy: The same.
+        """
         features: Tensor = self.body(pad(image, self.multiple))
         return features
 
@@ -47,12 +53,12 @@ class FeatureExtractor(nn.Module):
             bands: C.
         """
         like = next(self.parameters(), torch.empty(0))
-        side, _ = padded_size((_TRIAL_PX, _TRIAL_PX), self.multiple)
+        side, _ = padded_size((TRIAL_PX, TRIAL_PX), self.multiple)
         training = self.training
         self.eval()
         try:
             with torch.no_grad():
-                features = self(torch.zeros(1, bands, side, side, device=like.device))
+                features = self.body(torch.zeros(1, bands, side, side, device=like.device))
         finally:
             self.train(training)
         return side / int(features.shape[-1])
@@ -102,7 +108,7 @@ class EncoderDecoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the decoder's features (B, D, h, w)."""
+        """Map (B, C, H, W) to the decoder's features (B, F, h, w)."""
         return self.decode(self.encoder(image))
 
     def decode(self, encoded: list[Tensor] | tuple[list[Tensor], ...]) -> Tensor:
@@ -147,4 +153,12 @@ def extract_features(model: nn.Module | tuple[nn.Module, int]) -> FeatureExtract
     return FeatureExtractor(EncoderDecoder(encoder, decoder), convolution.in_channels, max(multiple, 32))
 
 
-__all__ = ("EncoderDecoder", "FeatureExtractor", "extract_features", "pad", "padded_size", "unpad")
+__all__ = (
+    "TRIAL_PX",
+    "EncoderDecoder",
+    "FeatureExtractor",
+    "extract_features",
+    "pad",
+    "padded_size",
+    "unpad",
+)

@@ -6,12 +6,15 @@ from typing import TypeAlias
 
 from torch import Tensor, nn
 
-#: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool to path logits (B, T, h, w) float32.
+#: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool, of series (B, D, C, h, w) and
+#: (B, D, h, w), to path logits (B, T, h, w) float32.
 PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 class MapModel(nn.Module, abc.ABC):
     """Stored values in, logits per level or path logits out; normalisation inside.
+
+    A model of series takes an axis of dates, D, behind the batch's, and the day of the year of every date.
 
     Attributes:
         temperature: Path logits are divided by it; 1 where the model was not calibrated.
@@ -24,15 +27,25 @@ class MapModel(nn.Module, abc.ABC):
         return path_logits if self.temperature == 1 else path_logits / self.temperature
 
     @abc.abstractmethod
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
-        """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
+        """Compute logits (B, C_l, H, W) per level.
+
+        Args:
+            image: Stored values (B, C, H, W); of a series (B, D, C, H, W).
+            valid: (B, H, W) bool; of a series (B, D, H, W).
+            doy: (B, D) int64, day of the year 1..366, of a series alone.
+        """
 
     @abc.abstractmethod
-    def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, H, W), summed at the decoder's resolution and then upsampled."""
 
     @abc.abstractmethod
-    def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def coarse_path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
 
     @abc.abstractmethod

@@ -98,7 +98,7 @@ class ModelRecord:
             "read": asdict(self.read) | {"bands": list(self.bands), "numbers": list(self.read.numbers)},
             "mean": list(self.mean),
             "std": list(self.std),
-            "model": asdict(self.model),
+            "model": self.model.to_dict(),
             "chip_size": self.chip_size,
             "gsd_m": self.gsd_m,
             **({} if self.transfer is None else {"transfer": self.transfer.to_dict()}),

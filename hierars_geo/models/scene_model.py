@@ -10,6 +10,7 @@ from .bhccm import BHCCM, LocalGates, Mode
 from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features, unpad
 from .map_model import MapModel
+from .temporal import SeriesFeatures
 
 
 class HierarchicalSegmenter(nn.Module):
@@ -56,18 +57,22 @@ class HierarchicalSegmenter(nn.Module):
             px = self.features.pixel(bands)
             self.head.local_gates = LocalGates.of(chip_px / px, int(self.features.multiple / px))
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
         """Compute logits at the input's size.
 
         Args:
-            image: (B, C, H, W) float, any H and W.
+            image: (B, C, H, W) float, any H and W; of a series (B, D, C, H, W).
+            valid: (B, D, H, W) bool, of series; None where all is valid.
+            doy: (B, D) int64 day of the year, of series.
 
         Returns:
             N tensors (B, C_l, H, W), level 1 first.
         """
-        return [self._unpad(logits, image) for logits in self.head(self.features(image))]
+        return [self._unpad(logits, image) for logits in self.head(self.features(image, valid, doy))]
 
-    def path_logits(self, image: Tensor, paths: Paths) -> Tensor:
+    def path_logits(
+        self, image: Tensor, paths: Paths, valid: Tensor | None = None, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits at the input's size.
 
         They are summed at the decoder's resolution and only then upsampled: T channels in place of sum C_l.
@@ -75,15 +80,19 @@ class HierarchicalSegmenter(nn.Module):
         Args:
             image: (B, C, H, W) float, any H and W.
             paths: (T, N) int64; of a model with one level only the last column counts.
+            valid: Of series, see :meth:`forward`.
+            doy: The same.
 
         Returns:
             (B, T, H, W).
         """
-        return self._unpad(self.coarse_path_logits(image, paths), image)
+        return self._unpad(self.coarse_path_logits(image, paths, valid, doy), image)
 
-    def coarse_path_logits(self, image: Tensor, paths: Paths) -> Tensor:
+    def coarse_path_logits(
+        self, image: Tensor, paths: Paths, valid: Tensor | None = None, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return path_logits(self.head(self.features(image)), paths)
+        return path_logits(self.head(self.features(image, valid, doy)), paths)
 
     def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
         return unpad(logits, (image.shape[-2], image.shape[-1]), self.features.multiple)
@@ -143,26 +152,47 @@ class SceneModel(MapModel):
         """Return (image - mean) / std, and 0 (the mean) where not valid.
 
         Args:
-            image: (B, C, H, W) values as stored; anything, NaN too, where not valid.
-            valid: (B, H, W) bool, or None where all is valid.
+            image: (B, C, H, W) values as stored, of a series (B, D, C, H, W); anything, NaN too, where not
+                valid.
+            valid: (B, H, W) bool, of a series (B, D, H, W), or None where all is valid.
+
+        Raises:
+            OptionError: It is a series and the model is of images, or the other way round.
         """
+        if (image.ndim == 5) != self.of_series:
+            expected, remedy = (
+                ("a series (B, D, C, H, W)", "Say in the data module which dates make a series")
+                if self.of_series
+                else ("an image (B, C, H, W)", "Set temporal: mean, max, ltae or utae of the model")
+            )
+            raise OptionError(f"Expected {expected}, but got the shape {tuple(image.shape)}. {remedy}.")
         normal = (image - self.mean) / self.std
         if valid is not None:
-            normal = normal.masked_fill(~valid.unsqueeze(1), 0.0)
-        return normal.contiguous(memory_format=self.layout)
+            normal = normal.masked_fill(~valid.unsqueeze(-3), 0.0)
+        return normal if self.of_series else normal.contiguous(memory_format=self.layout)
 
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
-        """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
-        logits: list[Tensor] = self.segmenter(self.normalise(image, valid))
+    @property
+    def of_series(self) -> bool:
+        """Whether it takes an axis of dates."""
+        return isinstance(self.segmenter.features, SeriesFeatures)
+
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
+        """Compute logits (B, C_l, H, W) per level; see :class:`MapModel`."""
+        logits: list[Tensor] = self.segmenter(self.normalise(image, valid), valid, doy)
         return logits
 
-    def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, H, W); see :meth:`HierarchicalSegmenter.path_logits`."""
-        return self.calibrated(self.segmenter.path_logits(self.normalise(image, valid), paths))
+        return self.calibrated(self.segmenter.path_logits(self.normalise(image, valid), paths, valid, doy))
 
-    def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def coarse_path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return self.calibrated(self.segmenter.coarse_path_logits(self.normalise(image, valid), paths))
+        normal = self.normalise(image, valid)
+        return self.calibrated(self.segmenter.coarse_path_logits(normal, paths, valid, doy))
 
 
 __all__ = (

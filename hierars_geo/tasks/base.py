@@ -25,7 +25,7 @@ from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
-from .batches import require_finite, unlabel_repeated
+from .batches import ground_valid, require_finite, unlabel_repeated
 from .callbacks import AveragedWeights
 from .checkpoints import (
     RANDOM_KEY,
@@ -176,6 +176,7 @@ class SegmentationTask(LightningModule):
         model = checkpoint.record.model
         told = dict(checkpoint.training.get("options") or {})
         told |= {name: getattr(model, name) for name in ("architecture", "encoder", "mode", "dropout")}
+        told |= {"temporal": model.temporal} if "temporal" in told else {}
         told |= {"model_options": dict(model.options), **cls.without_start(), **options}
         task = cls(**told)
         task._adopt(checkpoint.record)
@@ -199,9 +200,9 @@ class SegmentationTask(LightningModule):
         """Whether the model predicts the leaves alone."""
         return self.record.model.mode == "flat"
 
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""
-        logits: list[Tensor] = self.model(image, valid)
+        logits: list[Tensor] = self.model(image, valid, doy)
         return logits
 
     def trained_modules(self) -> Sequence[nn.Module]:
@@ -210,7 +211,7 @@ class SegmentationTask(LightningModule):
 
     def logits_and_target(self, batch: Batch) -> tuple[list[Tensor], Tensor | Sequence[Tensor]]:
         """Compute the logits of a batch, and what the loss compares them with."""
-        return self(batch["image"], batch["valid"]), self.target(batch)
+        return self(batch["image"], batch["valid"], batch.get("doy")), self.target(batch)
 
     def target(self, batch: Batch) -> Tensor | Sequence[Tensor]:
         """Choose what the loss compares with: leaves, or numbers of label sets where some are no leaves."""
@@ -263,8 +264,9 @@ class SegmentationTask(LightningModule):
             ``levels`` (B, N, H, W) int64 class indices, ``IGNORE_INDEX`` where not valid, ``confidence``
             (B, N, H, W) in 0..1, and ``bounds``, ``crs`` and ``files`` of the batch where it has them.
         """
-        logits = self.model.path_logits(batch["image"], batch["valid"], self.paths).float()
-        empty = ~batch["valid"].unsqueeze(1)
+        inputs = batch["image"], batch["valid"], self.paths, batch.get("doy")
+        logits = self.model.path_logits(*inputs).float()
+        empty = ~ground_valid(batch).unsqueeze(1)
         found: dict[str, Any] = {
             "levels": jsps(logits, self.paths).masked_fill(empty, IGNORE_INDEX),
             "confidence": level_confidence(logits, self.paths).masked_fill(empty, 0.0),

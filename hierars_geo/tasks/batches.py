@@ -29,7 +29,7 @@ def require_finite(loss: Tensor, batch: Batch, step: int) -> None:
     """
     if torch.isfinite(loss):
         return
-    broken = (~torch.isfinite(batch["image"]) & batch["valid"].unsqueeze(1)).flatten(1).any(dim=1)
+    broken = (~torch.isfinite(batch["image"]) & batch["valid"].unsqueeze(-3)).flatten(1).any(dim=1)
     chosen = broken.nonzero().flatten().tolist() or range(len(broken))
     chips = "; ".join(_describe(batch, index) for index in list(chosen)[:_MOST])
     reason, remedy = (
@@ -54,6 +54,11 @@ def _one(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_one(item) for item in value)
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def ground_valid(batch: Batch) -> Tensor:
+    """Return where there is ground, (B, H, W) bool: of a series where any date is valid."""
+    return batch["valid"].any(dim=1) if "doy" in batch else batch["valid"]
 
 
 def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | None) -> Batch:
@@ -86,4 +91,4 @@ def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | Non
     return unlabelled
 
 
-__all__ = ("require_finite", "unlabel_repeated")
+__all__ = ("ground_valid", "require_finite", "unlabel_repeated")

@@ -17,6 +17,7 @@ from ..models.decode import best_path, confidence_of, path_classes
 from ..models.map_model import MapModel
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
+from .batches import ground_valid
 
 #: Labelled pixels that the temperature is fitted on, drawn evenly from all batches.
 _MOST_PIXELS = 200_000
@@ -96,10 +97,12 @@ def _labelled(
     """Path logits (T, n) and true paths (n,) of the labelled pixels of every chip."""
     device = next(model.parameters()).device
     with torch.inference_mode():
-        logits = model.path_logits(batch["image"].to(device), batch["valid"].to(device), paths.to(device))
+        doy = batch["doy"].to(device) if "doy" in batch else None
+        inputs = batch["image"].to(device), batch["valid"].to(device), paths.to(device)
+        logits = model.path_logits(*inputs, doy)
     truth = _true_paths(taxonomy, batch)
     found = []
-    for scores, row, valid in zip(logits.float().cpu(), truth, batch["valid"].cpu(), strict=True):
+    for scores, row, valid in zip(logits.float().cpu(), truth, ground_valid(batch).cpu(), strict=True):
         known = (row >= 0) & valid
         found.append((scores[:, known], row[known]))
     return found

@@ -66,8 +66,7 @@ class DrawChips(Callback):
             return
         for index in range(min(len(batch["image"]), self.chips - self._drawn)):
             figure = draw_levels(
-                _array(batch["image"][index]),
-                _array(batch["valid"][index]),
+                *_picture(batch, index),
                 _labels(batch, index, pl_module),
                 _array(outputs["levels"][index]),
                 pl_module.taxonomy,
@@ -92,6 +91,15 @@ class DrawChips(Callback):
                 logger.experiment.add_image(
                     f"chips/{self._drawn}", picture, trainer.global_step, dataformats="HWC"
                 )
+
+
+def _picture(batch: Batch, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Image (C, H, W) of a chip and where it is valid; of a series those of the clearest date."""
+    image, valid = batch["image"][index], batch["valid"][index]
+    if "doy" in batch:
+        clearest = int(valid.flatten(1).sum(dim=1).argmax())
+        image, valid = image[clearest], valid[clearest]
+    return _array(image), _array(valid)
 
 
 def _labels(batch: Batch, index: int, task: SegmentationTask) -> NDArray[np.int64]:

@@ -69,6 +69,8 @@ class BHCCMTask(SegmentationTask):
         dropout: Before the classifiers, 0..1.
         model_options: Further options of the architecture, for example ``{"decoder_channels": 128}``, and of
             a timm backbone, for example ``{"drop_path_rate": 0.3}``.
+        temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; None for
+            single images.
         loss: What is minimised.
         optimizer: How the weights move.
         schedule: How the learning rate runs.
@@ -94,6 +96,7 @@ class BHCCMTask(SegmentationTask):
         mode: str = "residual",
         dropout: float = 0.1,
         model_options: dict[str, Any] | None = None,
+        temporal: str | None = None,
         loss: LossOptions = LossOptions(),  # noqa: B008 - frozen
         optimizer: OptimizerOptions = OptimizerOptions(),  # noqa: B008
         schedule: ScheduleOptions = ScheduleOptions(),  # noqa: B008
@@ -106,7 +109,7 @@ class BHCCMTask(SegmentationTask):
         schedule = group(ScheduleOptions, schedule, "schedule")
         start = group(StartOptions, start, "start")
         super().__init__(optimizer, schedule, loss, compile)
-        self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}))
+        self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         check_config(self._config)
         self.start = start
         #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
@@ -121,7 +124,16 @@ class BHCCMTask(SegmentationTask):
         return {"start": StartOptions()}
 
     def describe(self, data: TrainingData) -> ModelRecord:
-        """Compose what the checkpoint says of the model for some data."""
+        """Compose what the checkpoint says of the model for some data.
+
+        Raises:
+            OptionError: The data are series, and the model is of single images.
+        """
+        if data.read.series is not None and self._config.temporal is None:
+            raise OptionError(
+                "Expected a model of series, as the data are, but got one of single images. Set temporal: "
+                "mean, max, ltae or utae of the task."
+            )
         return ModelRecord(
             taxonomy=data.taxonomy,
             read=data.read,

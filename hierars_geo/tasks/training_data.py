@@ -100,7 +100,9 @@ def try_size(model: MapModel, record: ModelRecord, chip_px: int) -> None:
     random = torch.get_rng_state()
     try:
         with torch.no_grad():
-            model.eval()(torch.zeros(1, len(record.bands), chip_px, chip_px))
+            chip = torch.zeros(1, len(record.bands), chip_px, chip_px)
+            series = record.model.temporal is not None
+            model.eval()(*((chip[None], None, torch.ones(1, 1)) if series else (chip,)))
     except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise OptionError(

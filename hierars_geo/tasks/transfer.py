@@ -25,6 +25,7 @@ from ..models.transplanting import transplant
 from ..scenes.sensors import spectral_bands
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
+from .batches import ground_valid
 from .loss import LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions
 from .option_groups import group, plain_options
@@ -74,7 +75,7 @@ class TransLUTask(SegmentationTask):
         mode: How the levels talk, see :class:`hierars_geo.models.BHCCM`.
         dropout: Before the classifiers, 0..1.
         model_options: Further options of the architecture (default: the source's, where it is the same
-            architecture and encoder).
+            architecture and encoder); of series also ``temporal`` (default: the source's).
         loss: What is minimised: HSC, with alpha 1 where nothing is said.
         optimizer: How the weights move.
         schedule: How the learning rate runs.
@@ -214,12 +215,12 @@ class TransLUTask(SegmentationTask):
         """
         if not isinstance(self.model, TransLU) or self.model.cdsa is None:
             return super().logits_and_target(batch)
-        logits, scores = self.model.with_source(batch["image"], batch["valid"])
+        logits, scores = self.model.with_source(batch["image"], batch["valid"], batch.get("doy"))
         with self._full_precision():
             members = batch["label_table"][0] if "label_set" in batch else None
             levels, _ = self.loss.targets(self.target(batch), members)
             everywhere = self._pseudo_labels == "everywhere"
-            target = self.model.cdsa.pseudo_labels(scores, levels, batch["valid"], everywhere)
+            target = self.model.cdsa.pseudo_labels(scores, levels, ground_valid(batch), everywhere)
             if self.training:
                 self._count_contradictions(target, self.model.cdsa.contradictions(target))
         return logits, target
@@ -338,9 +339,11 @@ def _target_config(
     """Fill in what the source's configuration says where nothing else is asked for."""
     own = ModelConfig() if source is None else source.record.model
     same = architecture in (None, own.architecture) and encoder in (None, own.encoder)
-    if options is None:
-        options = dict(own.options) if same else {}
-    return ModelConfig(architecture or own.architecture, encoder or own.encoder, mode, dropout, options)
+    options = dict(own.options if same else {}) if options is None else dict(options)
+    temporal = options.pop("temporal", own.temporal)
+    return ModelConfig(
+        architecture or own.architecture, encoder or own.encoder, mode, dropout, options, temporal
+    )
 
 
 __all__ = ("TransLUTask", "TransferStart")

@@ -70,6 +70,8 @@ class TransLU(MapModel):
                 f"Expected a target model with {target_taxonomy.num_classes} classes per level, for taxonomy "
                 f"{target_taxonomy.name}, but got {counts}."
             )
+        if target.of_series or source.of_series:
+            _check_series(source, target, cdks)
         self.source = source.requires_grad_(False)
         self.target = target
         self.source_bands = None if source_bands is None else tuple(source_bands)
@@ -103,12 +105,12 @@ class TransLU(MapModel):
         self.source.eval()
         return self
 
-    def forward(self, image: Tensor, valid: Tensor | None = None) -> list[Tensor]:
-        """Compute logits (B, C_l, H, W) per level from stored values (B, C, H, W) and validity (B, H, W)."""
-        return [self._unpad(level, image) for level in self._branches(image, valid)[0]]
+    def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
+        """Compute logits (B, C_l, H, W) per level; see :class:`~hierars_geo.models.MapModel`."""
+        return [self._unpad(level, image) for level in self._branches(image, valid, doy)[0]]
 
     def with_source(
-        self, image: Tensor, valid: Tensor | None = None
+        self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None
     ) -> tuple[list[Tensor], dict[int, Tensor]]:
         """Compute the target's logits, and what the source's plain pass says for the pseudo-labels.
 
@@ -116,18 +118,22 @@ class TransLU(MapModel):
             Logits (B, C_l, H, W) per level, and by level of the source (from 0) its logits (B, C, H, W) as
             far as anchors need them; nothing without CDSA.
         """
-        logits, scores = self._branches(image, valid)
+        logits, scores = self._branches(image, valid, doy)
         with torch.no_grad():
             seen = {level: self._unpad(value, image) for level, value in scores.items()}
         return [self._unpad(level, image) for level in logits], seen
 
-    def path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, H, W) of the target tree."""
-        return self._unpad(self.coarse_path_logits(image, valid, paths), image)
+        return self._unpad(self.coarse_path_logits(image, valid, paths, doy), image)
 
-    def coarse_path_logits(self, image: Tensor, valid: Tensor | None, paths: Tensor) -> Tensor:
+    def coarse_path_logits(
+        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+    ) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return self.calibrated(path_logits(self._branches(image, valid)[0], paths))
+        return self.calibrated(path_logits(self._branches(image, valid, doy)[0], paths))
 
     def pool_gates(self, chip_px: int | None) -> None:
         """Say what the gates of both branches pool over: they were trained on the same chips."""
@@ -143,13 +149,18 @@ class TransLU(MapModel):
     def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
         return unpad(logits, (image.shape[-2], image.shape[-1]), self.multiple)
 
-    def _branches(self, image: Tensor, valid: Tensor | None) -> tuple[list[Tensor], dict[int, Tensor]]:
+    def _branches(
+        self, image: Tensor, valid: Tensor | None, doy: Tensor | None
+    ) -> tuple[list[Tensor], dict[int, Tensor]]:
         """Run both branches at the decoder's resolution: the target's logits Z, the source's scores."""
-        own = pad(self.target.normalise(image, valid), self.multiple)
-        known = image if self.source_bands is None else image[:, self.source_bands]
-        with torch.no_grad():
-            foreign = pad(self.source.normalise(known, valid), self.multiple)
-        features, plain = self._features(own, foreign)
+        known = image if self.source_bands is None else image[..., self.source_bands, :, :]
+        if self.target.of_series:
+            features, plain = self._series_features(image, known, valid, doy)
+        else:
+            own = pad(self.target.normalise(image, valid), self.multiple)
+            with torch.no_grad():
+                foreign = pad(self.source.normalise(known, valid), self.multiple)
+            features, plain = self._features(own, foreign)
         head = self.target.segmenter.head
         logits = head.classify(features)
         if self.cdsa is None or plain is None:
@@ -174,6 +185,24 @@ class TransLU(MapModel):
         pyramid = self.cdks(target.encoder, source.encoder, own, foreign, begun)
         return target.decode(pyramid), plain
 
+    def _series_features(
+        self, image: Tensor, known: Tensor, valid: Tensor | None, doy: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Do as :meth:`_features` for series (B, D, C, H, W); a source of images sees the mean over dates."""
+        features = self.target.segmenter.features(self.target.normalise(image, valid), valid, doy)
+        with torch.no_grad():
+            seen, there = (known, valid) if self.source.of_series else _mean_image(known, valid)
+            return features, self.source.segmenter.features(self.source.normalise(seen, there), there, doy)
+
+
+def _mean_image(image: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Average a series over its valid dates: (B, C, H, W), and where there is any (B, H, W)."""
+    if valid is None:
+        return image.mean(dim=1), None
+    count = valid.sum(dim=1)
+    total = image.masked_fill(~valid.unsqueeze(2), 0.0).sum(dim=1)
+    return total / count.clamp(min=1).unsqueeze(1), count > 0
+
 
 def _encoder_decoder(model: SceneModel) -> EncoderDecoder:
     """Encoder and decoder of a branch.
@@ -188,6 +217,23 @@ def _encoder_decoder(model: SceneModel) -> EncoderDecoder:
             f"{type(body).__name__}. Give a model with encoder, decoder and segmentation_head, or no cdks."
         )
     return body
+
+
+def _check_series(source: SceneModel, target: SceneModel, cdks: bool) -> None:
+    """Refuse branches that cannot see a series together.
+
+    Raises:
+        OptionError: With cdks, which pairs the maps of two images; a source alone that is of series; or
+            branches that pad otherwise.
+    """
+    if cdks:
+        raise OptionError("Expected no cdks with series, whose maps are of many dates. Set cdks: false.")
+    if not target.of_series or source.multiple != target.multiple:
+        raise OptionError(
+            "Expected a target model of series that pads images as its source does, but got "
+            f"{'a model of series' if target.of_series else 'one of images'} with multiples of "
+            f"{target.multiple} and {source.multiple} px. Take the source's encoder, and a temporal model."
+        )
 
 
 def _new_target(source: SceneModel, tree: Taxonomy, mode: Mode, dropout: float) -> SceneModel:

@@ -1,0 +1,17 @@
+"""Models of series: one encoder per date, and what brings the dates together."""
+
+from .features import TEMPORAL, SeriesFeatures, build_reduction
+from .ltae import LTAE
+from .reduction import MaxOverDates, MeanOverDates, TemporalReduction
+from .utae import UTAE
+
+__all__ = (
+    "LTAE",
+    "TEMPORAL",
+    "UTAE",
+    "MaxOverDates",
+    "MeanOverDates",
+    "SeriesFeatures",
+    "TemporalReduction",
+    "build_reduction",
+)
