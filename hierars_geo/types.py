@@ -123,6 +123,8 @@ class ReadRecipe:
         numbers: 1-based numbers of the bands in every file, where the training was told; empty for what
             names, colours and the catalog say.
         series: Which dates make one sample; None for single images.
+        standardize: Whether every band is read as (value - median) / spread of the valid pixels of its scene,
+            the spread being that of the middle half in standard deviations of a normal distribution.
     """
 
     bands: tuple[str, ...]
@@ -133,6 +135,7 @@ class ReadRecipe:
     resampling: str = "bilinear"
     numbers: tuple[int, ...] = ()
     series: SeriesRule | None = None
+    standardize: bool = False
 
 
 class SpectralBand(NamedTuple):

@@ -126,23 +126,31 @@ class NormalizationOptions:
 
     Attributes:
         method: ``statistics`` of the training ground (mean 0, std 1); ``percentile``, which takes the 2nd and
-            98th percentile to -1 and 1; ``scale``, a division; or ``none``.
+            98th percentile to -1 and 1; ``scene``, median and spread of the valid pixels of each scene, in
+            training and in prediction; ``scale``, a division; or ``none``.
         mean: Per band, in place of computed ones (with ``std``).
         std: Per band, in place of computed ones (with ``mean``).
         scale: Divisor of ``method: scale`` (default: the sensor's).
         max_windows: Take statistics of at most this many windows of 512 pixels per split, evenly spread.
     """
 
-    method: Literal["statistics", "percentile", "scale", "none"] = "statistics"
+    method: Literal["statistics", "percentile", "scene", "scale", "none"] = "statistics"
     mean: list[float] | None = None
     std: list[float] | None = None
     scale: float | None = None
     max_windows: int = 1024
 
     def __post_init__(self) -> None:
-        _check_choice("normalization.method", self.method, ("statistics", "percentile", "scale", "none"))
+        _check_choice(
+            "normalization.method", self.method, ("statistics", "percentile", "scene", "scale", "none")
+        )
         if (self.mean is None) != (self.std is None):
             raise OptionError("Expected mean and std together, but got one of them.")
+        if self.method == "scene" and self.mean is not None:
+            raise OptionError(
+                "Expected mean and std, or normalization.method scene, which takes both from each scene, but "
+                "got both."
+            )
         if self.scale is not None and self.scale <= 0:
             raise OptionError(f"Expected normalization.scale to be > 0, but got {self.scale}.")
         if self.max_windows < 1:
@@ -246,6 +254,11 @@ class DataOptions:
             raise OptionError(
                 f"Expected chips.per_epoch to fill a batch of {self.loader.batch_size}, but got "
                 f"{self.chips.per_epoch}."
+            )
+        if self.normalization.method == "scene" and len(self.sources) > 1:
+            raise OptionError(
+                f"Expected one source with normalization.method scene, but got {len(self.sources)}: the "
+                "stack that is predicted is no scene of any of them. Use statistics."
             )
         for split in ("val", "test"):
             images = [getattr(source, f"{split}_images") for source in self.sources]

@@ -66,7 +66,9 @@ class SceneSplits:
 
     def _open(self, images: Sequence[Sequence[str]], labels: Labels) -> SceneIntersection:
         o = self.options
-        scenes = [_open_images(source, paths) for source, paths in zip(o.sources, images, strict=True)]
+        per_scene = o.normalization.method == "scene"
+        pairs = zip(o.sources, images, strict=True)
+        scenes = [_open_images(source, paths, per_scene) for source, paths in pairs]
         truth = open_labels(labels, self.taxonomy, **vars(o.label_options))
         together: Operand = scenes[0]
         for others in scenes[1:]:
@@ -238,6 +240,7 @@ class SceneSplits:
             "label_options": vars(o.label_options),
             "labels": [entry for entry in o.labels if not isinstance(entry, str)],
             "pairing": vars(o.pairing),
+            "per_scene": o.normalization.method == "scene",
         }
         return data_key(part, **own, **settings)
 
@@ -278,7 +281,7 @@ class SceneSplits:
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
             return tuple(float(value) or 1.0 for value in (high - low) / 2)
         return tuple(
-            1.0 if o.method == "none" else float(o.scale or image.sensor.scale)
+            1.0 if o.method in ("none", "scene") else float(o.scale or image.sensor.scale)
             for image in map(_raster_of, self.dataset.images)
             if image is not None
             for _ in image.bands
@@ -315,8 +318,9 @@ def _note_points_outside(labels: SceneSource, dataset: SceneIntersection) -> Non
             )
 
 
-def _open_images(source: SourceOptions, paths: Sequence[str]) -> SceneRaster | SceneSeries:
-    scenes = IMAGE_CLASSES[source.sensor](list(paths), bands=source.bands, **vars(source.reading))
+def _open_images(source: SourceOptions, paths: Sequence[str], per_scene: bool) -> SceneRaster | SceneSeries:
+    of_sensor = IMAGE_CLASSES[source.sensor]
+    scenes = of_sensor(list(paths), bands=source.bands, standardize=per_scene, **vars(source.reading))
     scenes.name = source.name or scenes.name
     return scenes if source.series is None else SceneSeries(scenes, source.series)
 

@@ -44,6 +44,7 @@ class SceneRaster(GeoRaster):
             notice.
         sensor: Another sensor than the class's: its name in the catalog or the path of a YAML file.
         nodata_rule: ``all``: a pixel is empty where all bands hold the nodata value; ``any``: where one does.
+        standardize: Read every band by median and spread of the valid pixels of its scene.
 
     Attributes:
         sensor: What is known of the sensor.
@@ -74,11 +75,14 @@ class SceneRaster(GeoRaster):
         on_error: OnError = "raise",
         sensor: str | Path | None = None,
         nodata_rule: NodataRule = "all",
+        standardize: bool = False,
     ) -> None:
         name = self.sensor_name if sensor is None else str(sensor)
         self.sensor: Sensor = find_sensor(name)
         wanted, numbers = numbered(bands)
-        recipe = ReadRecipe(wanted or (), name, nodata, nodata_rule, harmonize, resampling, numbers)
+        recipe = ReadRecipe(
+            wanted or (), name, nodata, nodata_rule, harmonize, resampling, numbers, standardize=standardize
+        )
         Reading.of(recipe)  # what the sensor lacks is said before files are looked for
         files, named = find_rasters(paths)
         found = find_scenes(files, named, recipe, on_error)

@@ -157,6 +157,12 @@ def export_model(
     _check(format, deepness, tile_px)
     loaded = load(checkpoint)
     record = loaded.record
+    if record.read.standardize:
+        raise OptionError(
+            f"Expected a model that normalises values as stored, but {loaded.path} was trained with "
+            "normalization.method scene, whose numbers are those of each scene and of no graph. Predict with "
+            "hierars-geo predict, or train with statistics."
+        )
     target = Path(out) if out is not None else loaded.path.with_suffix(SUFFIXES[format])
     if target.suffix.lower() != SUFFIXES[format]:
         raise OptionError(

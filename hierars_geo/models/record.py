@@ -201,6 +201,7 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         resampling=str(read["resampling"]),
         numbers=tuple(int(number) for number in read.get("numbers", ())),
         series=None if read.get("series") is None else SeriesRule(**read["series"]),
+        standardize=bool(read.get("standardize")),
     )
 
 

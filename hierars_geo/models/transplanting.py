@@ -100,7 +100,8 @@ def transplant(
         head=_report("head", own, placed, adapted),
         levels=head.levels,
         lost_levels=head.lost_levels,
-        same_normalisation=(old.bands, old.mean, old.std) == (new.bands, new.mean, new.std),
+        same_normalisation=(old.bands, old.mean, old.std, old.read.standardize)
+        == (new.bands, new.mean, new.std, new.read.standardize),
     )
 
 

@@ -352,7 +352,7 @@ def _training_notes(scene: Scene, loaded: Model, window_px: int) -> list[str]:
         window_px: Side of a window.
     """
     record = loaded.record
-    foreign = foreign_note(scene, record.mean, record.std)
+    foreign = foreign_note(scene.bands, scene.values(), record.mean, record.std) if any(record.mean) else None
     notes = [] if foreign is None else [foreign]
     if loaded.network.sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(

@@ -210,6 +210,16 @@ def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
     return rasterio.crs.CRS.from_wkt(crs.to_wkt())
 
 
+def rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
+    """Turn a pyproj CRS into rasterio's, remembering the last ones (the conversion parses text)."""
+    return _from_wkt(crs.to_wkt())
+
+
+@lru_cache(maxsize=64)
+def _from_wkt(wkt: str) -> rasterio.crs.CRS:
+    return to_rasterio_crs(CRS.from_wkt(wkt))
+
+
 def to_rasterio_window(window: Window) -> rasterio.windows.Window:
     """Turn a window into rasterio's (column first)."""
     return rasterio.windows.Window(window.col, window.row, window.width, window.height)
@@ -239,6 +249,7 @@ __all__ = (
     "dataset_grid",
     "no_georeference_warnings",
     "open_dataset",
+    "rasterio_crs",
     "read_bands",
     "to_rasterio_crs",
     "to_rasterio_window",

@@ -17,13 +17,15 @@ from ..grid.reprojection import outline, same_crs
 from ..output import gdal_env
 from ..types import ReadRecipe
 from .patch import Patch, first_valid
+from .radiometry import median_and_spread
 from .raster_file import RasterFile
-from .reader import Layer
-from .scene import Scene
+from .scene import Scene, standardized
 from .scene_layers import finest_grid
 
 #: Most tiles whose values stand for all.
 _GLIMPSED_TILES = 9
+#: Windows along each side of such a tile that say how a mosaic is standardised.
+_STANDARD_WINDOWS = 4
 #: A mosaic with more pixels than its tiles have by this factor is mostly empty.
 _MOSTLY_EMPTY = 20
 
@@ -84,7 +86,8 @@ class Mosaic(Scene):
         """
         if not paths:
             raise RasterError("Expected at least one raster, but got an empty list. Name the tiles.")
-        tiles = [Scene.from_recipe(path, recipe or ReadRecipe(())) for path in paths]
+        recipe = recipe or ReadRecipe(())
+        tiles = [Scene.from_recipe(path, replace(recipe, standardize=False)) for path in paths]
         for path, tile in zip(paths, tiles, strict=True):
             if tile.bands != tiles[0].bands:
                 raise RasterError(
@@ -99,7 +102,17 @@ class Mosaic(Scene):
         grid = anchor.crop(Window(top, left, bottom - top, right - left))
         notes = _notes(tiles, windows, grid)
         windows = [window.shifted(-top, -left) for window in windows]
-        return cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
+        mosaic = cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
+        if recipe.standardize:
+            mosaic.standardize()
+        return mosaic
+
+    def standardize(self) -> None:
+        """Read all tiles by the median and spread of the mosaic, so that no tile stands out; see Scene."""
+        found = [median_and_spread(values) for values in self.values(_STANDARD_WINDOWS, False)]
+        for tile in self._tiles:
+            tile.layers = standardized(tile.layers, found)
+        self.layers = tuple(layer for tile in self._tiles for layer in tile.layers)
 
     def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
         """Read values of a few tiles, see :meth:`.Scene.values`."""
@@ -161,7 +174,7 @@ def _unwrapped(tile: Scene, anchor: GeoGrid) -> Scene:
         )
         return replace(file, grid=grid)
 
-    layers = [Layer(moved(layer.file), layer.indexes) for layer in tile.layers]
+    layers = [replace(layer, file=moved(layer.file)) for layer in tile.layers]
     scene = Scene(layers, tile.bands, tile.name, tile.rule, tile.resampling)
     scene.acquired = tile.acquired
     return scene

@@ -3,15 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import rasterio.crs
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
 from rasterio.errors import RasterioIOError
 from rasterio.warp import transform
 
@@ -19,7 +17,7 @@ from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice, Placement, place, stored_window
 from ..grid.reprojection import same_crs
 from ..types import NodataRule
-from .dataset import read_bands, to_rasterio_crs, to_rasterio_window, unreadable
+from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels
@@ -34,6 +32,8 @@ Target: TypeAlias = GeoGrid | Lattice
 _MOST_FILE_PIXELS = 32_000_000
 #: Least side of an overview that values are looked up in; windows in its place have half of it.
 _GLIMPSE_PX = 64
+#: Files of no more pixels are read whole.
+_WHOLE_PX = 512 * 512
 #: Placements remembered per reader.
 _MOST_PLACEMENTS = 65_536
 #: What an image or label patch is made of.
@@ -47,10 +47,12 @@ class Layer:
     Attributes:
         file: The file.
         indexes: Its 1-based bands, in the order of the scene's channels.
+        standard: Per band what is subtracted, and what the rest is divided by; empty for values as stored.
     """
 
     file: RasterFile
     indexes: tuple[int, ...]
+    standard: tuple[tuple[float, float], ...] = ()
 
     @cached_property
     def nodata(self) -> tuple[float | None, ...]:
@@ -224,12 +226,12 @@ class LayerReader:
             valid = valid[turn].copy()
             stored = [replace(part, data=part.data[(slice(None), *turn)].copy()) for part in stored]
         if len(layers) == 1:
-            return self.decode(stored[0].data, valid, layers[0].file)
+            return _standardized(self.decode(stored[0].data, valid, layers[0].file), layers[0])
         data = np.empty((sum(len(part.data) for part in stored), *valid.shape), dtype=np.float32)
         first = 0
         for part, layer in zip(stored, layers, strict=True):
             stop = first + len(part.data)
-            data[first:stop] = self.decode(part.data, valid, layer.file).data
+            data[first:stop] = _standardized(self.decode(part.data, valid, layer.file), layer).data
             first = stop
         return Patch(data, valid)
 
@@ -246,7 +248,9 @@ class LayerReader:
         """
         height, width = layer.file.grid.shape
         whole = Window(0, 0, height, width)
-        if from_overview and (factors := self.pool.get(layer.file.path).overviews(layer.indexes[0])):
+        if height * width <= _WHOLE_PX:
+            found = [self._stored(layer, whole)]
+        elif from_overview and (factors := self.pool.get(layer.file.path).overviews(layer.indexes[0])):
             large = [factor for factor in factors if min(height, width) >= _GLIMPSE_PX * factor]
             factor = max(large, default=min(factors))
             small = max(1, height // factor), max(1, width // factor)
@@ -314,6 +318,14 @@ def as_stored(data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch
     return Patch(values, valid)
 
 
+def _standardized(patch: Patch, layer: Layer) -> Patch:
+    """Bring the values of a layer to the median and spread of its scene."""
+    if not layer.standard:
+        return patch
+    centre, spread = np.array(layer.standard, dtype=np.float32).T[:, :, None, None]
+    return Patch((patch.data - centre) / spread, patch.valid, patch.files)
+
+
 def _take(patch: Patch, placement: Placement, window: Window, first: tuple[int, int]) -> Patch:
     """Nearest neighbour: the file pixel that each lattice pixel's centre lies in."""
     rows = nearest_taps(placement.rows, window.row, window.height)
@@ -373,14 +385,4 @@ def _halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
     )
 
 
-def rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
-    """Turn a pyproj CRS into rasterio's, remembering the last ones (the conversion parses text)."""
-    return _from_wkt(crs.to_wkt())
-
-
-@lru_cache(maxsize=64)
-def _from_wkt(wkt: str) -> rasterio.crs.CRS:
-    return to_rasterio_crs(CRS.from_wkt(wkt))
-
-
-__all__ = ("Decode", "Layer", "LayerReader", "Target", "as_stored", "rasterio_crs")
+__all__ = ("Decode", "Layer", "LayerReader", "Target", "as_stored")

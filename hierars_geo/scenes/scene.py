@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -23,6 +24,7 @@ from .dates import Acquisition
 from .handles import HandlePool, opening_env
 from .patch import Patch
 from .products import safe_root
+from .radiometry import median_and_spread
 from .raster_file import RasterFile
 from .reader import Layer, LayerReader
 from .resampling import Interpolation
@@ -32,6 +34,8 @@ from .stac import Asset, ItemAssets, band_assets, is_stac, read_item_assets, sta
 #: One path or address, or several: one file per band.
 ScenePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
+#: Windows along each side of a file that say how a scene is standardised.
+_STANDARD_WINDOWS = 8
 #: Files that a thread keeps open: a row of windows passes a few dozen tiles, systems allow about 1000 files.
 _MOST_OPEN_FILES = 128
 
@@ -123,6 +127,8 @@ class Scene:
         with opening_env():
             scene = _described(paths, Reading.of(recipe))
         scene.rule, scene.resampling = recipe.nodata_rule, cast(Interpolation, recipe.resampling)
+        if recipe.standardize:
+            scene.standardize()
         _ = scene._reader  # made here, for threads that read at once would each make one
         return scene
 
@@ -249,6 +255,18 @@ class Scene:
                 for channel in self._reader.values(layer, per_side, from_overview)
             )
 
+    def standardize(self) -> None:
+        """Read every band by the median and spread of its valid pixels from now on.
+
+        Both are taken from at most 64 windows of 32 px, spread evenly over its files: the same numbers
+        whoever asks, and whatever the scene is cut to.
+
+        Raises:
+            RasterError: A file is damaged.
+        """
+        found = [median_and_spread(values) for values in self.values(_STANDARD_WINDOWS, False)]
+        self.layers = standardized(self.layers, found)
+
     def _check_open(self) -> None:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
@@ -278,6 +296,15 @@ class Scene:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def standardized(layers: Sequence[Layer], standard: Sequence[tuple[float, float]]) -> tuple[Layer, ...]:
+    """Return the layers of a scene with median and spread of each of their channels."""
+    stops = list(accumulate(len(layer.indexes) for layer in layers))
+    return tuple(
+        replace(layer, standard=tuple(standard[stop - len(layer.indexes) : stop]))
+        for layer, stop in zip(layers, stops, strict=True)
+    )
 
 
 def grouped_notes(files: Iterable[RasterFile]) -> tuple[str, ...]:
@@ -363,4 +390,4 @@ def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
     )
 
 
-__all__ = ("Scene", "ScenePaths", "grouped_notes")
+__all__ = ("Scene", "ScenePaths", "grouped_notes", "standardized")

@@ -73,6 +73,10 @@ def find_scenes(
             f"Expected images of {sensor.title}, but got {len(paths)} files that are none ({paths[0]}). "
             "Name the files or folders of the images."
         )
+    if recipe.standardize:
+        for scene in scenes:
+            scene.standardize()
+            scene.close()  # data sets read through a pool of their own
     for note in grouped_notes(layer.file for scene in scenes for layer in scene.layers):
         notice(note)
     return FoundScenes(tuple(sorted(scenes, key=lambda scene: scene.path)), reading.bands, tuple(bad))

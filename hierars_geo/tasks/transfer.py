@@ -139,7 +139,7 @@ class TransLUTask(SegmentationTask):
         """Compose what the checkpoint says of both branches for some data.
 
         Raises:
-            OptionError: There is no source where one is needed.
+            OptionError: There is no source where one is needed, or one that reads scenes otherwise.
         """
         source = self._trained
         if source is None and (self.cdks or self.cdsa or self.start.parts != "scratch"):
@@ -149,6 +149,11 @@ class TransLUTask(SegmentationTask):
             )
         transfer = None
         if source is not None and (self.cdks or self.cdsa):
+            if source.record.read.standardize != data.read.standardize:
+                raise OptionError(
+                    "Expected normalization.method scene for both branches or for none, which see one image, "
+                    f"but got it for the {'source' if source.record.read.standardize else 'target'} alone."
+                )
             transfer = Transfer(source.record, self.cdks, self.cdsa, self.interaction)
         return ModelRecord(
             taxonomy=data.taxonomy,
