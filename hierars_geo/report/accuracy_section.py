@@ -1,68 +1,20 @@
 """The accuracy section: scores per level and class, baselines, confusion matrices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..taxonomy import RGB, Taxonomy
+from ..taxonomy import Taxonomy
 from .class_order import tree_order
-from .confusion import draw_confusion
-from .formats import UNDEFINED, count, per_cent, score
-from .png import data_uri
+from .confusion import ConfusionFigure, LevelTable, draw_confusion
+from .formats import UNDEFINED, TableRow, count, per_cent, score
 from .scores import ClassScore, Evaluation, LevelScore
 
 #: Ground that a training does not learn from, the one for the final figures first; and what it learns from.
 _UNSEEN, _TRAINED = ("test", "val"), "train"
 #: What is compared, as attribute of LevelScore and as people write it.
 MEASURES = (("oa", "OA"), ("miou", "mIoU"), ("mf1", "mF1"))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number of a comparison; ``best`` where no other row has more."""
-
-    text: str
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One map: its name and three numbers per level."""
-
-    name: str
-    cells: tuple[Cell, ...]
-    own: bool
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """Scores of one class as text, in the order IoU, F1, precision, recall, pixels of reference and map."""
-
-    name: str
-    color: RGB
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ConfusionImage:
-    """A confusion matrix on the page."""
-
-    src: str
-    width_px: int
-    alt: str
-
-
-@dataclass(frozen=True)
-class LevelAccuracy:
-    """Scores of one level; ``omitted`` classes occur neither in the reference nor in the map."""
-
-    name: str
-    classes: int
-    summary: tuple[str, ...]
-    rows: tuple[ClassRow, ...]
-    omitted: int
-    confusion: ConfusionImage | None
 
 
 @dataclass(frozen=True)
@@ -80,9 +32,9 @@ class AccuracySection:
 
     summary: str
     facts: tuple[tuple[str, str], ...]
-    levels: tuple[LevelAccuracy, ...]
-    comparison: tuple[ComparisonRow, ...]
-    regions: tuple[ComparisonRow, ...]
+    levels: tuple[LevelTable, ...]
+    comparison: tuple[TableRow, ...]
+    regions: tuple[TableRow, ...]
     ground: str
 
 
@@ -107,7 +59,7 @@ def build_accuracy_section(
     )
 
 
-def _regions(own: Evaluation, scored: Sequence[int]) -> tuple[ComparisonRow, ...]:
+def _regions(own: Evaluation, scored: Sequence[int]) -> tuple[TableRow, ...]:
     """Lay the regions side by side, unseen ground first; no cell is marked, for their ground differs."""
     if not own.regions:
         return ()
@@ -118,9 +70,7 @@ def _regions(own: Evaluation, scored: Sequence[int]) -> tuple[ComparisonRow, ...
         key=lambda part: order.get(part.region.lower(), last + (part.region.lower() == _TRAINED)),
     )
     rows = compare([(f"{part.region} ({count(part.pixels)} px)", part) for part in ranked], scored)
-    return tuple(
-        ComparisonRow(row.name, tuple(Cell(cell.text) for cell in row.cells), own=False) for row in rows
-    )
+    return tuple(replace(row, best=frozenset(), own=False) for row in rows)
 
 
 def _ground(own: Evaluation) -> str:
@@ -141,7 +91,7 @@ def _ground(own: Evaluation) -> str:
     )
 
 
-def compare(named: Sequence[tuple[str, Evaluation]], levels: Sequence[int]) -> tuple[ComparisonRow, ...]:
+def compare(named: Sequence[tuple[str, Evaluation]], levels: Sequence[int]) -> tuple[TableRow, ...]:
     """Lay the scores of several maps side by side; the first one is our own.
 
     Args:
@@ -159,15 +109,13 @@ def compare(named: Sequence[tuple[str, Evaluation]], levels: Sequence[int]) -> t
         for column in zip(*rounded, strict=True)
     ]
     return tuple(
-        ComparisonRow(
+        TableRow(
             name,
-            tuple(
-                Cell(score(value), value is not None and round(value, 3) == top)
-                for value, top in zip(row, best, strict=True)
-            ),
+            tuple(map(score, row)),
+            best=frozenset(i for i, value in enumerate(near) if value is not None and value == best[i]),
             own=position == 0,
         )
-        for position, ((name, _), row) in enumerate(zip(named, table, strict=True))
+        for position, ((name, _), row, near) in enumerate(zip(named, table, rounded, strict=True))
     )
 
 
@@ -198,19 +146,17 @@ def _facts(own: Evaluation) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _level_accuracy(level: LevelScore, taxonomy: Taxonomy, number: int) -> LevelAccuracy:
-    name = taxonomy.level_labels[number - 1]
+def _level_accuracy(level: LevelScore, taxonomy: Taxonomy, number: int) -> LevelTable:
     order = tree_order(taxonomy, number)
     colors = taxonomy.colors(number)
     scored = [i for i in order if level.classes and (level.classes[i].support or level.classes[i].predicted)]
-    rows = tuple(ClassRow(level.classes[i].name, colors[i], _cells(level.classes[i])) for i in scored)
-    return LevelAccuracy(
-        name=name,
-        classes=taxonomy.num_classes[number - 1],
-        summary=tuple(score(_measure(level, key)) for key, _ in MEASURES),
-        rows=rows,
-        omitted=len(level.classes) - len(rows),
-        confusion=_confusion(level, taxonomy, number),
+    rows = tuple(TableRow(level.classes[i].name, _cells(level.classes[i]), colors[i]) for i in scored)
+    return LevelTable(
+        taxonomy.level_labels[number - 1],
+        tuple(score(_measure(level, key)) for key, _ in MEASURES),
+        rows,
+        len(level.classes),
+        _confusion(level, taxonomy, number),
     )
 
 
@@ -219,24 +165,15 @@ def _cells(one: ClassScore) -> tuple[str, ...]:
     return (*shares, count(one.support), count(one.predicted))
 
 
-def _confusion(level: LevelScore, taxonomy: Taxonomy, number: int) -> ConfusionImage | None:
+def _confusion(level: LevelScore, taxonomy: Taxonomy, number: int) -> ConfusionFigure | None:
     if not level.confusion:
         return None
-    figure = draw_confusion(np.array(level.confusion, dtype=np.int64), taxonomy, number)
-    if figure is None:
-        return None
-    alt = f"Confusion matrix of level {taxonomy.level_labels[number - 1]}"
-    return ConfusionImage(data_uri(figure.png), figure.width_px, alt)
+    return draw_confusion(np.array(level.confusion, dtype=np.int64), taxonomy, number)
 
 
 __all__ = (
     "MEASURES",
     "AccuracySection",
-    "Cell",
-    "ClassRow",
-    "ComparisonRow",
-    "ConfusionImage",
-    "LevelAccuracy",
     "build_accuracy_section",
     "compare",
 )

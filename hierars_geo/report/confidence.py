@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..maps import CONFIDENCE_NODATA, SceneMaps, Thumbnail
-from ..taxonomy import RGB, Taxonomy
+from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from .formats import per_cent
+from .formats import TableRow, per_cent
 from .panels import Panel, doubt_panel
-from .survey import MISSING, ValueSurvey, checked_values
+from .survey import MISSING, ValueSurvey, checked_values, histogram_below, histogram_mean
 
 PER_CENT = 100
 #: Below this the classes that were not chosen are together likelier than the one that was.
@@ -32,13 +32,11 @@ class ConfidenceSurvey:
 
     def class_mean(self, index: int) -> float:
         """Mean confidence of a class in per cent, NaN where no pixel has it."""
-        count = int(self.by_class[index].sum())
-        return float(self.by_class[index] @ np.arange(PER_CENT + 1)) / count if count else float("nan")
+        return histogram_mean(self.by_class[index])
 
     def class_share_below(self, index: int, value: int = UNSURE_BELOW) -> float:
         """Share of a class's pixels below a confidence, 0..1, NaN where no pixel has it."""
-        count = int(self.by_class[index].sum())
-        return float(self.by_class[index, :value].sum()) / count if count else float("nan")
+        return histogram_below(self.by_class[index], value)
 
 
 def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
@@ -108,17 +106,6 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class DoubtRow:
-    """A class: mean confidence, share of its pixels that are unsure, share of all unsure pixels; as text."""
-
-    name: str
-    color: RGB
-    mean: str
-    unsure: str
-    of_all: str
-
-
-@dataclass(frozen=True)
 class DoubtSection:
     """Everything the page says about doubt.
 
@@ -127,14 +114,15 @@ class DoubtSection:
         histograms: Per level, coarsest first.
         panel: Map of the finest level.
         level_name: Name of that level.
-        rows: Its classes, the one with the largest share of unsure pixels first.
+        rows: Mean confidence, share of the pixels that are unsure and share of all unsure pixels of its
+            classes, the one with the largest share of unsure pixels first.
     """
 
     summary: str
     histograms: tuple[Histogram, ...]
     panel: Panel
     level_name: str
-    rows: tuple[DoubtRow, ...]
+    rows: tuple[TableRow, ...]
 
 
 def build_doubt_section(surveys: Mapping[int, ConfidenceSurvey], taxonomy: Taxonomy) -> DoubtSection | None:
@@ -172,19 +160,21 @@ def _histogram(survey: ConfidenceSurvey, name: str) -> Histogram:
     return Histogram(name, tuple((counts / counts.sum()).tolist()), survey.values.mean / PER_CENT)
 
 
-def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[DoubtRow, ...]:
+def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[TableRow, ...]:
     present = np.flatnonzero(survey.by_class.any(axis=1)).tolist()
     unsure = survey.by_class[:, :UNSURE_BELOW].sum(axis=1)
     total = max(1, int(unsure.sum()))
     names, colors = taxonomy.class_names(level), taxonomy.colors(level)
     ordered = sorted(present, key=survey.class_share_below, reverse=True)
     return tuple(
-        DoubtRow(
+        TableRow(
             names[index],
+            (
+                per_cent(survey.class_mean(index) / PER_CENT),
+                per_cent(survey.class_share_below(index)),
+                per_cent(int(unsure[index]) / total),
+            ),
             colors[index],
-            per_cent(survey.class_mean(index) / PER_CENT),
-            per_cent(survey.class_share_below(index)),
-            per_cent(int(unsure[index]) / total),
         )
         for index in ordered
     )
@@ -195,7 +185,6 @@ __all__ = (
     "PER_CENT",
     "UNSURE_BELOW",
     "ConfidenceSurvey",
-    "DoubtRow",
     "DoubtSection",
     "Histogram",
     "build_doubt_section",

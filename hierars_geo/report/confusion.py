@@ -1,4 +1,4 @@
-"""Confusion matrices as figures: rows are reference classes and add up to 100 %."""
+"""The table of a level with its confusion matrix, whose rows are reference classes and add up to 100 %."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..taxonomy import Taxonomy
 from .class_order import tree_order
-from .formats import UNDEFINED
+from .formats import UNDEFINED, TableRow
 
 _FONT = "DejaVu Sans"  # ships with matplotlib
 _DPI = 160
@@ -36,6 +36,30 @@ class ConfusionFigure:
 
     png: bytes
     width_px: int
+
+
+@dataclass(frozen=True)
+class LevelTable:
+    """What is known of the classes of one level, as text.
+
+    Attributes:
+        name: Of the level.
+        summary: Numbers of the whole level.
+        rows: Classes that occur, in the order of the tree.
+        classes: How many classes the level has; those without a row occur nowhere.
+        matrix: The confusion matrix; None where there is none.
+    """
+
+    name: str
+    summary: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    classes: int
+    matrix: ConfusionFigure | None
+
+    @property
+    def omitted(self) -> int:
+        """How many classes have no row."""
+        return self.classes - len(self.rows)
 
 
 def row_normalised(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -118,4 +142,4 @@ def _label(taxonomy: Taxonomy, level: int, index: int) -> str:
     )
 
 
-__all__ = ("ConfusionFigure", "draw_confusion", "row_normalised")
+__all__ = ("ConfusionFigure", "LevelTable", "draw_confusion", "row_normalised")

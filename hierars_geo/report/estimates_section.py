@@ -9,33 +9,26 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ..errors import DataError
-from ..taxonomy import RGB, Taxonomy
-from .accuracy_section import ConfusionImage
+from ..taxonomy import Taxonomy
 from .class_order import tree_order
-from .confusion import draw_confusion
-from .formats import UNDEFINED, area_decimals, count, hectares
-from .png import data_uri
-from .scores import read_json
+from .confusion import ConfusionFigure, LevelTable, draw_confusion
+from .formats import UNDEFINED, TableRow, area_decimals, count, hectares
+from .scores import Count, Part, check_content, read_json
 
-Count = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Interval(_Part):
+class Interval(Part):
     """An estimate and half the width of its 95 % interval; None where nothing can be said."""
 
     value: float | None
     margin_95: NonNegative | None
 
 
-class ClassEstimate(_Part):
+class ClassEstimate(Part):
     """Estimates of one class; areas in m2, accuracies 0..1."""
 
     name: str
@@ -45,7 +38,7 @@ class ClassEstimate(_Part):
     area_m2: Interval
 
 
-class LevelEstimate(_Part):
+class LevelEstimate(Part):
     """Estimates of one level; rows of counts and proportions are the map, columns the reference."""
 
     design: str
@@ -56,7 +49,7 @@ class LevelEstimate(_Part):
     proportions: tuple[tuple[NonNegative, ...], ...]
 
 
-class Estimates(_Part):
+class Estimates(Part):
     """The whole file; levels by ``L1`` .. ``LN``, and why those are missing that are."""
 
     scene: str
@@ -78,15 +71,8 @@ def read_estimates(path: Path, trees: Mapping[str, Taxonomy]) -> Estimates:
         MissingFileError: No such file.
         DataError: It holds no estimates, or those of another class tree or scene.
     """
-    try:
-        estimates = Estimates.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top)"
-        raise DataError(
-            f"Expected {path} to be estimates of 'hierars-geo evaluate MAPS POINTS', but {key}: "
-            f"{first['msg']}. Evaluate again."
-        ) from error
+    what = "estimates of 'hierars-geo evaluate MAPS POINTS'"
+    estimates = check_content(Estimates, read_json(path), str(path), what)
     taxonomy = trees.get(estimates.scene)
     if taxonomy is None or estimates.taxonomy != taxonomy.name:
         known = ", ".join(f"{scene} with taxonomy {tree.name}" for scene, tree in trees.items())
@@ -125,28 +111,6 @@ _PARTS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class EstimateRow:
-    """A class as text: mapped and estimated hectares, user's and producer's accuracy, points."""
-
-    name: str
-    color: RGB
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class LevelEstimates:
-    """Tables of one level; ``omitted`` classes are neither mapped nor met by a point."""
-
-    name: str
-    overall: str
-    points: str
-    rows: tuple[EstimateRow, ...]
-    total: str
-    omitted: int
-    matrix: ConfusionImage | None
-
-
-@dataclass(frozen=True)
 class EstimatesSection:
     """Everything the page says about estimates from points.
 
@@ -156,7 +120,7 @@ class EstimatesSection:
         design: How the points were chosen and weighted.
         missing: What is said of points without a class and of levels without estimates, or None.
         method: Source of the estimators.
-        levels: Coarsest first.
+        levels: Coarsest first; a summary is overall accuracy, points and mapped hectares.
     """
 
     scene: str
@@ -164,7 +128,7 @@ class EstimatesSection:
     design: str
     missing: str | None
     method: str
-    levels: tuple[LevelEstimates, ...]
+    levels: tuple[LevelTable, ...]
 
 
 def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> EstimatesSection:
@@ -197,7 +161,7 @@ def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> Estimat
     )
 
 
-def _level(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> LevelEstimates:
+def _level(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> LevelTable:
     counts = np.array(estimate.counts, dtype=np.int64)
     shown = [
         index
@@ -208,21 +172,19 @@ def _level(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> LevelEsti
     decimals = area_decimals(total)
     colors = taxonomy.colors(level)
     rows = tuple(
-        EstimateRow(
+        TableRow(
             estimate.classes[index].name,
-            colors[index],
             _cells(estimate.classes[index], int(counts[index].sum()), int(counts[:, index].sum()), decimals),
+            colors[index],
         )
         for index in shown
     )
-    return LevelEstimates(
-        name=taxonomy.level_labels[level - 1],
-        overall=_with_margin(estimate.overall_accuracy),
-        points=count(estimate.points),
-        rows=rows,
-        total=hectares(total, decimals),
-        omitted=len(estimate.classes) - len(rows),
-        matrix=_matrix(estimate, taxonomy, level),
+    return LevelTable(
+        taxonomy.level_labels[level - 1],
+        (_with_margin(estimate.overall_accuracy), count(estimate.points), hectares(total, decimals)),
+        rows,
+        len(estimate.classes),
+        _matrix(estimate, taxonomy, level),
     )
 
 
@@ -249,24 +211,18 @@ def _with_margin(interval: Interval) -> str:
     return f"{value:.1f} \N{PLUS-MINUS SIGN} {margin:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _matrix(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> ConfusionImage | None:
+def _matrix(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> ConfusionFigure | None:
     """Error matrix of the ground: each row is a reference class and adds up to 100 %."""
     shares = np.array(estimate.proportions, dtype=np.float64).T
-    figure = draw_confusion(np.rint(shares * _PARTS).astype(np.int64), taxonomy, level)
-    if figure is None:
-        return None
-    alt = f"Error matrix of level {taxonomy.level_labels[level - 1]}, estimated from points"
-    return ConfusionImage(data_uri(figure.png), figure.width_px, alt)
+    return draw_confusion(np.rint(shares * _PARTS).astype(np.int64), taxonomy, level)
 
 
 __all__ = (
     "ClassEstimate",
-    "EstimateRow",
     "Estimates",
     "EstimatesSection",
     "Interval",
     "LevelEstimate",
-    "LevelEstimates",
     "build_estimates_section",
     "read_estimates",
 )

@@ -1,10 +1,33 @@
-"""Numbers as people read them, and a round length for a scale bar."""
+"""Numbers as people read them, lines of tables, and a round length for a scale bar."""
 
 import math
 from dataclasses import dataclass
 
+from ..taxonomy import RGB
+
 #: Shown for what is undefined: an en dash.
 UNDEFINED = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of a table as text.
+
+    Attributes:
+        name: Of the class, the level or the map that the line is about.
+        cells: Its numbers.
+        color: (red, green, blue) 0..255 of a class, None beside other names.
+        depth: Indentation in a tree of classes, from 0.
+        best: Positions of the cells that no other line has more in.
+        own: The line is that of the map reported, among others.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    color: RGB | None = None
+    depth: int = 0
+    best: frozenset[int] = frozenset()
+    own: bool = False
 
 
 def score(value: float | None) -> str:
@@ -122,6 +145,7 @@ def fit_scale_bar(width_m: float, max_share: float = 0.4) -> ScaleBar:
 __all__ = (
     "UNDEFINED",
     "ScaleBar",
+    "TableRow",
     "area_decimals",
     "count",
     "fit_scale_bar",

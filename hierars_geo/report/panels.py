@@ -1,6 +1,6 @@
 """One map of the page with everything that explains it: picture, legend, note."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,11 +162,7 @@ def doubt_panel(title: str, confidence: ValueSurvey) -> Panel:
     edges = [first for first, _, _ in _DOUBTS]
     steps = np.searchsorted(edges, confidence.reduced, side="right") - 1
     counts = np.add.reduceat(confidence.histogram, edges)
-    total = max(1, int(counts.sum()))
-    entries = tuple(
-        LegendEntry(name, color, int(count) / total)
-        for (_, name, color), count in zip(_DOUBTS, counts, strict=True)
-    )
+    entries = _entries(counts, ((step, name, color) for step, (_, name, color) in enumerate(_DOUBTS)))
     colors = {step: color for step, (_, _, color) in enumerate(_DOUBTS)}
     unsure = per_cent(confidence.share_below(_PER_CENT // 2))
     alt = f"{title}: confidence below 50 % on {unsure} of the pixels"
@@ -190,13 +186,9 @@ def depth_panel(
     levels = len(level_names)
     ramp = {n: _ramp_color("GnBu", 0.25 + 0.65 * n / levels) for n in range(1, levels + 1)} | {0: _BELOW}
     colors = {n: (palette or ramp).get(n, color) for n, color in ramp.items()}
-    total = max(1, int(depth.histogram.sum()))
     names = [f"Below the threshold at {level_names[0]}", *(f"Sure down to {name}" for name in level_names)]
-    entries = tuple(
-        LegendEntry(names[n], colors[n], int(depth.histogram[n]) / total)
-        for n in range(levels, -1, -1)
-        if depth.histogram[n]
-    )
+    found = (n for n in range(levels, -1, -1) if depth.histogram[n])
+    entries = _entries(depth.histogram, ((n, names[n], colors[n]) for n in found))
     png = index_png(depth.reduced, colors)
     alt = "Map of the finest level that is sure enough"
     note = None if threshold is None else f"Threshold: a confidence of {per_cent(threshold)}."
@@ -213,15 +205,20 @@ def adaptive_panel(classes: ValueSurvey, legend: Taxonomy, palette: Mapping[int,
     """
     colors = dict(zip(legend.class_values(1), legend.colors(1), strict=True))
     colors |= {value: color for value, color in (palette or {}).items() if value in colors}
-    total = max(1, int(classes.histogram.sum()))
-    entries = tuple(
-        LegendEntry(name, colors[value], int(classes.histogram[value]) / total)
-        for value, name in zip(legend.class_values(1), legend.class_names(1), strict=True)
-        if classes.histogram[value]
-    )
+    named = zip(legend.class_values(1), legend.class_names(1), strict=True)
+    found = ((value, name, colors[value]) for value, name in named if classes.histogram[value])
+    entries = _entries(classes.histogram, found)
     png = index_png(classes.reduced, colors)
     alt = "Map of each pixel's class at the finest level that is sure enough"
     return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes))
+
+
+def _entries(
+    histogram: NDArray[np.int64], entries: Iterable[tuple[int, str, RGB]]
+) -> tuple[LegendEntry, ...]:
+    """Entries of a legend out of value, name and colour, each with its share of what was counted."""
+    total = max(1, int(histogram.sum()))
+    return tuple(LegendEntry(name, color, int(histogram[value]) / total) for value, name, color in entries)
 
 
 def _gap(survey: ValueSurvey) -> str | None:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..grid import GroundFrame, ground_frame
-from ..maps import SceneMaps, thumbnail_shape
+from ..maps import ClassAreas, SceneMaps, thumbnail_shape
 from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, area_rows
@@ -14,8 +17,11 @@ from .confidence import ConfidenceSurvey, DoubtSection, build_doubt_section, sur
 from .formats import (
     UNDEFINED,
     ScaleBar,
+    TableRow,
+    area_decimals,
     count,
     fit_scale_bar,
+    hectares,
     kilometres,
     metres,
     per_cent,
@@ -31,7 +37,7 @@ from .panels import (
     image_panel,
 )
 from .reference import ReferenceSurvey, survey_reference
-from .survey import MapSurvey, read_palette, survey_maps, survey_values
+from .survey import read_palette, survey_maps, survey_values
 from .truecolor import read_true_color
 
 _LABELS = {
@@ -129,10 +135,9 @@ class SceneSection:
         facts: Label and value, in order.
         frame: Geometry of the maps.
         rows: Rows of maps.
-        levels: Levels mapped, from 1, coarsest first.
-        level_names: Their names.
-        area_rows: The tree of areas.
-        area_m2: Mapped area.
+        area_rows: The tree of areas: levels, hectares and share of each class.
+        area_m2: Mapped area, the same at every level.
+        area_total: The same in hectares.
         doubt: Where the model is unsure; None without confidences.
         provenance: Key and value, in order.
         has_image: The image touches the scene.
@@ -144,10 +149,9 @@ class SceneSection:
     facts: tuple[tuple[str, str], ...]
     frame: MapFrame
     rows: tuple[PanelRow, ...]
-    levels: tuple[int, ...]
-    level_names: tuple[str, ...]
-    area_rows: tuple[AreaRow, ...]
+    area_rows: tuple[TableRow, ...]
     area_m2: float
+    area_total: str
     doubt: DoubtSection | None
     provenance: tuple[tuple[str, str], ...]
     has_image: bool
@@ -170,22 +174,21 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
     Raises:
         HieraRSError: A file cannot be read or does not fit; it is named.
     """
-    survey = survey_maps(scene)
+    areas, shown = survey_maps(scene)
     ground = ground_frame(scene.grid)
     reference = survey_reference(scene, labels) if labels is not None else None
-    picture = _image(scene, survey, image)
+    picture = _image(scene, shown[scene.levels[0]] != IGNORE_INDEX, image)
     sure = survey_confidence(scene)
-    names = tuple(scene.taxonomy.level_names[level - 1] for level in scene.levels)
+    decimals = area_decimals(areas.mapped_area_m2)
     return SceneSection(
         name=scene.name,
-        summary=summarise(scene, survey),
-        facts=_facts(scene, survey, ground),
+        summary=summarise(scene, areas),
+        facts=_facts(scene, areas, ground),
         frame=_frame(scene, ground),
-        rows=tuple(row for row in _rows(scene, survey, sure, reference, picture, names) if row.panels),
-        levels=scene.levels,
-        level_names=names,
-        area_rows=tuple(area_rows(scene.taxonomy, survey.areas)),
-        area_m2=survey.areas.mapped_area_m2,
+        rows=tuple(row for row in _rows(scene, areas, shown, sure, reference, picture) if row.panels),
+        area_rows=tuple(_area_row(row, scene, areas, decimals) for row in area_rows(scene.taxonomy, areas)),
+        area_m2=areas.mapped_area_m2,
+        area_total=hectares(areas.mapped_area_m2, decimals),
         doubt=build_doubt_section(sure, scene.taxonomy),
         provenance=tuple(flatten_provenance(scene.properties)),
         has_image=picture is not None,
@@ -193,25 +196,33 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
     )
 
 
-def _image(scene: SceneMaps, survey: MapSurvey, image: Path | None) -> Panel | None:
+def _area_row(row: AreaRow, scene: SceneMaps, areas: ClassAreas, decimals: int) -> TableRow:
+    """Name the level of a row, or ``L1-L3`` with an en dash where it stands for several."""
+    names = [scene.taxonomy.level_names[level - 1] for level in row.levels]
+    span = names[0] if len(names) == 1 else f"{names[0]}\N{EN DASH}{names[-1]}"
+    cells = (span, hectares(row.area_m2, decimals), per_cent(row.area_m2 / areas.mapped_area_m2))
+    return TableRow(row.name, cells, row.color, row.depth)
+
+
+def _image(scene: SceneMaps, mapped: NDArray[np.bool_], image: Path | None) -> Panel | None:
     if image is None:
         return None
-    mapped = survey.maps[scene.levels[0]] != IGNORE_INDEX
     picture = read_true_color(image, scene.grid, thumbnail_shape(scene.grid.shape), mapped, scene.sensor)
     return None if picture is None else image_panel(picture)
 
 
 def _rows(
     scene: SceneMaps,
-    survey: MapSurvey,
+    areas: ClassAreas,
+    shown: Mapping[int, NDArray[np.int64]],
     sure: Mapping[int, ConfidenceSurvey],
     reference: ReferenceSurvey | None,
     picture: Panel | None,
-    names: tuple[str, ...],
 ) -> Iterator[PanelRow]:
     tree = scene.taxonomy
     overview = [] if picture is None else [picture]
     if reference is not None:
+        names = tuple(tree.level_names[level - 1] for level in scene.levels)
         overview.append(agreement_panel(reference, names))
     if scene.depth is not None:
         depth = survey_values(scene.depth, tree.num_levels, scene)
@@ -225,7 +236,7 @@ def _rows(
     yield PanelRow(
         "Predicted classes",
         tuple(
-            class_panel(_level_title(scene, level), survey.maps[level], tree, survey.areas, level)
+            class_panel(tree.level_labels[level - 1], shown[level], tree, areas, level)
             for level in scene.levels
         ),
         finest_large=True,
@@ -235,7 +246,7 @@ def _rows(
             "Reference labels",
             tuple(
                 class_panel(
-                    f"Reference, {_level_title(scene, level)}",
+                    f"Reference, {tree.level_labels[level - 1]}",
                     reference.maps[level],
                     tree,
                     reference.areas,
@@ -248,7 +259,7 @@ def _rows(
     yield PanelRow(
         "Confidence",
         tuple(
-            confidence_panel(f"Confidence at {_level_title(scene, level)}", confidence.values)
+            confidence_panel(f"Confidence at {tree.level_labels[level - 1]}", confidence.values)
             for level, confidence in sure.items()
         ),
     )
@@ -261,11 +272,6 @@ def _threshold(scene: SceneMaps) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _level_title(scene: SceneMaps, level: int) -> str:
-    """``L2``, or ``L2 (crop groups)`` where the class tree has its own name for the level."""
-    return scene.taxonomy.level_labels[level - 1]
-
-
 def _frame(scene: SceneMaps, ground: GroundFrame) -> MapFrame:
     width_m, height_m = ground.col_m * scene.grid.width, ground.row_m * scene.grid.height
     aspect = width_m / height_m
@@ -273,7 +279,7 @@ def _frame(scene: SceneMaps, ground: GroundFrame) -> MapFrame:
     return MapFrame(aspect, max_width, fit_scale_bar(width_m), ground.north_deg)
 
 
-def _facts(scene: SceneMaps, survey: MapSurvey, ground: GroundFrame) -> tuple[tuple[str, str], ...]:
+def _facts(scene: SceneMaps, areas: ClassAreas, ground: GroundFrame) -> tuple[tuple[str, str], ...]:
     grid = scene.grid
     authority = grid.crs.to_authority()
     crs = f"{':'.join(authority)} ({grid.crs.name})" if authority else grid.crs.name
@@ -291,8 +297,7 @@ def _facts(scene: SceneMaps, survey: MapSurvey, ground: GroundFrame) -> tuple[tu
         ),
         (
             "Mapped",
-            f"{square_kilometres(survey.areas.mapped_area_m2)}, "
-            f"{per_cent(survey.areas.mapped_share)} of the pixels",
+            f"{square_kilometres(areas.mapped_area_m2)}, {per_cent(areas.mapped_share)} of the pixels",
         ),
         ("Class tree", _tree_text(scene)),
     )
@@ -305,10 +310,10 @@ def _tree_text(scene: SceneMaps) -> str:
     return f"{tree.title or tree.name}: {len(scene.levels)} {plural}, {sizes} classes"
 
 
-def summarise(scene: SceneMaps, survey: MapSurvey) -> str:
+def summarise(scene: SceneMaps, areas: ClassAreas) -> str:
     """Say in one sentence what covers the scene: the largest classes of its coarsest level."""
     level = scene.levels[0]
-    measured = survey.areas.class_area_m2(level)
+    measured = areas.class_area_m2(level)
     total = sum(measured.values())
     if not total:
         return "No pixel of this scene has a class."

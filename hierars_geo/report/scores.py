@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,17 +13,20 @@ from ..taxonomy import Taxonomy
 
 Score = Annotated[float, Field(ge=0, le=1)] | None
 Count = Annotated[int, Field(ge=0)]
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 #: What `evaluate` calls the rows of a comparison with another legend, whose classes are not the tree's.
 COMMON_CLASSES = "common classes"
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a file of ``hierars-geo evaluate``; what a reader does not know is passed over."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class ClassScore(_Part):
+class ClassScore(Part):
     """Scores of one class; None where undefined (a class that does not occur)."""
 
     name: str
@@ -36,7 +39,7 @@ class ClassScore(_Part):
     predicted: Count
 
 
-class LevelScore(_Part):
+class LevelScore(Part):
     """Scores of one level; ``confusion[i][j]`` counts pixels of reference class i that were mapped as j.
 
     ``pixels`` are those whose label decides the level; None where an old file does not say.
@@ -50,14 +53,14 @@ class LevelScore(_Part):
     confusion: tuple[tuple[Count, ...], ...] = ()
 
 
-class TreeDistance(_Part):
+class TreeDistance(Part):
     """Mean number of wrong levels, over all pixels and over the wrong ones."""
 
     mean_all: float | None = None
     mean_errors: float | None = None
 
 
-class Evaluation(_Part):
+class Evaluation(Part):
     """The whole file, or one region of it; levels by ``L1`` .. ``LN``."""
 
     taxonomy: str
@@ -96,17 +99,25 @@ def read_evaluation(
         content: object = _read_csv(metrics, taxonomy)
     else:
         content = read_json(metrics) if isinstance(metrics, Path) else metrics
+    evaluation = check_content(Evaluation, content, origin, "scores of 'hierars-geo evaluate'")
+    _check_tree(evaluation, taxonomy, origin)
+    return evaluation
+
+
+def check_content(model: type[_Model], content: object, origin: str, what: str) -> _Model:
+    """Hold the content of a file to a model of it.
+
+    Raises:
+        DataError: It is another; the first key that does not fit is named.
+    """
     try:
-        evaluation = Evaluation.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "(top)"
         raise DataError(
-            f"Expected {origin} to be scores of 'hierars-geo evaluate', but {key}: {first['msg']}. "
-            "Evaluate again."
+            f"Expected {origin} to be {what}, but {key}: {first['msg']}. Evaluate again."
         ) from error
-    _check_tree(evaluation, taxonomy, origin)
-    return evaluation
 
 
 def read_json(path: Path) -> object:
@@ -116,16 +127,20 @@ def read_json(path: Path) -> object:
         MissingFileError: No such file.
         DataError: It is no JSON.
     """
-    if not path.is_file():
-        raise MissingFileError(
-            f"Expected {path} to be a metrics file, but it does not exist. Check the path."
-        )
+    _check_exists(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"Expected {path} to be JSON, but got: {' '.join(str(error).split())}. Evaluate again."
         ) from error
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} to be a metrics file, but it does not exist. Check the path."
+        )
 
 
 def _read_csv(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
@@ -135,10 +150,7 @@ def _read_csv(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
         MissingFileError: No such file.
         DataError: It is another table.
     """
-    if not path.is_file():
-        raise MissingFileError(
-            f"Expected {path} to be a metrics file, but it does not exist. Check the path."
-        )
+    _check_exists(path)
     try:
         table = pd.read_csv(path, dtype={"region": str}, na_values=[""], keep_default_na=False)
         table["region"] = table["region"].fillna("")
@@ -199,4 +211,14 @@ def _check_tree(evaluation: Evaluation, taxonomy: Taxonomy, origin: str) -> None
             )
 
 
-__all__ = ("ClassScore", "Evaluation", "LevelScore", "TreeDistance", "read_evaluation", "read_json")
+__all__ = (
+    "ClassScore",
+    "Count",
+    "Evaluation",
+    "LevelScore",
+    "Part",
+    "TreeDistance",
+    "check_content",
+    "read_evaluation",
+    "read_json",
+)

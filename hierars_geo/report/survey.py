@@ -1,6 +1,5 @@
 """Go over the maps of a scene once, and over other rasters beside them: areas, reduced maps, histograms."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,19 +18,6 @@ MISSING = -1
 
 
 @dataclass(frozen=True)
-class MapSurvey:
-    """What the page needs of the maps of a scene.
-
-    Attributes:
-        areas: Areas of all levels.
-        maps: Level -> reduced map of class indices, ``IGNORE_INDEX`` where there is no class.
-    """
-
-    areas: ClassAreas
-    maps: Mapping[int, NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
 class ValueSurvey:
     """What the page needs of a raster of small whole numbers (confidence, depth).
 
@@ -46,17 +32,30 @@ class ValueSurvey:
     @property
     def mean(self) -> float:
         """Mean over the pixels that have a value, NaN without any."""
-        count = int(self.histogram.sum())
-        return float(self.histogram @ np.arange(len(self.histogram))) / count if count else float("nan")
+        return histogram_mean(self.histogram)
 
     def share_below(self, value: int) -> float:
         """Share of the pixels below a value, 0..1, NaN without any pixel."""
-        count = int(self.histogram.sum())
-        return float(self.histogram[:value].sum()) / count if count else float("nan")
+        return histogram_below(self.histogram, value)
 
 
-def survey_maps(scene: SceneMaps) -> MapSurvey:
+def histogram_mean(histogram: NDArray[np.int64]) -> float:
+    """Mean of values that were counted, (maximum + 1,) int64 pixels per value; NaN without any."""
+    count = int(histogram.sum())
+    return float(histogram @ np.arange(len(histogram))) / count if count else float("nan")
+
+
+def histogram_below(histogram: NDArray[np.int64], value: int) -> float:
+    """Share of what was counted that lies below a value, 0..1, NaN without any."""
+    count = int(histogram.sum())
+    return float(histogram[:value].sum()) / count if count else float("nan")
+
+
+def survey_maps(scene: SceneMaps) -> tuple[ClassAreas, dict[int, NDArray[np.int64]]]:
     """Count the classes of all levels and reduce the maps, in one pass and bounded memory.
+
+    Returns:
+        Areas of all levels, and level -> reduced map of class indices, ``IGNORE_INDEX`` where there is none.
 
     Raises:
         TaxonomyError: A raster holds a value that is no class of its level.
@@ -71,7 +70,7 @@ def survey_maps(scene: SceneMaps) -> MapSurvey:
             reduced.add(window, path)
         chains = maps.chains
     areas = ClassAreas.of(scene.levels, chains, counter.pixels, counter.area_m2)
-    return MapSurvey(areas, {level: chains[reduced.values, level - 1] for level in scene.levels})
+    return areas, {level: chains[reduced.values, level - 1] for level in scene.levels}
 
 
 def survey_values(path: Path, maximum: int, scene: SceneMaps) -> ValueSurvey:
@@ -124,9 +123,10 @@ def read_palette(path: Path) -> dict[int, RGB] | None:
 
 __all__ = (
     "MISSING",
-    "MapSurvey",
     "ValueSurvey",
     "checked_values",
+    "histogram_below",
+    "histogram_mean",
     "read_palette",
     "survey_maps",
     "survey_values",

@@ -1,7 +1,6 @@
 """Write the report of a prediction folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,33 +18,28 @@ from ..taxonomy import RGB, Taxonomy
 from .accuracy_section import MEASURES, AccuracySection, build_accuracy_section
 from .estimates_section import EstimatesSection, build_estimates_section, read_estimates
 from .figures import figure_paths, write_figures
-from .formats import area_decimals, hectares, per_cent, square_kilometres
+from .formats import per_cent, square_kilometres
 from .png import data_uri
 from .scene_section import SceneSection, build_scene_section
 from .scores import read_evaluation
 
 
-@dataclass(frozen=True)
-class Page:
-    """What a report holds.
+def render_page(
+    title: str,
+    created: datetime,
+    scenes: Sequence[SceneSection],
+    accuracy: AccuracySection | None = None,
+    estimates: EstimatesSection | None = None,
+) -> str:
+    """Lay a report out as one self-contained HTML document.
 
-    Attributes:
+    Args:
         title: Heading.
         created: When it was made.
         scenes: One section each.
         accuracy: Scores, if there are any.
         estimates: Estimates from points, if there are any.
     """
-
-    title: str
-    created: datetime
-    scenes: Sequence[SceneSection]
-    accuracy: AccuracySection | None
-    estimates: EstimatesSection | None = None
-
-
-def render_page(page: Page) -> str:
-    """Lay a report out as one self-contained HTML document."""
     environment = Environment(
         loader=PackageLoader("hierars_geo.report"),
         autoescape=True,
@@ -56,55 +50,16 @@ def render_page(page: Page) -> str:
     environment.filters |= {"color": _css_color, "data_uri": data_uri, "per_cent": per_cent}
     template = environment.get_template("report.html.jinja")
     return template.render(
-        page=page,
-        areas=[_area_table(scene) for scene in page.scenes],
+        title=title,
+        created=created,
+        scenes=scenes,
+        accuracy=accuracy,
+        estimates=estimates,
         measures=[label for _, label in MEASURES],
-        total_area=square_kilometres(sum(scene.area_m2 for scene in page.scenes)),
+        total_area=square_kilometres(sum(scene.area_m2 for scene in scenes)),
         max_side_px=MAX_SIDE_PX,
         version=__version__,
     )
-
-
-@dataclass(frozen=True)
-class AreaLine:
-    """One line of an area table as text."""
-
-    name: str
-    levels: str
-    depth: int
-    color: RGB
-    area: str
-    share: str
-
-
-@dataclass(frozen=True)
-class AreaTable:
-    """The area table of a scene as text; the rows of every level add up to the total."""
-
-    lines: tuple[AreaLine, ...]
-    total: str
-
-
-def _area_table(scene: SceneSection) -> AreaTable:
-    decimals = area_decimals(scene.area_m2)
-    lines = tuple(
-        AreaLine(
-            name=row.name,
-            levels=_span(scene, row.levels),
-            depth=row.depth,
-            color=row.color,
-            area=hectares(row.area_m2, decimals),
-            share=per_cent(row.area_m2 / scene.area_m2),
-        )
-        for row in scene.area_rows
-    )
-    return AreaTable(lines, hectares(scene.area_m2, decimals))
-
-
-def _span(scene: SceneSection, levels: tuple[int, ...]) -> str:
-    """Name of a level, or ``L1-L3`` with an en dash where a row stands for several."""
-    names = [scene.level_names[scene.levels.index(level)] for level in levels]
-    return names[0] if len(names) == 1 else f"{names[0]}\N{EN DASH}{names[-1]}"
 
 
 def _css_color(color: RGB) -> str:
@@ -175,8 +130,7 @@ def write_report(
         build_scene_section(scene, image and Path(image), labels and Path(labels)) for scene in scenes
     ]
     _check_touched(scenes, sections, image, labels)
-    page = Page(title or _default_title(scenes), datetime.now(UTC), sections, scores, estimates)
-    text = render_page(page)
+    text = render_page(title or _default_title(scenes), datetime.now(UTC), sections, scores, estimates)
     if figures is not None:
         refuse_existing(figure_paths(figures, sections), overwrite)
         write_figures(figures, sections)

@@ -113,11 +113,11 @@ def test_a_class_under_two_parents_has_a_row_under_each():
 def test_survey_of_files_in_degrees(tmp_path):
     place = Place(Taxonomy.from_yaml("mm5b"), (700, 90), crs=LONLAT[0], transform=LONLAT[1])
     scene = Maps.open(place.write_prediction(tmp_path)).scene
-    survey = survey_maps(scene)
+    areas, shown = survey_maps(scene)
     # a pixel of 1e-4 degrees at 60 degrees north: 5.58 m x 11.14 m
-    assert survey.areas.mapped_area_m2 == pytest.approx((place.predicted >= 0).sum() * 62.2, rel=2e-3)
+    assert areas.mapped_area_m2 == pytest.approx((place.predicted >= 0).sum() * 62.2, rel=2e-3)
     for level in (1, 2, 3):
-        assert np.array_equal(survey.maps[level], place.paths(place.predicted)[level - 1])
+        assert np.array_equal(shown[level], place.paths(place.predicted)[level - 1])
 
 
 def test_a_value_that_is_no_class_is_named_with_its_file(tmp_path):

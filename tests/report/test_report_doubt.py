@@ -52,12 +52,12 @@ def test_section_adds_up_and_starts_with_the_worst_class(scene):
     assert section.histograms[1].shares[19] == pytest.approx((values >= 95).mean())
     assert section.histograms[1].shares[7] == pytest.approx(((values >= 35) & (values < 40)).mean())
     shares = [
-        float(row.unsure.removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
+        float(row.cells[1].removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
         for row in section.rows
     ]
     assert shares == sorted(shares, reverse=True)
     of_all = sum(
-        float(row.of_all.removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
+        float(row.cells[2].removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
         for row in section.rows
     )
     assert of_all == pytest.approx(100, abs=0.1 * len(section.rows))

@@ -266,7 +266,7 @@ def test_nothing_is_left_behind_and_nothing_is_replaced(tmp_path, monkeypatch):
     before = out.read_bytes()
     with pytest.raises(OutputError, match=r"report\.html.*--overwrite"):
         write_report(tmp_path / "maps", out)
-    monkeypatch.setattr("hierars_geo.report.writing.render_page", lambda page: 1 / 0)
+    monkeypatch.setattr("hierars_geo.report.writing.render_page", lambda *sections: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(tmp_path / "maps", out, overwrite=True)
     assert out.read_bytes() == before
