@@ -68,9 +68,11 @@ def run(
             progress=progress,
         )
     mapped_m2, all_m2 = tables.polygons["mapped_m2"].sum(), tables.polygons["polygon_m2"].sum()
-    sys.stdout.write(
-        f"{out}: {len(tables.polygons)} polygons, {mapped_m2 / 1e4:.2f} of {all_m2 / 1e4:.2f} ha mapped\n"
-    )
+    said = f"{len(tables.polygons)} polygons, {mapped_m2 / 1e4:.2f} of {all_m2 / 1e4:.2f} ha mapped"
+    if "outside_share" in tables.polygons and mapped_m2:
+        outside_m2 = (tables.polygons["outside_share"] * tables.polygons["mapped_m2"]).sum()
+        said += f", {100 * outside_m2 / mapped_m2:.1f} % of that outside the area of applicability"
+    sys.stdout.write(f"{out}: {said}\n")
     return 0
 
 

@@ -8,11 +8,13 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import BatchSampler, DataLoader, Subset
 
 from ..datasets.intersection import SceneIntersection
 from ..datasets.series import collate
 from ..errors import OptionError
+from ..samplers.chip_samplers import GridChipSampler
+from ..samplers.chips import CoveringChips
 from ..samplers.splits import SplitName
 from ..taxonomy import Taxonomy
 from ..transforms.augmentation import ChipAugmentation, Radiometry
@@ -219,6 +221,19 @@ class SceneDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return a covering grid of all ground of the training scenes, whatever its split."""
         return self._loader("all")
+
+    def sample_dataloader(self, name: SplitName, chips: int) -> DataLoader[dict[str, Any]]:
+        """Return chips of a covering grid of a split, not augmented: some of them, evenly drawn.
+
+        Args:
+            name: One of :attr:`parts`.
+            chips: Most of them.
+        """
+        part = self.parts[name]
+        grid = CoveringChips(part, GridChipSampler(part, self.chip_size))
+        drawn = np.random.default_rng(self.options.seed).permutation(len(grid))[:chips]
+        o = self.options.loader
+        return DataLoader(Subset(grid, sorted(drawn.tolist())), o.batch_size, collate_fn=collate)
 
     def _loader(self, name: SplitName | Literal["all"]) -> DataLoader[dict[str, Any]]:
         o = self.options.loader

@@ -1,6 +1,6 @@
 """Maps as one object: which files they are, their pixels and areas; cloud-optimised GeoTIFFs and styles."""
 
-from .class_areas import AreaCounter, ClassAreas, Progress, RowAreas, count_areas, count_rows
+from .class_areas import AreaCounter, ClassAreas, PathCounter, Progress, RowAreas, count_areas, count_rows
 from .classmap import ClassMapReader, open_class_map
 from .cog import (
     CONFIDENCE_NODATA,
@@ -8,6 +8,7 @@ from .cog import (
     finalise_bands_cog,
     finalise_class_cog,
     finalise_confidence_cog,
+    finalise_dissimilarity_cog,
     place_raster,
 )
 from .common_classes import UNDECIDED, common_taxonomy, write_common_map
@@ -26,6 +27,7 @@ __all__ = (
     "ClassMapReader",
     "MapSource",
     "Maps",
+    "PathCounter",
     "PathDecoder",
     "PathMap",
     "Progress",
@@ -41,6 +43,7 @@ __all__ = (
     "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
+    "finalise_dissimilarity_cog",
     "open_class_map",
     "place_raster",
     "thumbnail_shape",

@@ -25,12 +25,14 @@ class ClassAreas:
             level has no class.
         pixels: (n,) int64, pixels of each combination.
         area_m2: (n,) float64, area of each combination on the ellipsoid.
+        outside_m2: (n,) float64, the part of it outside the area of applicability; None where nobody knows.
     """
 
     levels: tuple[int, ...]
     chains: NDArray[np.int64]
     pixels: NDArray[np.int64]
     area_m2: NDArray[np.float64]
+    outside_m2: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -39,6 +41,7 @@ class ClassAreas:
         chains: NDArray[np.int64],
         pixels: NDArray[np.int64],
         area_m2: NDArray[np.float64],
+        outside_m2: NDArray[np.float64] | None = None,
     ) -> "ClassAreas":
         """Keep the combinations that occur, each once.
 
@@ -47,13 +50,19 @@ class ClassAreas:
             chains: (s, K) class index of every symbol at every level.
             pixels: (s,) pixels of every symbol.
             area_m2: (s,) their area.
+            outside_m2: (s,) the part of it outside the area of applicability, if that is known.
         """
         there = pixels > 0
         distinct, symbol = np.unique(chains[there], axis=0, return_inverse=True)
         counts = np.zeros(len(distinct), dtype=np.int64)
         np.add.at(counts, symbol.ravel(), pixels[there])
-        summed = np.bincount(symbol.ravel(), weights=area_m2[there], minlength=len(distinct))
-        return cls(levels, distinct.reshape(-1, len(levels)), counts, summed.astype(np.float64))
+
+        def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            sums = np.bincount(symbol.ravel(), weights=values[there], minlength=len(distinct))
+            return sums.astype(np.float64)
+
+        outside = None if outside_m2 is None else summed(outside_m2)
+        return cls(levels, distinct.reshape(-1, len(levels)), counts, summed(area_m2), outside)
 
     def class_area_m2(self, level: int) -> dict[int, float]:
         """Area of every class of a level that occurs, by class index in ascending order."""
@@ -71,6 +80,19 @@ class ClassAreas:
         """Area of all combinations that begin with these class indices."""
         same = (self.chains[:, : len(prefix)] == np.array(prefix)).all(axis=1)
         return float(self.area_m2[same].sum())
+
+    def outside_share(self, level: int | None = None, index: int = 0) -> float:
+        """Share of the mapped ground, or of a class of a level, outside the area of applicability.
+
+        Returns:
+            0..1; NaN where nobody knows, or there is no such ground.
+        """
+        column = self.chains[:, 0 if level is None else self.levels.index(level)]
+        chosen = column != IGNORE_INDEX if level is None else column == index
+        whole = self.area_m2[chosen].sum()
+        if self.outside_m2 is None or not whole:
+            return float("nan")
+        return float(self.outside_m2[chosen].sum() / whole)
 
     @property
     def mapped_area_m2(self) -> float:
@@ -121,12 +143,38 @@ def count_areas(maps: PathMap, progress: Progress | None = None) -> ClassAreas:
         TaxonomyError: A raster holds a value that is no class of its level.
         DataError: Levels contradict each other.
     """
-    counter = AreaCounter(PixelAreas(maps.grid), maps.decoder.nodata + 1)
+    counter = PathCounter(maps)
     for window, path, _ in maps.strips():
         counter.add(window, path)
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
-    return ClassAreas.of(maps.levels, maps.chains, counter.pixels, counter.area_m2)
+    return counter.areas()
+
+
+class PathCounter:
+    """Count the paths of maps strip by strip, and how much of each lies outside the area of applicability.
+
+    Args:
+        maps: Open maps.
+    """
+
+    def __init__(self, maps: PathMap) -> None:
+        self._maps = maps
+        self._symbols = maps.decoder.nodata + 1
+        self._known = maps.applicability is not None
+        self._counter = AreaCounter(PixelAreas(maps.grid), self._symbols * (1 + self._known))
+
+    def add(self, window: Window, path: NDArray[np.integer]) -> None:
+        """Count a block (h, w) of path indices."""
+        outside = self._maps.read_outside(window)
+        self._counter.add(window, path if outside is None else np.where(outside, path + self._symbols, path))
+
+    def areas(self) -> ClassAreas:
+        """Return what was counted."""
+        pixels = self._counter.pixels.reshape(-1, self._symbols).sum(axis=0)
+        area_m2 = self._counter.area_m2.reshape(-1, self._symbols)
+        outside = area_m2[1] if self._known else None
+        return ClassAreas.of(self._maps.levels, self._maps.chains, pixels, area_m2.sum(axis=0), outside)
 
 
 @dataclass(frozen=True)
@@ -169,4 +217,4 @@ def count_rows(maps: PathMap, areas: PixelAreas, progress: Progress | None = Non
     return RowAreas(maps.decoder.paths, pixels[:, :-1], area_m2[:, :-1])
 
 
-__all__ = ("AreaCounter", "ClassAreas", "Progress", "RowAreas", "count_areas", "count_rows")
+__all__ = ("AreaCounter", "ClassAreas", "PathCounter", "Progress", "RowAreas", "count_areas", "count_rows")

@@ -10,7 +10,7 @@ import rasterio.shutil
 
 from ..output.output import as_output_error, move_into_place, staging_folder
 from ..taxonomy import Taxonomy
-from .styles.qml import confidence_qml, raster_qml
+from .styles.qml import confidence_qml, dissimilarity_qml, raster_qml
 from .styles.table import palette, pam_xml
 
 #: Per cent; 255 where there is none.
@@ -90,12 +90,35 @@ def finalise_confidence_cog(
     Raises:
         OutputError: A file cannot be written.
     """
-    target = Path(final)
-    with as_output_error(target), rasterio.open(tmp, "r+") as dataset:
+    _finalise_bytes(Path(tmp), Path(final), CONFIDENCE_BAND, confidence_qml(), tags)
+
+
+def finalise_dissimilarity_cog(
+    tmp: str | os.PathLike[str],
+    final: str | os.PathLike[str],
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Turn a finished raster of dissimilarities into a COG with a QGIS style beside it.
+
+    Args:
+        tmp: Byte raster in per cent of the threshold, 254 for all above, 255 nodata; see
+            :func:`finalise_confidence_cog`.
+        final: Path of the result, in an existing folder.
+        tags: Written into the file's metadata.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    name = "dissimilarity in per cent of the threshold"
+    _finalise_bytes(Path(tmp), Path(final), name, dissimilarity_qml(), tags)
+
+
+def _finalise_bytes(tmp: Path, final: Path, band: str, style: str, tags: Mapping[str, str] | None) -> None:
+    with as_output_error(final), rasterio.open(tmp, "r+") as dataset:
         dataset.nodata = CONFIDENCE_NODATA
-        dataset.set_band_description(1, CONFIDENCE_BAND)
+        dataset.set_band_description(1, band)
         dataset.update_tags(**(tags or {}))
-    _publish(Path(tmp), target, {f"{target.stem}.qml": confidence_qml()}, "average")
+    _publish(tmp, final, {f"{final.stem}.qml": style}, "average")
 
 
 def finalise_bands_cog(
@@ -180,5 +203,6 @@ __all__ = (
     "finalise_bands_cog",
     "finalise_class_cog",
     "finalise_confidence_cog",
+    "finalise_dissimilarity_cog",
     "place_raster",
 )

@@ -13,7 +13,8 @@ _MAP = re.compile(
     r"(?P<scene>.+?)(?P<confidence>_conf)?_L(?P<level>[1-9]\d*)\.tiff?", re.IGNORECASE | re.DOTALL
 )
 _OTHER = re.compile(
-    r"(?P<scene>.+)_(?P<kind>levels|depth|adaptive|entropy|probabilities)\.tiff?", re.IGNORECASE | re.DOTALL
+    r"(?P<scene>.+)_(?P<kind>levels|depth|adaptive|entropy|probabilities|di|aoa)\.tiff?",
+    re.IGNORECASE | re.DOTALL,
 )
 _CONFIDENCE = "_conf"
 #: Tag of a class raster that names its tree in the catalog.

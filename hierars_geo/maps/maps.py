@@ -200,7 +200,8 @@ class Maps:
 
         Returns:
             One row per scene, level and class that occurs: ``scene``, ``level``, ``class_value``,
-            ``class_name``, ``pixels``, ``area_m2`` and ``share`` (of the mapped ground, 0..1).
+            ``class_name``, ``pixels``, ``area_m2`` and ``share`` (of the mapped ground, 0..1). Maps with an
+            area of applicability have ``outside_share``, too: how much of the class lies outside it, 0..1.
 
         Raises:
             HieraRSError: A raster is damaged or not on the Earth, or values contradict each other.
@@ -211,6 +212,8 @@ class Maps:
                 counted = count_areas(opened, progress)
             rows += [row for level in scene.levels for row in _area_rows(scene, counted, level)]
         columns = ["scene", "level", "class_value", "class_name", "pixels", "area_m2", "share"]
+        if any("aoa" in scene.others for scene in self.scenes):
+            columns.append("outside_share")
         return pd.DataFrame(rows, columns=columns)
 
     def to_xarray(self, window: Window | None = None) -> "xarray.Dataset":
@@ -313,6 +316,7 @@ def _area_rows(scene: SceneMaps, counted: ClassAreas, level: int) -> list[dict[s
             "pixels": pixels[index],
             "area_m2": area_m2,
             "share": area_m2 / total_m2,
+            "outside_share": counted.outside_share(level, index),
         }
         for index, area_m2 in counted.class_area_m2(level).items()
     ]

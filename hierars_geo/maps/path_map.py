@@ -12,6 +12,7 @@ from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .classmap import ClassMapReader
 from .cog import CONFIDENCE_NODATA
+from .outside import AOA_NODATA, OUTSIDE
 
 
 class PathDecoder:
@@ -130,6 +131,7 @@ class PathMap:
         grid: Where the pixels lie.
         decoder: From raster values to paths.
         confidence_levels: Levels that there is a confidence raster of.
+        applicability: The raster of the area of applicability, None where there is none.
     """
 
     def __init__(
@@ -139,8 +141,10 @@ class PathMap:
         classes: Mapping[int, ClassMapReader],
         confidence: Mapping[int, ClassMapReader],
         settle: bool = False,
+        applicability: ClassMapReader | None = None,
     ) -> None:
         self.decoder = PathDecoder(taxonomy, tuple(classes), settle)
+        self.applicability = applicability
         self.grid: GeoGrid = classes[self.decoder.levels[-1]].grid
         self.confidence_levels = tuple(sorted(confidence))
         self._scene = scene
@@ -201,6 +205,17 @@ class PathMap:
             RasterError: The window reaches beyond the raster, or it is damaged there.
         """
         return self._confidence[level].read(CONFIDENCE_NODATA, window)
+
+    def read_outside(self, window: Window) -> NDArray[np.bool_] | None:
+        """Tell which pixels (h, w) lie outside the area of applicability; None where nobody knows.
+
+        Raises:
+            RasterError: The window reaches beyond the raster, or it is damaged there.
+        """
+        if self.applicability is None:
+            return None
+        outside: NDArray[np.bool_] = self.applicability.read(AOA_NODATA, window) == OUTSIDE
+        return outside
 
     def _decode(self, window: Window) -> tuple[NDArray[np.unsignedinteger], int, str]:
         """Return path indices, the number of pixels whose levels contradict each other, and the first."""

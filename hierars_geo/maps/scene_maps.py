@@ -17,6 +17,7 @@ from ..taxonomy import Taxonomy
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA
 from .map_files import TAXONOMY_TAG, MapFiles, stacked_levels
+from .outside import elsewhere
 from .path_map import PathMap
 from .styles.stac import path_of
 
@@ -41,7 +42,8 @@ class SceneMaps:
         bands: Level -> 1-based band, of levels that are a band of a file.
         confidence: Level -> confidence raster (per cent), for the levels that have one.
         others: Further rasters by kind: ``depth`` (the finest level that is sure enough), ``adaptive`` (the
-            class at that level), ``entropy``, ``probabilities``, ``levels`` (a band per level).
+            class at that level), ``entropy``, ``probabilities``, ``levels`` (a band per level), ``aoa`` (the
+            area of applicability), ``di`` (how unlike the training ground).
         item: The STAC item, if there is one.
         properties: Its properties without the class tree; empty without an item.
     """
@@ -136,7 +138,11 @@ class SceneMaps:
             confidence = {
                 level: stack.enter_context(open_class_map(path)) for level, path in self.confidence.items()
             }
-            yield PathMap(self.name, self.taxonomy, classes, confidence, settle)
+            aoa = self.others.get("aoa")
+            known = None if aoa is None else stack.enter_context(open_class_map(aoa))
+            if known is not None and not same_grid(known.grid, self.grid):
+                raise elsewhere(known.path, self.name)
+            yield PathMap(self.name, self.taxonomy, classes, confidence, settle, known)
 
 
 def describe_scene(files: MapFiles, given: Taxonomy | str | Path | None = None) -> SceneMaps:

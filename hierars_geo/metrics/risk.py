@@ -85,6 +85,31 @@ def blocks_needed(risk: float, delta: float) -> int:
     return needed
 
 
+def check_promises(risks: Sequence[float], delta: float, blocks: int | None = None) -> None:
+    """Refuse promises that nobody can find a threshold for.
+
+    Args:
+        risks: Shares of the shown pixels that may be wrong.
+        delta: Probability with which a promise may fail for the draw of the blocks.
+        blocks: Blocks of ground that there are; None where that is not known yet.
+
+    Raises:
+        OptionError: A number is out of range.
+        DataError: There are fewer blocks than a promise needs; how many it takes is said.
+    """
+    for name, shares in (("risk", risks), ("delta", (delta,))):
+        for share in shares:
+            if not 0 < share < 1:
+                raise OptionError(f"Expected {name} to be a share, 0 < {name} < 1, but got {share:g}.")
+    for risk in sorted(risks) if blocks is not None else ():
+        needed = blocks_needed(risk, delta)
+        if blocks is not None and blocks < needed:
+            raise DataError(
+                f"Expected at least {needed} blocks of labelled ground for a risk of {risk:g}, but got "
+                f"{blocks}. Keep more ground apart, take smaller blocks, or promise less."
+            )
+
+
 def promised_threshold(
     wrong: NDArray[np.integer],
     shown: NDArray[np.integer],
@@ -110,14 +135,7 @@ def promised_threshold(
         OptionError: ``risk`` or ``delta`` is out of range.
         DataError: There are fewer blocks than any promise needs; how many it takes is said.
     """
-    if not (0 < risk < 1 and 0 < delta < 1):
-        raise OptionError(f"Expected risk and delta within 0..1, but got {risk} and {delta}.")
-    needed = blocks_needed(risk, delta)
-    if len(shown) < needed:
-        raise DataError(
-            f"Expected at least {needed} blocks of labelled ground for a risk of {risk:g}, but got "
-            f"{len(shown)}. Keep more ground apart, take smaller blocks, or promise less."
-        )
+    check_promises((risk,), delta, len(shown))
     order = np.random.default_rng(seed).permutation(len(shown))
     largest = max(int(np.max(shown)), 1)
     loss = (np.asarray(wrong, dtype=np.float64) - risk * np.asarray(shown)) / largest + risk
@@ -131,4 +149,12 @@ def promised_threshold(
     return found
 
 
-__all__ = ("STARTS", "THRESHOLDS", "blocks_needed", "mean_p_value", "promised_threshold", "shown_and_wrong")
+__all__ = (
+    "STARTS",
+    "THRESHOLDS",
+    "blocks_needed",
+    "check_promises",
+    "mean_p_value",
+    "promised_threshold",
+    "shown_and_wrong",
+)

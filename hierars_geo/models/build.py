@@ -20,6 +20,8 @@ def build_model(record: ModelRecord) -> MapModel:
     model: MapModel = _with_source(record, build_scene_model(record))
     if record.calibration is not None:
         model.temperature = record.calibration.temperature
+    if record.applicability is not None:
+        model.know(record.applicability)
     return model
 
 

@@ -4,7 +4,14 @@ import abc
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .applicability import Applicability
+from .decode import Paths, path_logits
+from .dissimilarity import Dissimilarity, cell_of
+from .features import padded_size, unpad
 
 #: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool, of series (B, D, C, h, w) and
 #: (B, D, h, w), to path logits (B, T, h, w) float32.
@@ -18,9 +25,20 @@ class MapModel(nn.Module, abc.ABC):
 
     Attributes:
         temperature: Path logits are divided by it; 1 where the model was not calibrated.
+        dissimilarity: To the training ground; None where the model does not know it.
     """
 
     temperature: float = 1.0
+    dissimilarity: Dissimilarity | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dissimilarity = None
+
+    def know(self, ground: Applicability) -> None:
+        """Take over the prototypes of the training ground, for :meth:`map_channels`."""
+        device = next(iter(self.parameters())).device
+        self.dissimilarity = Dissimilarity(ground).to(device)
 
     def calibrated(self, path_logits: Tensor) -> Tensor:
         """Divide path logits by the temperature: other confidence, the same best path."""
@@ -37,16 +55,57 @@ class MapModel(nn.Module, abc.ABC):
         """
 
     @abc.abstractmethod
+    def features_and_logits(
+        self, image: Tensor, valid: Tensor | None, doy: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Compute what the decoder says of the padded image, and what is made of it.
+
+        Returns:
+            Features (B, D, h, w) of the decoder, and logits (B, C_l, h, w) per level.
+        """
+
     def path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+        self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
     ) -> Tensor:
         """Compute path logits (B, T, H, W), summed at the decoder's resolution and then upsampled."""
+        return self._unpad(self.coarse_path_logits(image, valid, paths, doy), image)
 
-    @abc.abstractmethod
     def coarse_path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
+        self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
     ) -> Tensor:
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
+        return self.calibrated(path_logits(self.features_and_logits(image, valid, doy)[1], paths))
+
+    def map_channels(
+        self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
+    ) -> Tensor:
+        """Compute path logits and, as the last channel, dissimilarities to the training ground.
+
+        Returns:
+            (B, T + 1, H, W); a dissimilarity above 1 is outside the area of applicability.
+        """
+        return self._unpad(self.coarse_map_channels(image, valid, paths, doy), image)
+
+    def coarse_map_channels(
+        self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
+    ) -> Tensor:
+        """Compute what :meth:`map_channels` does, (B, T + 1, h, w), at the decoder's resolution."""
+        if self.dissimilarity is None:
+            raise RuntimeError("map_channels is for models that know their training ground")
+        features, logits = self.features_and_logits(image, valid, doy)
+        scores = self.calibrated(path_logits(logits, paths))
+        found = self.dissimilarity(features, self.cell(image, features))
+        if found.shape[-2:] != scores.shape[-2:]:
+            found = F.interpolate(found, size=scores.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.cat([scores, found.to(scores.dtype)], dim=1)
+
+    def cell(self, image: Tensor, features: Tensor) -> int:
+        """Side of a cell that dissimilarities are found for, in pixels of the features."""
+        tall, _ = padded_size((image.shape[-2], image.shape[-1]), self.multiple)
+        return cell_of(tall, int(features.shape[-2]), self.multiple)
+
+    def _unpad(self, channels: Tensor, image: Tensor) -> Tensor:
+        return unpad(channels, (image.shape[-2], image.shape[-1]), self.multiple)
 
     @abc.abstractmethod
     def pool_gates(self, chip_px: int | None) -> None:

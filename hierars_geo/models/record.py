@@ -8,6 +8,7 @@ from typing import Any, get_args
 from ..errors import CheckpointError, HieraRSError
 from ..taxonomy import Taxonomy
 from ..types import NodataRule, ReadRecipe, SeriesRule
+from .applicability import Applicability
 from .calibration import Calibration
 from .config import ModelConfig
 from .transfer.options import CDKSOptions
@@ -73,6 +74,7 @@ class ModelRecord:
         gsd_m: Ground sampling distance of the training scenes in metres, or None.
         transfer: The source branch beside the model, or None.
         calibration: What is known of its confidence, or None.
+        applicability: What is known of its training ground, or None.
     """
 
     taxonomy: Taxonomy
@@ -84,6 +86,7 @@ class ModelRecord:
     gsd_m: float | None = None
     transfer: Transfer | None = None
     calibration: Calibration | None = None
+    applicability: Applicability | None = None
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -103,6 +106,7 @@ class ModelRecord:
             "gsd_m": self.gsd_m,
             **({} if self.transfer is None else {"transfer": self.transfer.to_dict()}),
             **({} if self.calibration is None else {"calibration": self.calibration.to_dict()}),
+            **({} if self.applicability is None else {"applicability": self.applicability.to_dict()}),
         }
 
     def describe_model(self) -> dict[str, Any]:
@@ -142,6 +146,9 @@ class ModelRecord:
                 transfer=Transfer.from_dict(content["transfer"], origin) if "transfer" in content else None,
                 calibration=Calibration.from_dict(content["calibration"], origin)
                 if "calibration" in content
+                else None,
+                applicability=Applicability.from_dict(content["applicability"], origin)
+                if "applicability" in content
                 else None,
             )
         except HieraRSError:

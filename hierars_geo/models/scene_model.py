@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from ..errors import OptionError
 from .bhccm import BHCCM, LocalGates, Mode
-from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features, unpad
 from .map_model import MapModel
 from .temporal import SeriesFeatures
@@ -69,30 +68,6 @@ class HierarchicalSegmenter(nn.Module):
             N tensors (B, C_l, H, W), level 1 first.
         """
         return [self._unpad(logits, image) for logits in self.head(self.features(image, valid, doy))]
-
-    def path_logits(
-        self, image: Tensor, paths: Paths, valid: Tensor | None = None, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits at the input's size.
-
-        They are summed at the decoder's resolution and only then upsampled: T channels in place of sum C_l.
-
-        Args:
-            image: (B, C, H, W) float, any H and W.
-            paths: (T, N) int64; of a model with one level only the last column counts.
-            valid: Of series, see :meth:`forward`.
-            doy: The same.
-
-        Returns:
-            (B, T, H, W).
-        """
-        return self._unpad(self.coarse_path_logits(image, paths, valid, doy), image)
-
-    def coarse_path_logits(
-        self, image: Tensor, paths: Paths, valid: Tensor | None = None, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return path_logits(self.head(self.features(image, valid, doy)), paths)
 
     def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
         return unpad(logits, (image.shape[-2], image.shape[-1]), self.features.multiple)
@@ -181,18 +156,12 @@ class SceneModel(MapModel):
         logits: list[Tensor] = self.segmenter(self.normalise(image, valid), valid, doy)
         return logits
 
-    def path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits (B, T, H, W); see :meth:`HierarchicalSegmenter.path_logits`."""
-        return self.calibrated(self.segmenter.path_logits(self.normalise(image, valid), paths, valid, doy))
-
-    def coarse_path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        normal = self.normalise(image, valid)
-        return self.calibrated(self.segmenter.coarse_path_logits(normal, paths, valid, doy))
+    def features_and_logits(
+        self, image: Tensor, valid: Tensor | None, doy: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Compute features and logits of the padded image; see :class:`MapModel`."""
+        features = self.segmenter.features(self.normalise(image, valid), valid, doy)
+        return features, self.segmenter.head(features)
 
 
 __all__ = (

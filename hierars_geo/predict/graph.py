@@ -41,28 +41,33 @@ class WindowGraph(nn.Module):
     Args:
         model: The trained model.
         paths: (T, N) int64.
+        applicability: Let dissimilarities to the training ground follow the path logits.
     """
 
     paths: Tensor
 
-    def __init__(self, model: MapModel, paths: Tensor) -> None:
+    def __init__(self, model: MapModel, paths: Tensor, applicability: bool = False) -> None:
         super().__init__()
+        self.applicability = applicability
         # a copy without channels last: the layout would become part of the graph's conditions
         self.model = copy.deepcopy(model).cpu().eval()
         self.model.contiguous_layout()
         self.register_buffer("paths", paths)
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Map (1, C, h, w) float32 and (1, h, w) bool to (1, T, h, w)."""
+        """Map (1, C, h, w) float32 and (1, h, w) bool to (1, T, h, w), or to one channel more."""
         height, width = image.shape[-2:]
         padded = padded_size((height, width), self.model.multiple)
-        logits = self.model.coarse_path_logits(image, valid, self.paths)
+        coarse = self.model.coarse_map_channels if self.applicability else self.model.coarse_path_logits
+        logits = coarse(image, valid, self.paths)
         if tuple(logits.shape[-2:]) != padded:
             logits = F.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
         return logits[..., :height, :width]
 
 
-def window_graph(loaded: Model, size: tuple[int, int], cache_dir: Path | None = None) -> Path:
+def window_graph(
+    loaded: Model, size: tuple[int, int], cache_dir: Path | None = None, applicability: bool = False
+) -> Path:
     """Return the graph of a checkpoint for windows of one size, exported where it is not kept yet.
 
     A file that is not what was written is made anew. Several processes may ask at once.
@@ -71,6 +76,7 @@ def window_graph(loaded: Model, size: tuple[int, int], cache_dir: Path | None = 
         loaded: The checkpoint.
         size: (height, width) of a window in pixels.
         cache_dir: Where graphs are kept; None for the user's cache folder.
+        applicability: Of the graph, see :class:`WindowGraph`.
 
     Returns:
         An ONNX file of :class:`WindowGraph`.
@@ -82,12 +88,13 @@ def window_graph(loaded: Model, size: tuple[int, int], cache_dir: Path | None = 
     check_onnx_is_installed()
     folder = (cache_dir or user_cache_path("hierars-geo")) / "graphs"
     key = f"{loaded.sha256} {size} {loaded.record.chip_size} {__version__} {torch.__version__}"
+    key += " applicability" if applicability else ""
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.onnx"
     with as_output_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             if not _is_whole(path):
-                _export(loaded, size, path)
+                _export(loaded, size, path, applicability)
                 _forget_old(folder, path)
             os.utime(path)
     return path
@@ -167,9 +174,10 @@ def cannot_export(name: str, form: str, error: Exception) -> OptionError:
     )
 
 
-def _export(loaded: Model, size: tuple[int, int], path: Path) -> None:
+def _export(loaded: Model, size: tuple[int, int], path: Path, applicability: bool) -> None:
     record = loaded.record
-    graph = WindowGraph(loaded.network, torch.from_numpy(record.taxonomy.paths.copy())).eval()
+    paths = torch.from_numpy(record.taxonomy.paths.copy())
+    graph = WindowGraph(loaded.network, paths, applicability).eval()
     example = torch.zeros(1, len(record.bands), *size), torch.ones(1, *size, dtype=torch.bool)
     name = f"{record.model.architecture} with {record.model.encoder}"
     translated = translate(trace(graph, example, None, name), INPUTS, [OUTPUT], name)

@@ -93,7 +93,9 @@ def graph_runtime(
         size: (height, width) of every window in pixels.
     """
     try:
-        path = window_graph(loaded, size, None if options.cache_dir is None else Path(options.cache_dir))
+        cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
+        applicability = plain.channels > loaded.record.taxonomy.num_paths
+        path = window_graph(loaded, size, cache_dir, applicability)
         run = _OPENERS[library](path, options.precision)
     except (OptionError, OutputError, RuntimeError) as error:
         reason = " ".join(str(error).split())
@@ -111,7 +113,7 @@ def graph_runtime(
     changed = _share_changed(averaged, plain, loaded, size)
     if changed > _MAY_CHANGE[options.precision]:
         return _instead(
-            plain, f"{_PACKAGES[library]} gives {changed:.2%} of a trial window's pixels another class"
+            plain, f"{_PACKAGES[library]} gives {changed:.2%} of a trial window's pixels other values"
         )
     package = _PACKAGES[library]
     return replace(plain, run=averaged, name=package, version=version(package))
@@ -125,7 +127,10 @@ def _instead(plain: Runtime, reason: str) -> Runtime:
 def _share_changed(
     run: Callable[[Tensor, Tensor], Tensor], plain: Runtime, loaded: Model, size: tuple[int, int]
 ) -> float:
-    """Share of the pixels of a window of noise, coarse and fine, to which two runtimes give other classes."""
+    """Share of the pixels of a window of noise, coarse and fine, to which two runtimes give other classes.
+
+    Or another dissimilarity, where there is one: by more than a per cent of it.
+    """
     record, generator = loaded.record, torch.Generator().manual_seed(0)
     coarse = torch.randn(1, len(record.bands), *(side // 16 + 1 for side in size), generator=generator)
     noise = torch.nn.functional.interpolate(coarse, size=size, mode="bilinear")
@@ -137,7 +142,11 @@ def _share_changed(
         ours, theirs = run(image, valid), plain(image, valid)
     if not bool(torch.isfinite(ours[:, :, valid[0]]).all()):
         return 1.0
-    return float((ours.argmax(dim=1) != theirs.argmax(dim=1))[valid].float().mean())
+    count = record.taxonomy.num_paths
+    changed = ours[:, :count].argmax(dim=1) != theirs[:, :count].argmax(dim=1)
+    if plain.channels > count:
+        changed |= (ours[:, count] - theirs[:, count]).abs() > 0.01 * theirs[:, count] + 1e-3
+    return float(changed[valid].float().mean())
 
 
 _Run: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
+from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
 from ..models.decode import adaptive_depth, best_path, confidence_of
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata
@@ -17,7 +18,17 @@ from .accumulator import Block
 from .options import OutputOptions
 from .rows import Rows
 
-LayerKind = Literal["class", "confidence", "depth", "adaptive", "entropy", "probabilities", "stack"]
+LayerKind = Literal[
+    "class",
+    "confidence",
+    "depth",
+    "adaptive",
+    "entropy",
+    "probabilities",
+    "dissimilarity",
+    "applicability",
+    "stack",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,11 @@ DEPTH_LAYER = Layer("depth", "depth", None)
 ADAPTIVE_LAYER = Layer("adaptive", "adaptive", None)
 ENTROPY_LAYER = Layer("entropy", "entropy", None)
 PROBABILITIES_LAYER = Layer("probabilities", "probabilities", None)
+DISSIMILARITY_LAYER = Layer("di", "dissimilarity", None)
+APPLICABILITY_LAYER = Layer("aoa", "applicability", None)
+
+#: Largest dissimilarity that is told apart, in per cent of the threshold.
+_MOST_UNLIKE = 254
 
 #: File with the class maps of all levels as bands, in place of one file each.
 STACK_NAME = "levels"
@@ -71,6 +87,8 @@ def wanted_layers(options: OutputOptions, levels: tuple[int, ...]) -> tuple[Laye
         layers.append(ENTROPY_LAYER)
     if options.probabilities:
         layers.append(PROBABILITIES_LAYER)
+    if options.applicability:
+        layers += [DISSIMILARITY_LAYER, APPLICABILITY_LAYER]
     return tuple(layers)
 
 
@@ -100,19 +118,28 @@ class LayerDecoder:
         ]
         self._adaptive = adaptive_values(taxonomy)
         self._adaptive_nodata = adaptive_nodata(taxonomy)
-        self._wants_probability = any(layer.kind != "class" for layer in layers)
+        plain = ("class", "dissimilarity", "applicability")
+        self._wants_probability = any(layer.kind not in plain for layer in layers)
 
     def decode(self, block: Block) -> Rows:
         """Compute the layers of a block: values as stored, each layer's nodata where not valid.
 
         Args:
-            block: Path logits and validity.
+            block: Path logits and validity; a channel below the path logits holds dissimilarities.
         """
         valid = block.valid.cpu().numpy()
-        best = best_path(block.path_logits[None])[0]
-        soft = _Soft.of(block.path_logits, best, self._paths) if self._wants_probability else None
+        path_logits, others = block.path_logits.split_with_sizes(
+            [len(self._paths), len(block.path_logits) - len(self._paths)]
+        )
+        best = best_path(path_logits[None])[0]
+        soft = _Soft.of(path_logits, best, self._paths) if self._wants_probability else None
         path = best.cpu().numpy()
-        layers = {layer.name: self._layer(layer, path, soft, valid) for layer in self._layers}
+        layers = {
+            layer.name: _applicable(layer, others[0].cpu().numpy(), valid)
+            if layer in (DISSIMILARITY_LAYER, APPLICABILITY_LAYER)
+            else self._layer(layer, path, soft, valid)
+            for layer in self._layers
+        }
         return Rows(block.window, layers, bool(valid.any()))
 
     def _layer(
@@ -159,6 +186,17 @@ class _Soft:
         return terms / max(math.log(last.shape[-1]), 1e-12)
 
 
+def _applicable(
+    layer: Layer, dissimilarity: NDArray[np.float32], valid: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Dissimilarities (h, w) in per cent of the threshold, or which of them lie within it."""
+    if layer == APPLICABILITY_LAYER:
+        stored = np.where(dissimilarity > 1, OUTSIDE, INSIDE)
+    else:
+        stored = np.rint(np.minimum(100 * dissimilarity, _MOST_UNLIKE))
+    return np.where(valid, stored, AOA_NODATA).astype(np.uint8)
+
+
 def _per_cent(share: Tensor) -> NDArray[np.uint8]:
     return (share * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
 
@@ -178,7 +216,9 @@ def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
 
 __all__ = (
     "ADAPTIVE_LAYER",
+    "APPLICABILITY_LAYER",
     "DEPTH_LAYER",
+    "DISSIMILARITY_LAYER",
     "ENTROPY_LAYER",
     "PROBABILITIES_LAYER",
     "STACK_LAYER",

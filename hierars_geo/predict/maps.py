@@ -1,9 +1,10 @@
 """From stored rows to finished files: one cloud-optimised GeoTIFF per layer, or one for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..grid import GeoGrid
 from ..maps.cog import (
@@ -12,7 +13,9 @@ from ..maps.cog import (
     finalise_bands_cog,
     finalise_class_cog,
     finalise_confidence_cog,
+    finalise_dissimilarity_cog,
 )
+from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE, applicability_taxonomy
 from ..maps.writer import StripWriter
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata, adaptive_taxonomy, depth_taxonomy
@@ -37,7 +40,8 @@ def layer_nodata(layer: Layer, taxonomy: Taxonomy) -> int:
         return taxonomy.nodata_value
     if layer.kind == "adaptive":
         return adaptive_nodata(taxonomy)
-    return DEPTH_NODATA if layer.kind == "depth" else CONFIDENCE_NODATA
+    nodata = {"depth": DEPTH_NODATA, "applicability": AOA_NODATA}
+    return nodata.get(layer.kind, CONFIDENCE_NODATA)
 
 
 def write_layer(
@@ -67,6 +71,10 @@ def write_layer(
         finalise_class_cog(raw, final, depth_taxonomy(taxonomy), 1, tags)
     elif layer.kind == "adaptive":
         finalise_class_cog(raw, final, adaptive_taxonomy(taxonomy), 1, tags)
+    elif layer.kind == "applicability":
+        finalise_class_cog(raw, final, applicability_taxonomy(), 1, tags)
+    elif layer.kind == "dissimilarity":
+        finalise_dissimilarity_cog(raw, final, tags)
     elif layer.kind == "probabilities":
         finalise_bands_cog(raw, final, path_names(taxonomy), CONFIDENCE_NODATA, tags, "average")
     else:
@@ -105,10 +113,19 @@ def write_stack(
     raw.unlink()
 
 
+def share_outside(strips: Iterable[NDArray[np.generic]]) -> float | None:
+    """Share of the pixels with data that lie outside the area of applicability, 0..1; None without any."""
+    counts = np.zeros(256, np.int64)
+    for strip in strips:
+        counts += np.bincount(strip.ravel().astype(np.uint8), minlength=256)
+    mapped = int(counts[OUTSIDE] + counts[INSIDE])
+    return round(int(counts[OUTSIDE]) / mapped, 6) if mapped else None
+
+
 def path_names(taxonomy: Taxonomy) -> list[str]:
     """Name every path by its classes, coarsest first: ``Water / Water / River``."""
     names = [taxonomy.class_names(level) for level in range(1, taxonomy.num_levels + 1)]
     return [" / ".join(names[level][index] for level, index in enumerate(path)) for path in taxonomy.paths]
 
 
-__all__ = ("layer_nodata", "path_names", "stored_layer", "write_layer", "write_stack")
+__all__ = ("layer_nodata", "path_names", "share_outside", "stored_layer", "write_layer", "write_stack")

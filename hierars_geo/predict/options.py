@@ -110,6 +110,7 @@ class OutputOptions:
             it says the depth_threshold.
         entropy: Write the entropy of the paths, too: per cent of the largest possible.
         probabilities: Write every path's probability, too: one band each, per cent.
+        applicability: Write where a calibrated checkpoint knows the ground, and how unlike it the rest is.
         stack: Write the class maps of all levels as bands of one file, not one file each.
     """
 
@@ -119,6 +120,7 @@ class OutputOptions:
     risk: float | None = None
     entropy: bool = False
     probabilities: bool = False
+    applicability: bool = False
     stack: bool = False
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ import torch
 from ..errors import HieraRSWarning
 from ..grid import Window
 from ..maps import Maps
+from ..models.applicability import applicability_of
 from ..models.calibration import threshold_of
 from ..models.checkpoint import Model, load
 from ..output.output import check_writable_folder, refuse_existing
@@ -94,6 +95,8 @@ class Predictor:
         if (risk := self.options.output.risk) is not None:
             threshold = threshold_of(record.calibration, risk, str(self.loaded.path))
             self.options = self.options.replaced(depth_threshold=threshold)
+        if self.options.output.applicability:
+            applicability_of(record.applicability, str(self.loaded.path))
         self.levels = self.options.output.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
@@ -101,9 +104,8 @@ class Predictor:
         self.window_px = self.options.windows.window or usual
         paths = torch.from_numpy(record.taxonomy.paths.copy())
         network = self.options.network
-        self.runtime = torch_runtime(
-            self.loaded.network, paths, self._devices, network.views, network.precision, network.compile
-        )
+        how = network.views, network.precision, network.compile, self.options.output.applicability
+        self.runtime = torch_runtime(self.loaded.network, paths, self._devices, *how)
         self._graphs: dict[tuple[GraphLibrary, tuple[int, int]], Runtime] = {}
 
     @property
@@ -174,7 +176,7 @@ class Predictor:
         Raises:
             OptionError: A size is absurd.
         """
-        extent, channels = scene.extent, self.loaded.record.taxonomy.num_paths
+        extent, channels = scene.extent, self.runtime.channels
         shape, options = (extent.height, extent.width), self.options.windows
         windows = WindowPlan.of(shape, self.window_px, options.overlap, options.blend)
         windows = windows.shifted(extent.row, extent.col)

@@ -13,6 +13,7 @@ from pystac import Asset, Item, Link, MediaType, RelType
 
 from .. import __version__
 from ..grid.reprojection import outline
+from ..maps.outside import applicability_taxonomy
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..models.checkpoint import Model
 from ..models.record import ModelRecord
@@ -32,7 +33,9 @@ _EXTENSIONS = (
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TITLES: dict[LayerKind, str] = {
     "adaptive": "Every pixel's class at the finest level that is sure enough",
+    "applicability": "Where the map can be trusted: ground like the training's",
     "depth": "Finest level that is sure enough",
+    "dissimilarity": "How unlike the training ground, in per cent of what still counts as like it",
     "entropy": "Entropy of the paths in per cent of the largest possible",
     "probabilities": "Probability of every path in per cent",
     "stack": "Classes at all levels, one band each",
@@ -153,7 +156,7 @@ def _asset(layer: Layer, name: str, taxonomy: Taxonomy, gsd_m: float) -> Asset:
         title = f"Classes at level {taxonomy.level_names[layer.level - 1]}"
     elif layer.kind == "confidence" and layer.level is not None:
         title = f"Confidence at level {taxonomy.level_names[layer.level - 1]} in per cent"
-    if layer.kind in ("confidence", "entropy", "probabilities"):
+    if layer.kind in ("confidence", "entropy", "probabilities", "dissimilarity"):
         extra["unit"] = "%"
     return Asset(href=href_of(f"./{name}"), title=title, media_type=_COG, roles=["data"], extra_fields=extra)
 
@@ -164,6 +167,8 @@ def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
         return taxonomy, layer.level
     if layer.kind == "depth":
         return depth_taxonomy(taxonomy), 1
+    if layer.kind == "applicability":
+        return applicability_taxonomy(), 1
     return (adaptive_taxonomy(taxonomy), 1) if layer.kind == "adaptive" else None
 
 

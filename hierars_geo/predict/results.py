@@ -12,8 +12,8 @@ from ..maps.cog import place_raster
 from ..models.checkpoint import Model
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
-from .layers import STACK_LAYER, STACK_NAME, Layer, wanted_layers
-from .maps import write_layer, write_stack
+from .layers import APPLICABILITY_LAYER, STACK_LAYER, STACK_NAME, Layer, wanted_layers
+from .maps import share_outside, stored_layer, write_layer, write_stack
 from .options import OutputOptions, PredictOptions
 from .provenance import prediction_item
 from .rows import RowStore
@@ -108,6 +108,9 @@ def write_results(
     content = prediction_item(scene, written, loaded, options, folder=outputs.item.parent)
     content["properties"]["hierars:run"] = manifest_digest(manifest)
     content["properties"]["hierars:runtime"] = manifest["runtime"]
+    if options.output.applicability:
+        kept = stored_layer(APPLICABILITY_LAYER, taxonomy)
+        content["properties"]["hierars:outside"] = share_outside(store.strips(kept))
     item = finished / outputs.item.name
     with as_output_error(item):
         item.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import get_args
@@ -26,7 +26,7 @@ class Runtime:
 
     Attributes:
         run: Maps (B, C, h, w) float32 and (B, h, w) bool to (B, T, h, w) float32.
-        channels: T, channels of the path logits.
+        channels: T, channels of the path logits; one more where dissimilarities follow them.
         device: Where batches go, and where blending happens.
         precision: Inside the model; path logits are float32.
         name: ``torch``, or another library that runs the model's graph.
@@ -56,6 +56,7 @@ def torch_runtime(
     augmentations: Sequence[Augmentation] = (),
     precision: Precision = "float32",
     compiled: bool = False,
+    applicability: bool = False,
 ) -> Runtime:
     """Run a model with PyTorch.
 
@@ -66,6 +67,7 @@ def torch_runtime(
         augmentations: Views to average over, see :func:`.views`.
         precision: Inside the model.
         compiled: Run the model through torch.compile, where it works here.
+        applicability: Let dissimilarities follow the path logits, see :meth:`.MapModel.map_channels`.
 
     Raises:
         OptionError: An unknown augmentation or precision, or float16 on a CPU.
@@ -79,22 +81,29 @@ def torch_runtime(
         compiled = _compiles(devices[0])
     copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
     parts = [
-        _one_device(copied, paths.to(device), device, augmentations, precision, compiled)
+        _one_device(
+            copied.map_channels if applicability else copied.path_logits,
+            paths.to(device),
+            device,
+            augmentations,
+            precision,
+            compiled,
+        )
         for copied, device in zip(copies, devices, strict=True)
     ]
     run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
-    return Runtime(run, len(paths), devices[0], precision)
+    return Runtime(run, len(paths) + applicability, devices[0], precision)
 
 
 def _one_device(
-    model: MapModel,
+    model: Callable[[Tensor, Tensor | None, Tensor], Tensor],
     paths: Tensor,
     device: torch.device,
     augmentations: Sequence[Augmentation],
     precision: Precision,
     compiled: bool,
 ) -> PathModel:
-    plain = torch.compile(model.path_logits) if compiled else model.path_logits
+    plain = torch.compile(model) if compiled else model
 
     def path_logits(image: Tensor, valid: Tensor) -> Tensor:
         if precision == "float32":

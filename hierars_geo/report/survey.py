@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from ..errors import RasterError
-from ..grid import PixelAreas, same_grid
-from ..maps import AreaCounter, ClassAreas, SceneMaps, Thumbnail, blocks, open_class_map
+from ..grid import same_grid
+from ..maps import ClassAreas, PathCounter, SceneMaps, Thumbnail, blocks, open_class_map
 from ..scenes.dataset import open_dataset
 from ..taxonomy import RGB
 
@@ -63,14 +63,13 @@ def survey_maps(scene: SceneMaps) -> tuple[ClassAreas, dict[int, NDArray[np.int6
         DataError: Levels contradict each other.
     """
     with scene.open() as maps:
-        counter = AreaCounter(PixelAreas(scene.grid), maps.decoder.nodata + 1)
+        counter = PathCounter(maps)
         reduced = Thumbnail(scene.grid.shape, maps.decoder.nodata)
         for window, path, _ in maps.strips():
             counter.add(window, path)
             reduced.add(window, path)
         chains = maps.chains
-    areas = ClassAreas.of(scene.levels, chains, counter.pixels, counter.area_m2)
-    return areas, {level: chains[reduced.values, level - 1] for level in scene.levels}
+    return counter.areas(), {level: chains[reduced.values, level - 1] for level in scene.levels}
 
 
 def survey_values(path: Path, maximum: int, scene: SceneMaps) -> ValueSurvey:

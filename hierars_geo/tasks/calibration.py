@@ -16,7 +16,7 @@ from ..models.calibration import Calibration, Promise
 from ..models.decode import best_path, confidence_of, path_classes
 from ..models.map_model import MapModel
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX, Batch
+from ..types import IGNORE_INDEX, Batch, Bounds
 from .batches import ground_valid
 
 #: Labelled pixels that the temperature is fitted on, drawn evenly from all batches.
@@ -74,7 +74,7 @@ def calibrate(
     counts = _Counts(taxonomy.num_levels)
     for batch in batches():
         for chip, (path_logits, row) in enumerate(_labelled(model, taxonomy, paths, batch)):
-            counts.add(_block(batch, chip, block_m), path_logits, row, paths, temperature)
+            counts.add(block_of(batch, chip, block_m), path_logits, row, paths, temperature)
     wrong, shown = counts.by_block()
     promises = tuple(
         Promise(risk, promised_threshold(wrong, shown, THRESHOLDS, risk, delta)) for risk in sorted(risks)
@@ -131,12 +131,23 @@ def _some_pixels(
     return scores[:, chosen].T.numpy(), row[chosen].numpy()
 
 
-def _block(batch: Batch, chip: int, block_m: float) -> tuple[str, int, int]:
-    """Block of ground that the middle of a chip lies in."""
+def block_of(batch: Batch, chip: int, block_m: float) -> tuple[str, int, int]:
+    """Block of ground that the middle of a chip of a batch lies in."""
     if "bounds" not in batch or "crs" not in batch:
         raise DataError("Expected batches that say where they lie, but got none of bounds and crs.")
     left, bottom, right, top = (float(value) for value in batch["bounds"][chip])  # type: ignore[attr-defined]
-    crs = CRS.from_user_input(batch["crs"][chip])
+    return block_at((left, bottom, right, top), CRS.from_user_input(batch["crs"][chip]), block_m)
+
+
+def block_at(bounds: Bounds, crs: CRS, block_m: float) -> tuple[str, int, int]:
+    """Block of ground that the middle of a rectangle lies in.
+
+    Args:
+        bounds: Left, bottom, right, top.
+        crs: Of the bounds.
+        block_m: Side of a block in metres, > 0.
+    """
+    left, bottom, right, top = bounds
     unit_m = _METRES_PER_DEGREE if crs.is_geographic else float(crs.axis_info[0].unit_conversion_factor)
     side = block_m / unit_m
     return crs.to_wkt(), int((left + right) / 2 // side), int((bottom + top) / 2 // side)
@@ -184,4 +195,4 @@ class _Counts:
         return together[:, 0], together[:, 1]
 
 
-__all__ = ("calibrate",)
+__all__ = ("block_at", "block_of", "calibrate")

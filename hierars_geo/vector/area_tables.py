@@ -118,8 +118,9 @@ class AreaTables:
             ``class_name``, ``area_m2``, ``area_ha``, ``share`` (of the mapped ground in the polygon, 0..1)
             and ``confidence`` (mean, per cent).
         polygons: One row per polygon, with all its attributes and its geometry in the CRS of the maps:
-            ``polygon_m2``, ``mapped_m2``, and per level ``L1_class`` (that of most ground), ``L1_value``,
-            ``L1_share`` and ``L1_confidence``.
+            ``polygon_m2``, ``mapped_m2``, ``outside_share`` (of the mapped ground, outside the area of
+            applicability, where the maps have one), and per level ``L1_class`` (that of most ground),
+            ``L1_value``, ``L1_share`` and ``L1_confidence``.
     """
 
     classes: pd.DataFrame
@@ -174,7 +175,9 @@ def class_areas(
         check_measurable(table, maps.grid, str(polygons))
         check_writable_folder(target.parent)
         refuse_existing([target], overwrite, [polygons, *scene.files])
-        table = fit_columns(table, _added_columns(chosen), target.suffix.lower())
+        table = fit_columns(
+            table, _added_columns(chosen, maps.applicability is not None), target.suffix.lower()
+        )
         measured = zonal_areas(maps, table, chosen, progress)
     whole_m2 = polygon_areas_m2(drawn.geometry.to_numpy(), drawn.crs)  # as they were drawn, not as moved
     tables = AreaTables(
@@ -226,18 +229,22 @@ def _polygon_rows(
     """Add what a polygon holds and what it holds most; nothing of the layer's own columns is lost."""
     columns: dict[str, object] = {
         "polygon_m2": whole_m2,
-        "mapped_m2": measured[0].area_m2.sum(axis=1),
+        "mapped_m2": (mapped_m2 := measured[0].area_m2.sum(axis=1)),
     }
+    if (outside_m2 := measured[0].outside_m2) is not None:
+        nothing = np.full(len(mapped_m2), np.nan)
+        columns["outside_share"] = np.divide(outside_m2, mapped_m2, out=nothing, where=mapped_m2 > 0)
     for areas in measured:
         columns |= _majority(areas, tree)
     joined = pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
     return GeoDataFrame(joined, geometry=table.geometry.name, crs=table.crs)
 
 
-def _added_columns(levels: Sequence[int]) -> list[str]:
+def _added_columns(levels: Sequence[int], applicability: bool) -> list[str]:
     """Name the columns that :func:`_polygon_rows` adds."""
     what = ("class", "value", "share", "confidence")
-    return ["polygon_m2", "mapped_m2", *(f"L{level}_{name}" for level in levels for name in what)]
+    whole = ["polygon_m2", "mapped_m2", *(["outside_share"] if applicability else [])]
+    return [*whole, *(f"L{level}_{name}" for level in levels for name in what)]
 
 
 def _majority(areas: ZonalAreas, tree: Taxonomy) -> dict[str, object]:

@@ -36,11 +36,14 @@ class ZonalAreas:
         level: From 1.
         area_m2: (P, C) area of each class in each polygon, on the ellipsoid.
         confidence: (P, C) mean confidence in per cent, weighted by area; NaN where there is none.
+        outside_m2: (P,) mapped area outside the area of applicability, the same at every level; None where
+            nobody knows.
     """
 
     level: int
     area_m2: NDArray[np.float64]
     confidence: NDArray[np.float64]
+    outside_m2: NDArray[np.float64] | None = None
 
 
 class _Source(RasterSource):
@@ -86,6 +89,11 @@ class _Windows:
     def data(self, window: Window) -> NDArray[np.int32]:
         """1 where there is a class."""
         return np.where(self.paths(window) == self._maps.decoder.nodata, _NODATA, 1).astype(np.int32)
+
+    def outside(self, window: Window) -> NDArray[np.int32]:
+        """1 where there is a class outside the area of applicability."""
+        outside = self._maps.read_outside(window)
+        return np.where(outside is not None and outside, self.data(window), _NODATA).astype(np.int32)
 
     def codes(self, level: int) -> Callable[[Window], NDArray[np.int32]]:
         """Return a reader of class index and confidence in one number."""
@@ -139,18 +147,24 @@ def zonal_areas(
     weights = _Source("m2", frame, wkt, pixel_areas_m2)
     sources = [_Source(f"L{level}", frame, wkt, windows.codes(level)) for level in levels]
     data = _Source("data", frame, wkt, windows.data)
+    outside_m2 = None if maps.applicability is None else np.zeros(len(polygons))
+    flags = [data] if outside_m2 is None else [data, _Source("outside", frame, wkt, windows.outside)]
     counts = [int(maps.decoder.paths[:, level - 1].max()) + 1 for level in levels]
     results = [
-        ZonalAreas(level, np.zeros((len(polygons), count)), np.full((len(polygons), count), np.nan))
+        ZonalAreas(
+            level, np.zeros((len(polygons), count)), np.full((len(polygons), count), np.nan), outside_m2
+        )
         for level, count in zip(levels, counts, strict=True)
     ]
     _, bottom, right, _ = frame.bounds
     beside = shapely.box(right + frame.res[0], bottom, right + 2 * frame.res[0], bottom + frame.res[1])
     shapes = shapes.where(~shapes.is_empty, beside)  # exactextract refuses empty ones
     for start in range(0, len(polygons), _BATCH):
-        table = _extract([*sources, data], weights, shapes.iloc[start : start + _BATCH])
+        table = _extract([*sources, *flags], weights, shapes.iloc[start : start + _BATCH])
         for row in range(len(table)):
             total_m2 = float(np.nan_to_num(table["data_m2_weighted_sum"].iloc[row]))
+            if outside_m2 is not None:
+                outside_m2[start + row] = np.nan_to_num(table["outside_m2_weighted_sum"].iloc[row])
             for result in results:
                 codes = np.asarray(table[f"L{result.level}_unique"].iloc[row], dtype=np.int64)
                 shares = np.asarray(table[f"L{result.level}_m2_weighted_frac"].iloc[row], dtype=np.float64)

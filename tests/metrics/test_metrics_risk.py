@@ -49,7 +49,7 @@ def test_a_promise_nobody_can_keep_and_one_on_too_few_blocks():
     assert mean_p_value(np.zeros(needed), 0.05) <= 0.02 < mean_p_value(np.zeros(needed - 1), 0.05)
     with pytest.raises(DataError, match=rf"at least {needed} blocks .* for a risk of 0\.05, but got 3"):
         promised_threshold(all_wrong[:3], all_wrong[:3], (0.9, 0.5), risk=0.05)
-    with pytest.raises(OptionError, match=r"risk and delta within 0\.\.1, but got 1\.5"):
+    with pytest.raises(OptionError, match=r"risk to be a share, 0 < risk < 1, but got 1\.5"):
         promised_threshold(all_wrong, all_wrong, (0.9, 0.5), risk=1.5)
 
 

@@ -14,6 +14,7 @@ from vector_factory import UTM_TRANSFORM
 
 from hierars_geo.cli import main
 from hierars_geo.errors import DataError, MissingFileError, OptionError
+from hierars_geo.maps import Maps
 from hierars_geo.scenes import DataNotice
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import class_areas, polygon_areas_m2, vectorize
@@ -118,6 +119,36 @@ def test_the_class_of_most_ground_and_its_confidence_stand_beside_every_polygon(
     assert row["L3_confidence"] == pytest.approx(sure[inside == counts.argmax()].mean(), abs=1e-3)
     assert row["mapped_m2"] == pytest.approx(row["polygon_m2"], rel=1e-6)
     assert set(tables.classes["level"]) == {3}
+
+
+def test_how_much_lies_outside_the_area_of_applicability_is_counted_in_every_table(
+    write_maps, tmp_path, capsys
+):
+    folder, leaf, _ = write_maps()
+    rng = np.random.default_rng(8)
+    aoa = np.where(leaf < 0, 255, rng.random(SIZE) < 0.7)
+    write(folder / "scene_aoa.tif", aoa, 255)
+    crop = gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 20, 40), shapely.box(20, 0, 60, 40)], crs=32633)
+    crop.geometry = crop.geometry.affine_transform([10, 0, 0, -10, 500_000, 5_600_000])
+    crop.to_file(tmp_path / "halves.gpkg")
+    out = tmp_path / "areas.parquet"
+    by = ["--by", str(tmp_path / "halves.gpkg"), "--taxonomy", "mm5b"]
+    assert main(["areas", str(folder), "-o", str(out), *by]) == 0
+    found = gpd.read_parquet(out)
+    outside = aoa == 0
+    expected = [outside[:, half].sum() / (leaf[:, half] >= 0).sum() for half in (slice(0, 20), slice(20, 60))]
+    np.testing.assert_allclose(found["outside_share"], expected, rtol=1e-4)  # pixels differ a little in area
+    whole = 100 * outside.sum() / (leaf >= 0).sum()
+    assert f"{whole:.1f} % of that outside the area of applicability" in capsys.readouterr().out
+    areas = Maps.open(folder, "mm5b").areas()
+    for level in (1, 2, 3):
+        rows = areas[areas["level"] == level]
+        assert np.average(rows["outside_share"], weights=rows["area_m2"]) == pytest.approx(
+            whole / 100, rel=1e-4
+        )
+    (water,) = areas[areas["level"] == 3].iloc[:1].itertuples()
+    mine = leaf == MM5B.class_values(3).index(water.class_value)
+    assert water.outside_share == pytest.approx((mine & outside).sum() / mine.sum(), rel=1e-4)
 
 
 def test_a_geopackage_holds_both_tables_and_keeps_the_columns_of_the_layer(write_maps, tmp_path, capsys):

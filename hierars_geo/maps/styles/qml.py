@@ -5,6 +5,7 @@ Symbol properties are given in both spellings, ``<Option>`` (newer versions) and
 """
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
 from ...taxonomy import Taxonomy
 
@@ -18,6 +19,14 @@ _MAP_TIP = (
 
 #: Per cent -> colour: dark is unsure, light is sure; the order survives grey print and colour blindness.
 _CONFIDENCE_STOPS = ((0, "#440154"), (25, "#3b528b"), (50, "#21918c"), (75, "#5ec962"), (100, "#fde725"))
+
+#: Per cent of the threshold -> colour; 100 is the border of the area of applicability.
+_DISSIMILARITY_STOPS = (
+    (0, "0 %: like the training ground", "#f7fbff"),
+    (99, "99 %: just like enough", "#9ecae1"),
+    (100, "100 %: unlike from here on", "#fc9272"),
+    (254, "254 % or more: nothing like it was in the training", "#67000d"),
+)
 
 
 def raster_qml(taxonomy: Taxonomy, level: int) -> str:
@@ -46,17 +55,32 @@ def confidence_qml() -> str:
     Returns:
         QML text, to be written as UTF-8 to ``<basename>.qml``.
     """
-    root, renderer = _raster_root("singlebandpseudocolor", classificationMin="0", classificationMax="100")
+    return _ramp_qml([(value, f"{value} %", color) for value, color in _CONFIDENCE_STOPS])
+
+
+def dissimilarity_qml() -> str:
+    """Style of a raster of dissimilarities: pale where like the training ground, red and dark beyond 100 %.
+
+    Returns:
+        QML text, to be written as UTF-8 to ``<basename>.qml``.
+    """
+    return _ramp_qml(_DISSIMILARITY_STOPS)
+
+
+def _ramp_qml(stops: Sequence[tuple[int, str, str]]) -> str:
+    """Style of whole numbers by colours between stops (value, label, colour)."""
+    least, most = str(stops[0][0]), str(stops[-1][0])
+    root, renderer = _raster_root("singlebandpseudocolor", classificationMin=least, classificationMax=most)
     shader = ET.SubElement(ET.SubElement(renderer, "rastershader"), "colorrampshader")
     shader.attrib |= {
         "colorRampType": "INTERPOLATED",
         "classificationMode": "1",
         "clip": "0",
-        "minimumValue": "0",
-        "maximumValue": "100",
+        "minimumValue": least,
+        "maximumValue": most,
     }
-    for value, color in _CONFIDENCE_STOPS:
-        ET.SubElement(shader, "item", value=str(value), label=f"{value} %", color=color, alpha="255")
+    for value, label, color in stops:
+        ET.SubElement(shader, "item", value=str(value), label=label, color=color, alpha="255")
     return _text(root)
 
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from ...errors import OptionError
 from ...taxonomy import Taxonomy
 from ..bhccm import Mode
-from ..decode import path_logits
-from ..features import EncoderDecoder, FeatureExtractor, pad, unpad
+from ..features import EncoderDecoder, FeatureExtractor, pad
 from ..map_model import MapModel
 from ..scene_model import HierarchicalSegmenter, SceneModel
 from .cdks import CDKS, stages_read
@@ -107,7 +106,7 @@ class TransLU(MapModel):
 
     def forward(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
         """Compute logits (B, C_l, H, W) per level; see :class:`~hierars_geo.models.MapModel`."""
-        return [self._unpad(level, image) for level in self._branches(image, valid, doy)[0]]
+        return [self._unpad(level, image) for level in self._branches(image, valid, doy)[1]]
 
     def with_source(
         self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None
@@ -118,22 +117,17 @@ class TransLU(MapModel):
             Logits (B, C_l, H, W) per level, and by level of the source (from 0) its logits (B, C, H, W) as
             far as anchors need them; nothing without CDSA.
         """
-        logits, scores = self._branches(image, valid, doy)
+        _, logits, scores = self._branches(image, valid, doy)
         with torch.no_grad():
             seen = {level: self._unpad(value, image) for level, value in scores.items()}
         return [self._unpad(level, image) for level in logits], seen
 
-    def path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits (B, T, H, W) of the target tree."""
-        return self._unpad(self.coarse_path_logits(image, valid, paths, doy), image)
-
-    def coarse_path_logits(
-        self, image: Tensor, valid: Tensor | None, paths: Tensor, doy: Tensor | None = None
-    ) -> Tensor:
-        """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
-        return self.calibrated(path_logits(self._branches(image, valid, doy)[0], paths))
+    def features_and_logits(
+        self, image: Tensor, valid: Tensor | None, doy: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Compute features and logits of the target branch; see :class:`~hierars_geo.models.MapModel`."""
+        features, logits, _ = self._branches(image, valid, doy)
+        return features, logits
 
     def pool_gates(self, chip_px: int | None) -> None:
         """Say what the gates of both branches pool over: they were trained on the same chips."""
@@ -146,13 +140,10 @@ class TransLU(MapModel):
         branches = (self.source, self.target) if self.cdsa is not None else (self.target,)
         return self.cdks is not None or any(branch.sees_window for branch in branches)
 
-    def _unpad(self, logits: Tensor, image: Tensor) -> Tensor:
-        return unpad(logits, (image.shape[-2], image.shape[-1]), self.multiple)
-
     def _branches(
         self, image: Tensor, valid: Tensor | None, doy: Tensor | None
-    ) -> tuple[list[Tensor], dict[int, Tensor]]:
-        """Run both branches at the decoder's resolution: the target's logits Z, the source's scores."""
+    ) -> tuple[Tensor, list[Tensor], dict[int, Tensor]]:
+        """Run both branches at the decoder's resolution: the target's features and Z, the source's scores."""
         known = image if self.source_bands is None else image[..., self.source_bands, :, :]
         if self.target.of_series:
             features, plain = self._series_features(image, known, valid, doy)
@@ -164,10 +155,10 @@ class TransLU(MapModel):
         head = self.target.segmenter.head
         logits = head.classify(features)
         if self.cdsa is None or plain is None:
-            return head.merge(logits), {}
+            return features, head.merge(logits), {}
         with torch.no_grad():
             scores = self.cdsa.scores(self.source.segmenter.head(plain))
-        return head.merge(self.cdsa.mask(logits, scores)), scores
+        return features, head.merge(self.cdsa.mask(logits, scores)), scores
 
     def _features(self, own: Tensor, foreign: Tensor) -> tuple[Tensor, Tensor | None]:
         """Feature map of the target's decoder, and of the source's plain pass where CDSA needs it."""
