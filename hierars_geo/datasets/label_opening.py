@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,19 @@ from .labels import HierarchicalLabels
 from .scene_source import SceneSource
 from .vector_labels import OnError, Order, VectorLabels
 
+#: Options of :func:`open_labels` that each source of several may have of its own.
+_OPTIONS = (
+    "level",
+    "attribute",
+    "attributes",
+    "classes",
+    "rgb",
+    "all_touched",
+    "order",
+    "on_error",
+    "buffer_m",
+)
+
 
 @dataclass(frozen=True)
 class LabelEntry:
@@ -30,31 +43,22 @@ class LabelEntry:
         taxonomy: Name of the legend that it is in, where that is not the model's tree; the catalog's
             crosswalk from there is taken.
         crosswalk: Another crosswalk: its name in the catalog or the path of its YAML file.
-        level: As in :func:`open_labels`, likewise ``attribute``, ``attributes``, ``classes``, ``rgb``,
-            ``all_touched``, ``order`` and ``on_error``.
         weight: Of its labels in the loss, >= 0; a map product is worth less than a survey.
         dates: First and last day (or one day) of the scenes that it labels, ``2021-06-01``; None for all.
-        buffer_m: Metres that features are widened by; negative takes the edges off polygons.
         geometry: ``pixel`` draws a point as the pixel that it falls in, ``disc`` as one of ``buffer_m``.
         priority: Where sources overlap, the highest counts; those of one priority are to agree.
+        options: Of :func:`open_labels`: ``level``, ``attribute``, ``attributes``, ``classes``, ``rgb``,
+            ``all_touched``, ``order``, ``on_error`` and ``buffer_m``; an entry's keys like the rest.
     """
 
     path: str | list[str]
     taxonomy: str | None = None
     crosswalk: str | None = None
-    attribute: str | None = None
-    attributes: list[str | None] | None = None
-    classes: dict[Any, Any] | None = None
-    level: int | None = None
-    rgb: bool = False
-    all_touched: bool = False
-    order: Order = "area"
-    on_error: OnError = "raise"
     weight: float = 1.0
     dates: str | list[str] | None = None
-    buffer_m: float = 0.0
     geometry: Literal["pixel", "disc"] | None = None
     priority: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < float("inf"):
@@ -65,10 +69,11 @@ class LabelEntry:
             raise OptionError(
                 f"Expected geometry to be pixel or disc, but got '{self.geometry}' ({self.path})."
             )
-        if (self.geometry == "disc" and self.buffer_m <= 0) or (self.geometry == "pixel" and self.buffer_m):
+        buffer_m = self.options.get("buffer_m", 0.0)
+        if (self.geometry == "disc" and buffer_m <= 0) or (self.geometry == "pixel" and buffer_m):
             raise OptionError(
                 f"Expected buffer_m > 0, the radius in metres, with geometry disc alone, but got "
-                f"{self.geometry} and {self.buffer_m} ({self.path})."
+                f"{self.geometry} and {buffer_m} ({self.path})."
             )
         _ = self.interval  # refuses what is no date
 
@@ -83,7 +88,7 @@ class LabelEntry:
             return given
         if not isinstance(given, Mapping):
             return cls(os.fspath(given))
-        known = {field.name for field in fields(cls)}
+        known = {own.name for own in fields(cls) if own.name != "options"} | set(_OPTIONS)
         unknown = sorted(map(str, set(given) - known))
         if unknown or "path" not in given:
             got = f"'{unknown[0]}'" if unknown else "no path"
@@ -91,7 +96,8 @@ class LabelEntry:
                 f"Expected an entry of labels with path and others of {', '.join(sorted(known))}, but "
                 f"got {got}."
             )
-        return cls(**given)
+        options = {key: value for key, value in given.items() if key in _OPTIONS}
+        return cls(**{key: value for key, value in given.items() if key not in options}, options=options)
 
     @property
     def interval(self) -> tuple[int, int] | None:
@@ -121,9 +127,7 @@ class LabelEntry:
         crosswalk: str | Crosswalk | None = self.crosswalk
         if crosswalk is None and self.taxonomy not in (None, tree.name):
             crosswalk = Crosswalk.between(str(self.taxonomy), tree)
-        names = ("level", "attribute", "attributes", "classes", "rgb", "all_touched", "order", "on_error")
-        own = {name: getattr(self, name) for name in (*names, "buffer_m")}
-        return open_labels(self.path, tree, crosswalk=crosswalk, **own, **common)
+        return open_labels(self.path, tree, crosswalk=crosswalk, **self.options, **common)
 
 
 def open_labels(

@@ -1,7 +1,6 @@
 """ClassMapReader: read an integer class raster block by block."""
 
 import os
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -89,12 +88,7 @@ class ClassMapReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

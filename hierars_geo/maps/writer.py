@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from itertools import product
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -126,12 +125,7 @@ class StripWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from functools import lru_cache
 from itertools import islice
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Self
 
 import torch
@@ -128,12 +128,7 @@ class DaskEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

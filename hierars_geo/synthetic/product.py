@@ -218,7 +218,7 @@ def write_image(
         "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} {sensor.time}",
         "TIFFTAG_IMAGEDESCRIPTION": sensor.title,
     }
-    with writing(path, _header(spec, view, sensor.bands, sensor.dtype, 0, tags)) as writer:
+    with writing(path, _header(spec, view, sensor.bands.names, sensor.dtype, 0, tags)) as writer:
         for row, strip in strips_of(view, TILE_PX):
             writer.write(
                 row, acquire(surface, sensor, atmosphere, strip, stream(spec, key, 1 + row // TILE_PX))

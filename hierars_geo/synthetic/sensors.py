@@ -18,8 +18,32 @@ from .noise import Field
 SensorName: TypeAlias = Literal["sentinel2", "gaofen2", "google_earth"]
 SENSOR_NAMES: Final[tuple[SensorName, ...]] = get_args(SensorName)
 
-#: Light scattered into the line of sight by one unit of haze, per column of ``spectra.BANDS`` (reflectance).
+#: Light scattered into the line of sight by one unit of haze, reflectance per column of ``materials.BANDS``.
 _PATH = (0.062, 0.046, 0.036, 0.031, 0.027, 0.024, 0.021, 0.019, 0.006, 0.003)
+
+
+@dataclass(frozen=True)
+class SensorBands:
+    """A sensor's figures of each band, in the order of the file.
+
+    Attributes:
+        names: As written into the file.
+        columns: Columns of ``materials.BANDS``.
+        blur_px: Standard deviations of the point spread beyond the pixel's own area, pixels.
+        gain: Digital numbers per reflectance.
+        offset: Digital numbers at reflectance 0.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+    blur_px: tuple[float, ...]
+    gain: tuple[float, ...]
+    offset: tuple[float, ...]
+
+    @property
+    def path(self) -> tuple[float, ...]:
+        """Reflectance that one unit of haze adds, per band."""
+        return tuple(_PATH[column] for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -32,14 +56,10 @@ class SensorModel:
         title: Full name, for the file's metadata.
         res_m: Pixel size.
         subsamples: Fine cells per pixel and side that a pixel is the mean of.
-        bands: Band names, as written into the file.
-        columns: Column of ``spectra.BANDS`` of each band.
-        blur_px: Standard deviation of the point spread beyond the pixel's own area, per band, pixels.
+        bands: Figures of the bands.
         season: Season of the plants on the picture, or shares of seasons.
         first_day: Earliest acquisition; the day itself is drawn within ``SPAN_DAYS`` after it.
         time: Time of day of the acquisition, HH:MM:SS.
-        gain: Digital number per reflectance, per band.
-        offset: Digital number at reflectance 0, per band.
         gamma: Exponent applied to reflectance first; 1 for measuring sensors.
         noise: Standard deviation of the noise at reflectance 0, reflectance.
         relative_noise: Further noise per reflectance.
@@ -51,23 +71,14 @@ class SensorModel:
     title: str
     res_m: float
     subsamples: int
-    bands: tuple[str, ...]
-    columns: tuple[int, ...]
-    blur_px: tuple[float, ...]
+    bands: SensorBands
     season: Stage
     first_day: date
     time: str
-    gain: tuple[float, ...]
-    offset: tuple[float, ...]
     gamma: float
     noise: float
     relative_noise: float
     dtype: Literal["uint8", "uint16"]
-
-    @property
-    def path(self) -> tuple[float, ...]:
-        """Reflectance that one unit of haze adds, per band."""
-        return tuple(_PATH[column] for column in self.columns)
 
 
 #: Days after ``first_day`` within which a scene is acquired.
@@ -79,15 +90,17 @@ _SENTINEL2 = SensorModel(
     title="synthetic Sentinel-2 MSI, surface reflectance x 10000",
     res_m=10.0,
     subsamples=5,
-    bands=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
-    columns=tuple(range(10)),
-    # The red-edge and short-wave bands are 20 m bands resampled to 10 m.
-    blur_px=(0.35, 0.35, 0.35, 0.75, 0.75, 0.75, 0.35, 0.75, 0.75, 0.75),
+    bands=SensorBands(
+        names=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+        columns=tuple(range(10)),
+        # The red-edge and short-wave bands are 20 m bands resampled to 10 m.
+        blur_px=(0.35, 0.35, 0.35, 0.75, 0.75, 0.75, 0.35, 0.75, 0.75, 0.75),
+        gain=(10_000.0,) * 10,
+        offset=(0.0,) * 10,
+    ),
     season="summer",
     first_day=date(2019, 8, 1),
     time="03:05:41",
-    gain=(10_000.0,) * 10,
-    offset=(0.0,) * 10,
     gamma=1.0,
     noise=0.0012,
     relative_noise=0.012,
@@ -99,15 +112,17 @@ _GAOFEN2 = SensorModel(
     title="synthetic GaoFen-2 PMS multispectral, digital numbers",
     res_m=4.0,
     subsamples=2,
-    bands=("Blue", "Green", "Red", "NIR"),
-    columns=(0, 1, 2, 6),
-    blur_px=(0.45, 0.45, 0.45, 0.45),
+    bands=SensorBands(
+        names=("Blue", "Green", "Red", "NIR"),
+        columns=(0, 1, 2, 6),
+        blur_px=(0.45, 0.45, 0.45, 0.45),
+        # Chosen so that a scene's mean and spread come near those of the real archive.
+        gain=(1700.0, 1720.0, 1530.0, 900.0),
+        offset=(280.0, 151.0, 97.0, 117.0),
+    ),
     season="spring",
     first_day=date(2019, 4, 22),
     time="03:21:09",
-    # Chosen so that a scene's mean and spread come near those of the real archive.
-    gain=(1700.0, 1720.0, 1530.0, 900.0),
-    offset=(280.0, 151.0, 97.0, 117.0),
     gamma=1.0,
     noise=0.002,
     relative_noise=0.015,
@@ -119,14 +134,16 @@ _GOOGLE_EARTH = SensorModel(
     title="synthetic RGB mosaic as of Google Earth",
     res_m=1.0,
     subsamples=2,
-    bands=("Red", "Green", "Blue"),
-    columns=(2, 1, 0),
-    blur_px=(0.5, 0.5, 0.5),
+    bands=SensorBands(
+        names=("Red", "Green", "Blue"),
+        columns=(2, 1, 0),
+        blur_px=(0.5, 0.5, 0.5),
+        gain=(680.0, 680.0, 680.0),
+        offset=(0.0, 0.0, 0.0),
+    ),
     season="autumn",
     first_day=date(2018, 10, 3),
     time="03:40:00",
-    gain=(680.0, 680.0, 680.0),
-    offset=(0.0, 0.0, 0.0),
     gamma=0.8,
     noise=0.002,
     relative_noise=0.02,
@@ -188,7 +205,7 @@ def digitise(
     """
     sigma = np.float32(sensor.noise) + np.float32(sensor.relative_noise) * band
     seen = np.clip(band + sigma * rng.standard_normal(band.shape, dtype=np.float32), 0.0, None)
-    numbers = sensor.offset[index] + sensor.gain[index] * seen ** np.float32(sensor.gamma)
+    numbers = sensor.bands.offset[index] + sensor.bands.gain[index] * seen ** np.float32(sensor.gamma)
     top = np.iinfo(sensor.dtype).max
     whole: NDArray[np.uint8] | NDArray[np.uint16] = np.clip(np.rint(numbers), 1, top).astype(sensor.dtype)
     return whole
@@ -198,6 +215,7 @@ __all__ = (
     "SENSORS",
     "SENSOR_NAMES",
     "SPAN_DAYS",
+    "SensorBands",
     "SensorModel",
     "SensorName",
     "acquisition_day",

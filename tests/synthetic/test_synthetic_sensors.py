@@ -58,7 +58,7 @@ def test_spread_keeps_light_and_softens_edges() -> None:
 def test_haze_brightens_blue_and_lowers_contrast() -> None:
     ground = np.array([[0.02, 0.40]], dtype=np.float32)
     clear = np.zeros_like(ground)
-    blue, swir = SENSORS["sentinel2"].path[0], SENSORS["sentinel2"].path[-1]
+    blue, swir = SENSORS["sentinel2"].bands.path[0], SENSORS["sentinel2"].bands.path[-1]
     np.testing.assert_array_equal(through_air(ground, clear, blue, clear), ground)
     hazy = through_air(ground, clear + 1, blue, clear)
     assert hazy[0, 0] - ground[0, 0] > 10 * (through_air(ground, clear + 1, swir, clear)[0, 0] - ground[0, 0])
