@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
@@ -108,6 +108,36 @@ def as_day(text: str, name: str) -> date:
 
 
 @dataclass(frozen=True)
+class MaskRule:
+    """Which pixels are left out by the quality bands of a product, or by a mask of one's own.
+
+    Attributes:
+        classes: Names of the catalog's table of the sensor, ``cloud``, ``shadow``; ``NAME=NUMBER`` where a
+            class has a least value. With ``values``, names of these, none for all.
+        dilation_m: Pixels nearer than this, in metres, to one that is left out are left out, too.
+        file: Mask of one's own: its path from the folder of an image, with ``{name}`` for the image's name
+            without suffix and ``*`` for anything; None for what the product ships.
+        values: Of that mask, the values of every class; without them it is one of the sensor's quality bands.
+    """
+
+    classes: tuple[str, ...] = ()
+    dilation_m: float = 0.0
+    file: str | None = None
+    values: dict[str, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        plain = {str(name): [int(value) for value in numbers] for name, numbers in self.values.items()}
+        object.__setattr__(self, "values", plain)
+        if self.dilation_m < 0:
+            raise OptionError(f"Expected mask_dilation_m to be >= 0 m, but got {self.dilation_m}.")
+        if self.values and self.file is None:
+            raise OptionError("Expected mask_file with mask_values, but got none.")
+        if not self.classes and not self.values:
+            raise OptionError("Expected mask to name classes to leave out, but got none.")
+
+
+@dataclass(frozen=True)
 class ReadRecipe:
     """How the scenes of a training were read; a checkpoint carries it, so that a prediction reads alike.
 
@@ -125,6 +155,7 @@ class ReadRecipe:
         series: Which dates make one sample; None for single images.
         standardize: Whether every band is read as (value - median) / spread of the valid pixels of its scene,
             the spread being that of the middle half in standard deviations of a normal distribution.
+        mask: Which pixels are left out, clouds for example; None for none.
     """
 
     bands: tuple[str, ...]
@@ -136,6 +167,7 @@ class ReadRecipe:
     numbers: tuple[int, ...] = ()
     series: SeriesRule | None = None
     standardize: bool = False
+    mask: MaskRule | None = None
 
 
 class SpectralBand(NamedTuple):
@@ -195,6 +227,7 @@ __all__ = (
     "Blend",
     "Bounds",
     "Composite",
+    "MaskRule",
     "NodataRule",
     "ReadRecipe",
     "SeriesRule",

@@ -13,6 +13,7 @@ from ..predict.options import PredictOptions
 if TYPE_CHECKING:
     from ..maps import Maps
     from ..predict import DaskEngine, Predictor, SceneList, ScenePath
+    from ..types import ReadRecipe
 
 EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps
@@ -67,7 +68,7 @@ def run(
 
     options = options_of(told)
     predictor = Predictor(checkpoint, options, device)
-    found = _scenes(rasters, options.reading.mosaic)
+    found = _scenes(rasters, options.reading.mosaic, predictor.recipe)
 
     def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
         with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
@@ -136,8 +137,10 @@ def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: H
     sys.stderr.write(f"hierars-geo: {_title(scene)}: {error}\n")
 
 
-def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
+def _scenes(rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe") -> list["ScenePath"]:
     """Return what to predict, patterns written out: each raster, or all of them as one scene.
+
+    Masks that lie beside the rasters are read with them, not predicted.
 
     Raises:
         MissingFileError: Nothing fits a pattern.
@@ -152,13 +155,21 @@ def _scenes(rasters: Sequence[str], mosaic: bool) -> list["ScenePath"]:
         if not has_magic(raster) or "://" in raster or Path(raster).exists():
             paths.append(raster)
             continue
-        found = sorted(glob(raster, recursive=True))
+        found = _images(sorted(glob(raster, recursive=True)), recipe)
         if not found:
             raise MissingFileError(f"Expected rasters that fit {raster}, but got none. Check the pattern.")
         paths += [path for file in found for path in (item_addresses(file) if is_stac(file) else [file])]
     if mosaic:
-        return [tuple(path for item in paths for path in _tiles(item))]
+        return [tuple(path for item in paths for path in _images(_tiles(item), recipe))]
     return list(paths)
+
+
+def _images(paths: Sequence[str], recipe: "ReadRecipe") -> list[str]:
+    from ..scenes.masks import without_masks
+    from ..scenes.sensors import GENERIC, find_sensor
+
+    sensor = GENERIC if recipe.sensor is None else find_sensor(recipe.sensor)
+    return without_masks(paths, sensor, recipe.mask)
 
 
 def _tiles(path: str) -> list[str]:

@@ -320,7 +320,7 @@ def _note_points_outside(labels: SceneSource, dataset: SceneIntersection) -> Non
 
 def _open_images(source: SourceOptions, paths: Sequence[str], per_scene: bool) -> SceneRaster | SceneSeries:
     of_sensor = IMAGE_CLASSES[source.sensor]
-    scenes = of_sensor(list(paths), bands=source.bands, standardize=per_scene, **vars(source.reading))
+    scenes = of_sensor(list(paths), bands=source.bands, standardize=per_scene, **source.reading.arguments)
     scenes.name = source.name or scenes.name
     return scenes if source.series is None else SceneSeries(scenes, source.series)
 

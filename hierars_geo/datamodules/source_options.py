@@ -10,7 +10,7 @@ from ..errors import OptionError
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation
 from ..scenes.sensors import find_sensor
-from ..types import NodataRule, SeriesRule
+from ..types import MaskRule, NodataRule, SeriesRule
 
 #: Sensors of the catalog, and any raster.
 SensorName = Literal[
@@ -68,6 +68,10 @@ class ReadingOptions:
         resampling: ``bilinear`` or ``cubic``, where pixels are read on a finer or shifted grid.
         crs: CRS of chips (default: that of the first file).
         res: Pixel size in units of the CRS (default: the finest).
+        mask: Classes of pixels to leave out by the quality bands that the product ships: ``[cloud, shadow]``.
+        mask_dilation_m: Pixels nearer than this to one that is left out are left out, too.
+        mask_file: Mask of one's own, its path from the folder of an image, with ``{name}`` for its name.
+        mask_values: Of that mask, the values of every class: ``{cloud: [1, 2]}``.
         on_error: ``raise`` names all files that cannot be used, ``skip`` leaves them out with a notice.
         max_open_files: Files kept open per process.
     """
@@ -78,8 +82,29 @@ class ReadingOptions:
     resampling: Interpolation = "bilinear"
     crs: str | int | None = None
     res: float | tuple[float, float] | None = None
+    mask: list[str] | None = None
+    mask_dilation_m: float = 0.0
+    mask_file: str | None = None
+    mask_values: dict[str, list[int]] | None = None
     on_error: OnError = "raise"
     max_open_files: int = 64
+
+    @property
+    def mask_rule(self) -> MaskRule | None:
+        """What is left out; None for nothing.
+
+        Raises:
+            OptionError: The options of the mask contradict each other.
+        """
+        if not (self.mask or self.mask_file or self.mask_values):
+            return None
+        return MaskRule(tuple(self.mask or ()), self.mask_dilation_m, self.mask_file, self.mask_values or {})
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a data set of images takes."""
+        own = {name: value for name, value in vars(self).items() if not name.startswith("mask")}
+        return own | {"mask": self.mask_rule}
 
 
 @dataclass(frozen=True)
@@ -110,6 +135,7 @@ class SourceOptions:
     def __post_init__(self) -> None:
         find_sensor(self.sensor)
         object.__setattr__(self, "reading", as_group(ReadingOptions, self.reading))
+        _ = self.reading.mask_rule  # checks it
         if self.series is not None:
             object.__setattr__(self, "series", as_group(SeriesRule, self.series))
 

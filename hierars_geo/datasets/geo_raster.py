@@ -124,7 +124,7 @@ class GeoRaster(SceneSource, RasterDataset):
         return first_valid(self._read_scene(self.scenes[number], target, window) for number in numbers)
 
     def _read_scene(self, scene: Scene, target: Target, window: Window) -> Patch:
-        patch = self._reader.read_layers(scene.layers, target, window)
+        patch = scene.read_by(self._reader, target, window)
         patch.files = scene.files
         return patch
 

@@ -9,13 +9,13 @@ from pyproj import CRS
 
 from ..scenes.bad_files import BadFile, OnError
 from ..scenes.band_order import numbered
+from ..scenes.raster_file import grouped_notes
 from ..scenes.raster_paths import Paths, find_rasters
 from ..scenes.resampling import Interpolation, Kind
-from ..scenes.scene import grouped_notes
 from ..scenes.scene_layers import Reading
 from ..scenes.scene_list import find_scenes
 from ..scenes.sensors import GENERIC, Sensor, find_sensor
-from ..types import NodataRule, ReadRecipe
+from ..types import MaskRule, NodataRule, ReadRecipe
 from .geo_raster import GeoRaster
 
 
@@ -45,6 +45,7 @@ class SceneRaster(GeoRaster):
         sensor: Another sensor than the class's: its name in the catalog or the path of a YAML file.
         nodata_rule: ``all``: a pixel is empty where all bands hold the nodata value; ``any``: where one does.
         standardize: Read every band by median and spread of the valid pixels of its scene.
+        mask: Classes of the sensor's quality bands that are left out (``["cloud", "shadow"]``), or a rule.
 
     Attributes:
         sensor: What is known of the sensor.
@@ -76,12 +77,22 @@ class SceneRaster(GeoRaster):
         sensor: str | Path | None = None,
         nodata_rule: NodataRule = "all",
         standardize: bool = False,
+        mask: MaskRule | Sequence[str] | None = None,
     ) -> None:
         name = self.sensor_name if sensor is None else str(sensor)
         self.sensor: Sensor = find_sensor(name)
         wanted, numbers = numbered(bands)
+        rule = mask if mask is None or isinstance(mask, MaskRule) else MaskRule(tuple(mask))
         recipe = ReadRecipe(
-            wanted or (), name, nodata, nodata_rule, harmonize, resampling, numbers, standardize=standardize
+            wanted or (),
+            name,
+            nodata,
+            nodata_rule,
+            harmonize,
+            resampling,
+            numbers,
+            mask=rule,
+            standardize=standardize,
         )
         Reading.of(recipe)  # what the sensor lacks is said before files are looked for
         files, named = find_rasters(paths)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ..errors import CheckpointError, HieraRSError
 from ..taxonomy import Taxonomy
-from ..types import NodataRule, ReadRecipe, SeriesRule
+from ..types import MaskRule, NodataRule, ReadRecipe, SeriesRule
 from .applicability import Applicability
 from .calibration import Calibration
 from .config import ModelConfig
@@ -207,6 +207,7 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         harmonize=bool(read["harmonize"]),
         resampling=str(read["resampling"]),
         numbers=tuple(int(number) for number in read.get("numbers", ())),
+        mask=None if read.get("mask") is None else MaskRule(**read["mask"]),
         series=None if read.get("series") is None else SeriesRule(**read["series"]),
         standardize=bool(read.get("standardize")),
     )

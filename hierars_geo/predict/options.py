@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ..errors import OptionError, unknown_name
-from ..types import Blend, ReadRecipe
+from ..types import Blend, MaskRule, ReadRecipe
 
 #: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
 Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
@@ -42,6 +42,9 @@ class ReadingOptions:
         nodata: Value without data of rasters that declare none, nan for none (default: as in training).
         harmonize: Read Sentinel-2 values of baseline 04.00 and later as older ones (default: as in training).
             Where nobody says it, that is noted for newer scenes.
+        mask: Pixels to leave out by the product's own quality bands, cloud,shadow for example; none for
+            nothing (default: as in training).
+        mask_dilation_m: Metres around these that are left out, too (default: as in training).
     """
 
     mosaic: bool = False
@@ -51,6 +54,13 @@ class ReadingOptions:
     bands: tuple[int, ...] | None = None
     nodata: float | None = None
     harmonize: bool | None = None
+    mask: tuple[str, ...] | None = None
+    mask_dilation_m: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            names = tuple(name.strip() for name in ",".join(self.mask).split(","))
+            object.__setattr__(self, "mask", names)
 
     def overruled(self, recipe: ReadRecipe) -> ReadRecipe:
         """Return how scenes are read: as a recipe says, but for what is asked for here."""
@@ -60,7 +70,19 @@ class ReadingOptions:
             numbers=recipe.numbers if self.bands is None else self.bands,
             nodata=recipe.nodata if self.nodata is None else self.nodata,
             harmonize=recipe.harmonize if self.harmonize is None else self.harmonize,
+            mask=self._mask(recipe.mask),
         )
+
+    def _mask(self, rule: MaskRule | None) -> MaskRule | None:
+        """Return what is left out: what a recipe says, but for what is asked for here."""
+        if self.mask is not None:
+            classes = tuple(name for name in self.mask if name != "none")
+            rule = replace(rule or MaskRule(self.mask), classes=classes) if classes else None
+        if self.mask_dilation_m is None or self.mask == ("none",):
+            return rule
+        if rule is None:
+            raise OptionError("Expected mask with mask_dilation_m, but got none. Name classes to leave out.")
+        return replace(rule, dilation_m=self.mask_dilation_m)
 
 
 @dataclass(frozen=True)

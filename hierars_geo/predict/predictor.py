@@ -259,7 +259,7 @@ class Predictor:
                 if replaced:
                     _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
                 if not run.is_placing:
-                    inputs = [*scene.paths, *_documents(raster_path), self.loaded.path]
+                    inputs = [*scene.inputs, *_documents(raster_path), self.loaded.path]
                     refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
                 store = self._fill(scene, plan, run, batch_size, progress, engine, job)
                 run.check_unchanged(scene, manifest)

@@ -62,9 +62,9 @@ class RunFolder:
         Raises:
             RasterError: It did.
         """
-        now = [file_identity(path) for path in scene.paths]
+        now = [file_identity(path) for path in scene.inputs]
         earlier = manifest["source"]
-        changed = [str(path) for path, a, b in zip(scene.paths, earlier, now, strict=True) if a != b]
+        changed = [str(path) for path, a, b in zip(scene.inputs, earlier, now, strict=True) if a != b]
         if changed:
             self.discard()
             raise RasterError(
@@ -201,7 +201,7 @@ def run_manifest(
     """
     content = {
         "checkpoint_sha256": loaded.sha256,
-        "source": [file_identity(path) for path in scene.paths],
+        "source": [file_identity(path) for path in scene.inputs],
         "region": scene.region,
         "grid": [scene.grid.crs.to_wkt(), list(scene.grid.transform)[:6], list(scene.grid.shape)],
         "gates_px": loaded.record.chip_size,

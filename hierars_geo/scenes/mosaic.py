@@ -19,8 +19,8 @@ from ..types import ReadRecipe
 from .patch import Patch, first_valid
 from .radiometry import median_and_spread
 from .raster_file import RasterFile
-from .scene import Scene, standardized
-from .scene_layers import finest_grid
+from .scene import Scene
+from .scene_layers import finest_grid, standardized
 
 #: Most tiles whose values stand for all.
 _GLIMPSED_TILES = 9
@@ -56,6 +56,7 @@ class Mosaic(Scene):
         layers = [layer for tile in tiles for layer in tile.layers]
         super().__init__(layers, first.bands, name, first.rule, first.resampling)
         self.acquired = first.acquired
+        self.masks = tuple(mask for tile in tiles for mask in tile.masks)
         self.grid = grid
         self.notes = tuple(notes)
         self._tiles, self._windows = tuple(tiles), tuple(windows)
@@ -118,14 +119,7 @@ class Mosaic(Scene):
         """Read values of a few tiles, see :meth:`.Scene.values`."""
         step = -(-len(self._tiles) // _GLIMPSED_TILES)
         with gdal_env():
-            found = [
-                [
-                    channel
-                    for layer in tile.layers
-                    for channel in self._reader.values(layer, per_side, from_overview)
-                ]
-                for tile in self._tiles[::step]
-            ]
+            found = [tile.values_by(self._reader, per_side, from_overview) for tile in self._tiles[::step]]
         return tuple(np.concatenate(channels) for channels in zip(*found, strict=True))
 
     def _resampling_notes(self) -> tuple[str, ...]:
@@ -133,7 +127,7 @@ class Mosaic(Scene):
 
     def _read(self, target: GeoGrid, window: Window) -> Patch:
         if target is not self.grid:
-            tiles = (self._reader.read_layers(tile.layers, target, window) for tile in self._tiles)
+            tiles = (tile.read_by(self._reader, target, window) for tile in self._tiles)
             return first_valid(tiles) or Patch.empty(len(self.bands), window, "float32")
         whole = Patch.empty(len(self.bands), window, "float32")
         for number in self._touching(window):
@@ -143,7 +137,7 @@ class Mosaic(Scene):
             rows, cols = common.shifted(-window.row, -window.col).slices()
             if whole.valid[rows, cols].all():
                 continue
-            part = self._reader.read_layers(self._tiles[number].layers, target, common)
+            part = self._tiles[number].read_by(self._reader, target, common)
             new = part.valid & ~whole.valid[rows, cols]
             whole.data[:, rows, cols][:, new] = part.data[:, new]
             whole.valid[rows, cols] |= new
@@ -177,6 +171,8 @@ def _unwrapped(tile: Scene, anchor: GeoGrid) -> Scene:
     layers = [replace(layer, file=moved(layer.file)) for layer in tile.layers]
     scene = Scene(layers, tile.bands, tile.name, tile.rule, tile.resampling)
     scene.acquired = tile.acquired
+    own = [replace(mask.layer, file=moved(mask.layer.file)) for mask in tile.masks]
+    scene.masks = tuple(replace(mask, layer=layer) for mask, layer in zip(tile.masks, own, strict=True))
     return scene
 
 

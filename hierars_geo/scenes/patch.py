@@ -1,6 +1,6 @@
 """Patch: pixels and their validity, and how several patches of one window become one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,4 +99,26 @@ def stack_channels(patches: Iterable[Patch]) -> Patch:
     return replace(whole, data=np.concatenate(data, axis=-3), valid=valid, files=files)
 
 
-__all__ = ("Patch", "Pixels", "first_valid", "stack_channels")
+def in_halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
+    """Read a window as two halves across its longer side."""
+    if window.height >= window.width:
+        cut = window.height // 2
+        parts = [
+            read(Window(window.row, window.col, cut, window.width)),
+            read(Window(window.row + cut, window.col, window.height - cut, window.width)),
+        ]
+        axis = 0
+    else:
+        cut = window.width // 2
+        parts = [
+            read(Window(window.row, window.col, window.height, cut)),
+            read(Window(window.row, window.col + cut, window.height, window.width - cut)),
+        ]
+        axis = 1
+    return Patch(
+        np.concatenate([part.data for part in parts], axis=axis + 1),
+        np.concatenate([part.valid for part in parts], axis=axis),
+    )
+
+
+__all__ = ("Patch", "Pixels", "first_valid", "in_halves", "stack_channels")

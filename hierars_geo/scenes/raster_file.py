@@ -1,7 +1,7 @@
 """RasterFile: what must be known of a file to read it, found once and kept without a handle."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -170,10 +170,30 @@ def settle_nodata(file: RasterFile, told: float | None, sensor: Sensor) -> Raste
     return replace(file, nodata=nodata, assumed_nodata=value if told is None else None)
 
 
+def grouped_notes(files: Iterable[RasterFile]) -> tuple[str, ...]:
+    """Say of several files what each has to note, the same words once."""
+    said: dict[str, list[str]] = {}
+    for file in files:
+        undated = [] if file.date.problem is None else [f"the date is left out: {file.date.problem}"]
+        for note in (*file.notes, *undated):
+            said.setdefault(note, []).append(file.path)
+    return grouped(said)
+
+
+def grouped(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Name the first of the files of every note, and how many more there are."""
+    return tuple(
+        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {note}."
+        for note, paths in said.items()
+    )
+
+
 __all__ = (
     "ALWAYS",
     "RasterFile",
     "believed_years",
+    "grouped",
+    "grouped_notes",
     "map_all",
     "probe",
     "probe_all",

@@ -20,7 +20,7 @@ from ..types import NodataRule
 from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
-from .patch import Patch, Pixels
+from .patch import Patch, Pixels, in_halves
 from .raster_file import RasterFile
 from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_taps, separable, warp
 
@@ -28,6 +28,8 @@ from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_t
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
 #: Pixels that are asked for: those of a raster, or of a lattice.
 Target: TypeAlias = GeoGrid | Lattice
+#: Tells which pixels (h, w) of a window of a target are left out.
+Masked: TypeAlias = Callable[[Target, Window], NDArray[np.bool_]]
 #: A target window that needs more file pixels than this is read in halves, so that memory stays bounded.
 _MOST_FILE_PIXELS = 32_000_000
 #: Least side of an overview that values are looked up in; windows in its place have half of it.
@@ -82,6 +84,13 @@ class LayerReader:
         self.rule: NodataRule = rule
         self.interpolation: Interpolation = "bilinear"
         self._placements: dict[tuple[GeoGrid, Target], Placement | None] = {}
+        self._of_labels: dict[Decode, LayerReader] = {}
+
+    def of_labels(self, decode: Decode) -> "LayerReader":
+        """Return a reader of labels on the same open files; the same one every time."""
+        if decode not in self._of_labels:
+            self._of_labels[decode] = LayerReader(self.pool, "labels", decode)
+        return self._of_labels[decode]
 
     def read_layers(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
         """Read all bands of a scene; what lies beyond the files is not valid.
@@ -160,7 +169,7 @@ class LayerReader:
         if rows[0] >= rows[1] or cols[0] >= cols[1]:
             return self._empty(layers, window)
         if _too_large(rows, cols, layers, window):
-            return _halves(window, lambda half: self._read_scaled(layers, placement, half))
+            return in_halves(window, lambda half: self._read_scaled(layers, placement, half))
         patch = self._block(layers, placement, rows, cols)
         if self.kind == "labels":
             return _take(patch, placement, window, (rows[0], cols[0]))
@@ -181,7 +190,7 @@ class LayerReader:
             return self._empty(layers, window)
         rows, cols = (source.row, source.row_stop), (source.col, source.col_stop)
         if _too_large(rows, cols, layers, window):
-            return _halves(window, lambda half: self._read_warped(layers, target, half))
+            return in_halves(window, lambda half: self._read_warped(layers, target, half))
         patch = self._block(layers, None, rows, cols)
         return warp(
             patch,
@@ -235,13 +244,17 @@ class LayerReader:
             first = stop
         return Patch(data, valid)
 
-    def values(self, layer: Layer, per_side: int, from_overview: bool) -> Pixels:
+    def values(
+        self, layer: Layer, per_side: int, from_overview: bool, masked: Masked | None = None
+    ) -> Pixels:
         """Read values of a file that hold data: windows spread evenly over it, or its smallest overview.
 
         Args:
             layer: Bands of a file.
             per_side: Windows along each side.
-            from_overview: Whether an overview serves in place of windows, where the file has one.
+            from_overview: Whether an overview serves in place of windows, where the file has one and nothing
+                is masked.
+            masked: Tells pixels that are left out, on the file's own grid.
 
         Returns:
             (C, n) float32.
@@ -249,21 +262,27 @@ class LayerReader:
         height, width = layer.file.grid.shape
         whole = Window(0, 0, height, width)
         if height * width <= _WHOLE_PX:
-            found = [self._stored(layer, whole)]
-        elif from_overview and (factors := self.pool.get(layer.file.path).overviews(layer.indexes[0])):
+            found = [(whole, self._stored(layer, whole))]
+        elif (
+            from_overview
+            and masked is None
+            and (factors := self.pool.get(layer.file.path).overviews(layer.indexes[0]))
+        ):
             large = [factor for factor in factors if min(height, width) >= _GLIMPSE_PX * factor]
             factor = max(large, default=min(factors))
             small = max(1, height // factor), max(1, width // factor)
-            found = [self._stored(layer, whole, small)]
+            found = [(whole, self._stored(layer, whole, small))]
         else:
             places = (np.arange(per_side) + 0.5) / per_side
             corners = [(int(height * y), int(width * x)) for y in places for x in places]
             half = _GLIMPSE_PX // 4
             windows = [Window(r - half, c - half, 2 * half, 2 * half).intersection(whole) for r, c in corners]
-            found = [self._stored(layer, window) for window in dict.fromkeys(windows) if window is not None]
+            found = [(own, self._stored(layer, own)) for own in dict.fromkeys(windows) if own is not None]
         parts = []
-        for part in found:
+        for window, part in found:
             held = part.valid if part.empty is None else part.valid & ~part.empty
+            if masked is not None:
+                held = held & ~masked(layer.file.grid, window)
             patch = self.decode(part.data, held, layer.file)
             parts.append(patch.data[:, patch.valid])
         return np.concatenate(parts, axis=1)
@@ -361,28 +380,6 @@ def _too_large(rows: tuple[int, int], cols: tuple[int, int], layers: Sequence[La
     bands = sum(len(layer.indexes) for layer in layers)
     pixels = (rows[1] - rows[0]) * (cols[1] - cols[0]) * bands
     return pixels > _MOST_FILE_PIXELS and max(window.height, window.width) > 1
-
-
-def _halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
-    """Read a window as two halves across its longer side."""
-    if window.height >= window.width:
-        cut = window.height // 2
-        parts = [
-            read(Window(window.row, window.col, cut, window.width)),
-            read(Window(window.row + cut, window.col, window.height - cut, window.width)),
-        ]
-        axis = 0
-    else:
-        cut = window.width // 2
-        parts = [
-            read(Window(window.row, window.col, window.height, cut)),
-            read(Window(window.row, window.col + cut, window.height, window.width - cut)),
-        ]
-        axis = 1
-    return Patch(
-        np.concatenate([part.data for part in parts], axis=axis + 1),
-        np.concatenate([part.valid for part in parts], axis=axis),
-    )
 
 
 __all__ = ("Decode", "Layer", "LayerReader", "Target", "as_stored")

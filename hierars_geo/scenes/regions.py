@@ -135,6 +135,7 @@ class SceneRegion(Scene):
     def __init__(self, scene: Scene, window: Window, polygons: Regions | None, region: str) -> None:
         super().__init__(scene.layers, scene.bands, scene.name, scene.rule, scene.resampling)
         self.acquired = scene.acquired
+        self.masks = scene.masks
         self.grid = scene.grid.crop(window)
         self.notes = scene.notes
         self.region = region

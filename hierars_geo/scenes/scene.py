@@ -1,11 +1,10 @@
 """Scene: what was photographed, read by windows; the one reader of images."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from itertools import accumulate
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, cast
 
@@ -15,20 +14,21 @@ from numpy.typing import NDArray
 from ..errors import RasterError
 from ..grid import GeoGrid, Window, same_grid
 from ..output import gdal_env
-from ..types import NodataRule, ReadRecipe
+from ..types import MaskRule, NodataRule, ReadRecipe
 from .addresses import gdal_name
 from .band_files import band_of_file, is_safe, list_rasters, match_band_files, safe_images
 from .band_order import numbered
 from .dates import Acquisition
 from .handles import HandlePool, opening_env
+from .masks import Elsewhere, MaskLayer, covered
 from .patch import Patch
 from .products import safe_root
 from .radiometry import median_and_spread
-from .raster_file import RasterFile
-from .reader import Layer, LayerReader
+from .raster_file import RasterFile, grouped, grouped_notes
+from .reader import Layer, LayerReader, Target
 from .resampling import Interpolation
-from .scene_layers import Reading, band_layers, finest_grid, stack_layer
-from .stac import Asset, ItemAssets, band_assets, is_stac, read_item_assets, stacked_asset
+from .scene_layers import Reading, band_layers, finest_grid, stack_layer, standardized
+from .stac import Asset, ItemAssets, band_assets, is_stac, quality_asset, read_item_assets, stacked_asset
 
 #: One path or address, or several: one file per band.
 ScenePaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -54,6 +54,7 @@ class Scene:
 
     Attributes:
         acquired: When it was taken, None where nothing says it.
+        masks: What is left out of it.
         region: What the scene is cut to, as text; None for all of it.
 
     Examples:
@@ -77,6 +78,7 @@ class Scene:
         self.rule: NodataRule = rule
         self.resampling: Interpolation = resampling
         self.acquired: datetime | None = self.layers[0].file.date.moment
+        self.masks: tuple[MaskLayer, ...] = ()
         self.region: str | None = None
         self._closed = False
 
@@ -90,6 +92,7 @@ class Scene:
         nodata_rule: NodataRule = "all",
         harmonize: bool = False,
         resampling: Interpolation = "bilinear",
+        mask: MaskRule | Sequence[str] | None = None,
     ) -> "Scene":
         """Open an image.
 
@@ -106,6 +109,7 @@ class Scene:
             nodata_rule: ``all``: a pixel is empty where all bands hold the value; ``any``: where one does.
             harmonize: Whether the offset of Sentinel-2 baselines from 04.00 on is taken off.
             resampling: ``bilinear`` or ``cubic``, of bands on another grid than the finest.
+            mask: Classes of the sensor's quality bands to leave out (``["cloud", "shadow"]``), or a rule.
 
         Returns:
             The scene. Rasters of several resolutions, grids or CRSs are read on the finest grid among the
@@ -118,6 +122,8 @@ class Scene:
         """
         names, numbers = numbered(bands)
         recipe = ReadRecipe(names or (), sensor, nodata, nodata_rule, harmonize, resampling, numbers)
+        if mask is not None:
+            recipe = replace(recipe, mask=mask if isinstance(mask, MaskRule) else MaskRule(tuple(mask)))
         return cls.from_recipe(paths, recipe)
 
     @classmethod
@@ -140,6 +146,11 @@ class Scene:
     def paths(self) -> tuple[Path, ...]:
         """The files that are read."""
         return tuple(Path(layer.file.path) for layer in self.layers)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that are read, and those that tell what is left out of them."""
+        return (*self.paths, *(Path(mask.layer.file.path) for mask in self.masks))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -174,7 +185,7 @@ class Scene:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What the catalog says where files are silent: fit for a record, too common to be told each time."""
+        """What the catalog says where files are silent, and what is left out: fit for a record."""
         said: dict[str, list[str]] = {}
         for layer in self.layers:
             if layer.file.assumed_nodata is not None:
@@ -182,7 +193,9 @@ class Scene:
                     f"no nodata value is declared, {layer.file.assumed_nodata:g} counts, as the catalog says"
                 )
                 said.setdefault(note, []).append(layer.file.path)
-        return _grouped(said)
+        for mask in self.masks:
+            said.setdefault(mask.note, []).append(mask.layer.file.path)
+        return grouped(said)
 
     def _resampling_notes(self) -> tuple[str, ...]:
         if len({layer.file.grid for layer in self.layers}) == 1 or len(self.layers) != len(self.bands):
@@ -230,7 +243,14 @@ class Scene:
         return Patch(patch.filled(0), patch.valid, self.files)
 
     def _read(self, target: GeoGrid, window: Window) -> Patch:
-        return self._reader.read_layers(self.layers, target, window)
+        return self.read_by(self._reader, target, window)
+
+    def read_by(self, reader: LayerReader, target: Target, window: Window) -> Patch:
+        """Read a window of any grid through a reader, and leave out what is masked."""
+        patch = reader.read_layers(self.layers, target, window)
+        if self.masks and patch.valid.any():
+            patch.valid &= ~covered(self.masks, reader, target, window)
+        return patch
 
     def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
         """Read values that hold data from places spread evenly over the files, whatever the scene is cut to.
@@ -248,11 +268,18 @@ class Scene:
         """
         self._check_open()
         with gdal_env():
-            return tuple(
-                channel
-                for layer in self.layers
-                for channel in self._reader.values(layer, per_side, from_overview)
-            )
+            return self.values_by(self._reader, per_side, from_overview)
+
+    def values_by(
+        self, reader: LayerReader, per_side: int, from_overview: bool
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Read values through a reader, see :meth:`values`; what is masked is left out."""
+        masked = partial(covered, self.masks, reader) if self.masks else None
+        return tuple(
+            channel
+            for layer in self.layers
+            for channel in reader.values(layer, per_side, from_overview, masked)
+        )
 
     def standardize(self) -> None:
         """Read every band by the median and spread of its valid pixels from now on.
@@ -292,33 +319,6 @@ class Scene:
         self.close()
 
 
-def standardized(layers: Sequence[Layer], standard: Sequence[tuple[float, float]]) -> tuple[Layer, ...]:
-    """Return the layers of a scene with median and spread of each of their channels."""
-    stops = list(accumulate(len(layer.indexes) for layer in layers))
-    return tuple(
-        replace(layer, standard=tuple(standard[stop - len(layer.indexes) : stop]))
-        for layer, stop in zip(layers, stops, strict=True)
-    )
-
-
-def grouped_notes(files: Iterable[RasterFile]) -> tuple[str, ...]:
-    """Say of several files what each has to note, the same words once."""
-    said: dict[str, list[str]] = {}
-    for file in files:
-        undated = [] if file.date.problem is None else [f"the date is left out: {file.date.problem}"]
-        for note in (*file.notes, *undated):
-            said.setdefault(note, []).append(file.path)
-    return _grouped(said)
-
-
-def _grouped(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Name the first of the files of every note, and how many more there are."""
-    return tuple(
-        f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {note}."
-        for note, paths in said.items()
-    )
-
-
 def _described(paths: ScenePaths, reading: Reading) -> Scene:
     if not isinstance(paths, str | os.PathLike):
         files = [Path(os.fspath(item)) for item in paths]
@@ -335,7 +335,7 @@ def _described(paths: ScenePaths, reading: Reading) -> Scene:
         if path == name and reading.sensor.file_per_band and reading.bands == lone:
             return _of_band_files([folder], folder.stem, name, reading)
         bands, layer = stack_layer(reading.look(path), reading)
-        return Scene([layer], bands, Path(path).stem)
+        return _masked(Scene([layer], bands, Path(path).stem), reading)
     title = folder.resolve().name
     if is_safe(folder):
         return _of_band_files(safe_images(folder), title.removesuffix(".SAFE"), name, reading)
@@ -345,7 +345,7 @@ def _described(paths: ScenePaths, reading: Reading) -> Scene:
 def _of_band_files(files: Sequence[Path], name: str, origin: str, reading: Reading) -> Scene:
     by_band = match_band_files(files, reading.bands, reading.sensor, origin)
     layers = band_layers(by_band, reading, safe_root(next(iter(by_band.values()))[0]))
-    return Scene(layers, tuple(by_band), name)
+    return _masked(Scene(layers, tuple(by_band), name), reading)
 
 
 def _of_item(address: str, reading: Reading) -> Scene:
@@ -367,7 +367,13 @@ def _of_item(address: str, reading: Reading) -> Scene:
         }
         by_band = {band: [asset.path for asset in found] for band, found in assets.items()}
         bands, layers = tuple(by_band), band_layers(by_band, reading, None, described)
-    return Scene(layers, bands, item.name)
+    return _masked(Scene(layers, bands, item.name), reading, lambda band: quality_asset(item, band))
+
+
+def _masked(scene: Scene, reading: Reading, elsewhere: Elsewhere | None = None) -> Scene:
+    if reading.masking is not None:
+        scene.masks = reading.masking.of_scene(scene.layers, elsewhere)
+    return scene
 
 
 def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
@@ -384,4 +390,4 @@ def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
     )
 
 
-__all__ = ("Scene", "ScenePaths", "grouped_notes", "standardized")
+__all__ = ("Scene", "ScenePaths")

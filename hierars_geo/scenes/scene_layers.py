@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from pyproj import Transformer
@@ -14,6 +15,7 @@ from ..types import ReadRecipe
 from .bad_files import map_all
 from .band_order import find_bands
 from .dates import Acquisition
+from .masks import Masking
 from .products import SafeProduct, added_offset, read_safe
 from .raster_file import RasterFile, probe, settle_nodata
 from .reader import Layer
@@ -30,6 +32,7 @@ class Reading:
         numbers: 1-based numbers of the bands in every file, empty where names say which they are.
         nodata: Value without data of files that declare none; None for what the catalog says.
         offset: Step in how values are stored that is taken off; None for none.
+        masking: Finds what masks a scene; None where nothing does.
     """
 
     sensor: Sensor
@@ -37,13 +40,14 @@ class Reading:
     numbers: tuple[int, ...]
     nodata: float | None
     offset: BaselineOffset | None
+    masking: Masking | None = None
 
     @classmethod
     def of(cls, recipe: ReadRecipe) -> "Reading":
         """Look the sensor of a recipe up.
 
         Raises:
-            OptionError: A band is none of the sensor's, or the sensor has nothing to harmonize.
+            OptionError: A band is none of the sensor's, the sensor has nothing to harmonize, or no such mask.
         """
         sensor = GENERIC if recipe.sensor is None else find_sensor(recipe.sensor)
         rule = sensor.baseline_offset
@@ -54,7 +58,8 @@ class Reading:
                 )
             rule = find_sensor("sentinel2").baseline_offset
         bands = sensor.pick(recipe.bands or None)
-        return cls(sensor, bands, recipe.numbers, recipe.nodata, rule if recipe.harmonize else None)
+        masking = None if recipe.mask is None else Masking(recipe.mask, sensor)
+        return cls(sensor, bands, recipe.numbers, recipe.nodata, rule if recipe.harmonize else None, masking)
 
     def look(self, path: str) -> RasterFile:
         """Describe a file of the sensor."""
@@ -193,6 +198,15 @@ def _check_same_place(own: GeoGrid, grid: GeoGrid, path: str) -> None:
         )
 
 
+def standardized(layers: Sequence[Layer], standard: Sequence[tuple[float, float]]) -> tuple[Layer, ...]:
+    """Return the layers of a scene with median and spread of each of their channels."""
+    stops = list(accumulate(len(layer.indexes) for layer in layers))
+    return tuple(
+        replace(layer, standard=tuple(standard[stop - len(layer.indexes) : stop]))
+        for layer, stop in zip(layers, stops, strict=True)
+    )
+
+
 __all__ = (
     "Reading",
     "band_layers",
@@ -201,4 +215,5 @@ __all__ = (
     "missing_bands",
     "of_product",
     "stack_layer",
+    "standardized",
 )

@@ -9,9 +9,10 @@ from ..types import ReadRecipe
 from .bad_files import BadFile, OnError, settle, sort_out
 from .band_files import BandFiles, split_layouts
 from .handles import opening_env
-from .raster_file import believed_years, with_date
+from .masks import without_masks
+from .raster_file import believed_years, grouped_notes, with_date
 from .reader import Layer
-from .scene import Scene, grouped_notes
+from .scene import Scene
 from .scene_layers import Reading, band_layers, missing_bands, stack_layer
 
 
@@ -42,6 +43,8 @@ def find_scenes(
         recipe: How they are read; without bands, they are those of the first file (generic rasters).
         on_error: What becomes of files that cannot be used.
 
+    Masks of scenes are read with them and are no scenes themselves.
+
     Raises:
         MissingFileError: Band files are missing.
         RasterError: Files cannot be read, have no CRS, a date that is none, another data type than most, or
@@ -49,7 +52,7 @@ def find_scenes(
     """
     reading = Reading.of(recipe)
     sensor = reading.sensor
-    stacks, by_scene = split_layouts(paths, named, sensor)
+    stacks, by_scene = split_layouts(without_masks(paths, sensor, recipe.mask), named, sensor)
     with opening_env():
         files, bad = sort_out(lambda path: with_date(reading.look(path)), stacks)
         files = believed_years(files)
@@ -57,7 +60,10 @@ def find_scenes(
             reading = replace(reading, bands=stack_layer(files[0], reading)[0])
 
         def scene_of(layers: Sequence[Layer]) -> Scene:
-            return Scene(layers, reading.bands, rule=recipe.nodata_rule)
+            scene = Scene(layers, reading.bands, rule=recipe.nodata_rule)
+            if reading.masking is not None:
+                scene.masks = reading.masking.of_scene(layers)
+            return scene
 
         scenes, wrong_stacks = sort_out(
             lambda file: scene_of([stack_layer(file, reading)[1]]), files, lambda file: file.path

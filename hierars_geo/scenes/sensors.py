@@ -14,6 +14,7 @@ from ..errors import DataError, HieraRSError, MissingFileError, OptionError
 from ..taxonomy.yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
 from ..types import SpectralBand
 from .bands import canonical_band
+from .quality import QualityBand
 
 _MAX_BANDS = 1000
 #: "gewataB1 (blue)"
@@ -98,6 +99,7 @@ class Sensor(_Strict):
         nodata: Stored value that products use where there is no measurement, whether declared or not.
         saturation: Stored value of a saturated pixel.
         baseline_offset: A step in how values are stored.
+        quality: Bands beside the images that tell clouds and the like, the best first.
         product_names: Patterns of product names; groups ``date`` (YYYYMMDD), ``day_of_year`` (YYYYDDD),
             ``baseline`` (0509) and ``level`` (2A) are read from the first that fits.
         file_per_band: True where scenes also come as one file per band.
@@ -118,6 +120,7 @@ class Sensor(_Strict):
     nodata: float | None = None
     saturation: float | None = None
     baseline_offset: BaselineOffset | None = None
+    quality: tuple[QualityBand, ...] = ()
     product_names: tuple[re.Pattern[str], ...] = ()
     file_per_band: bool = False
     trust_colors: bool = False

@@ -15,6 +15,7 @@ from ..errors import MissingFileError, RasterError
 from .addresses import gdal_name, local_path, resolve_href
 from .bands import canonical_band
 from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
+from .quality import QualityBand
 from .sensors import GENERIC, Sensor, find_sensor
 
 _SUFFIXES = (".geojson", ".json")
@@ -276,6 +277,15 @@ def band_assets(item: ItemAssets, wanted: Sequence[str]) -> dict[str, list[Asset
     return found
 
 
+def quality_asset(item: ItemAssets, band: QualityBand) -> str | None:
+    """Return the path of a quality band, by the key of its asset or its name; None without one."""
+    for asset in item.assets:
+        own = [asset.key, *(name for names in asset.bands for name in names)]
+        if len(asset.bands) == 1 and band.name.lower() in (name.lower() for name in own):
+            return asset.path
+    return None
+
+
 def _is_raster(asset: dict[str, Any]) -> bool:
     if _NOT_DATA & set(asset.get("roles") or ()):
         return False
@@ -340,6 +350,7 @@ __all__ = (
     "document_of",
     "is_stac",
     "item_addresses",
+    "quality_asset",
     "read_item",
     "read_item_assets",
     "stacked_asset",

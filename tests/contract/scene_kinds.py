@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp
 from scene_files import UTM, X0, Y0, write
 
 from hierars_geo.scenes.sensors import find_sensor, sensor_names
+from hierars_geo.types import MaskRule
 
 SIDE = 24
 ROWS, COLS = np.mgrid[:SIDE, :SIDE]
@@ -443,6 +444,42 @@ def scaled(folder):
     with rasterio.open(path, "r+") as file:
         file.scales, file.offsets = (1e-4, 1e-4), (-0.1, -0.1)
     return _plain(path, data, np.ones_like(GAP), note="scale or offset are declared but not applied")
+
+
+# masks --------------------------------------------------------------------------------------------------
+
+
+def _cloud():
+    """Scene classification on pixels twice as large, and where it says cloud."""
+    scl = np.full((SIDE // 2, SIDE // 2), 4, dtype="uint8")
+    scl[3:6, 4:8] = 9
+    return scl, (scl == 9).repeat(2, 0).repeat(2, 1)
+
+
+@kind("masked by a coarser band of the product")
+def masked_stack(folder):
+    data, (scl, cloud) = image(2), _cloud()
+    path = write(folder / "a.tif", data, names=["B02", "B03"])
+    write(folder / "a_SCL.tif", scl, res=20)
+    options = {"bands": ["B02", "B03"], "mask": ["cloud", "shadow"]}
+    note = "pixels of cloud, shadow are left out"
+    return _plain(path, data, ~cloud, bands=("B02", "B03"), sensor="sentinel2", options=options, note=note)
+
+
+@kind("band files of Landsat masked by bits")
+def masked_bands(folder):
+    data, quality = image(2), np.full((SIDE, SIDE), 64, dtype="uint16")
+    quality[LAKE] = 64 + 16
+    stem = "LC08_L2SP_127040_20200501_20200820_02_T1"
+    for band, name in zip(data, ("SR_B2", "SR_B3"), strict=True):
+        write(folder / f"{stem}_{name}.TIF", band)
+    write(folder / f"{stem}_QA_PIXEL.TIF", quality)
+    options = {"bands": ["B02", "B03"], "mask": MaskRule(("shadow",), 10.0)}
+    wide = LAKE | np.roll(LAKE, 1, 0) | np.roll(LAKE, -1, 0) | np.roll(LAKE, -1, 1)
+    return Kind(
+        folder, data, ~wide, ("B02", "B03"), options, train=[folder], sensor="landsat8", day="2020-05-01",
+        note="pixels of shadow are left out, and 10 m around them",
+    )  # fmt: skip
 
 
 # dates ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hierars_geo.models.config import ModelConfig
 from hierars_geo.models.record import ModelRecord
 from hierars_geo.transforms import ChipAugmentation
 from hierars_geo.transforms.augmentation import Radiometry
-from hierars_geo.types import SeriesRule
+from hierars_geo.types import MaskRule, SeriesRule
 
 DAYS = {"20200310": 100, "20200520": 200, "20200710": 300, "20201111": 900}
 
@@ -92,3 +92,25 @@ def test_augmentation_treats_all_dates_alike():
         torch.testing.assert_close(together["image"][:, date], alone["image"])
         assert torch.equal(together["valid"][:, date], alone["valid"])
     assert torch.equal(together["mask"], alone["mask"])
+
+
+def test_clouds_are_left_out_of_training_and_statistics(options, tmp_path):
+    bands = ["B02", "B03"]
+    for day, value in DAYS.items():
+        path = tmp_path / "s2" / f"s_{day}.tif"
+        write(path, np.full((2, 64, 64), value, dtype="uint16"), names=bands, nodata=0)
+        scl = np.full((32, 32), 4, dtype="uint8")
+        scl[:8] = 9 if value == 300 else 4
+        write(tmp_path / "s2" / f"s_{day}_SCL.tif", scl, res=20)
+    reading = {"mask": ["cloud", "shadow"], "mask_dilation_m": 30.0}
+    source = {"sensor": "sentinel2", "images": [str(tmp_path / "s2" / "*.tif")], "bands": bands}
+    options["sources"] = [source | {"reading": reading, "series": {"end": "2020-10-31"}}]
+    data = SceneDataModule(**options)
+    values = np.concatenate([np.full(64 * 64, 100.0), np.full(64 * 64, 200.0), np.full(64 * 45, 300.0)])
+    np.testing.assert_allclose(data.mean, [values.mean()] * 2)
+    assert data.read_recipe.mask == MaskRule(("cloud", "shadow"), 30.0)
+    config = ModelConfig("unet", "resnet18")
+    record = ModelRecord(data.taxonomy, data.read_recipe, data.mean, data.std, config)
+    assert ModelRecord.from_dict(record.to_dict(), "model.ckpt").read == data.read_recipe
+    with pytest.raises(OptionError, match="mask_file with mask_values"):
+        SceneDataModule(**options | {"sources": [source | {"reading": {"mask_values": {"cloud": [1]}}}]})

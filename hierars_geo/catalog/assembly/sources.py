@@ -104,7 +104,7 @@ class SceneWindows:
         Raises:
             RasterError: A file is damaged there, or holds a label value that is no class.
         """
-        return self._reader.read_layers(self.scene.scene.layers, lattice, window)
+        return self.scene.scene.read_by(self._reader, lattice, window)
 
     def _decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
         if self._values is None:
