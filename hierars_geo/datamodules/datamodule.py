@@ -164,6 +164,11 @@ class SceneDataModule(LightningDataModule):
         return list(self.scenes.std)
 
     @property
+    def normalized_by_weights(self) -> bool:
+        """Whether the model takes mean and std from its pretrained weights, and not from here."""
+        return self.options.normalization.method == "weights"
+
+    @property
     def gsd_m(self) -> float:
         """Ground sampling distance in metres at the centre of the training scenes."""
         return self.scenes.gsd_m

@@ -127,14 +127,15 @@ class NormalizationOptions:
     Attributes:
         method: ``statistics`` of the training ground (mean 0, std 1); ``percentile``, which takes the 2nd and
             98th percentile to -1 and 1; ``scene``, median and spread of the valid pixels of each scene, in
-            training and in prediction; ``scale``, a division; or ``none``.
+            training and in prediction; ``weights``, by what the pretrained weights were trained with;
+            ``scale``, a division; or ``none``.
         mean: Per band, in place of computed ones (with ``std``).
         std: Per band, in place of computed ones (with ``mean``).
         scale: Divisor of ``method: scale`` (default: the sensor's).
         max_windows: Take statistics of at most this many windows of 512 pixels per split, evenly spread.
     """
 
-    method: Literal["statistics", "percentile", "scene", "scale", "none"] = "statistics"
+    method: Literal["statistics", "percentile", "scene", "weights", "scale", "none"] = "statistics"
     mean: list[float] | None = None
     std: list[float] | None = None
     scale: float | None = None
@@ -142,14 +143,16 @@ class NormalizationOptions:
 
     def __post_init__(self) -> None:
         _check_choice(
-            "normalization.method", self.method, ("statistics", "percentile", "scene", "scale", "none")
+            "normalization.method",
+            self.method,
+            ("statistics", "percentile", "scene", "weights", "scale", "none"),
         )
         if (self.mean is None) != (self.std is None):
             raise OptionError("Expected mean and std together, but got one of them.")
-        if self.method == "scene" and self.mean is not None:
+        if self.method in ("scene", "weights") and self.mean is not None:
             raise OptionError(
-                "Expected mean and std, or normalization.method scene, which takes both from each scene, but "
-                "got both."
+                f"Expected mean and std, or normalization.method {self.method}, which brings both, but got "
+                "all of them."
             )
         if self.scale is not None and self.scale <= 0:
             raise OptionError(f"Expected normalization.scale to be > 0, but got {self.scale}.")

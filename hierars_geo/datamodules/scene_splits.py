@@ -262,7 +262,7 @@ class SceneSplits:
         o = self.options.normalization
         if o.mean is not None:
             return self._per_band(o.mean, "mean")
-        if o.method == "statistics":
+        if o.method in ("statistics", "weights"):  # by those of the weights the task goes, if by any
             return tuple(float(value) for value in self.statistics.mean)
         if o.method == "percentile":
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
@@ -275,7 +275,7 @@ class SceneSplits:
         o = self.options.normalization
         if o.std is not None:
             return self._per_band(o.std, "std")
-        if o.method == "statistics":
+        if o.method in ("statistics", "weights"):
             return tuple(float(value) or 1.0 for value in self.statistics.std)
         if o.method == "percentile":
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)

@@ -47,7 +47,7 @@ _SENSORS = (
 )
 
 #: Names that ask for whatever weights the library ships first.
-_DEFAULTS = ("imagenet", "default")
+DEFAULTS = ("imagenet", "default")
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,15 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     return {str(name): value for name, value in tensors if isinstance(value, Tensor)}
 
 
-def _from_enumeration(path: str) -> PretrainedWeights:
-    """Weights by the import path of an enumeration's member: ``package.module.Name_Weights.MEMBER``."""
+def enumeration_member(path: str) -> tuple[str, Any]:
+    """Find a member of an enumeration by its import path: ``package.module.Name_Weights.MEMBER``.
+
+    Returns:
+        Its name and itself.
+
+    Raises:
+        OptionError: There is none.
+    """
     module, _, member = path.rpartition(".")
     module, _, enumeration = module.rpartition(".")
     try:
@@ -184,21 +191,35 @@ def _from_enumeration(path: str) -> PretrainedWeights:
         ) from error
     if member not in members:
         raise OptionError(unknown_name(f"member of {enumeration}", member, tuple(members)))
-    weights = members[member]
-    sensor = next((name for words, name in _SENSORS if words in member), None)
-    state = weights.get_state_dict(progress=False, map_location="cpu", weights_only=True)
+    return member, members[member]
+
+
+def member_bands(member: str, weights: Any) -> tuple[tuple[str, ...] | None, str | None]:  # noqa: ANN401
+    """Return the bands of an enumeration's member and the sensor that they are of, None where nobody says."""
     bands = weights.meta.get("bands") or (
         ("red", "green", "blue") if weights.meta.get("in_chans", 3) == 3 else None
     )
-    return PretrainedWeights(state, tuple(bands) if bands else None, sensor)
+    sensor = next((name for words, name in _SENSORS if words in member), None)
+    return (tuple(bands) if bands else None), sensor
+
+
+def _from_enumeration(path: str) -> PretrainedWeights:
+    member, weights = enumeration_member(path)
+    state = weights.get_state_dict(progress=False, map_location="cpu", weights_only=True)
+    return PretrainedWeights(state, *member_bands(member, weights))
+
+
+def timm_weights(model: str, name: str) -> str:
+    """Name of weights as timm knows them: the model's first ones, or those of a tag."""
+    return model if name in DEFAULTS or "." in model else f"{model}.{name}"
 
 
 def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:
     """Weights by the name that segmentation-models-pytorch, timm or SegNeXt's authors give them."""
     rgb = ("red", "green", "blue")
     if backbone.name in _MSCAN_FILES:
-        if name not in _DEFAULTS:
-            raise OptionError(unknown_name(f"name of weights of {backbone.name}", name, _DEFAULTS))
+        if name not in DEFAULTS:
+            raise OptionError(unknown_name(f"name of weights of {backbone.name}", name, DEFAULTS))
         state = torch.hub.load_state_dict_from_url(
             _MSCAN_URL + _MSCAN_FILES[backbone.name], progress=False, map_location="cpu", weights_only=True
         )
@@ -206,7 +227,7 @@ def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:
     timm_name = VIT_NAMES.get(backbone.name, backbone.timm_name)
     if timm_name is None:
         return PretrainedWeights(_from_smp(backbone.name, name), rgb)
-    wanted = timm_name if name in _DEFAULTS or "." in timm_name else f"{timm_name}.{name}"
+    wanted = timm_weights(timm_name, name)
     try:
         model = timm.create_model(wanted, pretrained=True, num_classes=0)
     except RuntimeError as error:  # an unknown tag, or a model without weights
@@ -243,4 +264,12 @@ def first_layer(encoder: nn.Module) -> str:
     return ""
 
 
-__all__ = ("PretrainedWeights", "first_layer", "load_encoder_weights")
+__all__ = (
+    "DEFAULTS",
+    "PretrainedWeights",
+    "enumeration_member",
+    "first_layer",
+    "load_encoder_weights",
+    "member_bands",
+    "timm_weights",
+)

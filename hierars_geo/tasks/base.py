@@ -25,7 +25,7 @@ from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
-from .batches import ground_valid, require_finite, unlabel_repeated
+from .batches import ground_valid, require_finite, short_group, unlabel_repeated
 from .callbacks import AveragedWeights
 from .checkpoints import (
     RANDOM_KEY,
@@ -245,7 +245,7 @@ class SegmentationTask(LightningModule):
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
         loss: Tensor = losses["loss"]
         require_finite(loss, batch, self.global_step)
-        return loss
+        return loss * short_group(self.trainer, batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a validation batch, and return its decoded ``levels`` (B, N, H, W)."""

@@ -1,9 +1,11 @@
-"""What is wrong with a batch: values that spoil its loss, and chips that another process scores."""
+"""Batches: values that spoil a loss, chips that another process scores, groups that are too short."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
@@ -40,6 +42,26 @@ def require_finite(loss: Tensor, batch: Batch, step: int) -> None:
     raise DataError(
         f"Expected a finite loss, but got {loss.item()} at step {step} on chips {chips}, {reason}. {remedy}"
     )
+
+
+def short_group(trainer: Trainer, batch_idx: int) -> float:
+    """Return what the loss of a batch has to be multiplied by where its gradients are accumulated.
+
+    Lightning divides by the number of batches that make a step, also in the last group of an epoch, which may
+    have fewer: its gradient would be too small.
+
+    Args:
+        trainer: Knows both numbers.
+        batch_idx: Number of the batch in its epoch.
+
+    Examples:
+        Of ten batches in groups of four the last two count twice.
+    """
+    group, batches = trainer.accumulate_grad_batches, trainer.num_training_batches
+    if group == 1 or math.isinf(batches):
+        return 1.0
+    left = int(batches) % group
+    return group / left if left and batch_idx >= batches - left else 1.0
 
 
 def _describe(batch: Mapping[str, Any], index: int) -> str:
@@ -91,4 +113,4 @@ def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | Non
     return unlabelled
 
 
-__all__ = ("ground_valid", "require_finite", "unlabel_repeated")
+__all__ = ("ground_valid", "require_finite", "short_group", "unlabel_repeated")

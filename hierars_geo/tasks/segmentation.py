@@ -1,12 +1,15 @@
 """BHCCMTask: train and score a flat or hierarchical segmentation model."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
-from ..errors import OptionError
+from ..errors import OptionError, list_some
+from ..models.backbones import find_backbone
 from ..models.band_adaptation import BandAdaptation
 from ..models.build import build_scene_model
 from ..models.checkpoint import Checkpoint
@@ -16,12 +19,15 @@ from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplanting import Parts, transplant
-from ..scenes.sensors import spectral_bands
+from ..models.weight_statistics import check_scale, weight_statistics
+from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from .base import SegmentationTask
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
 from .option_groups import group, plain_options
 from .training_data import TrainingData
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,15 +140,44 @@ class BHCCMTask(SegmentationTask):
                 "Expected a model of series, as the data are, but got one of single images. Set temporal: "
                 "mean, max, ltae or utae of the task."
             )
+        mean, std = self._normalisation(data)
         return ModelRecord(
             taxonomy=data.taxonomy,
             read=data.read,
-            mean=tuple(float(value) for value in data.mean),
-            std=tuple(float(value) for value in data.std),
+            mean=tuple(float(value) for value in mean),
+            std=tuple(float(value) for value in std),
             model=self._config,
             chip_size=data.chip_size,
             gsd_m=data.gsd_m,
         )
+
+    def _normalisation(self, data: TrainingData) -> tuple[Sequence[float], Sequence[float]]:
+        """Take mean and std from the data, or from the weights; where both are there, say which counts."""
+        source = self.start.encoder_weights
+        found = None if source is None else weight_statistics(find_backbone(self._config.encoder), source)
+        if found is None and data.by_weights:
+            lacking = "no start.encoder_weights" if source is None else f"'{source}', which brings none"
+            raise OptionError(
+                "Expected pretrained weights that bring their normalisation with normalization.method "
+                f"weights, but got {lacking}. Take statistics, or set mean and std."
+            )
+        if found is None:
+            return data.mean, data.std
+        bands = data.read.bands
+        scale = find_sensor(data.read.sensor or found.sensor or GENERIC.name).scale
+        mean, std = found.of_bands(bands, data.read.sensor, scale, spectral_bands)
+        if data.by_weights:
+            check_scale(found, bands, (mean, std), (data.mean, data.std))
+            return mean, std
+        if not np.allclose((mean, std), (data.mean, data.std), rtol=0.01):
+            _LOG.info(
+                "weights %s were trained on values normalised by mean %s and std %s, the data bring mean %s "
+                "and std %s, which count; normalization.method weights takes the others",
+                source,
+                *(list_some([f"{value:.4g}" for value in numbers], 4) for numbers in (mean, std)),
+                *(list_some([f"{value:.4g}" for value in numbers], 4) for numbers in (data.mean, data.std)),
+            )
+        return data.mean, data.std
 
     def build_model(self, record: ModelRecord) -> SceneModel:
         """Build the model, its encoder with the pretrained weights that were asked for."""

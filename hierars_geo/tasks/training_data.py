@@ -27,6 +27,8 @@ class TrainingData:
         gsd_m: Ground sampling distance in metres, or None.
         class_frequencies: Pixels per leaf, or per level and class, or a function that counts them, called
             when training starts with weights to be computed.
+        by_weights: Whether mean and std come from the pretrained weights; those here are then what these
+            are checked against.
     """
 
     taxonomy: Taxonomy
@@ -36,6 +38,7 @@ class TrainingData:
     chip_size: int | None = None
     gsd_m: float | None = None
     class_frequencies: Frequencies | None = None
+    by_weights: bool = False
 
     @classmethod
     def of(cls, datamodule: object) -> "TrainingData":
@@ -64,6 +67,7 @@ class TrainingData:
             chip_size=module.chip_size,
             gsd_m=module.gsd_m,
             class_frequencies=counted,
+            by_weights=getattr(module, "normalized_by_weights", False),
         )
 
 

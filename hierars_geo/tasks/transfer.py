@@ -142,6 +142,11 @@ class TransLUTask(SegmentationTask):
             OptionError: There is no source where one is needed, or one that reads scenes otherwise.
         """
         source = self._trained
+        if data.by_weights:
+            raise OptionError(
+                "Expected normalization.method weights with pretrained weights of an encoder, but TransLU "
+                "starts from a trained model. Take statistics."
+            )
         if source is None and (self.cdks or self.cdsa or self.start.parts != "scratch"):
             raise OptionError(
                 "Expected source, the checkpoint of a trained model, with cdks, cdsa or a start other than "

@@ -1,6 +1,7 @@
 """Pretrained weights: where they come from, and how they meet other bands."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +17,11 @@ from hierars_geo.models import ModelConfig, adapt_bands, build_segmenter, load_e
 from hierars_geo.models.backbones import find_backbone
 from hierars_geo.models.band_adaptation import by_names, matching_bands
 from hierars_geo.models.pretrained import _SENSORS
+from hierars_geo.models.weight_statistics import weight_statistics
 from hierars_geo.scenes.sensors import find_sensor, sensor_names, spectral_bands
+from hierars_geo.tasks import BHCCMTask, TrainingData
+from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import ReadRecipe
 
 ATTO = ModelConfig("upernet", "convnext_atto", options={"decoder_channels": 32})
 RESNET = ModelConfig("upernet", "resnet18", options={"decoder_channels": 32})
@@ -164,13 +169,18 @@ SEEN = {
 NEAR = {"nir": {"nir08", "nir"}, "nir08": {"nir", "nir08"}, "pan": set(), "lwir11": {"lwir", "lwir11"}}
 
 
-def _members():
+def _enumerated():
     import torchgeo.models
 
     for name in sorted(n for n in dir(torchgeo.models) if n.endswith("_Weights")):
         for member in getattr(torchgeo.models, name):
-            if member.meta.get("bands"):
-                yield f"{name}.{member.name}", list(member.meta["bands"])
+            yield name, member.name, member
+
+
+def _members():
+    for enumeration, name, member in _enumerated():
+        if member.meta.get("bands"):
+            yield f"{enumeration}.{name}", list(member.meta["bands"])
 
 
 def test_every_sensor_meets_every_weight_enumeration_by_what_its_bands_see():
@@ -235,3 +245,78 @@ def test_names_of_weights_that_do_not_exist_list_the_near_ones():
         build_segmenter(ATTO, 3, (2,), "d2_in1")
     with pytest.raises(OptionError, match="name of weights of mscan_tiny"):
         build_segmenter(ModelConfig("segnext", "mscan_tiny"), 3, (2,), "fb")
+
+
+def _statistics_of(name, encoder="resnet50"):
+    return weight_statistics(find_backbone(encoder), name)
+
+
+def test_weights_bring_their_normalisation():
+    """As their own transforms compute it, for every enumeration that says its bands, found by common name."""
+    told = 0
+    for enumeration, member, weights in _enumerated():
+        found = _statistics_of(f"torchgeo.models.{enumeration}.{member}")
+        if found is None:
+            continue
+        count = len(found.bands or range(3))
+        image = torch.rand(1, count, 4, 4) * 3000
+        expected = image.clone()
+        for module in weights.transforms.modules():
+            if type(module).__name__ == "Normalize":
+                expected = type(module)(mean=module.mean, std=module.std)(expected)
+        mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (found.mean, found.std))
+        torch.testing.assert_close((image - mean) / std, expected, rtol=1e-4, atol=1e-4)
+        told += 1
+    assert told > 60
+    softcon = _statistics_of("torchgeo.models.ResNet50_Weights.SENTINEL2_ALL_SOFTCON")
+    mean, std = softcon.of_bands(["B04", "B02", "thermal"], "sentinel2", 10000, spectral_bands)
+    assert (mean[:2], std[:2]) == ((1373.1, 1397.6), (1144.9, 854.3))
+    assert mean[2] == pytest.approx(np.mean(softcon.mean))
+    landsat = softcon.of_bands(["B05", "B06"], "landsat8", 1, spectral_bands)[0]  # nir08 and swir16
+    assert landsat == (2581.0, 2195.2)
+    imagenet = _statistics_of("imagenet", "resnet18")
+    mean, std = imagenet.of_bands(["blue", "green", "red", "nir"], "gaofen2", 1024, spectral_bands)
+    np.testing.assert_allclose(mean, 1024 * np.array([0.406, 0.456, 0.485, 0.449]), rtol=1e-6)
+    np.testing.assert_allclose(std[:3], 1024 * np.array([0.225, 0.224, 0.229]), rtol=1e-6)
+    assert _statistics_of("imagenet", "mscan_tiny").mean == _statistics_of("imagenet", "resnet18").mean
+    assert _statistics_of("imagenet", "convnext_atto").mean == (0.485, 0.456, 0.406)
+    assert _statistics_of("weights.pth") is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "mean", "std", "message"),
+    [
+        ("torchgeo.models.ResNet18_Weights.SENTINEL2_ALL_MOCO", 60, 25, "unit that weights .* std 1e"),
+        (
+            "torchgeo.models.ResNet18_Weights.LANDSAT_OLI_SR_MOCO",
+            9000,
+            2500,
+            "normalised by mean 0 and std 255",
+        ),
+        ("weights.pth", 1000, 300, "'weights.pth', which brings none"),
+        (None, 1000, 300, "no start.encoder_weights"),
+    ],
+)
+def test_weights_of_another_unit_or_without_numbers_are_refused(weights, mean, std, message):
+    bands = ("B02", "B03", "B04", "B8A")
+    data = TrainingData(
+        Taxonomy.from_yaml("mm5b"), ReadRecipe(bands, "sentinel2"), [mean] * 4, [std] * 4, by_weights=True
+    )
+    task = BHCCMTask("unet", "resnet18", start={"encoder_weights": weights})
+    with pytest.raises(OptionError, match=message):
+        task.describe(data)
+
+
+def test_a_task_normalises_by_its_weights_where_it_is_told_and_says_so_where_not(caplog):
+    bands = ("B02", "B8A")
+    read = ReadRecipe(bands, "sentinel2")
+    data = TrainingData(Taxonomy.from_yaml("mm5b"), read, [900, 2400], [400, 900], by_weights=True)
+    weights = "torchgeo.models.ResNet50_Weights.SENTINEL2_ALL_SOFTCON"
+    task = BHCCMTask("unet", "resnet50", start={"encoder_weights": weights})
+    record = task.describe(data)
+    assert (record.mean, record.std) == ((1397.6, 2581.0), (854.3, 1345.9))
+    with caplog.at_level("INFO"):
+        record = task.describe(replace(data, by_weights=False))
+    assert (record.mean, record.std) == ((900, 2400), (400, 900))
+    assert "values normalised by mean 1398, 2581 and std 854.3, 1346" in caplog.text
+    assert "normalization.method weights takes the others" in caplog.text

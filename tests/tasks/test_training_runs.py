@@ -134,6 +134,25 @@ def test_accumulated_batches_make_one_step_of_the_schedule(tmp_path):
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0
 
 
+def test_a_smaller_last_group_weighs_its_batches_in_full(tmp_path):
+    """Gradients of eight batches in groups of three: the mean of each group, the last one of two batches."""
+
+    class Gradients(Callback):
+        def __init__(self):
+            self.found = []
+
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            self.found.append(pl_module.model.segmenter.head.classifiers[0].weight.grad.clone())
+
+    single, grouped = Gradients(), Gradients()
+    still = {"dropout": 0.0, "optimizer": {"lr": 1e-12, "weight_decay": 0.0}}
+    train(tmp_path, [single], still, max_epochs=1)
+    train(tmp_path, [grouped], still, max_epochs=1, accumulate_grad_batches=3)
+    means = [torch.stack(single.found[i : i + 3]).mean(dim=0) for i in (0, 3, 6)]
+    for found, expected in zip(grouped.found, means, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+
+
 # PyTorch's own tracing calls an alias it is about to drop, and would have Python 3.13.0 replaced.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Guards may run slower")

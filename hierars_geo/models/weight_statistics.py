@@ -1,0 +1,165 @@
+"""By which numbers the images were normalised that pretrained weights were trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import timm
+from numpy.typing import NDArray
+from torch import nn
+
+from ..errors import OptionError, unknown_name
+from ..types import Spectra
+from .backbones import VIT_NAMES, Backbone
+from .band_adaptation import by_names, matching_bands
+from .pretrained import DEFAULTS, enumeration_member, member_bands, timm_weights
+
+#: ImageNet's mean and deviation of red, green and blue, of full brightness 1.
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_RGB = ("red", "green", "blue")
+#: Training data whose mean lies farther from that of the weights, in their deviations, are of another scale.
+_FAR = 6.0
+#: ... and such as vary less, as a share of it.
+_NARROW = 0.01
+
+
+@dataclass(frozen=True)
+class WeightStatistics:
+    """How images were normalised before the weights saw them: (x - mean) / std.
+
+    Attributes:
+        source: The weights.
+        mean: Per band of the weights, or one for all of them.
+        std: Likewise.
+        bands: Names of the bands; None where nobody says.
+        sensor: Entry of the sensor catalog that names and values are of; None where nobody says.
+        of_brightness: Whether the numbers are shares of full brightness, and not stored values.
+    """
+
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bands: tuple[str, ...] | None
+    sensor: str | None = None
+    of_brightness: bool = False
+
+    def of_bands(
+        self, names: Sequence[str], sensor: str | None, full_scale: float, spectra: Spectra = by_names
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and std of other bands, in stored values: those of the band that sees the same.
+
+        Args:
+            names: Of the bands.
+            sensor: That their names are of; None for that of the weights.
+            full_scale: Stored value of full brightness.
+            spectra: Looks bands up in the sensor catalog.
+
+        Returns:
+            Mean and std per band; a band that the weights do not know takes the mean over all of theirs.
+        """
+        known = spectra(self.sensor, self.bands or ())
+        matches = matching_bands(known, spectra(sensor or self.sensor, names))
+        scale = full_scale if self.of_brightness else 1.0
+
+        def chosen(numbers: Sequence[float]) -> tuple[float, ...]:
+            each = numbers if len(numbers) == len(known) else [float(np.mean(numbers))] * len(known)
+            rest = float(np.mean(numbers))
+            return tuple(scale * float(rest if index is None else each[index]) for index in matches)
+
+        return chosen(self.mean), chosen(self.std)
+
+
+def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | None:
+    """Say how images were normalised for pretrained weights, without fetching them.
+
+    Args:
+        backbone: The encoder.
+        source: As :func:`~hierars_geo.models.load_encoder_weights` takes it.
+
+    Returns:
+        The numbers; None of a file, and of weights that come without any.
+
+    Raises:
+        OptionError: There are no such weights.
+    """
+    if "_Weights." in source:
+        return _of_enumeration(source)
+    if source.rpartition(".")[2] in ("safetensors", "pt", "pth", "ckpt", "bin"):
+        return None
+    mean, std = _of_library(backbone, source)
+    return WeightStatistics(source, mean, std, _RGB, of_brightness=True)
+
+
+def _of_library(backbone: Backbone, name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    timm_name = VIT_NAMES.get(backbone.name, backbone.timm_name)
+    if timm_name is not None:
+        config = timm.get_pretrained_cfg(timm_weights(timm_name, name), allow_unregistered=True)
+        return (tuple(config.mean), tuple(config.std)) if config is not None else _IMAGENET
+    settings: Any = smp.encoders.encoders.get(backbone.name, {}).get("pretrained_settings", {})
+    found = settings.get("imagenet" if name == "default" else name) if settings else None
+    if settings and found is None and name not in DEFAULTS:
+        raise OptionError(unknown_name(f"name of weights of {backbone.name}", name, tuple(settings)))
+    told = found or {}  # the library's newer entries leave ImageNet's own numbers out
+    return tuple(told.get("mean", _IMAGENET[0])), tuple(told.get("std", _IMAGENET[1]))
+
+
+def _of_enumeration(source: str) -> WeightStatistics | None:
+    member, weights = enumeration_member(source)
+    bands, sensor = member_bands(member, weights)
+    steps = list(_normalisations(weights.transforms))
+    if not steps:
+        return None
+    mean, std = np.zeros(1), np.ones(1)
+    for shift, scale in steps:  # (x - m) / s, then (x - m') / s': mean m + s m', std s s'
+        mean, std = mean + std * shift, std * scale
+    count = 1 if bands is None else len(bands)
+    if mean.size not in (1, count):
+        raise OptionError(
+            f"Expected weights '{source}' to be normalised by one number, or one per band, but they have "
+            f"{count} bands and {mean.size} numbers. Set normalization.mean and std yourself."
+        )
+    return WeightStatistics(source, tuple(mean.tolist()), tuple(std.tolist()), bands, sensor)
+
+
+def _normalisations(transform: object) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield mean and std of every normalisation in a chain of transforms, in order."""
+    modules = transform.modules() if isinstance(transform, nn.Module) else ()
+    for module in modules:
+        if type(module).__name__ == "Normalize":
+            mean, std = (np.asarray(getattr(module, key), dtype=np.float64) for key in ("mean", "std"))
+            yield mean.reshape(-1), std.reshape(-1)
+
+
+def check_scale(
+    found: WeightStatistics,
+    bands: Sequence[str],
+    normal: tuple[Sequence[float], Sequence[float]],
+    data: tuple[Sequence[float], Sequence[float]],
+) -> None:
+    """Refuse images in another unit than those that the weights were trained on.
+
+    Args:
+        found: Numbers of the weights.
+        bands: Names of the bands.
+        normal: Mean and std that the weights bring, per band.
+        data: Mean and std of the training images, per band.
+
+    Raises:
+        OptionError: The images, so normalised, are far from what the weights know; the worst band is named.
+    """
+    mean, std, own_mean, own_std = (np.asarray(numbers) for numbers in (*normal, *data))
+    away, spread = np.abs(own_mean - mean) / std, own_std / std
+    wrong = (away > _FAR) | (spread < _NARROW)
+    if wrong.mean() > 0.5:  # one odd band among many is the ground's business
+        worst = int(np.argmax(np.where(wrong, away, -1)))
+        raise OptionError(
+            f"Expected values in the unit that weights '{found.source}' were trained on, which were "
+            f"normalised by mean {mean[worst]:.4g} and std {std[worst]:.4g}, but {bands[worst]} has mean "
+            f"{own_mean[worst]:.4g} and std {own_std[worst]:.4g}. Convert the images, or take "
+            "normalization.method statistics."
+        )
+
+
+__all__ = ("WeightStatistics", "check_scale", "weight_statistics")
