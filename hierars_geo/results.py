@@ -12,7 +12,7 @@ from .models import Model
 from .predict import PredictOptions, Predictor, ScenePath
 from .report import write_gis_files, write_report
 from .types import Bounds
-from .vector import AreaTables, VectorSummary, class_areas, vectorize
+from .vector import AreaTables, VectorSummary, class_areas, decide_fields, vectorize
 
 
 class Maps(maps.Maps):
@@ -38,6 +38,10 @@ class Maps(maps.Maps):
     def areas_in(self, polygons: str | Path, out: str | Path, **options: Any) -> AreaTables:  # noqa: ANN401
         """Measure the classes inside polygons; options as in :func:`hierars_geo.vector.class_areas`."""
         return class_areas(self, polygons, out, **options)
+
+    def fields(self, polygons: str | Path, out: str | Path, **options: Any) -> GeoDataFrame:  # noqa: ANN401
+        """Decide one class per field; options as in :func:`hierars_geo.vector.decide_fields`."""
+        return decide_fields(self, polygons, out, **options)
 
     def evaluate(
         self,

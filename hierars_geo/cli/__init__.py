@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "predict": ("predict", "write one GeoTIFF per level for rasters of any size"),
     "vectorize": ("vectorize", "turn maps into nested polygons: GeoPackage, GeoParquet, FlatGeobuf"),
     "areas": ("areas", "measure the area of every class inside polygons"),
+    "fields": ("fields", "decide one class per field by the probabilities of its pixels"),
     "sample": ("sample", "draw points to label, for accuracy and areas with intervals"),
     "evaluate": ("evaluate", "compare maps with labels at every level"),
     "report": ("report", "write one HTML file with maps, legends and scores"),

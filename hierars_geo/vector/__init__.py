@@ -4,6 +4,7 @@ from .area_tables import AreaTables, class_areas
 from .areas import polygon_areas_m2
 from .conversion import VectorSummary, vectorize
 from .coverage import Coverage, build_coverage, polygonize_paths
+from .fields import decide_fields, decide_paths
 from .regions import LevelRegions, Regions, label_regions, nest_levels
 from .scan import RowScanner
 from .sieving import sieve
@@ -17,6 +18,8 @@ __all__ = (
     "VectorSummary",
     "build_coverage",
     "class_areas",
+    "decide_fields",
+    "decide_paths",
     "label_regions",
     "nest_levels",
     "polygon_areas_m2",

@@ -1,7 +1,8 @@
 """Areas of the classes inside polygons, counting the share of every pixel that a polygon covers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,10 @@ _MAX_CELLS = 4_000_000
 _BATCH = 256
 
 
+#: Reads the pixels of a window.
+_Reader: TypeAlias = Callable[[Window], NDArray[np.generic]]
+
+
 @dataclass(frozen=True)
 class ZonalAreas:
     """Areas of the classes of one level inside polygons.
@@ -49,9 +54,7 @@ class ZonalAreas:
 class _Source(RasterSource):
     """A raster for exactextract whose pixels are computed when they are asked for."""
 
-    def __init__(
-        self, name: str, grid: GeoGrid, wkt: str, read: Callable[[Window], NDArray[np.generic]]
-    ) -> None:
+    def __init__(self, name: str, grid: GeoGrid, wkt: str, read: _Reader) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.set_name(name)
         self._grid, self._wkt, self._read = grid, wkt, read
@@ -135,20 +138,12 @@ def zonal_areas(
         RasterError: The maps are not on the Earth, or damaged.
         DataError: Levels of the maps contradict each other.
     """
-    grid = maps.grid
-    wkt, windows = grid.crs.to_wkt(), _Windows(maps)
-    areas = PixelAreas(grid)
-
-    def pixel_areas_m2(window: Window) -> NDArray[np.float64]:
-        found = areas.read(window)
-        return np.ascontiguousarray(np.broadcast_to(found, (window.height, window.width)))
-
-    frame, shapes = _north_up(grid, polygons.geometry)
-    weights = _Source("m2", frame, wkt, pixel_areas_m2)
-    sources = [_Source(f"L{level}", frame, wkt, windows.codes(level)) for level in levels]
-    data = _Source("data", frame, wkt, windows.data)
+    windows = _Windows(maps)
+    readers: dict[str, _Reader] = {f"L{level}": windows.codes(level) for level in levels}
+    readers["data"] = windows.data
     outside_m2 = None if maps.applicability is None else np.zeros(len(polygons))
-    flags = [data] if outside_m2 is None else [data, _Source("outside", frame, wkt, windows.outside)]
+    if outside_m2 is not None:
+        readers["outside"] = windows.outside
     counts = [int(maps.decoder.paths[:, level - 1].max()) + 1 for level in levels]
     results = [
         ZonalAreas(
@@ -156,11 +151,8 @@ def zonal_areas(
         )
         for level, count in zip(levels, counts, strict=True)
     ]
-    _, bottom, right, _ = frame.bounds
-    beside = shapely.box(right + frame.res[0], bottom, right + 2 * frame.res[0], bottom + frame.res[1])
-    shapes = shapes.where(~shapes.is_empty, beside)  # exactextract refuses empty ones
-    for start in range(0, len(polygons), _BATCH):
-        table = _extract([*sources, *flags], weights, shapes.iloc[start : start + _BATCH])
+    operations = ("unique", "weighted_frac", "weighted_sum")
+    for start, table in _measured(maps.grid, readers, polygons, operations, progress):
         for row in range(len(table)):
             total_m2 = float(np.nan_to_num(table["data_m2_weighted_sum"].iloc[row]))
             if outside_m2 is not None:
@@ -169,9 +161,77 @@ def zonal_areas(
                 codes = np.asarray(table[f"L{result.level}_unique"].iloc[row], dtype=np.int64)
                 shares = np.asarray(table[f"L{result.level}_m2_weighted_frac"].iloc[row], dtype=np.float64)
                 _fill(result, start + row, codes, shares * total_m2)
+    return tuple(results)
+
+
+def zonal_sums(
+    grid: GeoGrid,
+    count: int,
+    read: Callable[[Window], NDArray[np.unsignedinteger]],
+    polygons: GeoDataFrame,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
+    """Integrate the bands of a raster over polygons: values times square metres.
+
+    A pixel on a polygon's edge counts with the share of it that lies inside.
+
+    Args:
+        grid: Of the raster.
+        count: T, number of its bands.
+        read: Reads a window, (T, h, w) uint8; ``CONFIDENCE_NODATA`` in pixels without data.
+        polygons: In the CRS of the raster; they may overlap.
+        progress: Called with (polygons done, polygons in all).
+
+    Returns:
+        (P, T).
+
+    Raises:
+        RasterError: The raster is not on the Earth, or damaged.
+    """
+    last: dict[Window, NDArray[np.unsignedinteger]] = {}
+
+    def reader(band: int) -> "_Reader":
+        def values(window: Window) -> NDArray[np.int32]:
+            if window not in last:  # every band asks for the same one
+                last.clear()
+                last[window] = read(window)
+            found: NDArray[np.int32] = last[window][band].astype(np.int32)
+            found[found == CONFIDENCE_NODATA] = _NODATA
+            return found
+
+        return values
+
+    readers = {f"T{band}": reader(band) for band in range(count)}
+    sums = np.zeros((len(polygons), count))
+    for start, table in _measured(grid, readers, polygons, ("weighted_sum",), progress):
+        sums[start : start + len(table)] = np.nan_to_num(table.to_numpy(dtype=np.float64))
+    return sums
+
+
+def _measured(
+    grid: GeoGrid,
+    readers: Mapping[str, "_Reader"],
+    polygons: GeoDataFrame,
+    operations: tuple[str, ...],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield what exactextract finds, some polygons at a time: the first one's number, and a row for each."""
+    wkt, areas = grid.crs.to_wkt(), PixelAreas(grid)
+
+    def pixel_areas_m2(window: Window) -> NDArray[np.float64]:
+        found = areas.read(window)
+        return np.ascontiguousarray(np.broadcast_to(found, (window.height, window.width)))
+
+    frame, shapes = _north_up(grid, polygons.geometry)
+    weights = _Source("m2", frame, wkt, pixel_areas_m2)
+    sources = [_Source(name, frame, wkt, read) for name, read in readers.items()]
+    _, bottom, right, _ = frame.bounds
+    beside = shapely.box(right + frame.res[0], bottom, right + 2 * frame.res[0], bottom + frame.res[1])
+    shapes = shapes.where(~shapes.is_empty, beside)  # exactextract refuses empty ones
+    for start in range(0, len(polygons), _BATCH):
+        yield start, _extract(sources, weights, shapes.iloc[start : start + _BATCH], operations)
         if progress is not None:
             progress(min(start + _BATCH, len(polygons)), len(polygons))
-    return tuple(results)
 
 
 def _north_up(grid: GeoGrid, shapes: GeoSeries) -> tuple[GeoGrid, GeoSeries]:
@@ -186,11 +246,13 @@ def _north_up(grid: GeoGrid, shapes: GeoSeries) -> tuple[GeoGrid, GeoSeries]:
     return GeoGrid(grid.crs, Affine(1, 0, 0, 0, -1, 0), grid.shape), turned
 
 
-def _extract(sources: list[_Source], weights: _Source, geometry: object) -> pd.DataFrame:
+def _extract(
+    sources: list[_Source], weights: _Source, geometry: object, operations: tuple[str, ...]
+) -> pd.DataFrame:
     table: pd.DataFrame = exact_extract(
         sources,
         GeoPandasFeatureSource(GeoDataFrame(geometry=geometry)),  # type: ignore[no-untyped-call]
-        ["unique", "weighted_frac", "weighted_sum"],
+        list(operations),
         weights=weights,
         max_cells_in_memory=_MAX_CELLS,
         output="pandas",
@@ -224,4 +286,4 @@ def check_measurable(polygons: GeoDataFrame, grid: GeoGrid, origin: str) -> None
         )
 
 
-__all__ = ("ZonalAreas", "check_measurable", "zonal_areas")
+__all__ = ("ZonalAreas", "check_measurable", "zonal_areas", "zonal_sums")
