@@ -37,6 +37,7 @@ class AreaRow:
         depth: Indentation, from 0.
         color: (red, green, blue) 0..255 of the finest of these levels.
         area_m2: Area on the ellipsoid.
+        index: Class index at the finest of these levels.
     """
 
     name: str
@@ -44,6 +45,7 @@ class AreaRow:
     depth: int
     color: RGB
     area_m2: float
+    index: int
 
 
 def tree_order(taxonomy: Taxonomy, level: int) -> dict[int, int | None]:
@@ -119,7 +121,7 @@ def _subtree(taxonomy: Taxonomy, areas: ClassAreas, prefix: tuple[int, ...], dep
         below = _children(areas, prefix)
     levels = areas.levels[first - 1 : len(prefix)]
     color = taxonomy.colors(levels[-1])[prefix[-1]]
-    rows = [AreaRow(names[-1], levels, depth, color, areas.prefix_area_m2(prefix))]
+    rows = [AreaRow(names[-1], levels, depth, color, areas.prefix_area_m2(prefix), prefix[-1])]
     for child in below:
         rows += _subtree(taxonomy, areas, (*prefix, child), depth + 1)
     return rows

@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from ..maps import ClassAreas
+from ..maps.outside import hatched
 from ..taxonomy import RGB, Taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import LegendEntry, legend
@@ -21,6 +22,9 @@ _AGREES: RGB = (205, 224, 232)
 _BELOW: RGB = (150, 150, 150)
 _PER_CENT = 100
 _NO_DATA = "No data"
+#: Number and colour of the stripes over what lies outside the area of applicability.
+_STRIPE = -9
+_STRIPE_COLOR: RGB = (35, 35, 35)
 #: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
 _CONFIDENCE_RAMP = "viridis"
 _ERROR_RAMP = "YlOrRd"
@@ -46,6 +50,7 @@ class Panel:
         gap: What a pixel without a colour is, or None where there is none; the page shows such pixels
             hatched, since a class may be white.
         note: One line below the legend, or None.
+        hatched: What stripes across the picture mean, or None where there are none.
     """
 
     title: str
@@ -55,6 +60,7 @@ class Panel:
     ramp: bytes | None = None
     gap: str | None = None
     note: str | None = None
+    hatched: str | None = None
 
 
 def image_panel(picture: TrueColor) -> Panel:
@@ -77,6 +83,7 @@ def class_panel(
     areas: ClassAreas,
     level: int,
     gap: str = _NO_DATA,
+    outside: NDArray[np.bool_] | None = None,
 ) -> Panel:
     """A class map with the classes that occur in the order of the tree.
 
@@ -87,6 +94,7 @@ def class_panel(
         areas: Areas that include the level.
         level: 1..N.
         gap: What a pixel without a class is.
+        outside: (h, w) what lies outside the area of applicability, if that is known.
     """
     colors = dict(enumerate(taxonomy.colors(level)))
     entries = tuple(legend(taxonomy, areas, level))
@@ -94,7 +102,8 @@ def class_panel(
     summary = ", ".join(f"{entry.name} {per_cent(entry.share)}" for entry in largest)
     alt = f"{title}: mostly {summary}"
     shown_gap = gap if (index == IGNORE_INDEX).any() else None
-    return Panel(title, index_png(index, colors), alt, entries, gap=shown_gap)
+    png = index_png(*_hatch(index, colors, outside))
+    return Panel(title, png, alt, entries, gap=shown_gap, hatched=_hatching(outside))
 
 
 def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) -> Panel:
@@ -195,22 +204,41 @@ def depth_panel(
     return Panel("Adaptive depth", png, alt, entries, gap=_gap(depth), note=note)
 
 
-def adaptive_panel(classes: ValueSurvey, legend: Taxonomy, palette: Mapping[int, RGB] | None = None) -> Panel:
+def adaptive_panel(
+    classes: ValueSurvey,
+    legend: Taxonomy,
+    palette: Mapping[int, RGB] | None = None,
+    outside: NDArray[np.bool_] | None = None,
+) -> Panel:
     """The class of each pixel at the finest level that is sure enough: the coarser, the paler.
 
     Args:
         classes: Values of the adaptive raster.
         legend: Their names and colours, see :func:`.adaptive_taxonomy`.
         palette: Colours of the raster, so that page and GIS look alike; default those of the legend.
+        outside: (h, w) what lies outside the area of applicability, if that is known.
     """
     colors = dict(zip(legend.class_values(1), legend.colors(1), strict=True))
     colors |= {value: color for value, color in (palette or {}).items() if value in colors}
     named = zip(legend.class_values(1), legend.class_names(1), strict=True)
     found = ((value, name, colors[value]) for value, name in named if classes.histogram[value])
     entries = _entries(classes.histogram, found)
-    png = index_png(classes.reduced, colors)
+    png = index_png(*_hatch(classes.reduced, colors, outside))
     alt = "Map of each pixel's class at the finest level that is sure enough"
-    return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes))
+    return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes), hatched=_hatching(outside))
+
+
+def _hatch(
+    index: NDArray[np.int64], colors: Mapping[int, RGB], outside: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], Mapping[int, RGB]]:
+    """Draw stripes over what lies outside the area of applicability."""
+    if outside is None:
+        return index, colors
+    return np.where(hatched(outside), _STRIPE, index), {**colors, _STRIPE: _STRIPE_COLOR}
+
+
+def _hatching(outside: NDArray[np.bool_] | None) -> str | None:
+    return "Unlike the training ground: do not trust" if outside is not None and outside.any() else None
 
 
 def _entries(

@@ -39,6 +39,7 @@ from .panels import (
 from .reference import ReferenceSurvey, survey_reference
 from .survey import read_palette, survey_maps, survey_values
 from .truecolor import read_true_color
+from .trust import TrustSection, build_trust_section, outside_of
 
 _LABELS = {
     "created": "Predicted",
@@ -139,6 +140,8 @@ class SceneSection:
         area_m2: Mapped area, the same at every level.
         area_total: The same in hectares.
         doubt: Where the model is unsure; None without confidences.
+        trust: How far the map can be trusted; None where nothing is known of it.
+        outside_total: Share of the mapped ground outside the area of applicability; None where unknown.
         provenance: Key and value, in order.
         has_image: The image touches the scene.
         has_reference: The labels touch the scene.
@@ -153,6 +156,8 @@ class SceneSection:
     area_m2: float
     area_total: str
     doubt: DoubtSection | None
+    trust: TrustSection | None
+    outside_total: str | None
     provenance: tuple[tuple[str, str], ...]
     has_image: bool
     has_reference: bool
@@ -175,6 +180,7 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
         HieraRSError: A file cannot be read or does not fit; it is named.
     """
     areas, shown = survey_maps(scene)
+    outside = outside_of(scene)
     ground = ground_frame(scene.grid)
     reference = survey_reference(scene, labels) if labels is not None else None
     picture = _image(scene, shown[scene.levels[0]] != IGNORE_INDEX, image)
@@ -185,11 +191,15 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
         summary=summarise(scene, areas),
         facts=_facts(scene, areas, ground),
         frame=_frame(scene, ground),
-        rows=tuple(row for row in _rows(scene, areas, shown, sure, reference, picture) if row.panels),
+        rows=tuple(
+            row for row in _rows(scene, areas, shown, sure, reference, picture, outside) if row.panels
+        ),
         area_rows=tuple(_area_row(row, scene, areas, decimals) for row in area_rows(scene.taxonomy, areas)),
         area_m2=areas.mapped_area_m2,
         area_total=hectares(areas.mapped_area_m2, decimals),
         doubt=build_doubt_section(sure, scene.taxonomy),
+        trust=build_trust_section(scene, areas),
+        outside_total=None if areas.outside_m2 is None else per_cent(areas.outside_share()),
         provenance=tuple(flatten_provenance(scene.properties)),
         has_image=picture is not None,
         has_reference=reference is not None,
@@ -200,8 +210,10 @@ def _area_row(row: AreaRow, scene: SceneMaps, areas: ClassAreas, decimals: int) 
     """Name the level of a row, or ``L1-L3`` with an en dash where it stands for several."""
     names = [scene.taxonomy.level_names[level - 1] for level in row.levels]
     span = names[0] if len(names) == 1 else f"{names[0]}\N{EN DASH}{names[-1]}"
-    cells = (span, hectares(row.area_m2, decimals), per_cent(row.area_m2 / areas.mapped_area_m2))
-    return TableRow(row.name, cells, row.color, row.depth)
+    cells = [span, hectares(row.area_m2, decimals), per_cent(row.area_m2 / areas.mapped_area_m2)]
+    if areas.outside_m2 is not None:
+        cells.append(per_cent(areas.outside_share(row.levels[-1], row.index)))
+    return TableRow(row.name, tuple(cells), row.color, row.depth)
 
 
 def _image(scene: SceneMaps, mapped: NDArray[np.bool_], image: Path | None) -> Panel | None:
@@ -218,6 +230,7 @@ def _rows(
     sure: Mapping[int, ConfidenceSurvey],
     reference: ReferenceSurvey | None,
     picture: Panel | None,
+    outside: NDArray[np.bool_] | None,
 ) -> Iterator[PanelRow]:
     tree = scene.taxonomy
     overview = [] if picture is None else [picture]
@@ -231,12 +244,12 @@ def _rows(
     if scene.adaptive is not None:
         legend = adaptive_taxonomy(tree)
         mixed = survey_values(scene.adaptive, max(legend.class_values(1)), scene)
-        overview.append(adaptive_panel(mixed, legend, read_palette(scene.adaptive)))
+        overview.append(adaptive_panel(mixed, legend, read_palette(scene.adaptive), outside))
     yield PanelRow("Overview", tuple(overview))
     yield PanelRow(
         "Predicted classes",
         tuple(
-            class_panel(tree.level_labels[level - 1], shown[level], tree, areas, level)
+            class_panel(tree.level_labels[level - 1], shown[level], tree, areas, level, outside=outside)
             for level in scene.levels
         ),
         finest_large=True,
@@ -298,6 +311,11 @@ def _facts(scene: SceneMaps, areas: ClassAreas, ground: GroundFrame) -> tuple[tu
         (
             "Mapped",
             f"{square_kilometres(areas.mapped_area_m2)}, {per_cent(areas.mapped_share)} of the pixels",
+        ),
+        *(
+            [("Unlike the training ground", f"{per_cent(areas.outside_share())} of the mapped ground")]
+            if areas.outside_m2 is not None
+            else []
         ),
         ("Class tree", _tree_text(scene)),
     )

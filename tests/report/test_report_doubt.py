@@ -1,15 +1,19 @@
 """Where the model is unsure: counts against NumPy, histograms that add up, the worst class first."""
 
+import io
+import json
 import re
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from report_factory import Place
 
 from hierars_geo.maps import Maps
 from hierars_geo.report import write_report
 from hierars_geo.report.confidence import build_doubt_section, survey_confidence
+from hierars_geo.report.scene_section import build_scene_section
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -80,3 +84,38 @@ def test_the_page_shows_map_charts_and_table(scene, tmp_path):
     heights = [float(h) for h in re.findall(r'height="([\d.]+)" fill="#(?:b5402b|1f5673)"', text)]
     assert len(heights) == 60
     assert max(heights) == 62
+
+
+def test_what_is_unlike_the_training_ground_is_hatched_and_counted(tmp_path):
+    place = Place(MM5B)
+    folder = place.write_prediction(tmp_path / "maps", depth=True)
+    height, width = read(folder / "scene_L1.tif").shape
+    mapped = read(folder / "scene_L1.tif") != 0
+    aoa = np.ones((height, width), np.uint8)
+    aoa[:, : width // 3] = 0
+    place.write_tif(folder / "scene_aoa.tif", np.where(mapped, aoa, 255).astype(np.uint8), nodata=255)
+    di = np.where(mapped, np.where(aoa == 0, 180, 30), 255).astype(np.uint8)
+    place.write_tif(folder / "scene_di.tif", di, nodata=255)
+    item = json.loads((folder / "scene.json").read_text())
+    promise = "Of all pixels shown, at most 10 % are wrong at the level shown."
+    item["properties"]["hierars:notes"] = [f"Adaptive map: {promise}"]
+    (folder / "scene.json").write_text(json.dumps(item))
+    scene = Maps.open(folder).scene
+    section = build_scene_section(scene, None, None)
+    share = (mapped & (aoa == 0)).sum() / mapped.sum()
+    assert section.outside_total.startswith(f"{100 * share:.1f}")
+    first, second = section.trust.sentences
+    assert first == promise
+    assert second.startswith(f"{100 * share:.1f}")
+    assert "A promise about the map does not hold there." in second
+    assert [len(row.cells) for row in section.area_rows] == [4] * len(section.area_rows)
+    finest = next(row for row in section.rows if row.title == "Predicted classes").panels[-1]
+    assert finest.hatched
+    with Image.open(io.BytesIO(finest.png)) as image:
+        picture = np.asarray(image.convert("RGB"))
+    stripes = (picture == (35, 35, 35)).all(axis=-1)
+    assert 0.2 < stripes[:, : width // 3].mean() < 0.3
+    assert not stripes[:, width // 3 :].any()
+    page = write_report(folder, tmp_path / "report.html").read_text()
+    assert "How far this map can be trusted" in page
+    assert '<th class="num">Unlike the training ground</th>' in page
