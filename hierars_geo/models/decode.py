@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .path_search import first_of_largest
+
 #: (T, N) int64, class index of every legal path at every level, as ``Taxonomy.paths`` or as a tensor.
 Paths: TypeAlias = Tensor | NDArray[np.int64]
 
@@ -59,27 +61,12 @@ def best_path(path_logits: Tensor) -> Tensor:
     """Index of the most probable path of every pixel, the first of equals: (B, T, H, W) to (B, H, W) int64.
 
     PyTorch's ``argmax`` over a dimension that is not the last takes 3 times as long as its ``max``, and 40
-    times as long as :func:`_first_of_largest` on a CPU (18 paths, one thread).
+    times as long as :func:`first_of_largest` on a CPU (18 paths, one thread).
     """
     if path_logits.is_cpu and path_logits.dtype == torch.float32 and not torch.compiler.is_compiling():
-        best = [_first_of_largest(scores) for scores in path_logits.detach().numpy()]
+        best = [first_of_largest(scores) for scores in path_logits.detach().numpy()]
         return torch.from_numpy(np.stack(best).astype(np.int64))
     return path_logits.max(dim=1).indices
-
-
-def _first_of_largest(scores: NDArray[np.float32]) -> NDArray[np.unsignedinteger]:
-    """Index of the largest of (T, H, W) along T, the last one where all are NaN.
-
-    Whole rows are compared at once: the largest value first, then which path has it.
-    """
-    count = len(scores)
-    largest = scores.max(axis=0)
-    dtype = np.uint8 if count < 256 else np.uint32
-    left = np.ones(largest.shape, dtype)  # how many paths there are from the best one on
-    for path in range(count - 1):
-        same = (scores[path] == largest).view(np.uint8)
-        np.maximum(left, np.multiply(same, count - path, dtype=dtype), out=left)
-    return np.subtract(count, left, dtype=dtype)
 
 
 def jsps(path_logits: Tensor, paths: Paths) -> Tensor:

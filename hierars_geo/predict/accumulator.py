@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from ..grid import Window
+from .namespace import Array, namespace_of
 
 #: Above every row: where nothing was added.
 _NOWHERE = -(2**62)
 
+#: In place of a weight of zero, where nothing was added.
+_TINY = float(np.finfo(np.float32).tiny)
+
 
 @dataclass(frozen=True)
-class Block:
+class Block(Generic[Array]):
     """Finished pixels of a scene.
 
     Attributes:
@@ -23,11 +28,11 @@ class Block:
     """
 
     window: Window
-    path_logits: Tensor
-    valid: Tensor
+    path_logits: Array
+    valid: Array
 
 
-class Accumulator:
+class Accumulator(Generic[Array]):
     """Blend overlapping windows that come row by row, each row of windows from left to right.
 
     Two things are held: the window at hand, and across the whole width the few rows that a row of windows
@@ -36,32 +41,34 @@ class Accumulator:
 
     Args:
         channels: T.
-        weights: (h, w) float32 blend weights of a window, > 0, on the device to blend on.
+        weights: (h, w) float32 blend weights of a window, > 0, where blending happens.
         part: What is predicted; of windows that reach beyond it, the rest is left out.
         shared_rows: Most rows that a row of windows shares with the next one.
 
     Example:
-        >>> accumulator = Accumulator(1, torch.ones(2, 4), Window(0, 0, 2, 6), 0)
-        >>> ones, valid = torch.ones(1, 2, 4), torch.ones(2, 4, dtype=torch.bool)
+        >>> accumulator = Accumulator(1, np.ones((2, 4), np.float32), Window(0, 0, 2, 6), 0)
+        >>> ones, valid = np.ones((1, 2, 4), np.float32), np.ones((2, 4), bool)
         >>> accumulator.add(Window(0, 0, 2, 4), valid, ones, (2, 2)).window
         Window(row=0, col=0, height=2, width=2)
         >>> accumulator.add(Window(0, 2, 2, 4), valid, 3 * ones, (2, 6)).path_logits[0, 0].tolist()
         [2.0, 2.0, 3.0, 3.0]
     """
 
-    def __init__(self, channels: int, weights: Tensor, part: Window, shared_rows: int) -> None:
-        self._weights = weights
+    def __init__(self, channels: int, weights: Array, part: Window, shared_rows: int) -> None:
+        self._weights: Array = weights
         self._part = part
         height, width = weights.shape
-        self._tile = _Sums.zeros(channels, height, width, weights)
+        self._xp = namespace_of(weights)
+        self._tile: _Sums[Array] = _Sums.zeros(channels, height, width, weights)
+        self._weighted: Array = _Sums.zeros(channels, height, width, weights).total
         # of the row of windows above, to the right of the tile; for the row below, to its left
-        self._shared = _Sums.zeros(channels, shared_rows, part.width, weights)
+        self._shared: _Sums[Array] = _Sums.zeros(channels, shared_rows, part.width, weights)
         self._shared_rows = 0
         self._at: Window | None = None
 
     def add(
-        self, window: Window, valid: Tensor, values: Tensor | None, settled: tuple[int, int]
-    ) -> Block | None:
+        self, window: Window, valid: Array, values: Array | None, settled: tuple[int, int]
+    ) -> Block[Array] | None:
         """Add a window.
 
         Args:
@@ -76,12 +83,13 @@ class Accumulator:
         """
         self._move_to(window)
         if values is not None:
-            self._tile.stop.fill_(window.row_stop)
-            self._tile.valid.logical_or_(valid)
+            self._tile.stop[:] = window.row_stop
+            self._tile.valid[:] |= valid
             # rounded after each step: a fused step would round otherwise at the end of a vector register,
             # and with it depend on where the columns held begin
-            self._tile.total.add_(values.to(self._tile.total.dtype) * self._weights)
-            self._tile.weight.add_(self._weights)
+            self._xp.multiply(values, self._weights, out=self._weighted)
+            self._tile.total[:] += self._weighted
+            self._tile.weight[:] += self._weights
         done = Window(window.row, window.col, settled[0] - window.row, settled[1] - window.col)
         self._share(Window(settled[0], window.col, window.row_stop - settled[0], done.width))
         inside = done.intersection(self._part)
@@ -89,9 +97,10 @@ class Accumulator:
             return None
         held = self._tile.at(inside.shifted(-window.row, -window.col))
         if not held.reaches(inside.row):
-            return Block(inside, torch.zeros_like(held.total), torch.zeros_like(held.valid))
-        mean = held.total / held.weight.clamp(min=torch.finfo(torch.float32).tiny)
-        return Block(inside, mean.mul_(held.valid), held.valid.clone())
+            return Block(inside, self._xp.zeros_like(held.total), self._xp.zeros_like(held.valid))
+        mean = held.total / held.weight.clip(min=_TINY)
+        mean *= held.valid
+        return Block(inside, mean, self._xp.asarray(held.valid, copy=True))
 
     def _move_to(self, window: Window) -> None:
         """Bring the tile to a window: what both share stays, the rest comes from above or is empty."""
@@ -106,79 +115,85 @@ class Accumulator:
         new = Window(window.row, window.col + kept, self._shared_rows, window.width - kept)
         for own, shared in self._both(new, window):
             if shared.reaches(window.row):
-                own.copy_(shared)
+                own.take(shared)
 
     def _share(self, rows: Window) -> None:
         """Keep pixels of the tile for the row of windows below."""
         if self._at is not None:
             for own, shared in self._both(rows, self._at):
                 if own.reaches(rows.row):
-                    shared.copy_(own)
-                    shared.stop.fill_(int(own.stop.max()))  # all of it is to be cleared later
+                    shared.take(own)
+                    shared.stop[:] = own.stop.max()  # all of it is to be cleared later
                 else:
                     shared.clear()
 
-    def _both(self, rows: Window, tile: Window) -> Iterator[tuple["_Sums", "_Sums"]]:
+    def _both(self, rows: Window, tile: Window) -> Iterator[tuple["_Sums[Array]", "_Sums[Array]"]]:
         """Pair a part of the tile with the same columns of the shared rows; both begin at ``rows``."""
         columns = Window(rows.row, self._part.col, rows.height, self._part.width)
         if (inside := rows.intersection(columns)) is not None:
-            shared = Window(0, inside.col - self._part.col, len(self._shared.valid), inside.width)
+            shared = Window(0, inside.col - self._part.col, self._shared.valid.shape[0], inside.width)
             yield self._tile.at(inside.shifted(-tile.row, -tile.col)), self._shared.at(shared)
 
 
 @dataclass(frozen=True)
-class _Sums:
+class _Sums(Generic[Array]):
     """What is known of pixels: sum of weighted values (T, h, w), of weights (h, w), validity (h, w).
 
-    ``stop`` (w,), on the CPU, is for each column the row of the scene below the last that was added to; where
-    there is none, all is zero.
+    ``stop`` (w,) is for each column the row of the scene below the last that was added to; where there is
+    none, all is zero.
     """
 
-    total: Tensor
-    weight: Tensor
-    valid: Tensor
-    stop: Tensor
+    total: Array
+    weight: Array
+    valid: Array
+    stop: NDArray[np.int64]
 
     @classmethod
-    def zeros(cls, channels: int, height: int, width: int, like: Tensor) -> "_Sums":
-        valid = torch.zeros(height, width, dtype=torch.bool, device=like.device)
-        total, weight = like.new_zeros(channels, height, width), like.new_zeros(height, width)
-        return cls(total, weight, valid, torch.full((width,), _NOWHERE))
+    def zeros(cls, channels: int, height: int, width: int, like: Array) -> "_Sums[Array]":
+        xp, device = namespace_of(like), like.device
+        return cls(
+            xp.zeros((channels, height, width), dtype=xp.float32, device=device),
+            xp.zeros((height, width), dtype=xp.float32, device=device),
+            xp.zeros((height, width), dtype=xp.bool, device=device),
+            np.full(width, _NOWHERE),
+        )
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+    def arrays(self) -> tuple[Array, Array, Array]:
         return self.total, self.weight, self.valid
 
-    def at(self, window: Window) -> "_Sums":
+    def at(self, window: Window) -> "_Sums[Array]":
         """Return views of a rectangle."""
         rows, cols = window.slices()
-        total, weight, valid = (tensor[..., rows, cols] for tensor in self.tensors)
+        total, weight, valid = (array[..., rows, cols] for array in self.arrays)
         return _Sums(total, weight, valid, self.stop[cols])
 
     def reaches(self, row: int) -> bool:
         """Whether anything was added below the top of a row of the scene."""
         return bool((self.stop > row).any())
 
-    def copy_(self, other: "_Sums") -> None:
+    def take(self, other: "_Sums[Array]") -> None:
         """Take over the rows that both have, counted from the first."""
-        rows = min(len(self.valid), len(other.valid))
-        for own, theirs in zip(self.tensors, other.tensors, strict=True):
+        rows = min(self.valid.shape[0], other.valid.shape[0])
+        for own, theirs in zip(self.arrays, other.arrays, strict=True):
             own[..., :rows, :] = theirs[..., :rows, :]
-        self.stop.copy_(other.stop)
+        self.stop[:] = other.stop
 
     def clear(self) -> None:
         if self.reaches(_NOWHERE):
-            for tensor in self.tensors:
-                tensor.zero_()
-            self.stop.fill_(_NOWHERE)
+            for array in self.arrays:
+                array[:] = 0
+            self.stop[:] = _NOWHERE
 
     def keep_right(self, columns: int) -> None:
         """Move the last columns to the front and clear the others."""
         if self.reaches(_NOWHERE):
-            for tensor, empty in (*((each, 0) for each in self.tensors), (self.stop, _NOWHERE)):
-                width = tensor.shape[-1]
-                tensor[..., :columns] = tensor[..., width - columns :].clone()
-                tensor[..., columns:] = empty
+            xp = namespace_of(self.total)
+            for array in self.arrays:
+                array[..., :columns] = xp.asarray(array[..., array.shape[-1] - columns :], copy=True)
+                array[..., columns:] = 0
+            self.stop[:columns] = self.stop[len(self.stop) - columns :].copy()
+            self.stop[columns:] = _NOWHERE
 
 
 __all__ = ("Accumulator", "Block")

@@ -2,19 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from functools import reduce
+from operator import add
+from typing import Any, Generic, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
-from ..models.decode import adaptive_depth, best_path, confidence_of
+from ..models.path_search import first_of_largest
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata
 from .accumulator import Block
+from .namespace import Array, namespace_of, on_host
 from .options import OutputOptions
 from .rows import Rows
 
@@ -108,7 +109,7 @@ class LayerDecoder:
     ) -> None:
         self._layers = layers
         self._threshold = depth_threshold or 0.0
-        self._paths = torch.from_numpy(taxonomy.paths.copy())
+        self._paths = taxonomy.paths
         self._nodata = taxonomy.nodata_value
         self._dtype = np.dtype(class_dtype(taxonomy))
         # raster value by level and path: one look-up turns a path index into what is stored
@@ -121,21 +122,21 @@ class LayerDecoder:
         plain = ("class", "dissimilarity", "applicability")
         self._wants_probability = any(layer.kind not in plain for layer in layers)
 
-    def decode(self, block: Block) -> Rows:
+    def decode(self, block: Block[Any]) -> Rows:
         """Compute the layers of a block: values as stored, each layer's nodata where not valid.
 
         Args:
             block: Path logits and validity; a channel below the path logits holds dissimilarities.
         """
-        valid = block.valid.cpu().numpy()
-        path_logits, others = block.path_logits.split_with_sizes(
-            [len(self._paths), len(block.path_logits) - len(self._paths)]
-        )
-        best = best_path(path_logits[None])[0]
-        soft = _Soft.of(path_logits, best, self._paths) if self._wants_probability else None
-        path = best.cpu().numpy()
+        valid = on_host(block.valid)
+        path_logits, others = block.path_logits[: len(self._paths)], block.path_logits[len(self._paths) :]
+        best = _best_path(path_logits)
+        soft: _Soft[Any] | None = None
+        if self._wants_probability:
+            soft = _Soft.of(path_logits, best, self._paths)
+        path = on_host(best)
         layers = {
-            layer.name: _applicable(layer, others[0].cpu().numpy(), valid)
+            layer.name: _applicable(layer, on_host(others[0]), valid)
             if layer in (DISSIMILARITY_LAYER, APPLICABILITY_LAYER)
             else self._layer(layer, path, soft, valid)
             for layer in self._layers
@@ -143,47 +144,66 @@ class LayerDecoder:
         return Rows(block.window, layers, bool(valid.any()))
 
     def _layer(
-        self, layer: Layer, best: NDArray[np.int64], soft: "_Soft | None", valid: NDArray[np.bool_]
+        self, layer: Layer, best: NDArray[np.integer], soft: "_Soft[Any] | None", valid: NDArray[np.bool_]
     ) -> NDArray[np.generic]:
         if layer.kind == "class" and layer.level is not None:
             return np.where(valid, self._values[layer.level - 1][best], self._dtype.type(self._nodata))
         if soft is None:
             raise ValueError(f"{layer.name} needs probabilities")  # what is wanted is known when it is made
         if layer.kind == "confidence" and layer.level is not None:
-            return np.where(
-                valid, _per_cent(soft.confidence[0, layer.level - 1]), np.uint8(CONFIDENCE_NODATA)
-            )
+            return np.where(valid, _per_cent(soft.confidence[layer.level - 1]), np.uint8(CONFIDENCE_NODATA))
         if layer.kind == "entropy":
             return np.where(valid, _per_cent(soft.entropy()), np.uint8(CONFIDENCE_NODATA))
         if layer.kind == "probabilities":
             return np.where(valid, _per_cent(soft.probability), np.uint8(CONFIDENCE_NODATA))
-        depth = adaptive_depth(soft.confidence, self._threshold)[0].cpu().numpy()
+        depth = soft.depth(self._threshold)
         if layer.kind == "depth":
             return np.where(valid, depth.astype(np.uint8), np.uint8(DEPTH_NODATA))
         return np.where(valid, self._adaptive[depth, best], self._adaptive.dtype.type(self._adaptive_nodata))
 
 
-@dataclass(frozen=True)
-class _Soft:
-    """Probabilities of some rows: P(t) (T, h, w), and confidence (1, N, h, w) of what was decoded."""
+def _best_path(path_logits: Array) -> Array:
+    """Index of the most probable path of every pixel, the first of equals: (T, h, w) to (h, w)."""
+    if isinstance(path_logits, np.ndarray):
+        return first_of_largest(path_logits)
+    return path_logits.max(dim=0).indices
 
-    probability: Tensor
-    confidence: Tensor
+
+@dataclass(frozen=True)
+class _Soft(Generic[Array]):
+    """Probabilities of some pixels: P(t) (T, h, w), and per level confidence (h, w) of what was decoded.
+
+    The confidence of a level is the sum of P(t) over the paths that begin like the decoded one. Sums run path
+    by path, so that a pixel's bits do not depend on its place among others.
+    """
+
+    probability: Array
+    confidence: tuple[Array, ...]
 
     @classmethod
-    def of(cls, path_logits: Tensor, best: Tensor, paths: Tensor) -> "_Soft":
-        # paths last in memory: a pixel's softmax is then computed on its own. Along the first axis it would
-        # depend on the pixel's place in a vector register, and so on how a scene is cut.
-        last = path_logits.permute(1, 2, 0).contiguous().softmax(dim=-1)
-        probability = last.permute(2, 0, 1)
-        confidence = confidence_of(probability[None], best[None, None], paths)
-        return cls(probability, confidence)
+    def of(cls, path_logits: Array, best: Array, paths: NDArray[np.int64]) -> "_Soft[Array]":
+        xp = namespace_of(path_logits)
+        probability: Array = path_logits - xp.amax(path_logits, axis=0)
+        xp.exp(probability, out=probability)
+        probability /= reduce(add, probability)
+        confidence: list[Array] = []
+        for level in range(1, paths.shape[1] + 1):
+            here = _summed_over_beginnings(probability, best, paths[:, :level]).clip(max=1.0)
+            # rounding may not raise it
+            confidence.append(xp.minimum(here, confidence[-1]) if confidence else here)
+        return cls(probability, tuple(confidence))
 
-    def entropy(self) -> Tensor:
+    def depth(self, threshold: float) -> NDArray[np.integer]:
+        """Finest level that reaches a confidence (h, w), 0 where none does."""
+        return on_host(reduce(add, (1 * (level >= threshold) for level in self.confidence)))
+
+    def entropy(self) -> Array:
         """Entropy of the paths (h, w), 0 where one is certain, 1 where all are alike."""
-        last = self.probability.permute(1, 2, 0).cpu().double()
-        terms: Tensor = -torch.special.xlogy(last, last).sum(dim=-1)
-        return terms / max(math.log(last.shape[-1]), 1e-12)
+        xp = namespace_of(self.probability)
+        share = xp.asarray(self.probability, dtype=xp.float64)
+        terms = -share * xp.log(xp.where(share > 0, share, 1.0))
+        entropy: Array = reduce(add, terms) / max(math.log(len(terms)), 1e-12)
+        return entropy
 
 
 def _applicable(
@@ -197,8 +217,25 @@ def _applicable(
     return np.where(valid, stored, AOA_NODATA).astype(np.uint8)
 
 
-def _per_cent(share: Tensor) -> NDArray[np.uint8]:
-    return (share * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
+def _summed_over_beginnings(probability: Array, best: Array, beginnings: NDArray[np.int64]) -> Array:
+    """Sum P(t) over the paths that share their first levels (T, l) with the best one: (h, w)."""
+    xp = namespace_of(probability)
+    group = np.unique(beginnings, axis=0, return_inverse=True)[1].ravel()
+    count = int(group.max()) + 1
+    if count == len(group):  # each path has a beginning of its own: the best is the most probable
+        largest: Array = xp.amax(probability, axis=0)
+        return largest
+    own = xp.asarray(group, device=probability.device)[best]
+    found: Array = xp.zeros_like(probability[0])
+    for number in range(count):
+        total = reduce(add, (probability[path] for path in np.flatnonzero(group == number).tolist()))
+        found = xp.where(own == number, total, found)
+    return found
+
+
+def _per_cent(share: Array) -> NDArray[np.uint8]:
+    xp = namespace_of(share)
+    return on_host(xp.clip(xp.round(share * 100), 0, 100)).astype(np.uint8)
 
 
 def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
