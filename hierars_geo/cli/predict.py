@@ -63,7 +63,7 @@ def run(
         raise OptionError(
             "--risk says the --depth-threshold: give one of them. See hierars-geo predict --help."
         )
-    from ..predict import DaskEngine, Predictor
+    from ..predict import Predictor
     from .progress import progress_bar
 
     options = options_of(told)
@@ -77,7 +77,7 @@ def run(
             sys.stdout.write(f"{path}\n")
         return maps
 
-    computing = DaskEngine(scheduler, workers) if engine == "dask" else nullcontext()
+    computing = _engine(scheduler, workers) if engine == "dask" else nullcontext()
     try:
         if len(found) > 1:
             return _predict_all(predictor, found, out_dir, predict, computing)
@@ -86,6 +86,12 @@ def run(
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None
+
+
+def _engine(scheduler: str | None, workers: int | None) -> "DaskEngine":
+    from ..predict import DaskEngine
+
+    return DaskEngine(scheduler, workers)
 
 
 def options_of(told: Mapping[str, Any]) -> PredictOptions:

@@ -20,7 +20,9 @@ from ..output.output import (
     refuse_existing,
     staging_folder,
 )
-from ..predict.graph import check_onnx_is_installed, trace, translate
+from ..predict.exported import GRAPH_ENTRY, RECORD_ENTRY
+from ..predict.network.graph import check_onnx_is_installed, trace, translate
+from ..predict.onnx_file import seal
 from .graph import INPUT_NAME, DeepnessGraph, MapGraph
 from .model_item import DEFAULT_TILE_PX, deepness_metadata, model_item
 
@@ -33,9 +35,6 @@ _EXAMPLE_PX = (75, 109)
 
 #: A Protocol Buffers file, as ONNX files are, ends at 2 GiB.
 _MAX_ONNX_BYTES = 2_000_000_000
-
-#: Key under which a file holds what its checkpoint says of the model, as JSON.
-RECORD_ENTRY = "hierars_geo"
 
 
 def trace_map(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> ExportedProgram:
@@ -89,6 +88,7 @@ def save_onnx(
     _name_dimensions(translated.model)
     translated.model.metadata_props.update(metadata)
     translated.save(path)
+    seal(path)
 
 
 def _name_dimensions(model: Any) -> None:  # noqa: ANN401  # onnx_ir's Model
@@ -185,7 +185,8 @@ def export_model(
     with staging_folder(target) as folder, as_output_error(target):
         unfinished = folder / target.name
         if format == "onnx":
-            metadata = {RECORD_ENTRY: content}
+            told = {"sees_window": loaded.network.sees_window, "outputs": list(graph.output_names)}
+            metadata = {RECORD_ENTRY: content, GRAPH_ENTRY: json.dumps(told)}
             if side is not None:
                 metadata |= deepness_metadata(record, side)
             save_onnx(program, graph, unfinished, metadata, name)

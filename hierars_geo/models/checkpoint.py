@@ -14,7 +14,7 @@ from ..output.output import sha256_of
 from .build import build_model
 from .map_model import MapModel
 from .plain_file import read_plain
-from .record import RECORD_KEY, ModelRecord, knows_reading
+from .record import RECORD_KEY, ModelFile, ModelRecord, knows_reading
 
 #: Before the names of a model's weights; before those of the two branches where there is a source, too.
 MODEL_PREFIX = "model."
@@ -25,23 +25,15 @@ _MODEST = 4096
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(ModelFile):
     """A trained model, ready to predict: what :func:`load` gives.
 
     Attributes:
         network: In eval mode, on the device asked for. Its gates pool over the ground of a training chip
             around each pixel, see :class:`~hierars_geo.models.LocalGates`.
-        record: Taxonomy, read recipe, normalisation, configuration.
-        path: The checkpoint.
-        sha256: Of the file, hexadecimal.
-        notes: What a careful user should know of it.
     """
 
     network: MapModel
-    record: ModelRecord
-    path: Path
-    sha256: str
-    notes: tuple[str, ...] = ()
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Model:
@@ -65,7 +57,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Model:
     network = checkpoint.build().to(device).eval()
     network.pool_gates(checkpoint.record.chip_size)
     digest = sha256_of(checkpoint.path)
-    return Model(network, checkpoint.record, checkpoint.path, digest, checkpoint.notes)
+    return Model(checkpoint.record, checkpoint.path, digest, checkpoint.notes, network)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import CheckpointError, HieraRSError
@@ -187,6 +188,23 @@ class ModelRecord:
             )
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """A file that holds a trained model: a checkpoint, or an exported graph.
+
+    Attributes:
+        record: Taxonomy, read recipe, normalisation, configuration.
+        path: The file.
+        sha256: Of the file, hexadecimal.
+        notes: What a careful user should know of it.
+    """
+
+    record: ModelRecord
+    path: Path
+    sha256: str
+    notes: tuple[str, ...]
+
+
 def knows_reading(content: Mapping[str, Any]) -> bool:
     """Tell whether a record says how scenes were read; those of release 0.1 know little of it."""
     return content.get("version") not in _BEFORE_RECIPES
@@ -213,4 +231,4 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
     )
 
 
-__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelRecord", "Transfer", "knows_reading")
+__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelFile", "ModelRecord", "Transfer", "knows_reading")

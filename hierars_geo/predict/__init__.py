@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from .chunks import Chunk, ChunkPlan
     from .engine import Engine, SceneJob
     from .engine_dask import DaskEngine
+    from .network.torch_runtime import resolve_device, torch_runtime
     from .options import NetworkOptions, OutputOptions, PredictOptions, ReadingOptions, WindowOptions
     from .predictor import Predictor, ScenePath
     from .rows import Rows
-    from .runtime import Runtime, resolve_device, torch_runtime
+    from .runtime import Runtime
     from .scene_list import SceneList, SceneState
     from .stream import stream_blocks
     from .window_plan import WindowPlan

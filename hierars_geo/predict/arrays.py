@@ -16,9 +16,10 @@ from ..grid import GeoGrid, Window
 from ..models.decode import jsps, path_logits
 from ..types import IGNORE_INDEX, Blend
 from .augment import averaged_over_views
-from .batching import BatchFallback
+from .namespace import on_host
+from .network.batching import BatchFallback
+from .network.torch_runtime import runtime_of_tensors
 from .options import Augmentation
-from .runtime import Runtime
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -150,7 +151,7 @@ def predict_array(
     source = ArraySource(image, valid)
     plan = WindowPlan.of(source.grid.shape, window, overlap, blend)
     run = BatchFallback(averaged_over_views(_to_paths(model, table), tta))
-    runtime = Runtime(run, len(table), torch.device(device))
+    runtime = runtime_of_tensors(run, len(table), torch.device(device))
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
         model.eval()
@@ -159,8 +160,8 @@ def predict_array(
     try:
         for block in stream_blocks(source, runtime, plan, batch_size):
             rows, cols = block.window.slices()
-            logits[:, rows, cols] = block.path_logits.cpu()
-            inside[rows, cols] = block.valid.cpu()
+            logits[:, rows, cols] = torch.from_numpy(on_host(block.path_logits))
+            inside[rows, cols] = torch.from_numpy(on_host(block.valid))
     finally:
         if isinstance(model, nn.Module):
             model.train(was_training)

@@ -4,15 +4,12 @@ Path logits are linear in the logits, and so is bilinear resizing: the mean of t
 like the mean of their logits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
-from torch import Tensor
-from torch.nn.functional import interpolate
-
-from ..models.map_model import PathModel
+from .namespace import Array, namespace_of
 from .options import Augmentation, check_choice
 
 #: Sizes at which a window is seen, in units of its own.
@@ -33,7 +30,7 @@ class View:
     mirrored: bool = False
     scale: float = 1.0
 
-    def apply(self, image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def apply(self, image: Array, valid: Array) -> tuple[Array, Array]:
         """Look at windows this way.
 
         Args:
@@ -47,21 +44,25 @@ class View:
         if self.scale == 1:
             return image, valid
         size = [max(1, round(side * self.scale)) for side in valid.shape[-2:]]
-        share = _resized(valid.unsqueeze(1).to(image.dtype), size)
-        seen = _resized(image.masked_fill(~valid.unsqueeze(1), 0.0), size)
-        return seen / share.clamp(min=1e-6), share.squeeze(1) >= 0.5
+        known = 1.0 * valid[:, None]
+        share = _resized(known, size)
+        seen = _resized(namespace_of(image).where(valid[:, None], image, 0.0), size)
+        return seen / share.clip(min=1e-6), share[:, 0] >= 0.5
 
-    def undo(self, path_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    def undo(self, path_logits: Array, size: tuple[int, int]) -> Array:
         """Bring path logits (B, T, ., .) of the view back to the window's (B, T, h, w)."""
         turned = size if self.quarter_turns % 2 == 0 else size[::-1]
         if tuple(path_logits.shape[-2:]) != turned:
             path_logits = _resized(path_logits, list(turned))
-        unmirrored = path_logits.flip(-1) if self.mirrored else path_logits
-        return unmirrored.rot90(-self.quarter_turns, (-2, -1))
+        xp = namespace_of(path_logits)
+        unmirrored = xp.flip(path_logits, (-1,)) if self.mirrored else path_logits
+        undone: Array = xp.rot90(unmirrored, -self.quarter_turns, (-2, -1))
+        return undone
 
-    def _moved(self, values: Tensor) -> Tensor:
-        turned = values.rot90(self.quarter_turns, (-2, -1))
-        return turned.flip(-1) if self.mirrored else turned
+    def _moved(self, values: Array) -> Array:
+        xp = namespace_of(values)
+        turned: Array = xp.rot90(values, self.quarter_turns, (-2, -1))
+        return xp.flip(turned, (-1,)) if self.mirrored else turned
 
 
 def views(augmentations: Sequence[Augmentation]) -> tuple[View, ...]:
@@ -94,7 +95,9 @@ def views(augmentations: Sequence[Augmentation]) -> tuple[View, ...]:
     return tuple(View(turns, mirrored, scale) for scale, (turns, mirrored) in product(scales, moves))
 
 
-def averaged_over_views(model: PathModel, augmentations: Sequence[Augmentation]) -> PathModel:
+def averaged_over_views(
+    model: Callable[[Array, Array], Array], augmentations: Sequence[Augmentation]
+) -> Callable[[Array, Array], Array]:
     """Wrap a model so that it averages over views of every window.
 
     Args:
@@ -111,7 +114,7 @@ def averaged_over_views(model: PathModel, augmentations: Sequence[Augmentation])
     if len(ways) == 1:
         return model
 
-    def averaged(image: Tensor, valid: Tensor) -> Tensor:
+    def averaged(image: Array, valid: Array) -> Array:
         size = (image.shape[-2], image.shape[-1])
         total = model(image, valid)
         for view in ways[1:]:
@@ -121,8 +124,11 @@ def averaged_over_views(model: PathModel, augmentations: Sequence[Augmentation])
     return averaged
 
 
-def _resized(values: Tensor, size: list[int]) -> Tensor:
-    return interpolate(values, size=size, mode="bilinear", align_corners=False)
+def _resized(values: Array, size: list[int]) -> Array:
+    """Resize (B, C, h, w), tensors alone."""
+    resize = namespace_of(values).nn.functional.interpolate
+    resized: Array = resize(values, size=size, mode="bilinear", align_corners=False)
+    return resized
 
 
 __all__ = ("SCALES", "View", "averaged_over_views", "views")

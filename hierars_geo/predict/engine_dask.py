@@ -6,11 +6,10 @@ import socket
 from collections import Counter
 from collections.abc import Generator, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import islice
 from types import ModuleType
 from typing import Any, Self
-
-import torch
 
 from ..errors import CheckpointError, ClusterError, OptionError
 from ..scenes.dataset import bounded_block_cache
@@ -113,7 +112,7 @@ class DaskEngine:
         )
         self._cluster: Any = None
         if scheduler is None:
-            count = workers or torch.cuda.device_count() or os.cpu_count() or 1
+            count = workers or _gpus() or os.cpu_count() or 1
             self._cluster = distributed.LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0"
             )
@@ -202,6 +201,14 @@ class DaskEngine:
                 f"Expected the Dask cluster to keep working, but {type(error).__name__}: {reason}. See the "
                 "workers' logs (memory is the usual reason), then run again with --resume."
             ) from error
+
+
+def _gpus() -> int:
+    """GPUs of this machine that PyTorch sees, where it is installed."""
+    if find_spec("torch") is None:
+        return 0
+    count: int = importlib.import_module("torch").cuda.device_count()
+    return count
 
 
 def _distributed() -> ModuleType:

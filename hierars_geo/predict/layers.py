@@ -147,7 +147,8 @@ class LayerDecoder:
         self, layer: Layer, best: NDArray[np.integer], soft: "_Soft[Any] | None", valid: NDArray[np.bool_]
     ) -> NDArray[np.generic]:
         if layer.kind == "class" and layer.level is not None:
-            return np.where(valid, self._values[layer.level - 1][best], self._dtype.type(self._nodata))
+            values: NDArray[np.generic] = self._values[layer.level - 1][best]
+            return np.where(valid, values, self._dtype.type(self._nodata))
         if soft is None:
             raise ValueError(f"{layer.name} needs probabilities")  # what is wanted is known when it is made
         if layer.kind == "confidence" and layer.level is not None:

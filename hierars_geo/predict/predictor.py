@@ -7,16 +7,14 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
-
-import torch
+from typing import Any, TypeAlias
 
 from ..errors import HieraRSWarning
 from ..grid import Window
 from ..maps import Maps
 from ..models.applicability import applicability_of
 from ..models.calibration import threshold_of
-from ..models.checkpoint import Model, load
+from ..models.record import ModelFile
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
@@ -27,13 +25,14 @@ from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
 from ..scenes.stac import document_of
 from ..types import ReadRecipe
+from . import network
 from .accumulator import Block
-from .batching import resolved_batch_size
 from .chunks import ChunkPlan
 from .engine import Engine, SceneJob, compute_into, named_everywhere
-from .graph_runtime import GraphLibrary, chosen_library, graph_runtime
+from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
+from .namespace import namespace_of
 from .options import PredictOptions
 from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
@@ -45,7 +44,7 @@ from .run_folder import (
     stored_batch_size,
     was_finished,
 )
-from .runtime import Runtime, resolve_devices, torch_runtime
+from .runtime import Runner, Runtime
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -66,16 +65,18 @@ class Predictor:
     """Predict rasters of any size with a trained model.
 
     Args:
-        model: A model, or the path of its checkpoint.
+        model: A model, or the path of its checkpoint; or of an ONNX file that was exported from it, which
+            needs no PyTorch.
         options: How to predict.
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
 
     Attributes:
-        runtime: PyTorch's way to run the network, test-time augmentation included.
+        loaded: The model: what its file says, and a checkpoint's network.
+        runner: Who runs the network.
         window_px: Side of a window.
 
     Raises:
-        HieraRSError: The checkpoint cannot be loaded, or an option is out of range.
+        HieraRSError: The model cannot be loaded, or an option is out of range.
 
     Examples:
         .. code-block:: python
@@ -84,13 +85,12 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str | Path | Model, options: PredictOptions | None = None, device: str = "auto"
+        self, model: str | Path | ModelFile, options: PredictOptions | None = None, device: str = "auto"
     ) -> None:
         self.options = options or PredictOptions()
         self._device_name = device
-        self._devices = resolve_devices(device)
-        self.loaded: Model = model if isinstance(model, Model) else load(model, self._devices[0])
-        self.loaded.network.to(self._devices[0])
+        self.runner: Runner = _runner(model, self.options, device)
+        self.loaded: ModelFile = self.runner.loaded
         record = self.loaded.record
         if (risk := self.options.output.risk) is not None:
             threshold = threshold_of(record.calibration, risk, str(self.loaded.path))
@@ -100,13 +100,13 @@ class Predictor:
         self.levels = self.options.output.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
-            usual = record.chip_size if self.loaded.network.sees_window else max(usual, record.chip_size)
+            usual = record.chip_size if self.runner.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.windows.window or usual
-        paths = torch.from_numpy(record.taxonomy.paths.copy())
-        network = self.options.network
-        how = network.views, network.precision, network.compile, self.options.output.applicability
-        self.runtime = torch_runtime(self.loaded.network, paths, self._devices, *how)
-        self._graphs: dict[tuple[GraphLibrary, tuple[int, int]], Runtime] = {}
+
+    @property
+    def _channels(self) -> int:
+        """What is blended: path logits, and the dissimilarity where it is asked for."""
+        return self.loaded.record.taxonomy.num_paths + self.options.output.applicability
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -114,25 +114,18 @@ class Predictor:
         return wanted_layers(self.options.output, self.levels)
 
     def runtime_of(self, plan: ChunkPlan) -> Runtime:
-        """Say who runs the network over a scene: :attr:`runtime`, or another library where that is wanted.
+        """Say who runs the network over a scene.
 
         Raises:
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
         """
         size = plan.windows.size
         count = plan.windows.count_within(Window(0, 0, *plan.shape))
-        library = chosen_library(self.options.network, self.runtime.device, count * size[0] * size[1])
-        if library is None:
-            return self.runtime
-        if (library, size) not in self._graphs:
-            found = graph_runtime(self.loaded, self.runtime, self.options.network, library, size)
-            self._graphs[library, size] = found
-        return self._graphs[library, size]
+        return self.runner.runtime_of(size, count * size[0] * size[1])
 
     def batch_size(self, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
-        shape = len(self.loaded.record.bands), *window
-        return resolved_batch_size(self.options.windows.batch_size, self.runtime, shape, self._devices)
+        return self.runner.batch_size(self.options.windows.batch_size, window)
 
     @property
     def recipe(self) -> ReadRecipe:
@@ -176,7 +169,7 @@ class Predictor:
         Raises:
             OptionError: A size is absurd.
         """
-        extent, channels = scene.extent, self.runtime.channels
+        extent, channels = scene.extent, self._channels
         shape, options = (extent.height, extent.width), self.options.windows
         windows = WindowPlan.of(shape, self.window_px, options.overlap, options.blend)
         windows = windows.shifted(extent.row, extent.col)
@@ -249,7 +242,15 @@ class Predictor:
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
-            manifest = run_manifest(scene, self.loaded, self.options, plan, self.runtime_of(plan), batch_size)
+            manifest = run_manifest(
+                scene,
+                self.loaded,
+                self.options,
+                plan,
+                self.runtime_of(plan),
+                batch_size,
+                self.runner.software,
+            )
             if resume and was_finished(outputs.item, manifest) and outputs.exist():
                 _note(scene.name, "is finished already: nothing is left to compute")
                 shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
@@ -326,7 +327,7 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        training = _training_notes(scene, self.loaded, self.window_px)
+        training = _training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
 
@@ -337,26 +338,35 @@ def _documents(raster_path: ScenePath) -> list[str | Path]:
     return [document_of(str(part)) for part in parts]
 
 
-def _inside(scene: Scene, block: Block) -> Block:
+def _runner(model: str | Path | ModelFile, options: PredictOptions, device: str) -> Runner:
+    """Open a model; what PyTorch runs is imported for a checkpoint alone."""
+    if isinstance(model, str | Path) and Path(model).suffix.lower() == SUFFIX:
+        return ExportedRunner(model, options, device)
+    return network.CheckpointRunner(model, options, device)
+
+
+def _inside(scene: Scene, block: Block[Any]) -> Block[Any]:
     """Make what a scene does not ask for a pixel without data."""
     wanted = scene.wanted(block.window)
     if wanted is None:
         return block
-    return replace(block, valid=block.valid & torch.from_numpy(wanted).to(block.valid.device))
+    xp = namespace_of(block.valid)
+    return replace(block, valid=block.valid & xp.asarray(wanted, device=block.valid.device))
 
 
-def _training_notes(scene: Scene, loaded: Model, window_px: int) -> list[str]:
+def _training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px: int) -> list[str]:
     """Say what differs from training so much that maps get poorer.
 
     Args:
         scene: The scene.
-        loaded: The checkpoint.
+        loaded: The model.
+        sees_window: Whether a layer sees all of a window.
         window_px: Side of a window.
     """
     record = loaded.record
     foreign = foreign_note(scene.bands, scene.values(), record.mean, record.std) if any(record.mean) else None
     notes = [] if foreign is None else [foreign]
-    if loaded.network.sees_window and record.chip_size is not None and window_px > record.chip_size:
+    if sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(
             f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
             f"model see all of a window: expect poorer maps, or leave --window out"

@@ -7,16 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import rasterio
-import torch
 from pystac import Asset, Item, Link, MediaType, RelType
 
-from .. import __version__
 from ..grid.reprojection import outline
 from ..maps.outside import applicability_taxonomy
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
-from ..models.checkpoint import Model
-from ..models.record import ModelRecord
+from ..models.record import ModelFile, ModelRecord
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy, depth_taxonomy
@@ -45,8 +41,9 @@ _TITLES: dict[LayerKind, str] = {
 def prediction_item(
     scene: Scene,
     files: Mapping[Layer, str],
-    loaded: Model,
+    loaded: ModelFile,
     options: PredictOptions,
+    software: Mapping[str, str],
     created: datetime | None = None,
     folder: Path | None = None,
 ) -> dict[str, Any]:
@@ -55,8 +52,9 @@ def prediction_item(
     Args:
         scene: What was predicted.
         files: File name of every layer, relative to the item.
-        loaded: The checkpoint.
+        loaded: The model.
         options: How it was predicted.
+        software: Versions of all that maps depend on, by name.
         created: When; default now.
         folder: Where the item will lie; a link to the STAC item of the source is relative to it.
 
@@ -83,11 +81,7 @@ def prediction_item(
             "processing:level": "L4",  # output of a model
             "processing:lineage": f"Classes at {record.taxonomy.num_levels} levels of {record.taxonomy.name} "
             f"by {loaded.path.name}, decoded by joint semantic path search.",
-            "processing:software": {
-                "hierars-geo": __version__,
-                "torch": torch.__version__,
-                "gdal": rasterio.__gdal_version__,
-            },
+            "processing:software": dict(software),
             "hierars:taxonomy": record.taxonomy.to_dict(),
             "hierars:checkpoint": loaded.path.name,
             "hierars:checkpoint_sha256": loaded.sha256,

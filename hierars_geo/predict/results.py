@@ -9,7 +9,7 @@ from typing import Any
 
 from ..maps import Maps
 from ..maps.cog import place_raster
-from ..models.checkpoint import Model
+from ..models.record import ModelFile
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
 from .layers import APPLICABILITY_LAYER, STACK_LAYER, STACK_NAME, Layer, wanted_layers
@@ -70,7 +70,7 @@ def write_results(
     store: RowStore,
     outputs: PlannedFiles,
     run: RunFolder,
-    loaded: Model,
+    loaded: ModelFile,
     options: PredictOptions,
     manifest: Mapping[str, Any],
 ) -> None:
@@ -81,7 +81,7 @@ def write_results(
         store: Its rows.
         outputs: From :func:`planned_outputs`.
         run: Where files are made.
-        loaded: The checkpoint.
+        loaded: The model.
         options: How it was predicted.
         manifest: Of the run.
 
@@ -105,7 +105,9 @@ def write_results(
         else:
             write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
     written = {layers.get(name, STACK_LAYER): path.name for name, path in outputs.layers.items()}
-    content = prediction_item(scene, written, loaded, options, folder=outputs.item.parent)
+    content = prediction_item(
+        scene, written, loaded, options, manifest["versions"], folder=outputs.item.parent
+    )
     content["properties"]["hierars:run"] = manifest_digest(manifest)
     content["properties"]["hierars:runtime"] = manifest["runtime"]
     if options.output.applicability:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
-import torch
 from filelock import BaseFileLock, Timeout
 
 from .. import __version__
 from ..errors import OutputError, RasterError
-from ..models.checkpoint import Model
+from ..models.record import ModelFile
 from ..output import LOCK, as_output_error, atomic_path, lock_in
 from ..scenes.scene import Scene
 from .chunks import ChunkPlan
@@ -183,21 +182,23 @@ def _clear(path: Path) -> None:
 
 def run_manifest(
     scene: Scene,
-    loaded: Model,
+    loaded: ModelFile,
     options: PredictOptions,
     plan: ChunkPlan,
     runtime: Runtime,
     batch_size: int,
+    software: Mapping[str, str],
 ) -> dict[str, Any]:
     """Describe a run as plain values.
 
     Args:
         scene: What is predicted.
-        loaded: The checkpoint.
+        loaded: The model.
         options: How it is predicted.
         plan: Windows and chunks.
         runtime: Who computes it: another library, precision or kind of device computes other last bits.
         batch_size: Windows per forward pass, on which last bits depend, too.
+        software: Versions of the libraries that ran the network.
     """
     content = {
         "checkpoint_sha256": loaded.sha256,
@@ -207,12 +208,12 @@ def run_manifest(
         "gates_px": loaded.record.chip_size,
         "window": [list(plan.windows.size), list(plan.windows.stride)],
         "chunks": [list(plan.row_edges), list(plan.col_edges)],
-        "device": str(runtime.device),
+        "device": runtime.device,
         "runtime": runtime.describe(),
         "batch_size": batch_size,
         "versions": {
             "hierars-geo": __version__,
-            "torch": torch.__version__,
+            **software,
             "gdal": rasterio.__gdal_version__,
         },
         **{f"option {key}": value for key, value in options.to_dict().items() if key not in _SAID_OTHERWISE},

@@ -1,23 +1,23 @@
-"""Runtime: who runs the network, on which devices and in which precision."""
+"""Runtime: who runs the network, on which device and in which precision."""
 
-import copy
-import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, Literal, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import HieraRSWarning, OptionError
-from ..models.map_model import MapModel, PathModel
-from .augment import averaged_over_views
-from .batching import BatchFallback
-from .options import Augmentation, Precision, check_choice
+from ..models.record import ModelFile
+from .options import Precision
 
-_CPU = torch.device("cpu")
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+#: Pixels of a forward pass on a CPU. Larger batches are slower there: their tensors no longer fit the caches,
+#: and memory is taken from the system and given back for every layer (U-Net ResNet-18, windows of 512 px, one
+#: thread: 0.52 s of a core per window alone, 0.71 s in fours).
+CPU_BATCH_PIXELS = 512 * 512
+
+
+def _as_it_is(array: NDArray[Any]) -> NDArray[Any]:
+    return array
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,25 @@ class Runtime:
     """A network ready to run: stored values and validity in, path logits out.
 
     Attributes:
-        run: Maps (B, C, h, w) float32 and (B, h, w) bool to (B, T, h, w) float32.
+        run: Maps arrays (B, C, h, w) float32 and (B, h, w) bool to path logits (B, T, h, w) float32: an
+            array, or a tensor on a GPU.
         channels: T, channels of the path logits; one more where dissimilarities follow them.
-        device: Where batches go, and where blending happens.
+        device: Where the network is, and where blending happens.
         precision: Inside the model; path logits are float32.
         name: ``torch``, or another library that runs the model's graph.
         version: Of that library.
+        place: Brings an array to where path logits are.
     """
 
-    run: PathModel
+    run: Callable[[NDArray[np.float32], NDArray[np.bool_]], Any]
     channels: int
-    device: torch.device = _CPU
+    device: str = "cpu"
     precision: Precision = "float32"
     name: str = "torch"
-    version: str = torch.__version__
+    version: str = ""
+    place: Callable[[NDArray[Any]], Any] = _as_it_is
 
-    def __call__(self, image: Tensor, valid: Tensor) -> Tensor:
+    def __call__(self, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> Any:  # noqa: ANN401
         """Compute path logits (B, T, h, w) of stored values (B, C, h, w) and validity (B, h, w)."""
         return self.run(image, valid)
 
@@ -49,176 +52,36 @@ class Runtime:
         return f"{self.name} {self.version} {self.precision}"
 
 
-def torch_runtime(
-    model: MapModel,
-    paths: Tensor,
-    devices: Sequence[torch.device],
-    augmentations: Sequence[Augmentation] = (),
-    precision: Precision = "float32",
-    compiled: bool = False,
-    applicability: bool = False,
-) -> Runtime:
-    """Run a model with PyTorch.
+class Runner(Protocol):
+    """Who runs a model's network, over windows of any size."""
 
-    Args:
-        model: In eval mode, on the first device.
-        paths: (T, N) int64.
-        devices: Where to run; batches come from the first, and results go there.
-        augmentations: Views to average over, see :func:`.views`.
-        precision: Inside the model.
-        compiled: Run the model through torch.compile, where it works here.
-        applicability: Let dissimilarities follow the path logits, see :meth:`.MapModel.map_channels`.
+    @property
+    def loaded(self) -> ModelFile:
+        """The model."""
 
-    Raises:
-        OptionError: An unknown augmentation or precision, or float16 on a CPU.
-    """
-    check_choice("precision", precision, get_args(Precision))
-    if precision == "fp16" and any(device.type == "cpu" for device in devices):
-        raise OptionError(
-            "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
-        )
-    if compiled:
-        compiled = _compiles(devices[0])
-    copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
-    parts = [
-        _one_device(
-            copied.map_channels if applicability else copied.path_logits,
-            paths.to(device),
-            device,
-            augmentations,
-            precision,
-            compiled,
-        )
-        for copied, device in zip(copies, devices, strict=True)
-    ]
-    run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
-    return Runtime(run, len(paths) + applicability, devices[0], precision)
+    @property
+    def software(self) -> Mapping[str, str]:
+        """Versions of the libraries that maps depend on, by name."""
+
+    @property
+    def sees_window(self) -> bool:
+        """Whether layers other than BHCCM's gates pool over all of a window, however large it is."""
+
+    def runtime_of(self, size: tuple[int, int], pixels: int) -> Runtime:
+        """Say who runs windows of (height, width) px, of a scene with so many pixels of windows.
+
+        Raises:
+            OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
+        """
+
+    def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
+        """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
 
 
-def _one_device(
-    model: Callable[[Tensor, Tensor | None, Tensor], Tensor],
-    paths: Tensor,
-    device: torch.device,
-    augmentations: Sequence[Augmentation],
-    precision: Precision,
-    compiled: bool,
-) -> PathModel:
-    plain = torch.compile(model) if compiled else model
-
-    def path_logits(image: Tensor, valid: Tensor) -> Tensor:
-        if precision == "float32":
-            return plain(image, valid, paths)
-        # normalised in float32 inside: stored values such as 10 000 exceed what bfloat16 tells apart
-        with torch.autocast(device.type, dtype=_DTYPES[precision]):
-            return plain(image, valid, paths).float()
-
-    return BatchFallback(averaged_over_views(path_logits, augmentations))
+def cpu_batch_size(asked: int | Literal["auto"], window: tuple[int, int], devices: int = 1) -> int:
+    """Windows of (height, width) px per forward pass on CPUs: at most :data:`CPU_BATCH_PIXELS` on each."""
+    most = devices * max(1, CPU_BATCH_PIXELS // (window[0] * window[1]))
+    return most if asked == "auto" else min(asked, most)
 
 
-def _compiles(device: torch.device) -> bool:
-    """Try torch.compile on the smallest thing that needs a compiler, and say where it does not work."""
-    try:
-        torch.compile(lambda values: values * 2 + 1)(torch.ones(2, device=device))
-    except (RuntimeError, ImportError, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
-        warnings.warn(
-            f"torch.compile does not work here ({reason}): predicting without it.",
-            HieraRSWarning,
-            stacklevel=3,
-        )
-        return False
-    return True
-
-
-def resolve_device(name: str) -> torch.device:
-    """Turn ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device.
-
-    Raises:
-        OptionError: There is no such device here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise OptionError(
-            f"Expected device '{name}' to be there, but: {str(error).splitlines()[0]}. Use --device cpu or "
-            f"auto."
-        ) from error
-    return device
-
-
-def resolve_devices(name: str) -> tuple[torch.device, ...]:
-    """Turn the name of one or more devices into devices.
-
-    Args:
-        name: ``auto`` (one GPU where there is one), ``cpu``, ``cuda:1``, ``mps``; ``all`` (every GPU here,
-            the CPU where there is none); or several of them with commas, ``cuda:0,cuda:1``.
-
-    Raises:
-        OptionError: One is not here.
-    """
-    if name == "all":
-        count = torch.cuda.device_count()
-        return tuple(torch.device("cuda", n) for n in range(count)) or (torch.device("cpu"),)
-    names = [part.strip() for part in name.split(",")]
-    if not all(names):
-        raise OptionError(f"Expected device to be a name, or several with commas, but got '{name}'.")
-    return tuple(resolve_device(part) for part in names)
-
-
-@dataclass(frozen=True)
-class _Replica:
-    model: PathModel
-    device: torch.device
-
-    def run(self, image: Tensor, valid: Tensor, home: torch.device) -> Tensor:
-        with torch.inference_mode():  # of this thread
-            result = self.model(
-                image.to(self.device, non_blocking=True), valid.to(self.device, non_blocking=True)
-            )
-            return result.to(home)
-
-
-class Replicas:
-    """Models on several devices that work on one batch together.
-
-    Window ``i`` of a batch goes to device ``i mod n``; results meet on the device the batch came from. Each
-    window's path logits are those of a single device of that kind.
-
-    Args:
-        models: One per device, the same weights.
-        devices: Where they are; one may be named more than once.
-    """
-
-    def __init__(self, models: Sequence[PathModel], devices: Sequence[torch.device]) -> None:
-        self._replicas = [_Replica(m, d) for m, d in zip(models, devices, strict=True)]
-        self._pool = ThreadPoolExecutor(len(self._replicas), thread_name_prefix="replica")
-
-    def __call__(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Compute path logits (B, T, h, w) of (B, C, h, w) and (B, h, w)."""
-        used = self._replicas[: len(image)]
-        step = len(self._replicas)
-        running = [
-            self._pool.submit(replica.run, image[number::step], valid[number::step], image.device)
-            for number, replica in enumerate(used)
-        ]
-        parts = [future.result() for future in running]
-        result = parts[0].new_empty(len(image), *parts[0].shape[1:])
-        for number, part in enumerate(parts):
-            result[number::step] = part
-        return result
-
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
-
-
-__all__ = (
-    "Replicas",
-    "Runtime",
-    "resolve_device",
-    "resolve_devices",
-    "torch_runtime",
-)
+__all__ = ("CPU_BATCH_PIXELS", "Runner", "Runtime", "cpu_batch_size")

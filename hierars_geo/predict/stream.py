@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..grid import GeoGrid, Window
 from .accumulator import Accumulator, Block
@@ -37,8 +35,8 @@ class _ReadBatch:
     """Windows read together: image (B, C, h, w) and validity (B, h, w)."""
 
     windows: tuple[Window, ...]
-    image: Tensor
-    valid: Tensor
+    image: NDArray[np.float32]
+    valid: NDArray[np.bool_]
 
 
 def stream_blocks(
@@ -48,7 +46,7 @@ def stream_blocks(
     batch_size: int = 4,
     part: Window | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Generator[Block, None, None]:
+) -> Generator[Block[Any], None, None]:
     """Predict a scene, or a rectangle of it, from top to bottom.
 
     Memory is that of the rows that windows share with those below, across the part, plus the batches read
@@ -70,13 +68,13 @@ def stream_blocks(
         RasterError: A window cannot be read.
     """
     part = part or Window(0, 0, *source.grid.shape)
-    weights = torch.from_numpy(plan.weights()).to(runtime.device)
-    accumulator = Accumulator(runtime.channels, weights, part, plan.most_shared_rows)
+    weights = runtime.place(plan.weights())
+    accumulator: Accumulator[Any] = Accumulator(runtime.channels, weights, part, plan.most_shared_rows)
     # closed before the caller closes the source: no thread reads on after an interrupt
     with closing(_read_ahead(source, plan.batches(batch_size, part))) as batches:
         for batch in batches:
-            valid = batch.valid.to(runtime.device, non_blocking=True)
-            values = _run(runtime, batch, valid)
+            valid = runtime.place(batch.valid)
+            values = _run(runtime, batch)
             wanted = [n for n, window in enumerate(batch.windows) if window.intersection(part)]
             for number in wanted:
                 window = batch.windows[number]
@@ -88,17 +86,13 @@ def stream_blocks(
                 progress(len(wanted))
 
 
-def _run(runtime: Runtime, batch: _ReadBatch, valid: Tensor) -> list[Tensor | None]:
+def _run(runtime: Runtime, batch: _ReadBatch) -> list[Any]:
     """Path logits (T, h, w) per window, None for windows without a valid pixel."""
-    wanted = batch.valid.flatten(1).any(dim=1)
-    values: list[Tensor | None] = [None] * len(batch.windows)
-    if not bool(wanted.any()):
-        return values
-    with torch.inference_mode():
-        image = batch.image[wanted].to(runtime.device, non_blocking=True)
-        logits = runtime(image, valid[wanted.to(runtime.device)])
-    for number, window_logits in zip(wanted.nonzero().flatten().tolist(), logits, strict=True):
-        values[number] = window_logits
+    wanted = np.flatnonzero(batch.valid.any(axis=(1, 2)))
+    values: list[Any] = [None] * len(batch.windows)
+    if len(wanted):
+        for number, logits in zip(wanted, runtime(batch.image[wanted], batch.valid[wanted]), strict=True):
+            values[number] = logits
     return values
 
 
@@ -122,7 +116,7 @@ def _read_ahead(
 
 def _read_batch(source: WindowSource, windows: tuple[Window, ...]) -> _ReadBatch:
     images, valids = zip(*(source.read(window) for window in windows), strict=True)
-    return _ReadBatch(windows, torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(valids)))
+    return _ReadBatch(windows, np.stack(images), np.stack(valids))
 
 
 __all__ = ("WindowSource", "stream_blocks")

@@ -1,5 +1,7 @@
 """A small trained-looking checkpoint and rasters to predict."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,42 +17,50 @@ BANDS = ("B02", "B03", "B04", "B08")
 _DECODERS = {"unet": {"decoder_channels": [32, 16, 16, 8, 8]}, "upernet": {"decoder_channels": 16}}
 
 
+def checkpoint_in(
+    folder,
+    taxonomy="mm5b",
+    mode="residual",
+    bands=BANDS,
+    name="model.ckpt",
+    harmonize=False,
+    architecture="unet",
+    **changes,
+):
+    """Write a checkpoint with random weights; options change the record."""
+    torch.manual_seed(0)
+    record = ModelRecord(
+        taxonomy=Taxonomy.from_yaml(taxonomy),
+        read=ReadRecipe(bands, harmonize=harmonize),
+        mean=(1000.0,) * len(bands),
+        std=(500.0,) * len(bands),
+        model=ModelConfig(architecture, "tu-test_resnet", mode, options=_DECODERS[architecture]),
+        chip_size=64,
+        gsd_m=10.0,
+    )
+    model = build_model(record)
+    # random weights say the same everywhere; larger classifiers make maps with many classes
+    for classifier in model.segmenter.head.classifiers:
+        torch.nn.init.normal_(classifier.weight, std=2.0)
+    content = {
+        "state_dict": {f"model.{key}": value for key, value in model.state_dict().items()},
+        RECORD_KEY: record.to_dict() | changes,
+    }
+    path = folder / name
+    torch.save(content, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_checkpoint():
+    """Return :func:`checkpoint_in`, for checkpoints that several tests share."""
+    return checkpoint_in
+
+
 @pytest.fixture
 def save_checkpoint(tmp_path):
-    """Write a checkpoint with random weights; options change the record."""
-
-    def save(
-        taxonomy="mm5b",
-        mode="residual",
-        bands=BANDS,
-        name="model.ckpt",
-        harmonize=False,
-        architecture="unet",
-        **changes,
-    ):
-        torch.manual_seed(0)
-        record = ModelRecord(
-            taxonomy=Taxonomy.from_yaml(taxonomy),
-            read=ReadRecipe(bands, harmonize=harmonize),
-            mean=(1000.0,) * len(bands),
-            std=(500.0,) * len(bands),
-            model=ModelConfig(architecture, "tu-test_resnet", mode, options=_DECODERS[architecture]),
-            chip_size=64,
-            gsd_m=10.0,
-        )
-        model = build_model(record)
-        # random weights say the same everywhere; larger classifiers make maps with many classes
-        for classifier in model.segmenter.head.classifiers:
-            torch.nn.init.normal_(classifier.weight, std=2.0)
-        content = {
-            "state_dict": {f"model.{key}": value for key, value in model.state_dict().items()},
-            RECORD_KEY: record.to_dict() | changes,
-        }
-        path = tmp_path / name
-        torch.save(content, path)
-        return path
-
-    return save
+    """Write a checkpoint as :func:`checkpoint_in` does."""
+    return partial(checkpoint_in, tmp_path)
 
 
 @pytest.fixture

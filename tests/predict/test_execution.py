@@ -9,8 +9,8 @@ import torch
 from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
 from hierars_geo.models import ModelConfig, ModelRecord, build_model
 from hierars_geo.predict.augment import View, averaged_over_views, views
-from hierars_geo.predict.batching import BatchFallback, is_out_of_memory, resolved_batch_size
-from hierars_geo.predict.runtime import Replicas, resolve_devices, torch_runtime
+from hierars_geo.predict.network.batching import BatchFallback, is_out_of_memory, resolved_batch_size
+from hierars_geo.predict.network.torch_runtime import Replicas, resolve_devices, torch_runtime
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 
@@ -187,23 +187,22 @@ def test_devices_by_name():
 
 def test_a_copy_of_the_model_on_each_device_says_the_same(scene_model):
     model, paths = scene_model
-    image = torch.rand(3, 2, 64, 64) * 2000
-    with torch.inference_mode():
-        one = torch_runtime(model, paths, (CPU,))(image, everything(image))
-        two = torch_runtime(model, paths, (CPU, CPU))(image, everything(image))
-    torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-4)
+    image = torch.rand(3, 2, 64, 64).numpy() * 2000
+    valid = np.ones((3, 64, 64), bool)
+    one = torch_runtime(model, paths, (CPU,))(image, valid)
+    two = torch_runtime(model, paths, (CPU, CPU))(image, valid)
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(one.argmax(1), two.argmax(1))
 
 
 def test_half_precision_inside_float32_outside(scene_model):
     model, paths = scene_model
-    image = torch.rand(1, 2, 64, 64) * 2000
-    with torch.inference_mode():
-        full = torch_runtime(model, paths, (CPU,))(image, everything(image))
-        half = torch_runtime(copy.deepcopy(model), paths, (CPU,), precision="bf16")(image, everything(image))
-    assert half.dtype == torch.float32
-    assert not torch.equal(full, half)
-    torch.testing.assert_close(half, full, rtol=0.1, atol=0.1 * float(full.std()))
+    image, valid = torch.rand(1, 2, 64, 64).numpy() * 2000, np.ones((1, 64, 64), bool)
+    full = torch_runtime(model, paths, (CPU,))(image, valid)
+    half = torch_runtime(copy.deepcopy(model), paths, (CPU,), precision="bf16")(image, valid)
+    assert half.dtype == np.float32
+    assert not np.array_equal(full, half)
+    np.testing.assert_allclose(half, full, rtol=0.1, atol=0.1 * float(full.std()))
 
 
 @pytest.mark.parametrize(
@@ -223,6 +222,5 @@ def test_where_nothing_compiles_it_goes_on_without(scene_model, monkeypatch):
     monkeypatch.setattr(torch, "compile", no_compiler)
     with pytest.warns(HieraRSWarning, match="does not work here .no C\\+\\+ compiler.: predicting without"):
         run = torch_runtime(model, paths, (CPU,), compiled=True)
-    image = torch.rand(1, 2, 32, 32)
-    with torch.inference_mode():
-        assert run(image, everything(image)).shape == (1, len(paths), 32, 32)
+    image = np.zeros((1, 2, 32, 32), np.float32)
+    assert run(image, np.ones((1, 32, 32), bool)).shape == (1, len(paths), 32, 32)

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +16,10 @@ import torch
 from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
 from hierars_geo.predict import PredictOptions, Predictor
-from hierars_geo.predict import predictor as predictor_module
 from hierars_geo.predict import results as module
-from hierars_geo.predict.batching import BatchFallback
+from hierars_geo.predict.network import checkpoint_runner
+from hierars_geo.predict.network.batching import BatchFallback
+from hierars_geo.predict.network.torch_runtime import runtime_of_tensors
 from hierars_geo.predict.rows import ChunkWriter
 from hierars_geo.predict.run_folder import run_folder, run_path
 
@@ -269,15 +269,16 @@ class Little:
         if len(image) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         self.sizes.append(len(image))
-        return self.model(image, valid)
+        return torch.from_numpy(self.model(image.numpy(), valid.numpy()))
 
 
 def test_memory_that_runs_out_on_the_way_leaves_the_bytes_of_smaller_batches(checkpoint, scene, tmp_path):
     small = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": 2}), device="cpu")
     wanted = contents(small.predict(scene, tmp_path / "small").item.parent)
     predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": 8}), device="cpu")
-    device = Little(predictor.runtime, 2)
-    predictor.runtime = replace(predictor.runtime, run=BatchFallback(device))
+    plain = predictor.runner.runtime
+    device = Little(plain, 2)
+    predictor.runner.runtime = runtime_of_tensors(BatchFallback(device), plain.channels, torch.device("cpu"))
     with pytest.warns(HieraRSWarning) as notes:
         out = predictor.predict(scene, tmp_path / "large").item.parent
     assert [str(note.message)[-14:] for note in notes] == ["ves the trial."] * 2
@@ -295,7 +296,7 @@ def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, s
         chosen.append(asked)
         return 4 - len(chosen)  # memory shrinks from run to run
 
-    monkeypatch.setattr(predictor_module, "resolved_batch_size", choose)
+    monkeypatch.setattr(checkpoint_runner, "resolved_batch_size", choose)
     predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": "auto"}), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     assert chosen == ["auto"]  # not by chunk

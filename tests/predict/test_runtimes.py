@@ -9,8 +9,9 @@ import rasterio
 import torch
 
 from hierars_geo.errors import HieraRSWarning, OptionError, OutputError
-from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph, graph_runtime
-from hierars_geo.predict.graph_runtime import WORTHWHILE_PX, chosen_library
+from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph_session
+from hierars_geo.predict.network import graph, graph_runtime
+from hierars_geo.predict.network.graph_runtime import WORTHWHILE_PX, chosen_library
 from hierars_geo.predict.rows import ChunkWriter
 
 pytest.importorskip("onnxruntime")
@@ -106,10 +107,10 @@ def test_resuming_under_another_runtime_is_refused(
 def test_where_a_graph_says_something_else_pytorch_predicts(
     save_checkpoint, write_scene, tmp_path, options, monkeypatch
 ):
-    def broken(path, precision):
+    def broken(*settings):
         return lambda image, valid: np.zeros((1, 18, *image.shape[-2:]), np.float32)
 
-    monkeypatch.setitem(graph_runtime._OPENERS, "onnx", broken)
+    monkeypatch.setitem(graph_session._OPENERS, "onnx", broken)
     scene, checkpoint = write_scene(), save_checkpoint()
     with pytest.warns(
         HieraRSWarning, match="onnxruntime gives .* of a trial window's pixels other values: predicting"
@@ -164,7 +165,8 @@ def test_what_a_runtime_cannot_do_is_one_line(asked, device, message):
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(graph_runtime, "find_spec", lambda name: None)
+    for module in (graph_runtime, graph_session):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(OptionError, match=r"Expected openvino to be installed.*hierars-geo\[openvino\]"):
         chosen_library(NetworkOptions(runtime="openvino"), CPU, 1)
     assert chosen_library(NetworkOptions(), CPU, WORTHWHILE_PX) is None

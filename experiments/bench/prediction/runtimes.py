@@ -2,13 +2,15 @@
 
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from hierars_geo.predict import PredictOptions, Predictor, Runtime
-from hierars_geo.predict.graph_runtime import GraphLibrary, graph_runtime
+from hierars_geo.predict import NetworkOptions, PredictOptions, Runtime
+from hierars_geo.predict.graph_session import GraphLibrary
+from hierars_geo.predict.network.graph_runtime import graph_runtime
 
 from .models import write_checkpoint
 
@@ -48,35 +50,31 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
     """
     checkpoint = folder / f"{model}.ckpt"
     write_checkpoint(checkpoint, model, window_px)
-    options = PredictOptions(cache_dir=str(folder))
     size = window_px, window_px
     runtimes: list[Runtime] = []
     for library, precision in _WAYS:
-        told = replace(options, precision=precision)
-        predictor = Predictor(checkpoint, told, "cpu")
-        plain = predictor.runtime
+        options = NetworkOptions(cache_dir=str(folder), precision=precision)
+        runner = CheckpointRunner(checkpoint, PredictOptions(network=options), "cpu")
+        plain = runner.runtime
         runtimes.append(
-            plain if library is None else graph_runtime(predictor.loaded, plain, told, library, size)
+            plain if library is None else graph_runtime(runner.loaded, plain, options, library, size)
         )
-    record = predictor.loaded.record
+    record = runner.loaded.record
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(1, len(record.bands), window_px // 16, window_px // 16, generator=generator)
     noise = torch.nn.functional.interpolate(coarse, size=size, mode="bicubic")
     noise += 0.3 * torch.randn(noise.shape, generator=generator)
     mean, std = (torch.tensor(values)[None, :, None, None] for values in (record.mean, record.std))
-    image, valid = mean + std * noise, torch.ones(1, *size, dtype=torch.bool)
-    with torch.inference_mode():
-        classes = [runtime(image, valid).argmax(dim=1) for runtime in runtimes]
-        seconds: list[list[float]] = [[] for _ in runtimes]
-        for _ in range(rounds):
-            for runtime, taken in zip(runtimes, seconds, strict=True):
-                started = time.perf_counter()
-                runtime(image, valid)
-                taken.append(time.perf_counter() - started)
+    image, valid = (mean + std * noise).numpy(), np.ones((1, *size), bool)
+    classes = [runtime(image, valid).argmax(axis=1) for runtime in runtimes]
+    seconds: list[list[float]] = [[] for _ in runtimes]
+    for _ in range(rounds):
+        for runtime, taken in zip(runtimes, seconds, strict=True):
+            started = time.perf_counter()
+            runtime(image, valid)
+            taken.append(time.perf_counter() - started)
     return [
-        RuntimeRow(
-            runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).float().mean())
-        )
+        RuntimeRow(runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).mean()))
         for runtime, taken, found in zip(runtimes, seconds, classes, strict=True)
     ]
 

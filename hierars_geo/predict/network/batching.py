@@ -4,16 +4,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import DeviceMemoryError, HieraRSWarning
-from ..models.map_model import PathModel
-
-#: Pixels of a forward pass on a CPU. Larger batches are slower there: their tensors no longer fit the caches,
-#: and memory is taken from the system and given back for every layer (U-Net ResNet-18, windows of 512 px, one
-#: thread: 0.52 s of a core per window alone, 0.71 s in fours).
-CPU_BATCH_PIXELS = 512 * 512
+from ...errors import DeviceMemoryError, HieraRSWarning
+from ...models.map_model import PathModel
+from ..runtime import Runtime, cpu_batch_size
 
 #: More windows than this do not make a GPU faster.
 _MOST_WINDOWS = 64
@@ -100,7 +97,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 def resolved_batch_size(
     asked: int | Literal["auto"],
-    model: PathModel,
+    model: Runtime,
     shape: tuple[int, int, int],
     devices: Sequence[torch.device],
 ) -> int:
@@ -108,27 +105,26 @@ def resolved_batch_size(
 
     Args:
         asked: A number, or ``auto`` for what the devices take.
-        model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w).
+        model: What is run.
         shape: (C, h, w) of a window.
         devices: Where the model is; batches come from the first.
 
     Returns:
-        At least 1. On CPUs a batch has no more than :data:`CPU_BATCH_PIXELS` each, whatever was asked for.
+        At least 1. On CPUs a batch has no more than :data:`.CPU_BATCH_PIXELS` each, whatever was asked for.
     """
     if all(device.type == "cpu" for device in devices):
-        most = len(devices) * max(1, CPU_BATCH_PIXELS // (shape[1] * shape[2]))
-        return most if asked == "auto" else min(asked, most)
+        return cpu_batch_size(asked, shape[1:], len(devices))
     return largest_batch(model, shape, devices[0]) if asked == "auto" else asked
 
 
-def largest_batch(model: PathModel, shape: tuple[int, int, int], device: torch.device) -> int:
+def largest_batch(model: Runtime, shape: tuple[int, int, int], device: torch.device) -> int:
     """Measure how many windows a GPU runs at once.
 
     One and two windows are run and their peaks compared: what a further window takes, and what is free, give
     the number. Devices whose memory cannot be asked for get 1.
 
     Args:
-        model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w).
+        model: What is run.
         shape: (C, h, w) of a window.
         device: Where the model is.
 
@@ -147,16 +143,13 @@ def largest_batch(model: PathModel, shape: tuple[int, int, int], device: torch.d
     return max(1, min(_MOST_WINDOWS, room // per_window))
 
 
-def _peak_bytes(model: PathModel, shape: tuple[int, int, int], count: int, device: torch.device) -> int:
+def _peak_bytes(model: Runtime, shape: tuple[int, int, int], count: int, device: torch.device) -> int:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
-    image = torch.zeros(count, *shape, device=device)
-    valid = torch.ones(count, *shape[1:], dtype=torch.bool, device=device)
-    with torch.inference_mode():
-        model(image, valid)
+    model(np.zeros((count, *shape), np.float32), np.ones((count, *shape[1:]), np.bool_))
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device) - before
 
 
-__all__ = ("CPU_BATCH_PIXELS", "BatchFallback", "is_out_of_memory", "largest_batch", "resolved_batch_size")
+__all__ = ("BatchFallback", "is_out_of_memory", "largest_batch", "resolved_batch_size")

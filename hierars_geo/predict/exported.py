@@ -1,0 +1,153 @@
+"""ExportedRunner: a model that was exported as an ONNX file, run without PyTorch."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError, MissingFileError, OptionError
+from ..models.record import ModelFile, ModelRecord
+from ..output.output import sha256_of
+from .augment import averaged_over_views
+from .graph_session import (
+    PACKAGES,
+    GraphLibrary,
+    GraphRun,
+    check_is_installed,
+    obstacle_of,
+    open_graph,
+)
+from .onnx_file import sealed_metadata
+from .options import PredictOptions
+from .runtime import Runtime, cpu_batch_size
+
+#: How exported files end.
+SUFFIX: Final = ".onnx"
+
+#: Entry of a file with what its checkpoint says of the model, as JSON; and with what else predicting needs.
+RECORD_ENTRY: Final = "hierars_geo"
+GRAPH_ENTRY: Final = "hierars_geo_graph"
+
+#: Output that maps are made of.
+PATH_LOGITS: Final = "path_logits"
+
+#: The graph takes windows of any height and width.
+_VIEWS: Final = frozenset({"flips", "turns"})
+
+
+class ExportedRunner:
+    """Run an exported model with ONNX Runtime, or with OpenVINO.
+
+    Args:
+        path: File of ``hierars-geo export --format onnx``.
+        options: How it is predicted.
+        device: ``auto`` or ``cpu``.
+
+    Attributes:
+        loaded: What the file says of the model.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CheckpointError: It is damaged, or no model of ours.
+        OptionError: What is asked for takes a checkpoint, or the library is not installed.
+    """
+
+    def __init__(self, path: str | Path, options: PredictOptions, device: str) -> None:
+        self.loaded, described = _read(Path(path))
+        self.sees_window = bool(described["sees_window"])
+        self._options = options.network
+        self._library = _library(options, device, self.loaded.path)
+
+    @property
+    def software(self) -> Mapping[str, str]:
+        """Version of the library; see :class:`.Runner`."""
+        package = PACKAGES[self._library]
+        return {package: version(package)}
+
+    def runtime_of(self, size: tuple[int, int], pixels: int) -> Runtime:
+        """Say who runs windows of any size; see :class:`.Runner`."""
+        package, count = PACKAGES[self._library], self.loaded.record.taxonomy.num_paths
+        run = averaged_over_views(self._path_logits, self._options.views)
+        return Runtime(run, count, "cpu", self._options.precision, package, version(package))
+
+    def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
+        """Windows of (height, width) px that are read together."""
+        return cpu_batch_size(asked, window)
+
+    @cached_property
+    def _run(self) -> GraphRun:
+        path, package = self.loaded.path, PACKAGES[self._library]
+        try:
+            return open_graph(path, self._library, PATH_LOGITS, self._options.precision)
+        except Exception as error:  # each library has its own kinds, with nothing in common
+            reason = " ".join(str(error).split())[:500]
+            raise CheckpointError(
+                f"Expected {package} {version(package)} to run {path}, but: {reason}. Install a newer "
+                f"{package}, or export the checkpoint again."
+            ) from error
+
+    def _path_logits(self, image: NDArray[Any], valid: NDArray[Any]) -> NDArray[Any]:
+        # what is not a number has no data; window by window: what one gets does not depend on the others
+        stored = np.where(valid[:, None], image, np.float32(np.nan))
+        return np.concatenate([self._run(stored[number : number + 1]) for number in range(len(stored))])
+
+
+def _read(path: Path) -> tuple[ModelFile, dict[str, Any]]:
+    """Read what an exported file says.
+
+    Raises:
+        HieraRSError: It is missing, damaged, or no model of ours that maps can be made with.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"Expected {path} to be an exported model, but there is no such file.")
+    metadata = sealed_metadata(path)
+    try:
+        content, described = json.loads(metadata[RECORD_ENTRY]), json.loads(metadata[GRAPH_ENTRY])
+        outputs = described["outputs"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"Expected {path} to say what its model is, but got {error!r}. Export the checkpoint again."
+        ) from error
+    if PATH_LOGITS not in outputs:
+        raise CheckpointError(
+            f"Expected a graph with the output {PATH_LOGITS}, but {path} is for Deepness. "
+            "Export the checkpoint without --deepness."
+        )
+    record = ModelRecord.from_dict(content, str(path))
+    return ModelFile(record, path, sha256_of(path), ()), described
+
+
+def _library(predicted: PredictOptions, device: str, path: Path) -> GraphLibrary:
+    """Say who runs the graph.
+
+    Raises:
+        OptionError: What is asked for takes a checkpoint, or the library is not installed.
+    """
+    options = predicted.network
+    library: GraphLibrary = "openvino" if options.runtime == "openvino" else "onnx"
+    if options.runtime == "auto" and options.precision == "bf16":
+        library = "openvino"
+    obstacle = (
+        "--runtime torch"
+        if options.runtime == "torch"
+        else f"--device {device}"
+        if device not in ("auto", "cpu")
+        else "--applicability"
+        if predicted.output.applicability
+        else obstacle_of(options, library, _VIEWS)
+    )
+    if obstacle is not None:
+        raise OptionError(
+            f"Expected what an exported model can do, but got {obstacle}; or give the checkpoint "
+            f"in place of {path}."
+        )
+    check_is_installed(library)
+    return library
+
+
+__all__ = ("GRAPH_ENTRY", "PATH_LOGITS", "RECORD_ENTRY", "SUFFIX", "ExportedRunner")

@@ -1,0 +1,124 @@
+"""ONNX Runtime and OpenVINO: libraries that run a network's graph on a CPU, faster than PyTorch does."""
+
+import importlib
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from .options import NetworkOptions, Precision
+
+GraphLibrary: TypeAlias = Literal["onnx", "openvino"]
+
+#: Runs a graph: its inputs, in order, to the output asked for.
+GraphRun: TypeAlias = Callable[..., NDArray[np.float32]]
+
+#: Option -> package that runs the graph.
+PACKAGES: Final[dict[GraphLibrary, str]] = {"onnx": "onnxruntime", "openvino": "openvino"}
+
+
+def obstacle_of(options: NetworkOptions, library: str, views: frozenset[str]) -> str | None:
+    """Say what is asked for that a graph cannot do, and the remedy; None for nothing.
+
+    Args:
+        options: How the network runs.
+        library: Who is to run the graph, or ``auto``.
+        views: Augmentations that a graph takes.
+    """
+    others = sorted(set(options.views) - views)
+    if options.compile:
+        return "--compile, but it is PyTorch's. Leave it out"
+    if others:
+        return (
+            f"views {', '.join(others)}, but its windows have one size. Use --tta {' '.join(sorted(views))}"
+        )
+    if options.precision == "fp16":
+        return "precision fp16, but CPUs have bf16 at most. Use --precision bf16"
+    if options.precision == "bf16" and library == "onnx":
+        return "precision bf16, but ONNX Runtime has none. Use --runtime openvino"
+    return None
+
+
+def check_is_installed(library: GraphLibrary) -> None:
+    """Refuse a library that is not installed.
+
+    Raises:
+        OptionError: With the command that installs it.
+    """
+    package = PACKAGES[library]
+    if find_spec(package) is None:
+        raise OptionError(
+            f"Expected {package} to be installed for --runtime {library}, but it is not. "
+            f"Install it: pip install 'hierars-geo[{library}]'."
+        )
+
+
+def open_graph(
+    path: Path, library: GraphLibrary, output: str, precision: Precision, threads: int | None = None
+) -> GraphRun:
+    """Make a graph ready to run.
+
+    Args:
+        path: An ONNX file.
+        library: Who runs it.
+        output: Name of the output that is wanted; what only others need is not computed.
+        precision: Inside the network.
+        threads: None for ``OMP_NUM_THREADS``, or what the library takes by itself.
+
+    Raises:
+        RuntimeError: The library cannot run it.
+    """
+    return _OPENERS[library](path, output, precision, threads or int(os.environ.get("OMP_NUM_THREADS") or 0))
+
+
+def _open_onnx(path: Path, output: str, precision: str, threads: int) -> GraphRun:
+    onnxruntime: Any = importlib.import_module("onnxruntime")  # seconds, and not installed everywhere
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    run_options = onnxruntime.RunOptions()
+    run_options.only_execute_path_to_fetches = True
+    names = [each.name for each in session.get_inputs()]
+
+    def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
+        given = {name: np.ascontiguousarray(value) for name, value in zip(names, inputs, strict=True)}
+        result: NDArray[np.float32] = session.run([output], given, run_options)[0]
+        return result
+
+    return run
+
+
+def _open_openvino(path: Path, output: str, precision: str, threads: int) -> GraphRun:
+    core: Any = importlib.import_module("openvino").Core()  # seconds, and not installed everywhere
+    settings = {
+        # said, because it takes bfloat16 by itself where the CPU has it
+        "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled = core.compile_model(core.read_model(path), "CPU", settings)
+
+    def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
+        return np.array(compiled([np.ascontiguousarray(value) for value in inputs])[output])
+
+    return run
+
+
+_OPENERS: Final = {"onnx": _open_onnx, "openvino": _open_openvino}
+
+
+__all__ = (
+    "PACKAGES",
+    "GraphLibrary",
+    "GraphRun",
+    "check_is_installed",
+    "obstacle_of",
+    "open_graph",
+)

@@ -1,0 +1,215 @@
+"""PyTorch runs the network, on one device or several."""
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import HieraRSWarning, OptionError
+from ...models.map_model import PathModel
+from ..augment import averaged_over_views
+from ..options import Augmentation, Precision, check_choice
+from ..runtime import Runtime
+from .batching import BatchFallback
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def torch_runtime(
+    model: Callable[[Tensor, Tensor | None, Tensor], Tensor],
+    paths: Tensor,
+    devices: Sequence[torch.device],
+    augmentations: Sequence[Augmentation] = (),
+    precision: Precision = "float32",
+    compiled: bool = False,
+    applicability: bool = False,
+) -> Runtime:
+    """Run a model with PyTorch.
+
+    Args:
+        model: In eval mode, on the first device.
+        paths: (T, N) int64.
+        devices: Where to run; batches come from the first, and results go there.
+        augmentations: Views to average over, see :func:`.views`.
+        precision: Inside the model.
+        compiled: Run the model through torch.compile, where it works here.
+        applicability: Let dissimilarities follow the path logits, see :meth:`.MapModel.map_channels`.
+
+    Raises:
+        OptionError: An unknown augmentation or precision, or float16 on a CPU.
+    """
+    check_choice("precision", precision, get_args(Precision))
+    if precision == "fp16" and any(device.type == "cpu" for device in devices):
+        raise OptionError(
+            "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
+        )
+    if compiled:
+        compiled = _compiles(devices[0])
+    copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
+    parts = [
+        _one_device(
+            copied.map_channels if applicability else copied.path_logits,
+            paths.to(device),
+            device,
+            augmentations,
+            precision,
+            compiled,
+        )
+        for copied, device in zip(copies, devices, strict=True)
+    ]
+    run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
+    return runtime_of_tensors(run, len(paths) + applicability, devices[0], precision)
+
+
+def runtime_of_tensors(
+    run: PathModel, channels: int, device: torch.device, precision: Precision = "float32"
+) -> Runtime:
+    """Let a model of tensors take arrays; what it returns stays on a GPU, and is an array again on a CPU.
+
+    Args:
+        run: Maps (B, C, h, w) float32 and (B, h, w) bool on the device to (B, T, h, w) float32.
+        channels: T.
+        device: Where the model is.
+        precision: Inside the model.
+    """
+
+    def place(array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    def path_logits(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[Any] | Tensor:
+        with torch.inference_mode():
+            found = run(place(image), place(valid))
+        return found.numpy() if found.is_cpu else found
+
+    runtime = Runtime(path_logits, channels, str(device), precision, "torch", torch.__version__)
+    return runtime if device.type == "cpu" else replace(runtime, place=place)
+
+
+def _one_device(
+    model: Callable[[Tensor, Tensor | None, Tensor], Tensor],
+    paths: Tensor,
+    device: torch.device,
+    augmentations: Sequence[Augmentation],
+    precision: Precision,
+    compiled: bool,
+) -> PathModel:
+    plain = torch.compile(model) if compiled else model
+
+    def path_logits(image: Tensor, valid: Tensor) -> Tensor:
+        if precision == "float32":
+            return plain(image, valid, paths)
+        # normalised in float32 inside: stored values such as 10 000 exceed what bfloat16 tells apart
+        with torch.autocast(device.type, dtype=_DTYPES[precision]):
+            return plain(image, valid, paths).float()
+
+    return BatchFallback(averaged_over_views(path_logits, augmentations))
+
+
+def _compiles(device: torch.device) -> bool:
+    """Try torch.compile on the smallest thing that needs a compiler, and say where it does not work."""
+    try:
+        torch.compile(lambda values: values * 2 + 1)(torch.ones(2, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        warnings.warn(
+            f"torch.compile does not work here ({reason}): predicting without it.",
+            HieraRSWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``auto`` (the GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device.
+
+    Raises:
+        OptionError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"Expected device '{name}' to be there, but: {str(error).splitlines()[0]}. Use --device cpu or "
+            f"auto."
+        ) from error
+    return device
+
+
+def resolve_devices(name: str) -> tuple[torch.device, ...]:
+    """Turn the name of one or more devices into devices.
+
+    Args:
+        name: ``auto`` (one GPU where there is one), ``cpu``, ``cuda:1``, ``mps``; ``all`` (every GPU here,
+            the CPU where there is none); or several of them with commas, ``cuda:0,cuda:1``.
+
+    Raises:
+        OptionError: One is not here.
+    """
+    if name == "all":
+        count = torch.cuda.device_count()
+        return tuple(torch.device("cuda", n) for n in range(count)) or (torch.device("cpu"),)
+    names = [part.strip() for part in name.split(",")]
+    if not all(names):
+        raise OptionError(f"Expected device to be a name, or several with commas, but got '{name}'.")
+    return tuple(resolve_device(part) for part in names)
+
+
+@dataclass(frozen=True)
+class _Replica:
+    model: PathModel
+    device: torch.device
+
+    def run(self, image: Tensor, valid: Tensor, home: torch.device) -> Tensor:
+        with torch.inference_mode():  # of this thread
+            result = self.model(
+                image.to(self.device, non_blocking=True), valid.to(self.device, non_blocking=True)
+            )
+            return result.to(home)
+
+
+class Replicas:
+    """Models on several devices that work on one batch together.
+
+    Window ``i`` of a batch goes to device ``i mod n``; results meet on the device the batch came from. Each
+    window's path logits are those of a single device of that kind.
+
+    Args:
+        models: One per device, the same weights.
+        devices: Where they are; one may be named more than once.
+    """
+
+    def __init__(self, models: Sequence[PathModel], devices: Sequence[torch.device]) -> None:
+        self._replicas = [_Replica(m, d) for m, d in zip(models, devices, strict=True)]
+        self._pool = ThreadPoolExecutor(len(self._replicas), thread_name_prefix="replica")
+
+    def __call__(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Compute path logits (B, T, h, w) of (B, C, h, w) and (B, h, w)."""
+        used = self._replicas[: len(image)]
+        step = len(self._replicas)
+        running = [
+            self._pool.submit(replica.run, image[number::step], valid[number::step], image.device)
+            for number, replica in enumerate(used)
+        ]
+        parts = [future.result() for future in running]
+        result = parts[0].new_empty(len(image), *parts[0].shape[1:])
+        for number, part in enumerate(parts):
+            result[number::step] = part
+        return result
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+
+__all__ = ("Replicas", "resolve_device", "resolve_devices", "runtime_of_tensors", "torch_runtime")

@@ -1,0 +1,188 @@
+"""A model that was exported as an ONNX file is predicted without PyTorch, to the same maps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from hierars_geo.cli import main
+from hierars_geo.errors import CheckpointError, MissingFileError, OptionError
+from hierars_geo.export import export_model
+from hierars_geo.maps import Maps
+from hierars_geo.predict import PredictOptions, Predictor
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
+ROOT = Path(__file__).parents[2]
+CALIBRATION = {
+    "temperature": 1.5,
+    "promises": [{"risk": 0.1, "threshold": 0.4}],
+    "delta": 0.1,
+    "blocks": 40,
+    "block_m": 640.0,
+    "split": "val",
+    "error_before": [0.1, 0.1, 0.1],
+    "error_after": [0.05, 0.05, 0.05],
+}
+
+#: What a machine that only predicts does not have.
+ABSENT = ("torch", "torchvision", "torchgeo", "lightning", "timm", "segmentation_models_pytorch", "kornia")
+
+WITHOUT_TORCH = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+from hierars_geo.cli import main
+status = main(sys.argv[1:])
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print("peak_mb", int(peak.split()[1]) / 1024)
+sys.exit(status)
+"""
+
+
+def predict_without_torch(*arguments):
+    """Run the command in a process of its own; returns it and its peak of memory in MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, "predict", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    return done, float(done.stdout.rpartition("peak_mb ")[2] or "nan")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, write_checkpoint):
+    """A checkpoint and what was exported of it: an export takes seconds."""
+    checkpoint = write_checkpoint(tmp_path_factory.mktemp("model"), calibration=CALIBRATION)
+    return checkpoint, export_model(checkpoint).model
+
+
+def pixels(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read()
+
+
+def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, write_scene, tmp_path):
+    checkpoint, exported = model
+    scene = write_scene(height=300, width=280)
+    options = ("--window", "128", "--confidence", "--risk", "0.1", "--tta", "flips", "--overwrite")
+    done, _ = predict_without_torch(exported, scene, "-o", tmp_path / "onnx", *options)
+    assert done.returncode == 0, done.stderr
+    told = {"window": 128, "confidence": True, "risk": 0.1, "tta": True, "runtime": "torch"}
+    theirs = Predictor(checkpoint, PredictOptions(**told), "cpu").predict(scene, tmp_path / "torch")
+    ours = Maps.open(tmp_path / "onnx")
+    assert set(ours.layers) == set(theirs.layers) >= {"L1", "L3", "conf_L2", "adaptive", "depth"}
+    for name in ("L1", "L2", "L3"):
+        assert (pixels(ours.layers[name]) == pixels(theirs.layers[name])).mean() > 0.99999
+    for name in ("conf_L1", "conf_L2", "conf_L3"):
+        assert np.abs(pixels(ours.layers[name]).astype(int) - pixels(theirs.layers[name])).max() <= 1
+    assert len(np.unique(pixels(ours.layers["L3"]))) > 5
+    item = json.loads((tmp_path / "onnx" / "scene.json").read_text())
+    said = item["properties"]
+    assert (said["hierars:checkpoint"], said["hierars:runtime"][:11]) == ("model.onnx", "onnxruntime")
+    assert set(said["processing:software"]) == {"hierars-geo", "onnxruntime", "gdal"}
+    assert any("at most 10 % are wrong" in note for note in said["hierars:notes"])
+
+
+def test_a_small_raster_takes_little_memory_and_a_mosaic_of_a_region_is_resumed(model, write_scene, tmp_path):
+    _, exported = model
+    done, peak_mb = predict_without_torch(
+        exported, write_scene(height=128, width=128), "-o", tmp_path / "maps"
+    )
+    assert done.returncode == 0, done.stderr
+    assert peak_mb < 400
+    tiles = [
+        write_scene(f"tile_{n}", seed=n, transform=rasterio.Affine(10, 0, 1300 * n, 0, -10, 0))
+        for n in (0, 1)
+    ]
+    command = (exported, *tiles, "-o", tmp_path / "mosaic", "--mosaic", "--region", "900,-1200,2000,-100")
+    command = (*command, "--region-crs", "EPSG:32650", "--resume")
+    for note in ("", "is finished already"):
+        done, _ = predict_without_torch(*command)
+        assert done.returncode == 0, done.stderr
+        assert note in done.stderr
+    (grid,) = {pixels(path).shape for path in Maps.open(tmp_path / "mosaic").layers.values()}
+    assert grid == (1, 110, 110)
+
+
+def test_openvino_and_quarter_turns_serve_it_too(model, write_scene, tmp_path):
+    pytest.importorskip("openvino")
+    checkpoint, exported = model
+    options = PredictOptions(window=64, tta=("turns",), runtime="openvino")
+    ours = Predictor(exported, options).predict(write_scene(), tmp_path / "openvino")
+    plain = Predictor(checkpoint, options.replaced(runtime="torch"), "cpu")
+    theirs = plain.predict(tmp_path / "scene.tif", tmp_path / "torch")
+    assert (pixels(ours.layers["L3"]) == pixels(theirs.layers["L3"])).mean() > 0.9999
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"runtime": "torch"}, "but got --runtime torch; or give the checkpoint"),
+        ({"precision": "bf16", "runtime": "onnx"}, "ONNX Runtime has none. Use --runtime openvino"),
+        ({"precision": "fp16"}, "CPUs have bf16 at most"),
+        ({"compile": True}, "--compile, but it is PyTorch's"),
+        ({"tta": ("scales",)}, "views scales.*Use --tta flips turns"),
+    ],
+)
+def test_what_takes_a_checkpoint_is_one_line(model, options, message):
+    with pytest.raises(OptionError, match=message):
+        Predictor(model[1], PredictOptions(**options))
+
+
+def test_other_files_and_damaged_ones_are_refused(model, write_scene, tmp_path, capsys):
+    _, exported = model
+    content = exported.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(flipped) // 2] ^= 1
+    files = {
+        "cut": (content[: len(content) // 2], "to be a whole ONNX file"),
+        "flipped": (bytes(flipped), "but its checksum is another"),
+        "longer": (content + b"\x72\x00", "but its checksum is another"),
+        "plain": (b"", "exported by hierars-geo, but it does not say so"),
+        "other": (b"PK\x03\x04 something else", "to be a whole ONNX file, but it holds something else"),
+    }
+    for name, (data, message) in files.items():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=message):
+            Predictor(path)
+    with pytest.raises(MissingFileError):
+        Predictor(tmp_path / "none.onnx")
+    assert (
+        main(["predict", str(tmp_path / "cut.onnx"), str(write_scene()), "-o", str(tmp_path / "maps")]) == 1
+    )
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_graph_for_deepness_is_no_model_to_predict_with(model, tmp_path):
+    checkpoint, _ = model
+    exported = export_model(checkpoint, tmp_path / "deep.onnx", deepness=True, tile_px=64)
+    with pytest.raises(CheckpointError, match=r"is for Deepness\. Export the checkpoint without --deepness"):
+        Predictor(exported.model)
+
+
+def test_a_library_that_is_too_old_for_the_graph_is_named(model, tmp_path):
+    import onnx
+
+    from hierars_geo.predict.onnx_file import seal
+
+    graph = onnx.load(model[1])
+    graph.opset_import[0].version = 999
+    del graph.metadata_props[-1]
+    path = tmp_path / "future.onnx"
+    onnx.save(graph, path)
+    seal(path)
+    predictor = Predictor(path)
+    with pytest.raises(CheckpointError, match=r"Expected onnxruntime .* to run .*future.onnx, but: .*opset"):
+        predictor.runner.runtime_of((64, 64), 1)(np.zeros((1, 4, 64, 64), "f4"), np.ones((1, 64, 64), bool))
