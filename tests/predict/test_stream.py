@@ -3,9 +3,11 @@
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,10 @@ from pyproj import CRS
 
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import GeoGrid, Window
-from hierars_geo.predict import Runtime, WindowPlan, stream_blocks
+from hierars_geo.models import level_confidence
+from hierars_geo.predict import Block, OutputOptions, Runtime, WindowPlan, stream_blocks
+from hierars_geo.predict.layers import LayerDecoder, wanted_layers
+from hierars_geo.taxonomy import Taxonomy
 
 
 class ArraySource:
@@ -209,3 +214,34 @@ def test_no_thread_reads_after_the_stream_is_closed():
         next(stream)
         assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def test_tensors_as_on_a_gpu_are_blended_and_decoded_like_arrays():
+    """What a GPU blends and decodes as tensors goes through the same lines as NumPy's arrays."""
+    source = make_source(50, 70)
+    plan = WindowPlan.of((50, 70), 16, 0.4)
+
+    def on_device(image, valid):
+        return torch.from_numpy(window_mean_model(image, valid))
+
+    blocks = list(stream_blocks(source, Runtime(on_device, 3, place=torch.from_numpy), plan))
+    assert all(isinstance(block.path_logits, torch.Tensor) for block in blocks)
+    arrays = [replace(b, path_logits=b.path_logits.numpy(), valid=b.valid.numpy()) for b in blocks]
+    np.testing.assert_array_equal(
+        collect(arrays, source), collect(list(stream_blocks(source, RUNTIME, plan)), source)
+    )
+    tree = Taxonomy.from_yaml("mm5b")
+    options = OutputOptions(confidence=True, depth_threshold=0.4, entropy=True, probabilities=True)
+    decoder = LayerDecoder(tree, wanted_layers(options, (1, 2, 3)), 0.4)
+    logits = 3 * np.random.default_rng(0).normal(size=(tree.num_paths, 40, 50)).astype(np.float32)
+    valid = logits[0] < 4
+    block = Block(Window(0, 0, 40, 50), logits, valid)
+    tensors = replace(block, path_logits=torch.from_numpy(logits), valid=torch.from_numpy(valid))
+    ours, theirs = decoder.decode(block).layers, decoder.decode(tensors).layers
+    for name in ours:
+        assert ours[name].dtype == theirs[name].dtype
+        assert (ours[name] == theirs[name]).mean() > (1.0 if name.startswith("L") else 0.999) - 1e-9
+    confidence = level_confidence(torch.from_numpy(logits[None]), tree.paths)[0].numpy()
+    for level in (1, 2, 3):
+        rounded = np.where(valid, np.round(confidence[level - 1] * 100), 255)
+        assert np.abs(ours[f"conf_L{level}"] - rounded).max() <= 1

@@ -10,6 +10,7 @@ import torch
 
 from hierars_geo.predict import NetworkOptions, PredictOptions, Runtime
 from hierars_geo.predict.graph_session import GraphLibrary
+from hierars_geo.predict.network import CheckpointRunner
 from hierars_geo.predict.network.graph_runtime import graph_runtime
 
 from .models import write_checkpoint
