@@ -23,7 +23,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def torch_runtime(
-    model: Callable[[Tensor, Tensor | None, Tensor], Tensor],
+    model: MapModel,
     paths: Tensor,
     devices: Sequence[torch.device],
     augmentations: Sequence[Augmentation] = (),
