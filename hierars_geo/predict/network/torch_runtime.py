@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import HieraRSWarning, OptionError
-from ...models.map_model import PathModel
+from ...models.map_model import MapModel, PathModel
 from ..augment import averaged_over_views
 from ..options import Augmentation, Precision, check_choice
 from ..runtime import Runtime
