@@ -1,9 +1,8 @@
 """Predictor: a checkpoint and a raster in, one georeferenced map per level out."""
 
-import math
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,8 @@ from ..models.record import ModelFile
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
-from ..scenes.products import has_offset
-from ..scenes.radiometry import foreign_note
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
-from ..scenes.sensors import find_sensor
 from ..scenes.stac import document_of
 from ..types import ReadRecipe
 from . import network
@@ -33,6 +29,7 @@ from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .namespace import namespace_of
+from .notes import baseline_notes, training_notes
 from .options import PredictOptions
 from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
@@ -50,9 +47,6 @@ from .window_plan import WindowPlan
 
 #: Side of a window where the caller does not say, no chip was larger, and no layer sees all of a window.
 DEFAULT_WINDOW_PX = 512
-
-#: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
-_GSD_TOLERANCE = 1.25
 
 #: A raster; or one file per band, in a folder or a list.
 ScenePath: TypeAlias = str | Path | Sequence[str | Path]
@@ -145,7 +139,7 @@ class Predictor:
         else:
             scene = Scene.from_recipe(raster_path, recipe)
         if not recipe.harmonize and options.harmonize is None:
-            scene.notes += _baseline_notes(scene.baselines)
+            scene.notes += baseline_notes(scene.baselines)
         if options.region is None:
             return scene
         try:
@@ -327,7 +321,7 @@ class Predictor:
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""
-        training = _training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
+        training = training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
 
@@ -352,49 +346,6 @@ def _inside(scene: Scene, block: Block[Any]) -> Block[Any]:
         return block
     xp = namespace_of(block.valid)
     return replace(block, valid=block.valid & xp.asarray(wanted, device=block.valid.device))
-
-
-def _training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px: int) -> list[str]:
-    """Say what differs from training so much that maps get poorer.
-
-    Args:
-        scene: The scene.
-        loaded: The model.
-        sees_window: Whether a layer sees all of a window.
-        window_px: Side of a window.
-    """
-    record = loaded.record
-    foreign = foreign_note(scene.bands, scene.values(), record.mean, record.std) if any(record.mean) else None
-    notes = [] if foreign is None else [foreign]
-    if sees_window and record.chip_size is not None and window_px > record.chip_size:
-        notes.append(
-            f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
-            f"model see all of a window: expect poorer maps, or leave --window out"
-        )
-    if record.gsd_m is not None:
-        gsd_m = scene.grid.gsd_m()
-        if abs(math.log(gsd_m / record.gsd_m)) > math.log(_GSD_TOLERANCE):
-            notes.append(
-                f"the scene's GSD is {gsd_m:.3g} m, the training scenes' was {record.gsd_m:.3g} m: "
-                "expect poorer maps, or resample the scene"
-            )
-    return notes
-
-
-def _baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
-    """Say where values may be stored otherwise than in a training of which nobody says how it read them.
-
-    Args:
-        baselines: Of what is predicted, None for one nobody knows.
-    """
-    rule = find_sensor("sentinel2").baseline_offset
-    newer = sorted(b for b in baselines if b is not None and rule is not None and has_offset(b, rule))
-    if not newer:
-        return ()
-    return (
-        f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
-        "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
-    )
 
 
 def _note(scene_name: str, note: str) -> None:

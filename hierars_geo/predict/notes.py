@@ -1,0 +1,59 @@
+"""Notes before a prediction: how a scene differs from those of the training."""
+
+import math
+from collections.abc import Collection
+
+from ..models.record import ModelFile
+from ..scenes.products import has_offset
+from ..scenes.radiometry import foreign_note
+from ..scenes.scene import Scene
+from ..scenes.sensors import find_sensor
+
+#: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
+_GSD_TOLERANCE = 1.25
+
+
+def training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px: int) -> list[str]:
+    """Say what differs from training so much that maps get poorer.
+
+    Args:
+        scene: The scene.
+        loaded: The model.
+        sees_window: Whether a layer sees all of a window.
+        window_px: Side of a window.
+    """
+    record = loaded.record
+    foreign = foreign_note(scene.bands, scene.values(), record.mean, record.std) if any(record.mean) else None
+    notes = [] if foreign is None else [foreign]
+    if sees_window and record.chip_size is not None and window_px > record.chip_size:
+        notes.append(
+            f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
+            f"model see all of a window: expect poorer maps, or leave --window out"
+        )
+    if record.gsd_m is not None:
+        gsd_m = scene.grid.gsd_m()
+        if abs(math.log(gsd_m / record.gsd_m)) > math.log(_GSD_TOLERANCE):
+            notes.append(
+                f"the scene's GSD is {gsd_m:.3g} m, the training scenes' was {record.gsd_m:.3g} m: "
+                "expect poorer maps, or resample the scene"
+            )
+    return notes
+
+
+def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
+    """Say where values may be stored otherwise than in a training of which nobody says how it read them.
+
+    Args:
+        baselines: Of what is predicted, None for one nobody knows.
+    """
+    rule = find_sensor("sentinel2").baseline_offset
+    newer = sorted(b for b in baselines if b is not None and rule is not None and has_offset(b, rule))
+    if not newer:
+        return ()
+    return (
+        f"values of processing baseline {', '.join(newer)} are 1000 higher than those before 04.00: give "
+        "--harmonize if the model was trained with harmonize or on older scenes, --no-harmonize if not",
+    )
+
+
+__all__ = ("baseline_notes", "training_notes")
