@@ -183,8 +183,10 @@ def _draw(tree: "Taxonomy", console: "Console") -> "Tree":
 def _label(tree: "Taxonomy", level: int, index: int, console: "Console") -> "Text":
     from rich.text import Text
 
+    from ..taxonomy import hex_color
+
     spec = tree.levels[level - 1].classes[index]
-    color = "#{:02x}{:02x}{:02x}".format(*spec.color)
+    color = hex_color(spec.color)
     swatch = "██" if console.encoding.startswith("utf") else "##"
     width = len(str(max(tree.class_values(level))))
     value = f"{spec.value:>{width}}"

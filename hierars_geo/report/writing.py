@@ -14,7 +14,7 @@ from ..maps import MAX_SIDE_PX, Maps, MapSource, SceneMaps
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
-from ..taxonomy import RGB, Taxonomy
+from ..taxonomy import Taxonomy, hex_color
 from .accuracy_section import MEASURES, AccuracySection, build_accuracy_section
 from .estimates_section import EstimatesSection, build_estimates_section, read_estimates
 from .figures import figure_paths, write_figures
@@ -47,7 +47,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"color": _css_color, "data_uri": data_uri, "per_cent": per_cent}
+    environment.filters |= {"color": hex_color, "data_uri": data_uri, "per_cent": per_cent}
     template = environment.get_template("report.html.jinja")
     return template.render(
         title=title,
@@ -60,10 +60,6 @@ def render_page(
         max_side_px=MAX_SIDE_PX,
         version=__version__,
     )
-
-
-def _css_color(color: RGB) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 Metrics = Path | Mapping[str, Any]

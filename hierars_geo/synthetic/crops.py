@@ -15,18 +15,9 @@ from .imaging import Progress
 from .landscape import paint_town, paint_transport, paint_villages, streams
 from .layout import KEEP, Canvas, Layout
 from .plan import Crop, LandCover, Plan, draw_plan
-from .product import (
-    SURFACE_STREAM,
-    Meter,
-    scene_paths,
-    square_view,
-    stream,
-    write_image,
-    write_labels,
-)
+from .product import square_view, write_scene
 from .sensors import SENSORS, SensorModel
 from .spec import CropSpec, PlaceSpec, SceneFiles
-from .surface import Surface
 
 #: Added to a crop's raster value while land cover is painted on the same canvas.
 _CROP: Final = 100
@@ -56,7 +47,7 @@ _STRIPS = {
 
 def _paint_plain(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> None:
     reach = 0.1 * plan.size_m
-    for block in plan.mesh.blocks:
+    for block in plan.blocks:
         water = plan.river.distance(block)
         if rng.random() < 0.06 + 0.86 * math.exp(-((water / reach) ** 4)):
             countryside.paint_fields(rng, canvas, block, _POLDER, canal=True)
@@ -141,13 +132,8 @@ def write_sentinel2_scene(
     Raises:
         OutputError: A file cannot be written.
     """
-    files = scene_paths(spec, out_dir)
-    surface = Surface.draw(stream(spec, SURFACE_STREAM), layout)
     view = square_view(0.0, spec.size_m, sensor.res_m)
-    meter = Meter.over(progress, [view, view])
-    write_labels(spec, layout, view, taxonomy, files.labels, meter)
-    write_image(spec, surface, sensor, view, files.images["sentinel2"], meter)
-    return files
+    return write_scene(spec, layout, taxonomy, out_dir, [(sensor, view)], view, progress)
 
 
 __all__ = (

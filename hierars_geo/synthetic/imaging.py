@@ -88,14 +88,15 @@ def acquire(
 
     The ground is rendered on a grid ``subsamples`` times finer and averaged, so pixels on borders are mixed.
     """
-    bands = surface.reflectance(_fine(view, sensor.subsamples), sensor.season, sensor.bands.columns, rng)
+    figures = sensor.bands
+    bands = surface.reflectance(_fine(view, sensor.subsamples), sensor.season, figures.columns, rng)
     haze, shade = atmosphere.over(view)
     unseen = atmosphere.unseen(view)
     inner = slice(_MARGIN_PX, -_MARGIN_PX)
-    numbers = np.zeros((len(sensor.bands.names), view.height, view.width), dtype=sensor.dtype)
-    for i in range(len(sensor.bands.names)):
-        pixels = spread(block_mean(bands.band(i), sensor.subsamples), sensor.bands.blur_px[i])[inner, inner]
-        numbers[i] = digitise(sensor, i, through_air(pixels, haze, sensor.bands.path[i], shade), rng)
+    numbers = np.zeros((len(figures.names), view.height, view.width), dtype=sensor.dtype)
+    for i, band in enumerate(bands):
+        pixels = spread(block_mean(band, sensor.subsamples), figures.blur_px[i])[inner, inner]
+        numbers[i] = digitise(sensor, i, through_air(pixels, haze, figures.path[i], shade), rng)
     numbers[:, unseen] = 0
     return numbers
 

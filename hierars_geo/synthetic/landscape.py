@@ -24,7 +24,7 @@ def streams(seed: int, count: int) -> list[np.random.Generator]:
 def _town_cells(rng: np.random.Generator, plan: Plan) -> tuple[list[shapely.Polygon], list[RoadLine]]:
     """The town's ground cut into street blocks, and the streets between them."""
     keep_off = plan.river.buffer(30.0 * plan.scale)
-    quarters = plan.mesh.blocks[shapely.within(shapely.centroid(plan.mesh.blocks), plan.town)]
+    quarters = plan.blocks[shapely.within(shapely.centroid(plan.blocks), plan.town)]
     cells: list[shapely.Polygon] = []
     streets: list[RoadLine] = []
     for quarter in quarters:
@@ -79,7 +79,7 @@ def paint_town(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> list[Roa
     canvas.paint(ground, "street", LandCover.URBAN_RESIDENTIAL)
     for cell, use in zip(cells, _uses(rng, cells, plan), strict=True):
         town.BLOCK_PAINTERS[use](rng, canvas, cell)
-    tracks = [road.axis.intersection(ground) for road in plan.mesh.roads if not road.paved]
+    tracks = [road.axis.intersection(ground) for road in plan.roads if not road.paved]
     lanes = [part for track in tracks for part in shapely.get_parts(track)]
     return [*streets, *(RoadLine(part, 11.0) for part in lanes if part.length > 20.0)]
 
@@ -92,7 +92,7 @@ def _is_wet(rng: np.random.Generator, plan: Plan, block: shapely.Polygon, reach_
 
 def _paint_plain(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> Geometries:
     """Farm every block outside the town; returns those blocks."""
-    rural = plan.mesh.blocks[~shapely.within(shapely.centroid(plan.mesh.blocks), plan.town)]
+    rural = plan.blocks[~shapely.within(shapely.centroid(plan.blocks), plan.town)]
     wet = [_is_wet(rng, plan, block, 0.17 * plan.size_m) for block in rural]
     near = np.argsort(
         [min(plan.river.distance(b), *(k.distance(b) for k in plan.lakes), math.inf) for b in rural]
@@ -113,7 +113,7 @@ def _paint_plain(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> Geomet
 
 def paint_villages(rng: np.random.Generator, canvas: Canvas, plan: Plan, per_km2: float = 1.1) -> None:
     """Villages along the roads, each with a pond of its own now and then."""
-    roads = [road for road in plan.mesh.roads if road.paved]
+    roads = [road for road in plan.roads if road.paved]
     for _ in range(max(2, round(per_km2 * plan.size_m**2 / 1e6))):
         road = roads[int(rng.integers(len(roads)))]
         along = rng.uniform(0, road.axis.length)
@@ -155,7 +155,7 @@ def _paint_outskirts(rng: np.random.Generator, canvas: Canvas, plan: Plan) -> No
 def paint_transport(rng: np.random.Generator, canvas: Canvas, plan: Plan, streets: list[RoadLine]) -> None:
     """Roads, railway, motorway and airport, on top of everything."""
     water = shapely.union_all([lake.buffer(8.0) for lake in plan.lakes])
-    transport.paint_roads(rng, canvas, plan.mesh.roads, water, LandCover.ROAD)
+    transport.paint_roads(rng, canvas, plan.roads, water, LandCover.ROAD)
     transport.paint_roads(rng, canvas, streets, shapely.Point(), LandCover.ROAD)
     transport.paint_railway(canvas, plan.railway)
     middle, angle = plan.station
@@ -167,7 +167,7 @@ def paint_transport(rng: np.random.Generator, canvas: Canvas, plan: Plan, street
         )
     transport.paint_station(rng, canvas, middle, angle, plan.scale, aside)
     transport.paint_motorway(canvas, plan.motorway)
-    paved = [road for road in plan.mesh.roads if road.paved]
+    paved = [road for road in plan.roads if road.paved]
     most = max(1, round(plan.size_m / 1900))
     for spot, along, other in transport.interchange_sites(plan, paved, 620.0 * plan.scale, most):
         transport.paint_interchange(canvas, spot, along, other, plan.scale)

@@ -70,20 +70,9 @@ class RoadLine:
     paved: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """The scene cut into blocks by roads and tracks.
-
-    Attributes:
-        blocks: Block polygons.
-        roads: The lines between them.
-    """
-
-    blocks: Geometries
-    roads: tuple[RoadLine, ...]
-
-
-def draw_mesh(rng: np.random.Generator, size_m: float, warp: Warp, block_m2: float, paved_depth: int) -> Mesh:
+def draw_mesh(
+    rng: np.random.Generator, size_m: float, warp: Warp, block_m2: float, paved_depth: int
+) -> tuple[Geometries, tuple[RoadLine, ...]]:
     """Cut the scene (and a margin around it) into blocks of about ``block_m2``.
 
     Args:
@@ -92,6 +81,9 @@ def draw_mesh(rng: np.random.Generator, size_m: float, warp: Warp, block_m2: flo
         warp: Bends blocks and roads alike.
         block_m2: Typical block area.
         paved_depth: Cuts up to this depth are paved roads, deeper ones dirt tracks.
+
+    Returns:
+        The blocks, and the lines between them.
     """
     middle = np.array([size_m / 2, size_m / 2])
     half = size_m * 0.5 + 400.0
@@ -113,7 +105,7 @@ def draw_mesh(rng: np.random.Generator, size_m: float, warp: Warp, block_m2: flo
         paved = depth <= paved_depth
         width = 17.0 if depth <= paved_depth - 3 else 10.0 if paved else 5.0
         roads.append(RoadLine(axis, width, paved))
-    return Mesh(blocks, tuple(roads))
+    return blocks, tuple(roads)
 
 
 @dataclass(eq=False)
@@ -206,7 +198,8 @@ class Plan:
         station: (2,) point of the railway where the station lies, and its direction.
         airport: Centre, direction and runway length, None where there was no room.
         site: Free ground, for what is placed later.
-        mesh: Blocks and roads.
+        blocks: Blocks that roads and tracks cut the scene into.
+        roads: The lines between them.
     """
 
     size_m: float
@@ -222,7 +215,8 @@ class Plan:
     station: tuple[Points, float]
     airport: tuple[Points, float, float] | None
     site: Site
-    mesh: Mesh
+    blocks: Geometries
+    roads: tuple[RoadLine, ...]
 
     @property
     def scale(self) -> float:
@@ -320,7 +314,7 @@ def draw_plan(
         (rail_point, rail_angle),
         airfield,
         site,
-        draw_mesh(rng, size_m, warp, block, paved_depth),
+        *draw_mesh(rng, size_m, warp, block, paved_depth),
     )
 
 
@@ -361,7 +355,6 @@ class Crop(IntEnum):
 __all__ = (
     "Crop",
     "LandCover",
-    "Mesh",
     "Plan",
     "RoadLine",
     "Site",

@@ -1,21 +1,20 @@
 """The two kinds of file a scene consists of, and where they lie: images and label rasters."""
 
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
-from ..errors import OutputError
+from ..output.output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 from .imaging import Atmosphere, Progress, acquire, strips_of
 from .layout import Layout, View
@@ -27,105 +26,19 @@ from .surface import Surface
 TILE_PX = 256
 
 
-@dataclass(frozen=True, eq=False)
-class ImageHeader:
-    """What a GeoTIFF says about itself.
-
-    Attributes:
-        width: Columns.
-        height: Rows.
-        dtype: NumPy name of the pixel type.
-        crs: CRS as an authority code.
-        origin: (x, y) of the upper-left corner, CRS units.
-        res_m: Pixel size.
-        bands: Band descriptions, in order.
-        nodata: Declared nodata value.
-        tags: Dataset metadata.
-        palette: Colour of each raster value, for labels.
-    """
-
-    width: int
-    height: int
-    dtype: str
-    crs: str
-    origin: tuple[float, float]
-    res_m: float
-    bands: tuple[str, ...]
-    nodata: int
-    tags: Mapping[str, str]
-    palette: Mapping[int, tuple[int, int, int]] | None = None
-
-    def profile(self) -> dict[str, object]:
-        """Creation options for rasterio."""
-        return {
-            "driver": "GTiff",
-            "width": self.width,
-            "height": self.height,
-            "count": len(self.bands),
-            "dtype": self.dtype,
-            "crs": self.crs,
-            "transform": Affine(self.res_m, 0, self.origin[0], 0, -self.res_m, self.origin[1]),
-            "nodata": self.nodata,
-            "tiled": True,
-            "blockxsize": TILE_PX,
-            "blockysize": TILE_PX,
-            "compress": "deflate",
-            "predictor": 2,
-            "zlevel": 6,
-            "interleave": "pixel",
-        }
-
-
-class StripWriter:
-    """Takes an image from top to bottom."""
-
-    def __init__(self, dataset: DatasetWriter) -> None:
-        self._dataset = dataset
-
-    def write(self, row: int, strip: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-        """Write (bands, rows, width) from ``row`` on."""
-        self._dataset.write(strip, window=Window(0, row, strip.shape[2], strip.shape[1]))
-
-
-@contextmanager
-def writing(path: Path, header: ImageHeader) -> Iterator[StripWriter]:
-    """Open a GeoTIFF beside ``path`` and give it its name only once it is complete.
-
-    Raises:
-        OutputError: The folder cannot be written to.
-    """
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with rasterio.open(unfinished, "w", **header.profile()) as dataset:
-            _describe(dataset, header)
-            yield StripWriter(dataset)
-        os.replace(unfinished, path)
-    except (OSError, RasterioError) as error:
-        raise _unwritable(path, error) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _describe(dataset: DatasetWriter, header: ImageHeader) -> None:
-    dataset.update_tags(**header.tags)
-    for i, name in enumerate(header.bands, start=1):
-        dataset.set_band_description(i, name)
-    if header.palette is not None:
-        dataset.write_colormap(1, {value: (*rgb, 255) for value, rgb in header.palette.items()})
-
-
-def _unwritable(path: Path, error: Exception) -> OutputError:
-    return OutputError(
-        f"Expected {path} to be writable, but got: {error}. Choose a writable folder with free space."
-    )
-
+_CREATION: Final = {
+    "driver": "GTiff",
+    "tiled": True,
+    "blockxsize": TILE_PX,
+    "blockysize": TILE_PX,
+    "compress": "deflate",
+    "predictor": 2,
+    "zlevel": 6,
+    "interleave": "pixel",
+}
 
 #: Spawn keys of the stages' random streams; a stage's number never changes, so nor do its draws.
-SURFACE_STREAM = 1
+_SURFACE_STREAM = 1
 _SENSOR_STREAM = 10
 
 
@@ -134,36 +47,23 @@ def stream(spec: PlaceSpec, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=key))
 
 
-@dataclass(eq=False)
-class Meter:
-    """Counts strips.
+def count_strips(progress: Progress | None, views: Iterable[View]) -> Callable[[], None]:
+    """Return what to call after each strip of several rasters: it tells how many are done and are to be."""
+    total = sum(math.ceil(view.height / TILE_PX) for view in views)
+    done = count(1)
 
-    Attributes:
-        progress: Whom to tell, if anyone.
-        total: Strips to do.
-        done: Strips done.
-    """
+    def step() -> None:
+        number = next(done)
+        if progress is not None:
+            progress(number, total)
 
-    progress: Progress | None
-    total: int
-    done: int = 0
-
-    @classmethod
-    def over(cls, progress: Progress | None, views: Iterable[View]) -> "Meter":
-        """Count the strips of several rasters."""
-        return cls(progress, sum(math.ceil(view.height / TILE_PX) for view in views))
-
-    def step(self) -> None:
-        """One strip more is done."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+    return step
 
 
 def square_view(offset_m: float, side_m: float, res_m: float) -> View:
     """A square grid ``offset_m`` right of and below the scene's upper-left corner."""
-    count = round(side_m / res_m)
-    return View(offset_m, offset_m, count, count, res_m)
+    side_px = round(side_m / res_m)
+    return View(offset_m, offset_m, side_px, side_px, res_m)
 
 
 def scene_paths(spec: PlaceSpec, out_dir: Path) -> SceneFiles:
@@ -174,31 +74,47 @@ def scene_paths(spec: PlaceSpec, out_dir: Path) -> SceneFiles:
     return SceneFiles(spec.name, folder / f"{spec.name}_labels.tif", images)
 
 
-def _header(
+@contextmanager
+def _writing(
+    path: Path,
     spec: PlaceSpec,
     view: View,
     bands: tuple[str, ...],
     dtype: str,
     nodata: int,
     tags: Mapping[str, str],
-    palette: Mapping[int, tuple[int, int, int]] | None = None,
-) -> ImageHeader:
-    return ImageHeader(
-        width=view.width,
-        height=view.height,
-        dtype=dtype,
-        crs=spec.crs,
-        origin=(spec.origin[0] + view.x_m, spec.origin[1] - view.y_m),
-        res_m=view.res_m,
-        bands=bands,
-        nodata=nodata,
-        tags={"SYNTHETIC": "YES", "SCENE": spec.name, "SEED": str(spec.seed), **tags},
-        palette=palette,
-    )
+) -> Iterator[DatasetWriter]:
+    """Open a GeoTIFF over a view that gets its name only once it is complete.
+
+    Raises:
+        OutputError: The folder cannot be written to.
+    """
+    profile = {
+        "width": view.width,
+        "height": view.height,
+        "count": len(bands),
+        "dtype": dtype,
+        "crs": spec.crs,
+        "transform": Affine(
+            view.res_m, 0, spec.origin[0] + view.x_m, 0, -view.res_m, spec.origin[1] - view.y_m
+        ),
+        "nodata": nodata,
+    }
+    check_writable_folder(path.parent)
+    with atomic_path(path) as unfinished, rasterio.open(unfinished, "w", **profile, **_CREATION) as dataset:
+        dataset.update_tags(SYNTHETIC="YES", SCENE=spec.name, SEED=str(spec.seed), **tags)
+        for number, name in enumerate(bands, start=1):
+            dataset.set_band_description(number, name)
+        yield dataset
+
+
+def _write_strip(dataset: DatasetWriter, row: int, strip: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write (bands, rows, width) from ``row`` on."""
+    dataset.write(strip, window=Window(0, row, strip.shape[2], strip.shape[1]))
 
 
 def write_image(
-    spec: PlaceSpec, surface: Surface, sensor: SensorModel, view: View, path: Path, meter: Meter
+    spec: PlaceSpec, surface: Surface, sensor: SensorModel, view: View, path: Path, step: Callable[[], None]
 ) -> None:
     """Let a sensor take its picture of a view and write it, strip by strip.
 
@@ -208,7 +124,7 @@ def write_image(
         sensor: Who looks.
         view: Its pixels.
         path: File to write.
-        meter: Told of every strip.
+        step: Called after every strip.
     """
     key = _SENSOR_STREAM + SENSOR_NAMES.index(sensor.name)
     day = acquisition_day(sensor, stream(spec, key))
@@ -218,16 +134,15 @@ def write_image(
         "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} {sensor.time}",
         "TIFFTAG_IMAGEDESCRIPTION": sensor.title,
     }
-    with writing(path, _header(spec, view, sensor.bands.names, sensor.dtype, 0, tags)) as writer:
+    with _writing(path, spec, view, sensor.bands.names, sensor.dtype, 0, tags) as dataset:
         for row, strip in strips_of(view, TILE_PX):
-            writer.write(
-                row, acquire(surface, sensor, atmosphere, strip, stream(spec, key, 1 + row // TILE_PX))
-            )
-            meter.step()
+            rng = stream(spec, key, 1 + row // TILE_PX)
+            _write_strip(dataset, row, acquire(surface, sensor, atmosphere, strip, rng))
+            step()
 
 
 def write_labels(
-    spec: PlaceSpec, layout: Layout, view: View, taxonomy: Taxonomy, path: Path, meter: Meter
+    spec: PlaceSpec, layout: Layout, view: View, taxonomy: Taxonomy, path: Path, step: Callable[[], None]
 ) -> None:
     """Write the class at each cell's centre, with the taxonomy's nodata value and colours.
 
@@ -237,17 +152,51 @@ def write_labels(
         view: Cells of the label raster.
         taxonomy: Tree whose finest level the classes are raster values of.
         path: File to write.
-        meter: Told of every strip.
+        step: Called after every strip.
     """
     level = len(taxonomy.level_names)
-    palette = dict(zip(taxonomy.class_values(level), taxonomy.colors(level), strict=True))
+    colors = zip(taxonomy.class_values(level), taxonomy.colors(level), strict=True)
     tags = {"TAXONOMY": taxonomy.name, "LEVEL": taxonomy.level_names[-1]}
-    with writing(
-        path, _header(spec, view, ("class",), "uint8", taxonomy.nodata_value, tags, palette)
-    ) as writer:
+    with _writing(path, spec, view, ("class",), "uint8", taxonomy.nodata_value, tags) as dataset:
+        dataset.write_colormap(1, {value: (*rgb, 255) for value, rgb in colors})
         for row, strip in strips_of(view, TILE_PX):
-            writer.write(row, layout.class_map(strip)[None])
-            meter.step()
+            _write_strip(dataset, row, layout.class_map(strip)[None])
+            step()
 
 
-__all__ = ("SURFACE_STREAM", "Meter", "scene_paths", "square_view", "stream", "write_image", "write_labels")
+def write_scene(
+    spec: PlaceSpec,
+    layout: Layout,
+    taxonomy: Taxonomy,
+    out_dir: Path,
+    images: Sequence[tuple[SensorModel, View]],
+    labels: View,
+    progress: Progress | None = None,
+) -> SceneFiles:
+    """Make the images of a layout and its labels. Existing files are replaced.
+
+    Args:
+        spec: Place, size, seed and air.
+        layout: What lies there.
+        taxonomy: Tree whose finest level the layout's classes are raster values of.
+        out_dir: Folder in which the scene's folder is made.
+        images: Who looks, and at which pixels.
+        labels: Cells of the label raster.
+        progress: Called after each strip with (strips done, strips in all).
+
+    Returns:
+        The files' paths.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    files = scene_paths(spec, out_dir)
+    surface = Surface.draw(stream(spec, _SURFACE_STREAM), layout)
+    step = count_strips(progress, [labels, *(view for _, view in images)])
+    write_labels(spec, layout, labels, taxonomy, files.labels, step)
+    for sensor, view in images:
+        write_image(spec, surface, sensor, view, files.images[sensor.name], step)
+    return files
+
+
+__all__ = ("scene_paths", "square_view", "stream", "write_image", "write_labels", "write_scene")

@@ -10,10 +10,9 @@ from ..taxonomy import Taxonomy
 from .imaging import Progress
 from .landscape import land_cover_layout
 from .layout import View
-from .product import SURFACE_STREAM, Meter, scene_paths, square_view, stream, write_image, write_labels
+from .product import scene_paths, square_view, write_scene
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, SensorName
 from .spec import SNAP_M, CropSpec, PlaceSpec, SceneFiles, SceneSpec
-from .surface import Surface
 
 #: Free ground between neighbouring scenes, so that no two of them overlap.
 _APART_M: Final = 5000.0
@@ -136,16 +135,10 @@ def write_land_cover_scene(spec: SceneSpec, out_dir: Path, progress: Progress | 
     Raises:
         OutputError: A file cannot be written.
     """
-    files = scene_paths(spec, out_dir)
-    layout = land_cover_layout(spec.size_m, spec.seed)
-    surface = Surface.draw(stream(spec, SURFACE_STREAM), layout)
-    views = {name: _view(spec, SENSORS[name]) for name in spec.sensors}
+    images = [(SENSORS[name], _view(spec, SENSORS[name])) for name in spec.sensors]
     labels = square_view(0.0, spec.size_m, LABEL_RES_M)
-    meter = Meter.over(progress, [labels, *views.values()])
-    write_labels(spec, layout, labels, Taxonomy.from_yaml("mm5b"), files.labels, meter)
-    for name, view in views.items():
-        write_image(spec, surface, SENSORS[name], view, files.images[name], meter)
-    return files
+    layout = land_cover_layout(spec.size_m, spec.seed)
+    return write_scene(spec, layout, Taxonomy.from_yaml("mm5b"), out_dir, images, labels, progress)
 
 
 __all__ = (

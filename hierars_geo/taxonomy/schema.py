@@ -47,6 +47,11 @@ _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
 
 
+def hex_color(color: RGB) -> str:
+    """Write (red, green, blue) 0..255 as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def _parse_color(color: object) -> RGB:
     """Turn ``"#rrggbb"`` or ``[r, g, b]`` (0..255) into a tuple.
 
@@ -196,6 +201,7 @@ __all__ = (
     "ClassSpec",
     "LevelSpec",
     "TaxonomySpec",
+    "hex_color",
     "parse_taxonomy_spec",
     "read_taxonomy_spec",
 )

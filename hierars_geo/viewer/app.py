@@ -3,7 +3,6 @@
 import math
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -35,22 +34,7 @@ from .view_areas import view_areas
 from .views import View
 
 
-@dataclass(frozen=True)
-class PixelLevel:
-    """One level of a pixel's path.
-
-    Attributes:
-        level: From 1.
-        index: Class index there.
-        confidence: Per cent, None where there is no raster of it.
-    """
-
-    level: int
-    index: int
-    confidence: int | None
-
-
-def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
+def query_pixel(view: View, lon: float, lat: float) -> list[dict[str, int | None]]:
     """Read the classes of all levels at a place, at full resolution.
 
     Args:
@@ -59,7 +43,8 @@ def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
         lat: Degrees north.
 
     Returns:
-        Coarsest level first; empty where there is no class.
+        ``level`` (from 1), class ``index`` there and ``confidence`` (per cent, None without a raster of it),
+        the coarsest level first; empty where there is no class.
 
     Raises:
         RasterError: A raster is damaged.
@@ -82,7 +67,7 @@ def query_pixel(view: View, lon: float, lat: float) -> list[PixelLevel]:
         sure = {level: int(maps.read_confidence(level, window)[0, 0]) for level in maps.confidence_levels}
         known = {level: value for level, value in sure.items() if value != CONFIDENCE_NODATA}
         return [
-            PixelLevel(level, index, known.get(level))
+            {"level": level, "index": index, "confidence": known.get(level)}
             for level, index in enumerate(maps.chains[symbol].tolist(), start=1)
         ]
 
@@ -237,8 +222,7 @@ class _Endpoints:
     def query(self, request: Request) -> Response:
         lon, lat = _number(request, "lon"), _number(request, "lat")
         view = self._view(request)
-        path = [asdict(level) for level in query_pixel(view, lon, lat)]
-        return JSONResponse({"path": path, "version": view.version()}, headers=_ASK)
+        return JSONResponse({"path": query_pixel(view, lon, lat), "version": view.version()}, headers=_ASK)
 
     def areas(self, request: Request) -> Response:
         view = self._view(request)
@@ -253,8 +237,7 @@ class _Endpoints:
             _whole(request, "threshold") if level is None else 0,
             _selection(request, view),
         )
-        found = [asdict(area) for area in areas]
-        return JSONResponse({"areas": found, "version": view.version()}, headers=_ASK)
+        return JSONResponse({"areas": areas, "version": view.version()}, headers=_ASK)
 
     def _view(self, request: Request) -> View:
         view = self._views.get(_index(request, "view"))

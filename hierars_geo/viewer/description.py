@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..taxonomy import RGB, Taxonomy
-from .painting import UNSURE_COLOR, level_colors, ramp_colors
+from ..taxonomy import Taxonomy, hex_color
+from .painting import UNSURE_COLOR, level_colors, ramp_colors, view_layers
 from .views import View
 
 _RAMP_STEPS = range(0, 101, 10)
@@ -37,7 +37,7 @@ def describe_view(view: View) -> dict[str, Any]:
                 "name": tree.level_names[level - 1],
                 "confidence": level in scene.confidence,
                 "classes": [
-                    {"name": name, "color": css_color(color), "pale": css_color(paler)}
+                    {"name": name, "color": hex_color(color), "pale": hex_color(paler)}
                     for name, color, paler in zip(
                         tree.class_names(level), tree.colors(level), pale[level - 1], strict=True
                     )
@@ -46,18 +46,11 @@ def describe_view(view: View) -> dict[str, Any]:
             for level in scene.levels
         ],
         "tree": class_tree(tree, scene.levels),
-        "layers": {name: _address(view, name, version) for name in layer_names(view)},
+        "layers": {name: _address(view, name, version) for name in view_layers(view)},
         "image": None if view.backdrop is None else ", ".join(view.backdrop.bands),
-        "unsureColor": css_color(UNSURE_COLOR),
-        "confidenceRamp": [css_color(ramp_colors()[step]) for step in _RAMP_STEPS],
+        "unsureColor": hex_color(UNSURE_COLOR),
+        "confidenceRamp": [hex_color(ramp_colors()[step]) for step in _RAMP_STEPS],
     }
-
-
-def layer_names(view: View) -> list[str]:
-    """Names of everything a view has tiles of."""
-    names = [f"L{level}" for level in view.scene.levels]
-    names += [f"conf_L{level}" for level in view.scene.confidence]
-    return names + ["depth"] * view.has_depth + ["image"] * (view.backdrop is not None)
 
 
 def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -75,11 +68,6 @@ def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, An
     """
     paths = np.unique(taxonomy.paths[:, [level - 1 for level in levels]], axis=0)
     return _branches(taxonomy, levels, paths, 0)
-
-
-def css_color(color: RGB) -> str:
-    """Return a colour as ``#rrggbb``."""
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _branches(
@@ -103,7 +91,7 @@ def _branches(
                 "index": index,
                 "indices": {levels[at]: int(below[0, at]) for at in range(column, last + 1)},
                 "name": name,
-                "color": css_color(taxonomy.colors(levels[last])[below[0, last]]),
+                "color": hex_color(taxonomy.colors(levels[last])[below[0, last]]),
                 "children": _branches(taxonomy, levels, below, last + 1),
             }
         )
@@ -114,4 +102,4 @@ def _address(view: View, layer: str, version: str) -> str:
     return f"/tiles/{view.number}/{layer}/{{z}}/{{x}}/{{y}}.png?v={version}"
 
 
-__all__ = ("class_tree", "css_color", "describe_view", "layer_names")
+__all__ = ("class_tree", "describe_view")

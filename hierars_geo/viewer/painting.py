@@ -124,7 +124,7 @@ class TileServer:
     """
 
     def __init__(self, views: Sequence[View]) -> None:
-        self._layers = {view.number: _layers(view) for view in views}
+        self._layers = {view.number: view_layers(view) for view in views}
         self._views = {view.number: view for view in views}
         self.paint = lru_cache(maxsize=_KEPT_TILES)(self._paint)
         # more painters than cores only take memory, and the time that connections need to be answered in
@@ -172,8 +172,8 @@ class TileServer:
             return image_tile(view, address)
 
 
-def _layers(view: View) -> dict[str, tuple[str, int]]:
-    """Name in addresses -> what is painted, and of which level."""
+def view_layers(view: View) -> dict[str, tuple[str, int]]:
+    """Name in addresses -> what is painted there, and of which level."""
     layers = {f"L{level}": ("class", level) for level in view.scene.levels}
     layers |= {f"conf_L{level}": ("confidence", level) for level in view.scene.confidence}
     if view.has_depth:
@@ -194,4 +194,5 @@ __all__ = (
     "image_tile",
     "level_colors",
     "ramp_colors",
+    "view_layers",
 )

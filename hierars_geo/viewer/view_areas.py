@@ -1,7 +1,6 @@
 """How much of each class a view of the map holds."""
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,28 +19,13 @@ MAX_SIDE_PX = 512
 _WEB_MERCATOR = CRS.from_epsg(3857)
 
 
-@dataclass(frozen=True)
-class ClassArea:
-    """Area of one class in a view.
-
-    Attributes:
-        level: Level of the class, 0 where not even the coarsest level is sure enough.
-        index: Class index there.
-        area_m2: Area on the ellipsoid.
-    """
-
-    level: int
-    index: int
-    area_m2: float
-
-
 def view_areas(
     view: View,
     bounds: Bounds,
     level: int | None,
     threshold: int = 0,
     selection: Selection | None = None,
-) -> list[ClassArea]:
+) -> list[dict[str, float]]:
     """Measure the classes inside a rectangle of the page's map.
 
     Args:
@@ -52,7 +36,8 @@ def view_areas(
         selection: Measure only this class, its parents and its children.
 
     Returns:
-        Classes that occur, largest first.
+        Classes that occur, largest first: ``level`` (0 where not even the coarsest level is sure enough),
+        class ``index`` there, and ``area_m2`` on the ellipsoid.
 
     Raises:
         RasterError: A raster is damaged.
@@ -68,8 +53,11 @@ def view_areas(
         counter.add(Window(0, 0, *grid.shape), np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1))
         for symbol in np.flatnonzero(counter.pixels[1:]).tolist():
             areas_m2[symbol] = areas_m2.get(symbol, 0.0) + float(counter.area_m2[1:][symbol])
-    found = [ClassArea(*_class_of(view, symbol + UNSURE), area_m2) for symbol, area_m2 in areas_m2.items()]
-    return sorted(found, key=lambda area: -area.area_m2)
+    found = []
+    for symbol, area_m2 in sorted(areas_m2.items(), key=lambda item: -item[1]):
+        level_of, index = _class_of(view, symbol + UNSURE)
+        found.append({"level": level_of, "index": index, "area_m2": area_m2})
+    return found
 
 
 def _read(grid: GeoGrid, path: Path, band: int) -> Pixels:
@@ -128,4 +116,4 @@ def _class_of(view: View, code: int) -> tuple[int, int]:
     return level, code - offsets[level]
 
 
-__all__ = ("MAX_SIDE_PX", "ClassArea", "view_areas")
+__all__ = ("MAX_SIDE_PX", "view_areas")

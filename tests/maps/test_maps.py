@@ -156,7 +156,7 @@ def test_a_mask_or_alpha_band_counts_in_every_command(place, tmp_path):
     for source in (masked, alpha):
         assert outcomes(source, place, tmp_path, "mm5b") == expected_of(place), source
         [view] = find_views([source], taxonomy="mm5b")
-        seen = sum(area.area_m2 for area in view_areas(view, view.bounds, 3))
+        seen = sum(area["area_m2"] for area in view_areas(view, view.bounds, 3))
         assert seen == pytest.approx(60 * 60 * 100, rel=0.02)  # pixels of a Web Mercator grid
 
 

@@ -65,7 +65,8 @@ def test_a_date_between_seasons_lies_between_their_spectra(classes):
 
     def look(stage):
         view = View(0, 0, 60, 60, 10.0)
-        return surface.reflectance(view, stage, (2, 6), np.random.default_rng(2)).band(1)
+        _, band = surface.reflectance(view, stage, (2, 6), np.random.default_rng(2))
+        return band
 
     summer, autumn = look("summer"), look("autumn")
     between = look({"summer": 3, "autumn": 1})

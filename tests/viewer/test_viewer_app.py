@@ -23,8 +23,8 @@ from hierars_geo.viewer.scene_pixels import Selection
 TestClient = pytest.importorskip("starlette.testclient").TestClient
 viewer = pytest.importorskip("hierars_geo.viewer")
 build_app, find_views = viewer.build_app, viewer.find_views
-tiles = pytest.importorskip("hierars_geo.viewer.tiles")
-TileAddress = tiles.TileAddress
+painting = pytest.importorskip("hierars_geo.viewer.painting")
+TileAddress = painting.TileAddress
 
 #: rio-tiler and rasterio still compose geotransforms by *.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
@@ -106,8 +106,8 @@ def test_a_burst_of_tiles_is_painted_by_few_and_answered_whole(painted, monkeypa
             now -= 1
         return b"png"
 
-    monkeypatch.setattr(tiles, "class_tile", slow)
-    server = tiles.TileServer(find_views([painted.folder]))
+    monkeypatch.setattr(painting, "class_tile", slow)
+    server = painting.TileServer(find_views([painted.folder]))
     with ThreadPoolExecutor(40) as pool:
         asked = [pool.submit(server.paint, 0, "v", "L3", TileAddress(12, x, 5)) for x in range(80)]
         assert [answer.result() for answer in asked] == [b"png"] * 80

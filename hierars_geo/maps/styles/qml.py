@@ -7,7 +7,7 @@ Symbol properties are given in both spellings, ``<Option>`` (newer versions) and
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from ...taxonomy import Taxonomy
+from ...taxonomy import Taxonomy, hex_color
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0"
@@ -45,7 +45,9 @@ def raster_qml(taxonomy: Taxonomy, level: int) -> str:
     root, renderer = _raster_root("paletted")
     entries = ET.SubElement(renderer, "colorPalette")
     for value, name, color in sorted(_classes(taxonomy, level)):
-        ET.SubElement(entries, "paletteEntry", value=str(value), label=name, color=_hex(color), alpha="255")
+        ET.SubElement(
+            entries, "paletteEntry", value=str(value), label=name, color=hex_color(color), alpha="255"
+        )
     return _text(root)
 
 
@@ -258,10 +260,6 @@ def _add_properties(symbol: ET.Element, kind: str, properties: dict[str, str]) -
         ET.SubElement(options, "Option", name=key, value=text, type="QString")
     for key, text in properties.items():
         ET.SubElement(layer, "prop", k=key, v=text)
-
-
-def _hex(color: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _text(root: ET.Element) -> str:

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...taxonomy import RGB, Taxonomy
+from ...taxonomy import RGB, Taxonomy, hex_color
 
 _SLD = "http://www.opengis.net/sld"
 _OGC = "http://www.opengis.net/ogc"
@@ -40,7 +40,7 @@ def raster_sld(taxonomy: Taxonomy, level: int) -> str:
     entries.set("type", "values")
     for value, name, color in classes:
         _sub(entries, "ColorMapEntry").attrib |= {
-            "color": _hex(color),
+            "color": hex_color(color),
             "quantity": str(value),
             "label": name,
             "opacity": "1",
@@ -71,8 +71,8 @@ def vector_sld(taxonomy: Taxonomy, level: int) -> str:
         _sub(condition, "ogc:PropertyName", "class_value")
         _sub(condition, "ogc:Literal", str(value))
         symbolizer = _sub(rule, "PolygonSymbolizer")
-        _parameters(_sub(symbolizer, "Fill"), {"fill": _hex(color)})
-        outline = {"stroke": _hex(color), "stroke-width": _OUTLINE_PX, "stroke-linejoin": "bevel"}
+        _parameters(_sub(symbolizer, "Fill"), {"fill": hex_color(color)})
+        outline = {"stroke": hex_color(color), "stroke-width": _OUTLINE_PX, "stroke-linejoin": "bevel"}
         _parameters(_sub(symbolizer, "Stroke"), outline)
     return _text(root)
 
@@ -103,10 +103,6 @@ def _sub(parent: ET.Element, tag: str, text: str | None = None) -> ET.Element:
 def _parameters(parent: ET.Element, values: dict[str, str]) -> None:
     for name, text in values.items():
         _sub(parent, "CssParameter", text).set("name", name)
-
-
-def _hex(color: RGB) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _text(root: ET.Element) -> str:
@@ -178,10 +174,7 @@ def _fill(taxonomy: Taxonomy, level: int, visible: bool) -> dict[str, Any]:
     entries = sorted(
         zip(taxonomy.class_values(level), taxonomy.class_names(level), taxonomy.colors(level), strict=True)
     )
-    classes = [
-        {"value": value, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
-        for value, name, color in entries
-    ]
+    classes = [{"value": value, "name": name, "color": hex_color(color)} for value, name, color in entries]
     match: list[Any] = ["match", ["get", "class_value"]]
     for entry in classes:
         match += [entry["value"], entry["color"]]
