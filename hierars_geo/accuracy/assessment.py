@@ -139,7 +139,7 @@ def assess_maps(
     if unlabelled:
         warnings.warn(
             f"{unlabelled} of {len(reference.x)} points have no class of level "
-            f"{tree.level_names[depth - 1]}: taken as missing at random.",
+            f"{tree.level_labels[depth - 1]}: taken as missing at random.",
             HieraRSWarning,
             stacklevel=2,
         )
@@ -278,11 +278,11 @@ def _assess_level(
         ]
         raise DataError(
             f"Expected a labelled point in every stratum, but got none in {list_some(bare, 5)} at level "
-            f"{tree.level_names[design.level - 1]} (in {reference.path}). Label points there."
+            f"{tree.level_labels[design.level - 1]} (in {reference.path}). Label points there."
         )
     if points.sum() < 2:
         raise DataError(
-            f"Expected 2 or more labelled points at level {tree.level_names[design.level - 1]}, but got "
+            f"Expected 2 or more labelled points at level {tree.level_labels[design.level - 1]}, but got "
             f"{points.sum()} (in {reference.path}). Label more points."
         )
     population = None

@@ -82,7 +82,7 @@ def evaluate_regions(
     tree = scene.taxonomy
     reference = ReferenceLabels(labels, tree) if isinstance(labels, str | Path) else labels
     if scene.finest < tree.num_levels:
-        lacking = ", ".join(tree.level_names[scene.finest :])
+        lacking = ", ".join(tree.level_labels[scene.finest :])
         warnings.warn(
             f"{scene.name} has no map of {lacking}: that is not scored.", HieraRSWarning, stacklevel=2
         )

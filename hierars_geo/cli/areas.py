@@ -73,6 +73,13 @@ def run(
         outside_m2 = (tables.polygons["outside_share"] * tables.polygons["mapped_m2"]).sum()
         said += f", {100 * outside_m2 / mapped_m2:.1f} % of that outside the area of applicability"
     sys.stdout.write(f"{out}: {said}\n")
+    measured = tables.classes
+    if len(measured):
+        finest = int(measured["level"].max())
+        found = set(measured.loc[measured["level"] == finest, "class_name"])
+        legend = tree if isinstance(tree, Taxonomy) else Maps.open(maps, taxonomy).taxonomy
+        absent = [name for name in legend.class_names(finest) if name not in found]
+        sys.stdout.write(f"0 ha: {', '.join(absent)}\n" if absent else "")
     return 0
 
 

@@ -30,7 +30,7 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
     for name, row in scores.items():
         pixels = [int(level.confusion.sum()) for level in row.levels]
         if len(set(pixels)) > 1:  # some labels leave levels open
-            counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_names, pixels, strict=True))
+            counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_labels, pixels, strict=True))
             Console().print(f"pixels that decide each level of {name}: {counts}", markup=False)
 
 

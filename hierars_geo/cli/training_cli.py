@@ -63,6 +63,7 @@ class TrainingCLI(LightningCLI):
                     "callbacks": [
                         tasks.RequireLabels(),
                         tasks.ProgressLines(),
+                        tasks.NeverPredicted(),
                         HowToGoOn(),
                         self._failed_start,
                     ],

@@ -112,6 +112,14 @@ def area_rows(taxonomy: Taxonomy, areas: ClassAreas) -> list[AreaRow]:
     return [row for root in _children(areas, ()) for row in _subtree(taxonomy, areas, (root,), 0)]
 
 
+def absent_classes(taxonomy: Taxonomy, areas: ClassAreas) -> tuple[str, ...]:
+    """Classes of the finest level counted that have no ground, in the order of the tree."""
+    finest = areas.levels[-1]
+    there = areas.class_area_m2(finest)
+    names = taxonomy.class_names(finest)
+    return tuple(names[index] for index in tree_order(taxonomy, finest) if index not in there)
+
+
 def _subtree(taxonomy: Taxonomy, areas: ClassAreas, prefix: tuple[int, ...], depth: int) -> list[AreaRow]:
     names = [taxonomy.class_names(level)[index] for level, index in zip(areas.levels, prefix, strict=False)]
     first = len(prefix)
@@ -137,4 +145,4 @@ def _children(areas: ClassAreas, prefix: tuple[int, ...]) -> list[int]:
     return present
 
 
-__all__ = ("AreaRow", "LegendEntry", "area_rows", "legend", "tree_order")
+__all__ = ("AreaRow", "LegendEntry", "absent_classes", "area_rows", "legend", "tree_order")

@@ -12,7 +12,7 @@ from ..grid import GroundFrame, ground_frame
 from ..maps import ClassAreas, SceneMaps, thumbnail_shape
 from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
-from .class_order import AreaRow, area_rows
+from .class_order import AreaRow, absent_classes, area_rows
 from .confidence import ConfidenceSurvey, DoubtSection, build_doubt_section, survey_confidence
 from .formats import (
     UNDEFINED,
@@ -139,6 +139,7 @@ class SceneSection:
         area_rows: The tree of areas: levels, hectares and share of each class.
         area_m2: Mapped area, the same at every level.
         area_total: The same in hectares.
+        absent: Classes of the finest level that are nowhere on the map.
         doubt: Where the model is unsure; None without confidences.
         trust: How far the map can be trusted; None where nothing is known of it.
         outside_total: Share of the mapped ground outside the area of applicability; None where unknown.
@@ -155,6 +156,7 @@ class SceneSection:
     area_rows: tuple[TableRow, ...]
     area_m2: float
     area_total: str
+    absent: tuple[str, ...]
     doubt: DoubtSection | None
     trust: TrustSection | None
     outside_total: str | None
@@ -197,6 +199,7 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
         area_rows=tuple(_area_row(row, scene, areas, decimals) for row in area_rows(scene.taxonomy, areas)),
         area_m2=areas.mapped_area_m2,
         area_total=hectares(areas.mapped_area_m2, decimals),
+        absent=absent_classes(scene.taxonomy, areas),
         doubt=build_doubt_section(sure, scene.taxonomy),
         trust=build_trust_section(scene, areas),
         outside_total=None if areas.outside_m2 is None else per_cent(areas.outside_share()),
@@ -208,7 +211,7 @@ def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | Non
 
 def _area_row(row: AreaRow, scene: SceneMaps, areas: ClassAreas, decimals: int) -> TableRow:
     """Name the level of a row, or ``L1-L3`` with an en dash where it stands for several."""
-    names = [scene.taxonomy.level_names[level - 1] for level in row.levels]
+    names = [scene.taxonomy.level_labels[level - 1] for level in row.levels]
     span = names[0] if len(names) == 1 else f"{names[0]}\N{EN DASH}{names[-1]}"
     cells = [span, hectares(row.area_m2, decimals), per_cent(row.area_m2 / areas.mapped_area_m2)]
     if areas.outside_m2 is not None:

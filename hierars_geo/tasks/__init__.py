@@ -5,6 +5,7 @@ from .callbacks import AveragedWeights, ProgressLines, RequireLabels
 from .checkpoints import WholeCheckpoints, write_checkpoint
 from .drawing import DrawChips, draw_levels
 from .loss import LossOptions, class_weights
+from .never_predicted import NeverPredicted
 from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
 from .segmentation import BHCCMTask, StartOptions
 from .step_bar import StepBar
@@ -16,6 +17,7 @@ __all__ = (
     "BHCCMTask",
     "DrawChips",
     "LossOptions",
+    "NeverPredicted",
     "OptimizerOptions",
     "ProgressLines",
     "RequireLabels",

@@ -232,8 +232,8 @@ class SegmentationTask(LightningModule):
         losses = self.loss(logits, target, batch["label_table"][0] if sets else None, trust)
         return losses
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch.
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Compute the loss of a batch, and return it with its ``logits`` per level.
 
         Raises:
             DataError: It is not finite; the chips are named.
@@ -245,7 +245,7 @@ class SegmentationTask(LightningModule):
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=size)
         loss: Tensor = losses["loss"]
         require_finite(loss, batch, self.global_step)
-        return loss * short_group(self.trainer, batch_idx)
+        return {"loss": loss * short_group(self.trainer, batch_idx), "logits": logits}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a validation batch, and return its decoded ``levels`` (B, N, H, W)."""

@@ -248,6 +248,27 @@ def test_polygons_are_labels_of_maps_on_a_turned_grid(case, turn):
     assert scores.levels[2].oa == pytest.approx((leaf[inside] == 4).mean())
 
 
+def test_levels_have_one_name(tmp_path):
+    """A tree that calls its third level L4: files, scores and words say L3, and its own name beside it."""
+    classes = [
+        {"name": "land", "value": 1, "color": "#00ff00"},
+        {"name": "water", "value": 2, "color": "#0000ff"},
+    ]
+    below = [entry | {"parent": entry["name"]} for entry in classes]
+    levels = [{"name": name, "classes": below if i else classes} for i, name in enumerate(("L1", "L2", "L4"))]
+    tree = Taxonomy.from_dict({"name": "odd", "levels": levels})
+    values = np.array([[1, 2], [2, 1]])
+    for level in (1, 2):
+        write(tmp_path / "maps" / f"s_L{level}.tif", values)
+    labels = write(tmp_path / "labels.tif", values)
+    with pytest.warns(HieraRSWarning, match=r"s has no map of L3 \(L4\): that is not scored"):
+        evaluate_maps(tmp_path / "maps", labels, tree)
+    write(tmp_path / "maps" / "s_L3.tif", values)
+    scores = evaluate_maps(tmp_path / "maps", labels, tree)
+    assert list(scores.to_dict(tree)["levels"]) == ["L1", "L2", "L3"]
+    assert tree.level_labels == ("L1", "L2", "L3 (L4)")
+
+
 def test_levels_below_the_finest_map_are_not_scored(case):
     folder, leaf, reference, tmp_path = case
     (folder / "s_L3.tif").unlink()

@@ -7,7 +7,7 @@ from report_factory import LONLAT, Place
 from hierars_geo.errors import DataError, TaxonomyError
 from hierars_geo.grid import Window
 from hierars_geo.maps import ClassAreas, Maps, Thumbnail, count_areas, thumbnail_shape
-from hierars_geo.report.class_order import area_rows, legend, tree_order
+from hierars_geo.report.class_order import absent_classes, area_rows, legend, tree_order
 from hierars_geo.report.survey import survey_maps
 from hierars_geo.taxonomy import Taxonomy
 
@@ -54,6 +54,17 @@ def test_rows_of_every_level_add_up_to_the_total(taxonomy, take):
         shares = [entry.share for entry in legend(taxonomy, areas, level)]
         assert sum(shares) == pytest.approx(1)
         assert min(shares) > 0
+
+
+def test_classes_without_ground_are_listed(taxonomy, take):
+    place = Place(taxonomy)
+    place.predicted[place.predicted == 1] = 0  # a class goes
+    areas, _ = take(place)
+    names = taxonomy.class_names(taxonomy.num_levels)
+    assert set(absent_classes(taxonomy, areas)) == {
+        name for index, name in enumerate(names) if not (place.predicted == index).any()
+    }
+    assert names[1] in absent_classes(taxonomy, areas)
 
 
 def test_legend_groups_children_under_their_parent(take):

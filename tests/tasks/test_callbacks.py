@@ -1,10 +1,15 @@
-"""A training that meets no label stops before its checkpoint is written."""
+"""What a training says of its labels: that there are none, and which of them it never answers."""
+
+import logging
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
+from task_factory import SMALL, make_task
+from torch.utils.data import DataLoader
 
 from hierars_geo.errors import DataError
-from hierars_geo.tasks import RequireLabels
+from hierars_geo.tasks import NeverPredicted, RequireLabels
 from hierars_geo.types import IGNORE_INDEX
 
 
@@ -29,3 +34,36 @@ def test_one_labelled_pixel_of_class_0_is_enough():
 
 def test_no_batch_no_judgement():
     epoch([])
+
+
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+@pytest.mark.parametrize("weights", ["none", "inverse"])
+def test_classes_that_are_never_predicted_are_named(tmp_path, caplog, weights):
+    """A pond of two pixels in chips of forest: the scores hide it, a line names it and what was not tried."""
+    mask = torch.full((2, 32, 32), 2)
+    mask[:, 5, 5] = 7
+    image = torch.rand(2, 2, 32, 32, generator=torch.Generator().manual_seed(0)) * 2000
+    batch = {"image": image, "mask": mask, "valid": torch.ones(2, 32, 32, dtype=torch.bool)}
+    torch.manual_seed(0)
+    task = make_task(
+        **SMALL,
+        loss={"class_weights": weights},
+        class_frequencies=[1] * 18,
+        optimizer={"lr": 1e-2},
+        schedule={"warmup_steps": 2},
+    )
+    trainer = Trainer(
+        max_steps=40,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        callbacks=[NeverPredicted()],
+        default_root_dir=tmp_path,
+    )
+    with caplog.at_level(logging.INFO, logger="hierars_geo"):
+        trainer.fit(task, DataLoader([batch] * 40, batch_size=None))
+    (told,) = [record.getMessage() for record in caplog.records if "never predicted" in record.getMessage()]
+    assert told.startswith("Pond: never predicted on the last training chips, though 0.098 % of their labels")
+    assert ("Try loss.class_weights: sqrt_inverse, or more steps" in told) == (weights == "none")
