@@ -1,8 +1,8 @@
 """Patch: pixels and their validity, and how several patches of one window become one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..grid import Window
 
 Pixels = NDArray[Any]
+#: Channels one by one, each (H, W), wherever they lie.
+Planes: TypeAlias = Sequence[Pixels]
 
 
 @dataclass
@@ -121,4 +123,4 @@ def in_halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
     )
 
 
-__all__ = ("Patch", "Pixels", "first_valid", "in_halves", "stack_channels")
+__all__ = ("Patch", "Pixels", "Planes", "first_valid", "in_halves", "stack_channels")

@@ -20,7 +20,7 @@ from ..types import NodataRule
 from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
-from .patch import Patch, Pixels, in_halves
+from .patch import Patch, Pixels, Planes, in_halves
 from .raster_file import RasterFile
 from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_taps, separable, warp
 
@@ -114,16 +114,24 @@ class LayerReader:
         if len(by_grid) == 1:
             return self._read(layers, target, window)
         starts = np.cumsum([0, *(len(layer.indexes) for layer in layers)]).tolist()
-        whole = Patch.empty(starts[-1], window, _DTYPES[self.kind])
-        whole.valid[:] = True
+        data = np.empty((starts[-1], window.height, window.width), dtype=_DTYPES[self.kind])
+        valid = np.ones(data.shape[1:], dtype=np.bool_)
         for numbers in by_grid.values():
-            part = self._read([layers[n] for n in numbers], target, window)
-            whole.data[[channel for n in numbers for channel in range(starts[n], starts[n + 1])]] = part.data
-            whole.valid &= part.valid
-        return whole
+            planes = [data[channel] for n in numbers for channel in range(starts[n], starts[n + 1])]
+            part = self._read([layers[n] for n in numbers], target, window, planes)
+            for plane, channel in zip(planes, part.data, strict=False):  # none where they were put there
+                plane[:] = channel
+            valid &= part.valid
+        return Patch(data, valid)
 
-    def _read(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
-        """Read files of one grid."""
+    def _read(
+        self, layers: Sequence[Layer], target: Target, window: Window, out: Planes | None = None
+    ) -> Patch:
+        """Read files of one grid.
+
+        The channels may be put where they belong at once (``out``), as fresh memory costs more than reading;
+        the patch then holds none.
+        """
         grid = layers[0].file.grid
         key = (grid, target)
         if key not in self._placements:
@@ -135,29 +143,37 @@ class LayerReader:
             return self._read_warped(layers, target, window)
         shift = placement.shift
         if shift is not None:
-            return self._read_aligned(layers, placement, window, shift)
+            return self._read_aligned(layers, placement, window, shift, out)
         if self.kind == "labels" and placement.coarsening >= MODE_FROM:
             return self._read_warped(layers, target, window)
-        return self._read_scaled(layers, placement, window)
+        return self._read_scaled(layers, placement, window, out)
 
     def _read_aligned(
-        self, layers: Sequence[Layer], placement: Placement, window: Window, shift: tuple[int, int]
+        self,
+        layers: Sequence[Layer],
+        placement: Placement,
+        window: Window,
+        shift: tuple[int, int],
+        out: Planes | None,
     ) -> Patch:
         """Plain read: target and files have the same pixels."""
         wanted = window.shifted(*shift)
         inside = wanted.intersection(Window(0, 0, *layers[0].file.grid.shape))
         if inside is None:
             return self._empty(layers, window)
-        patch = self._block(layers, placement, (inside.row, inside.row_stop), (inside.col, inside.col_stop))
+        rows, cols = (inside.row, inside.row_stop), (inside.col, inside.col_stop)
+        patch = self._block(layers, placement, rows, cols, out if inside == wanted else None)
         if inside == wanted:
             return patch
         whole = Patch.empty(len(patch.data), window, str(patch.data.dtype))
-        rows, cols = inside.shifted(-wanted.row, -wanted.col).slices()
-        whole.data[:, rows, cols] = patch.data
-        whole.valid[rows, cols] = patch.valid
+        at = inside.shifted(-wanted.row, -wanted.col).slices()
+        whole.data[:, *at] = patch.data
+        whole.valid[at] = patch.valid
         return whole
 
-    def _read_scaled(self, layers: Sequence[Layer], placement: Placement, window: Window) -> Patch:
+    def _read_scaled(
+        self, layers: Sequence[Layer], placement: Placement, window: Window, out: Planes | None = None
+    ) -> Patch:
         """Resample within the CRS, each axis by itself."""
         rows, cols = (
             axis.span(start, count, margin_px=2)
@@ -180,7 +196,7 @@ class LayerReader:
                 (placement.cols, window.col, window.width, cols),
             )
         ]
-        return separable(patch, weights[0], weights[1])
+        return separable(patch, weights[0], weights[1], out)
 
     def _read_warped(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
         """Warp with GDAL: another CRS, a rotated file, or a vote among labels."""
@@ -213,6 +229,7 @@ class LayerReader:
         placement: Placement | None,
         rows: tuple[int, int],
         cols: tuple[int, int],
+        out: Planes | None = None,
     ) -> Patch:
         """Read file pixels, turned to the target's direction, and decode them."""
         if placement is None:
@@ -234,14 +251,14 @@ class LayerReader:
             )
             valid = valid[turn].copy()
             stored = [replace(part, data=part.data[(slice(None), *turn)].copy()) for part in stored]
-        if len(layers) == 1:
+        if len(layers) == 1 and out is None:
             return _standardized(self.decode(stored[0].data, valid, layers[0].file), layers[0])
-        data = np.empty((sum(len(part.data) for part in stored), *valid.shape), dtype=np.float32)
-        first = 0
+        channels = sum(len(part.data) for part in stored) if out is None else 0
+        data = np.empty((channels, *valid.shape), dtype=np.float32)
+        planes = iter(data if out is None else out)
         for part, layer in zip(stored, layers, strict=True):
-            stop = first + len(part.data)
-            data[first:stop] = _standardized(self.decode(part.data, valid, layer.file), layer).data
-            first = stop
+            for channel in _standardized(self.decode(part.data, valid, layer.file), layer).data:
+                next(planes)[:] = channel
         return Patch(data, valid)
 
     def values(

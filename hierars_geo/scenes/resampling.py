@@ -6,7 +6,8 @@ faster than a warp. Everything else goes through GDAL's warper.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy import sparse
 
 from ..grid.lattice import AxisMap
 from ..types import IGNORE_INDEX
-from .patch import Patch, Pixels
+from .patch import Patch, Pixels, Planes
 
 #: Images are averaged from this many file pixels per lattice pixel on, below it interpolated.
 AVERAGE_FROM = 2.0
@@ -83,15 +84,17 @@ def _tap_weights(
     low = np.floor(centre).astype(np.int64)
     weights = weigh(centre - low) * inside[:, None]
     taps = np.clip(low[:, None] + first + np.arange(weights.shape[1]), 0, axis.length - 1) - span[0]
-    rows = np.repeat(np.arange(count), weights.shape[1])
-    keep = weights.ravel() != 0
-    return _matrix(weights.ravel()[keep], rows[keep], taps.ravel()[keep], (count, span[1] - span[0]))
+    return _matrix(weights, taps, weights != 0, span[1] - span[0])
 
 
+@lru_cache(maxsize=256)
 def image_weights(
     axis: AxisMap, start: int, count: int, span: tuple[int, int], interpolation: Interpolation
 ) -> sparse.csr_array:
-    """Weights of an image: the area average where pixels become much larger, an interpolation otherwise."""
+    """Weights of an image: the area average where pixels become much larger, an interpolation otherwise.
+
+    The last ones are kept: windows in a row share those of rows, windows below each other those of columns.
+    """
     if axis.scale >= AVERAGE_FROM:
         return area_weights(axis, start, count, span)
     return (cubic_weights if interpolation == "cubic" else linear_weights)(axis, start, count, span)
@@ -107,53 +110,61 @@ def area_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -
     taps = np.floor(low).astype(np.int64)[:, None] + np.arange(most)
     overlap = np.minimum(taps + 1, (low + axis.scale)[:, None]) - np.maximum(taps, low[:, None])
     weights = np.where((taps >= 0) & (taps < axis.length), overlap, 0.0) / axis.scale
-    rows = np.repeat(np.arange(count), most)
-    keep = weights.ravel() > 1e-9
-    return _matrix(
-        weights.ravel()[keep], rows[keep], taps.ravel()[keep] - span[0], (count, span[1] - span[0])
-    )
+    return _matrix(weights, taps - span[0], weights > 1e-9, span[1] - span[0])
 
 
 def _matrix(
-    weights: NDArray[np.float64], rows: NDArray[np.int64], cols: NDArray[np.int64], shape: tuple[int, int]
+    weights: NDArray[np.float64], taps: NDArray[np.int64], keep: NDArray[np.bool_], length: int
 ) -> sparse.csr_array:
-    return sparse.csr_array(  # type: ignore[no-untyped-call]
-        (weights.astype(np.float32), (rows, cols)), shape=shape
-    )
+    """Put weights (count, taps of a pixel) into rows; taps that meet at the file's rim are added."""
+    ends = np.concatenate([[0], np.cumsum(keep.sum(axis=1))]).astype(np.int32)
+    rows = (weights[keep].astype(np.float32), taps[keep].astype(np.int32), ends)
+    matrix = sparse.csr_array(rows, shape=(len(weights), length))  # type: ignore[no-untyped-call]
+    matrix.sum_duplicates()  # type: ignore[no-untyped-call]
+    return matrix
 
 
-def separable(patch: Patch, rows: sparse.csr_array, cols: sparse.csr_array) -> Patch:
+def separable(
+    patch: Patch, rows: sparse.csr_array, cols: sparse.csr_array, out: Planes | None = None
+) -> Patch:
     """Apply the weights of both axes to the valid pixels.
 
     Args:
         patch: (C, H, W) float32 image.
         rows: (h, H) weights.
         cols: (w, W) weights.
+        out: Where the channels go, (h, w) float32 each; the patch then holds none.
 
     Returns:
         (C, h, w) float32; weights of invalid pixels are given to the valid ones, and a pixel is valid where
         at least half of its weight was on valid pixels.
     """
+    done = np.empty((len(patch.data) if out is None else 0, rows.shape[0], cols.shape[0]), dtype=np.float32)
+    planes = done if out is None else out
     if patch.valid.all():
-        share = np.outer(*(axis @ np.ones(axis.shape[1], dtype=np.float32) for axis in (rows, cols)))
-        total = _apply(patch.data, rows, cols)
+        _apply(patch.data, rows, cols, planes)
+        sums = [axis @ np.ones(axis.shape[1], dtype=np.float32) for axis in (rows, cols)]
+        if all(np.abs(along - 1).max() <= 4e-7 for along in sums):  # the window lies on the file
+            return Patch(done, np.ones(done.shape[1:], dtype=np.bool_))
+        share = np.outer(*sums)
     else:
         weight = patch.valid.astype(np.float32)
-        share = _apply(weight[None], rows, cols)[0]
-        total = _apply(np.where(patch.valid, patch.data, np.float32(0)), rows, cols)
+        share = np.empty(done.shape[1:], dtype=np.float32)
+        _apply(weight[None], rows, cols, [share])
+        _apply(np.where(patch.valid, patch.data, np.float32(0)), rows, cols, planes)
     valid: NDArray[np.bool_] = share >= _VALID_SHARE - 1e-5
     if bool((np.abs(share - 1)[valid] > 1e-6).any()):
-        total /= np.where(valid, share, np.float32(1))
-    return Patch(total, valid)
+        divisor = np.where(valid, share, np.float32(1))
+        for plane in planes:
+            plane /= divisor
+    return Patch(done, valid)
 
 
-def _apply(data: Pixels, rows: sparse.csr_array, cols: sparse.csr_array) -> NDArray[np.float32]:
+def _apply(data: Pixels, rows: sparse.csr_array, cols: sparse.csr_array, planes: Iterable[Pixels]) -> None:
     """Columns first, channel by channel: what lies between stays in the processor's cache."""
-    done = np.empty((len(data), rows.shape[0], cols.shape[0]), dtype=np.float32)
-    for channel, out in zip(data, done, strict=True):
+    for channel, plane in zip(data, planes, strict=True):
         by_col = cols @ np.ascontiguousarray(channel.T)
-        out[:] = rows @ np.ascontiguousarray(by_col.T)
-    return done
+        plane[:] = rows @ np.ascontiguousarray(by_col.T)
 
 
 def nearest_taps(axis: AxisMap, start: int, count: int) -> NDArray[np.int64]:
