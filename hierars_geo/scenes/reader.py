@@ -22,7 +22,7 @@ from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
 from .raster_file import RasterFile
-from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest_taps, separable, warp
+from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest, separable, warp
 
 #: Turns stored values of labels into leaf indices; may take pixels from the validity.
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
@@ -188,7 +188,7 @@ class LayerReader:
             return in_halves(window, lambda half: self._read_scaled(layers, placement, half))
         patch = self._block(layers, placement, rows, cols)
         if self.kind == "labels":
-            return _take(patch, placement, window, (rows[0], cols[0]))
+            return nearest(patch, placement, window, (rows[0], cols[0]))
         weights = [
             image_weights(axis, start, count, span, self.interpolation)
             for axis, start, count, span in (
@@ -360,18 +360,6 @@ def _standardized(patch: Patch, layer: Layer) -> Patch:
         return patch
     centre, spread = np.array(layer.standard, dtype=np.float32).T[:, :, None, None]
     return Patch((patch.data - centre) / spread, patch.valid, patch.files)
-
-
-def _take(patch: Patch, placement: Placement, window: Window, first: tuple[int, int]) -> Patch:
-    """Nearest neighbour: the file pixel that each lattice pixel's centre lies in."""
-    rows = nearest_taps(placement.rows, window.row, window.height)
-    cols = nearest_taps(placement.cols, window.col, window.width)
-    inside = np.outer(
-        (rows >= 0) & (rows < placement.rows.length), (cols >= 0) & (cols < placement.cols.length)
-    )
-    height, width = patch.valid.shape
-    at = np.ix_(np.clip(rows - first[0], 0, height - 1), np.clip(cols - first[1], 0, width - 1))
-    return Patch(patch.data[:, at[0], at[1]], patch.valid[at] & inside)
 
 
 def _source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]:

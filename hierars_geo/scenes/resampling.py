@@ -18,7 +18,8 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from scipy import sparse
 
-from ..grid.lattice import AxisMap
+from ..grid import Window
+from ..grid.lattice import AxisMap, Placement
 from ..types import IGNORE_INDEX
 from .patch import Patch, Pixels, Planes
 
@@ -167,11 +168,23 @@ def _apply(data: Pixels, rows: sparse.csr_array, cols: sparse.csr_array, planes:
         plane[:] = rows @ np.ascontiguousarray(by_col.T)
 
 
-def nearest_taps(axis: AxisMap, start: int, count: int) -> NDArray[np.int64]:
+def _nearest_taps(axis: AxisMap, start: int, count: int) -> NDArray[np.int64]:
     """File pixel that the centre of each lattice pixel lies in; outside 0..length-1 beyond the file."""
     centre = axis.scale * (np.arange(start, start + count) + 0.5) + axis.offset
     taps: NDArray[np.int64] = np.floor(centre + 1e-9).astype(np.int64)
     return taps
+
+
+def nearest(patch: Patch, placement: Placement, window: Window, first: tuple[int, int]) -> Patch:
+    """Nearest neighbour: the file pixel that each lattice pixel's centre lies in."""
+    rows = _nearest_taps(placement.rows, window.row, window.height)
+    cols = _nearest_taps(placement.cols, window.col, window.width)
+    inside = np.outer(
+        (rows >= 0) & (rows < placement.rows.length), (cols >= 0) & (cols < placement.cols.length)
+    )
+    height, width = patch.valid.shape
+    at = np.ix_(np.clip(rows - first[0], 0, height - 1), np.clip(cols - first[1], 0, width - 1))
+    return Patch(patch.data[:, at[0], at[1]], patch.valid[at] & inside)
 
 
 def warp(
@@ -231,7 +244,7 @@ __all__ = (
     "cubic_weights",
     "image_weights",
     "linear_weights",
-    "nearest_taps",
+    "nearest",
     "separable",
     "warp",
     "warp_method",
