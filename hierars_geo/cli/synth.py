@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ..errors import OptionError
+
 if TYPE_CHECKING:
     from ..synthetic.spec import SceneFiles
 
@@ -13,9 +15,11 @@ EXAMPLES = """examples:
   hierars-geo synth scenes
   hierars-geo synth scenes --scenes 3 --size-m 5120 --seed 7 --sensors sentinel2 gaofen2
   hierars-geo synth scenes --crops --overwrite
+  hierars-geo synth scenes --crops --dates 16 --clouds 0.4
 
 Each scene is a folder: NAME_S2.tif (10 m, 10 bands), NAME_GF2.tif (4 m, Blue Green Red NIR), NAME_GE.tif
-(1 m, RGB) and NAME_labels.tif (MM-5B, 4 m). The same seed gives the same bytes.
+(1 m, RGB) and NAME_labels.tif (MM-5B, 4 m). The same seed gives the same bytes. With --dates, crop scenes
+have a folder season: images NAME_YYYYMMDD_S2.tif and what is cloud in them, NAME_YYYYMMDD_S2_SCL.tif.
 """
 
 
@@ -29,6 +33,8 @@ def run(
     google_size_m: float = 2500.0,
     haze: float = 0.35,
     crops: bool = False,
+    dates: int = 0,
+    clouds: float = 0.4,
     overwrite: bool = False,
 ) -> int:
     """Make synthetic scenes: one place seen by several sensors on different days, with land-cover labels.
@@ -44,6 +50,8 @@ def run(
         google_size_m: Largest side of the 1 m image.
         haze: 0 clear air ... 1 milky sky.
         crops: Make two crop scenes (Crop10m), too.
+        dates: With crops, dates of a season of each, of two years; some are missing.
+        clouds: Share of the season that clouds cover, 0..1.
         overwrite: Replace scenes that exist.
     """
     from ..output.output import check_writable_folder
@@ -52,7 +60,9 @@ def run(
     from .progress import progress_bar
 
     specs = scene_series(scenes, size_m, seed, tuple(sensors or get_args(Sensor)), google_size_m, haze)
-    fields = crop_series(size_m, seed, haze) if crops else ()
+    if dates and not crops:
+        raise OptionError("--dates are for --crops. See hierars-geo synth --help.")
+    fields = crop_series(size_m, seed, haze, dates, clouds) if crops else ()
     if not overwrite:
         check_free((*specs, *fields), out_dir)
     check_writable_folder(out_dir)
@@ -66,7 +76,7 @@ def run(
 
 
 def _list(files: "SceneFiles") -> None:
-    for path in (files.labels, *files.images.values()):
+    for path in files.paths:
         sys.stdout.write(f"{path}\n")
 
 

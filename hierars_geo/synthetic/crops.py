@@ -87,7 +87,7 @@ def crop_layout(size_m: float, seed: int) -> Layout:
 
 
 def write_crop_scene(spec: CropSpec, out_dir: Path, progress: Progress | None = None) -> SceneFiles:
-    """Make a Sentinel-2 image of a farmed plain, with Crop10m labels on the same grid.
+    """Make a Sentinel-2 image of a farmed plain, with Crop10m labels on the same grid, and its season.
 
     Existing files are replaced.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .layout import View
 from .noise import Field, NoiseField
+from .season import through_clouds
 from .sensors import SensorModel, block_mean, digitise, spread, through_air
 from .surface import Surface
 
@@ -82,20 +83,37 @@ def _fine(view: View, subsamples: int) -> View:
 
 
 def acquire(
-    surface: Surface, sensor: SensorModel, atmosphere: Atmosphere, view: View, rng: np.random.Generator
+    surface: Surface,
+    sensor: SensorModel,
+    atmosphere: Atmosphere,
+    view: View,
+    rng: np.random.Generator,
+    stages: Field | None = None,
+    hidden: tuple[Field, Field] | None = None,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Take a picture of a view: (bands, H, W) digital numbers, 0 where the swath did not reach.
 
     The ground is rendered on a grid ``subsamples`` times finer and averaged, so pixels on borders are mixed.
+
+    Args:
+        surface: The ground.
+        sensor: Who looks.
+        atmosphere: Air and swath.
+        view: Its pixels.
+        rng: Source of grain and noise.
+        stages: (n, 3) shares of the seasons in every object; None for the sensor's season.
+        hidden: Thickness of clouds and darkness of shadows (H, W); None for a clear sky.
     """
-    figures = sensor.bands
-    bands = surface.reflectance(_fine(view, sensor.subsamples), sensor.season, figures.columns, rng)
+    figures, season = sensor.bands, sensor.season if stages is None else stages
+    bands = surface.reflectance(_fine(view, sensor.subsamples), season, figures.columns, rng)
     haze, shade = atmosphere.over(view)
     unseen = atmosphere.unseen(view)
     inner = slice(_MARGIN_PX, -_MARGIN_PX)
     numbers = np.zeros((len(figures.names), view.height, view.width), dtype=sensor.dtype)
     for i, band in enumerate(bands):
         pixels = spread(block_mean(band, sensor.subsamples), figures.blur_px[i])[inner, inner]
+        if hidden is not None:
+            pixels = through_clouds(pixels, figures.columns[i], *hidden)
         numbers[i] = digitise(sensor, i, through_air(pixels, haze, figures.path[i], shade), rng)
     numbers[:, unseen] = 0
     return numbers

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -18,8 +20,9 @@ from ..output.output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 from .imaging import Atmosphere, Progress, acquire, strips_of
 from .layout import Layout, View
+from .season import Clouds, Growth, acquisition_days, cloud_shares, scene_classes
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, acquisition_day
-from .spec import PlaceSpec, SceneFiles, SceneSpec
+from .spec import CropSpec, PlaceSpec, SceneFiles, SceneSpec
 from .surface import Surface
 
 #: Side of the files' tiles; strips of this many rows are written at once, so each tile is compressed once.
@@ -40,6 +43,9 @@ _CREATION: Final = {
 #: Spawn keys of the stages' random streams; a stage's number never changes, so nor do its draws.
 _SURFACE_STREAM = 1
 _SENSOR_STREAM = 10
+_SEASON_STREAM = 20
+#: Of every date of a season; fewer than of a single image, for there are many.
+_SEASON_SUBSAMPLES = 2
 
 
 def stream(spec: PlaceSpec, *key: int) -> np.random.Generator:
@@ -67,11 +73,24 @@ def square_view(offset_m: float, side_m: float, res_m: float) -> View:
 
 
 def scene_paths(spec: PlaceSpec, out_dir: Path) -> SceneFiles:
-    """Where a scene's files lie under an output folder: ``<name>/<name>_S2.tif`` and so on."""
+    """Where a scene's files lie under an output folder: ``<name>/<name>_S2.tif`` and so on.
+
+    Images of a season are ``<name>/season/<name>_<YYYYMMDD>_S2.tif``, their classes ``..._S2_SCL.tif``.
+    """
     folder = Path(out_dir) / spec.name
     sensors = spec.sensors if isinstance(spec, SceneSpec) else ("sentinel2",)
     images = {name: folder / f"{spec.name}_{SENSORS[name].suffix}.tif" for name in sensors}
-    return SceneFiles(spec.name, folder / f"{spec.name}_labels.tif", images)
+    season = tuple(
+        folder / "season" / f"{spec.name}_{day:%Y%m%d}_S2{suffix}.tif"
+        for day in (season_days(spec) if isinstance(spec, CropSpec) else ())
+        for suffix in ("", "_SCL")
+    )
+    return SceneFiles(spec.name, folder / f"{spec.name}_labels.tif", images, season)
+
+
+def season_days(spec: CropSpec) -> tuple[date, ...]:
+    """Return the days of a scene's season, none where none is asked for."""
+    return acquisition_days(spec, stream(spec, _SEASON_STREAM, spec.year)) if spec.dates else ()
 
 
 @contextmanager
@@ -129,16 +148,56 @@ def write_image(
     key = _SENSOR_STREAM + SENSOR_NAMES.index(sensor.name)
     day = acquisition_day(sensor, stream(spec, key))
     atmosphere = Atmosphere.draw(stream(spec, key, 0), view, spec.haze, spec.nodata_corner)
-    tags = {
-        "ACQUISITION_DATE": day.isoformat(),
-        "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} {sensor.time}",
-        "TIFFTAG_IMAGEDESCRIPTION": sensor.title,
-    }
+    tags = _image_tags(sensor, day)
     with _writing(path, spec, view, sensor.bands.names, sensor.dtype, 0, tags) as dataset:
         for row, strip in strips_of(view, TILE_PX):
             rng = stream(spec, key, 1 + row // TILE_PX)
             _write_strip(dataset, row, acquire(surface, sensor, atmosphere, strip, rng))
             step()
+
+
+def _image_tags(sensor: SensorModel, day: date) -> dict[str, str]:
+    return {
+        "ACQUISITION_DATE": day.isoformat(),
+        "TIFFTAG_DATETIME": f"{day:%Y:%m:%d} {sensor.time}",
+        "TIFFTAG_IMAGEDESCRIPTION": sensor.title,
+    }
+
+
+def write_season(
+    spec: CropSpec, surface: Surface, view: View, paths: Sequence[Path], step: Callable[[], None]
+) -> None:
+    """Let Sentinel-2 look at growing plants through clouds, date by date; write images and classifications.
+
+    Args:
+        spec: Place, year and clouds.
+        surface: The ground.
+        view: Pixels of the images; those of the classifications are twice as large.
+        paths: Image and classification of every date, in turn.
+        step: Called after every strip.
+    """
+    sensor = replace(SENSORS["sentinel2"], subsamples=_SEASON_SUBSAMPLES)
+    coarse = View(view.x_m, view.y_m, view.width // 2, view.height // 2, 2 * view.res_m)
+    of_year, days = stream(spec, _SEASON_STREAM, spec.year, 0), season_days(spec)
+    growth = Growth.draw(of_year, surface.layout)
+    shares = cloud_shares(of_year, len(days), spec.clouds)
+    for number, (day, share) in enumerate(zip(days, shares, strict=True)):
+        key = (_SEASON_STREAM, spec.year, 1 + number)
+        weather = stream(spec, *key, 0)
+        atmosphere = Atmosphere.draw(weather, view, spec.haze, spec.nodata_corner and weather.random() < 0.3)
+        clouds, stages = Clouds.draw(weather, view, share), growth.shares(day)
+        image, classes = paths[2 * number : 2 * number + 2]
+        tags = _image_tags(sensor, day)
+        with (
+            _writing(image, spec, view, sensor.bands.names, sensor.dtype, 0, tags) as pixels,
+            _writing(classes, spec, coarse, ("SCL",), "uint8", 0, tags) as labels,
+        ):
+            for row, strip in strips_of(view, TILE_PX):
+                hidden, rng = clouds.over(strip), stream(spec, *key, 1 + row // TILE_PX)
+                numbers = acquire(surface, sensor, atmosphere, strip, rng, stages, hidden)
+                _write_strip(pixels, row, numbers)
+                _write_strip(labels, row // 2, scene_classes(numbers, *hidden)[None])
+                step()
 
 
 def write_labels(
@@ -173,7 +232,7 @@ def write_scene(
     labels: View,
     progress: Progress | None = None,
 ) -> SceneFiles:
-    """Make the images of a layout and its labels. Existing files are replaced.
+    """Make the images of a layout, its labels and its season, if any. Existing files are replaced.
 
     Args:
         spec: Place, size, seed and air.
@@ -192,11 +251,23 @@ def write_scene(
     """
     files = scene_paths(spec, out_dir)
     surface = Surface.draw(stream(spec, _SURFACE_STREAM), layout)
-    step = count_strips(progress, [labels, *(view for _, view in images)])
+    seasonal = square_view(0.0, spec.size_m, SENSORS["sentinel2"].res_m)
+    of_season = [seasonal] * (len(files.season) // 2)
+    step = count_strips(progress, [labels, *(view for _, view in images), *of_season])
     write_labels(spec, layout, labels, taxonomy, files.labels, step)
     for sensor, view in images:
         write_image(spec, surface, sensor, view, files.images[sensor.name], step)
+    if isinstance(spec, CropSpec):
+        write_season(spec, surface, seasonal, files.season, step)
     return files
 
 
-__all__ = ("scene_paths", "square_view", "stream", "write_image", "write_labels", "write_scene")
+__all__ = (
+    "scene_paths",
+    "season_days",
+    "square_view",
+    "stream",
+    "write_image",
+    "write_labels",
+    "write_scene",
+)

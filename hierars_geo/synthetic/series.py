@@ -71,20 +71,31 @@ def scene_series(
     return (*specs[1:], specs[0])
 
 
-def crop_series(size_m: float, seed: int, haze: float = 0.35) -> tuple[CropSpec, ...]:
-    """Specify ``crop_train`` and ``crop_test``.
+def crop_series(
+    size_m: float, seed: int, haze: float = 0.35, dates: int = 0, clouds: float = 0.4
+) -> tuple[CropSpec, ...]:
+    """Specify ``crop_train`` and ``crop_test``; their seasons are of two years.
 
     Args:
         size_m: Side of each.
         seed: Seed of the series.
         haze: Strength of the haze.
+        dates: Acquisitions of a season of each, 0 for none.
+        clouds: Share of them that clouds cover.
 
     Raises:
         OptionError: An option is out of range.
     """
     return tuple(
         CropSpec(
-            name, size_m, _seed(seed, 2, place), origin=_origin(CropSpec.origin, place, size_m), haze=haze
+            name,
+            size_m,
+            _seed(seed, 2, place),
+            origin=_origin(CropSpec.origin, place, size_m),
+            haze=haze,
+            dates=dates,
+            year=CropSpec.year + place,
+            clouds=clouds,
         )
         for place, name in enumerate(("crop_train", "crop_test"))
     )
@@ -97,7 +108,7 @@ def check_free(specs: tuple[PlaceSpec, ...], out_dir: Path) -> None:
         OutputError: At least one exists.
     """
     files = [scene_paths(spec, out_dir) for spec in specs]
-    paths = [path for scene in files for path in (scene.labels, *scene.images.values())]
+    paths = [path for scene in files for path in scene.paths]
     standing = [path for path in paths if path.exists()]
     if standing:
         raise OutputError(

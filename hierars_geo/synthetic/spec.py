@@ -13,6 +13,8 @@ from .sensors import SENSOR_NAMES, SensorName
 SNAP_M: Final = 20.0
 #: Smallest side; below it there is no room for a landscape.
 MIN_SIZE_M: Final = 500.0
+#: Dates of a season: one every second day.
+MOST_DATES: Final = 92
 
 SceneImages: TypeAlias = Mapping[SensorName, Path]
 
@@ -92,10 +94,31 @@ class SceneSpec(PlaceSpec):
 
 @dataclass(frozen=True)
 class CropSpec(PlaceSpec):
-    """A Crop10m scene: Sentinel-2 over the plain of Heilongjiang in August 2019."""
+    """A Crop10m scene: Sentinel-2 over the plain of Heilongjiang in August 2019, and a season if asked for.
+
+    Attributes:
+        dates: Acquisitions of a season, of which some are missing; 0 for none.
+        year: Of the season: plants are early or late.
+        clouds: Share of the season's pixels that clouds cover, 0..1.
+    """
 
     crs: str = "EPSG:32652"
     origin: tuple[float, float] = (612_000.0, 5_200_000.0)
+    dates: int = 0
+    year: int = 2019
+    clouds: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            OptionError: A field is out of range.
+        """
+        super().__post_init__()
+        if not 0 <= self.dates <= MOST_DATES:
+            raise OptionError(f"Expected dates to be 0..{MOST_DATES}, but got {self.dates}.")
+        if not 0.0 <= self.clouds <= 1.0:
+            raise OptionError(f"Expected clouds to be a share 0..1, but got {self.clouds}.")
 
 
 @dataclass(frozen=True)
@@ -106,11 +129,18 @@ class SceneFiles:
         name: The scene's name.
         labels: Label raster.
         images: Image of each sensor.
+        season: Images of a season, one per date, each followed by its scene classification.
     """
 
     name: str
     labels: Path
     images: SceneImages = field(default_factory=dict)
+    season: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file."""
+        return (self.labels, *self.images.values(), *self.season)
 
 
 def _check_multiple(name: str, value: float, least: float) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .layout import KEEP, Layout, View
-from .materials import BANDS, MATERIALS, Material, Stage, blend_reflectance, season_shares
+from .materials import BANDS, MATERIALS, SEASONS, Material, Stage, blend_reflectance, season_shares
 from .noise import Field, NoiseField
 
 #: How moisture and leaf structure tilt a spectrum, per column of BANDS; drawn once per object.
@@ -81,24 +81,32 @@ class Surface:
         )
 
     def reflectance(
-        self, view: View, season: Stage, columns: tuple[int, ...], rng: np.random.Generator
+        self, view: View, season: Stage | Field, columns: tuple[int, ...], rng: np.random.Generator
     ) -> Iterator[Field]:
         """Yield the reflectance (H, W) of one band of a view after another: memory is that of a few planes.
 
         Args:
             view: Fine grid.
-            season: Season of the plants, or shares of seasons.
+            season: Season of the plants, or shares of seasons; (n, 3) shares of ``SEASONS`` for every object
+                by itself.
             columns: Wanted columns of ``materials.BANDS``.
             rng: Source of the grain from cell to cell.
         """
         shown = self.layout.object_map(view)
         share, brightness = self._modulation(view, shown, rng)
-        first, second = _blends(season)
         material = np.where(self.layout.materials == KEEP, 0, self.layout.materials)
+        if isinstance(season, np.ndarray):
+            tables = [_blends(name) for name in SEASONS]
+            first, second = (
+                np.sum([season[:, s, None] * table[pick][material] for s, table in enumerate(tables)], axis=0)
+                for pick in (0, 1)
+            )
+        else:
+            first, second = (table[material] for table in _blends(season))
         own = self.gain[:, None] * self.tilt
         wanted = list(columns)
-        base = np.ascontiguousarray((first[material] * own)[:, wanted].T)
-        change = np.ascontiguousarray(((second[material] - first[material]) * own)[:, wanted].T)
+        base = np.ascontiguousarray((first * own)[:, wanted].T)
+        change = np.ascontiguousarray(((second - first) * own)[:, wanted].T)
         for of_base, of_change in zip(base, change, strict=True):
             out = np.take(of_change, shown)
             out *= share

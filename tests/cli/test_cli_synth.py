@@ -20,6 +20,15 @@ def test_writes_training_test_and_crop_scenes_and_lists_them(
     assert {str(Path(line).relative_to(tmp_path)) for line in listed} == written
 
 
+def test_a_season_lies_beside_the_crop_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["synth", str(tmp_path), *SMALL, "--crops", "--dates", "2"]) == 0
+    seasons = {path.stem for path in tmp_path.glob("crop_*/season/*.tif")}
+    assert seasons
+    assert {f"{stem}_SCL" for stem in seasons if stem.endswith("_S2")} < seasons
+    assert seasons <= {Path(line).stem for line in capsys.readouterr().out.split()}
+    assert main(["synth", str(tmp_path), *SMALL, "--crops", "--dates", "2"]) == 1
+
+
 def test_keeps_existing_scenes_unless_told_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,6 +51,8 @@ def test_keeps_existing_scenes_unless_told_otherwise(
         (["--seed", "-1"], "seed to be 0 or more"),
         (["--haze", "2"], "haze to be within 0..1"),
         (["--sensors", "landsat"], "landsat"),
+        (["--dates", "4"], "--dates are for --crops"),
+        (["--crops", "--dates", "93"], "dates to be 0..92"),
     ],
 )
 def test_wrong_options_exit_with_two(
