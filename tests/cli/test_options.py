@@ -1,4 +1,4 @@
-"""Parsers follow from signatures: names, kinds, defaults and help."""
+"""Parsers follow from signatures: names, kinds, defaults and help; options of 0.1 name the new one."""
 
 import inspect
 import pickle
@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from hierars_geo.cli import COMMANDS, parser_of
+from hierars_geo.cli import COMMANDS, main, parser_of
 from hierars_geo.cli.options import build_parser
 from hierars_geo.cli.predict import options_of
 from hierars_geo.cli.predict import run as predict
@@ -136,3 +136,32 @@ def test_options_of_a_prediction_are_given_in_groups_or_by_name():
         PredictOptions(confidance=True)
     for group in (PredictOptions, *(type(value) for value in vars(options).values())):
         assert len(fields(group)) <= 15
+
+
+@pytest.mark.parametrize(
+    ("options", "new"),
+    [
+        ("lr: 0.1", "optimizer.lr"),
+        ("warmup_steps: 3", "schedule.warmup_steps"),
+        ("loss: hcc", "loss.name"),
+        ("class_weights: inverse", "loss.class_weights"),
+        ("encoder_weights: imagenet", "start.encoder_weights"),
+        ("start_checkpoint: a.ckpt", "start.checkpoint"),
+        ("start: backbone", "start.parts"),
+        ("heads: 4", "interaction.heads"),
+    ],
+)
+def test_an_option_of_0_1_names_its_new_place(options, new, tmp_path, capsys):
+    path = tmp_path / "old.yaml"
+    path.write_text(f"model: {{class_path: hierars_geo.tasks.BHCCMTask, init_args: {{{options}}}}}\n")
+    assert main(["fit", "--config", str(path)]) == 2
+    old = options.partition(":")[0]
+    assert f"version 0.1 (in {path}). Rename them: model: {old} -> {new}." in capsys.readouterr().err
+
+
+def test_the_command_line_is_told_too(tmp_path, capsys):
+    path = tmp_path / "new.yaml"
+    path.write_text("model: {class_path: hierars_geo.tasks.BHCCMTask, init_args: {loss: {name: hcc}}}\n")
+    for option in (["--model.init_args.lr", "0.1"], ["--model.lr=0.1"]):
+        assert main(["fit", "--config", str(path), *option]) == 2
+        assert "the command line). Rename them: model: lr -> optimizer.lr." in capsys.readouterr().err

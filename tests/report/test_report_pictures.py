@@ -1,4 +1,4 @@
-"""Pictures: exact class colours, bands by name, stretch, confusion figures."""
+"""Pictures and figures: exact class colours, bands by name, stretch, confusion; the same bytes always."""
 
 from io import BytesIO
 
@@ -9,10 +9,14 @@ from PIL import Image
 from pyproj import CRS
 from report_factory import UTM, Place
 
-from hierars_geo.errors import RasterError
+from hierars_geo.errors import OutputError, RasterError
 from hierars_geo.grid import GeoGrid
+from hierars_geo.maps import Maps
+from hierars_geo.report import write_report
 from hierars_geo.report.confusion import draw_confusion, row_normalised
+from hierars_geo.report.figures import draw_map
 from hierars_geo.report.png import index_png, rgb_png
+from hierars_geo.report.scene_section import build_scene_section
 from hierars_geo.report.truecolor import read_true_color, stretch
 from hierars_geo.taxonomy import Taxonomy
 
@@ -179,3 +183,42 @@ def test_many_classes_make_a_figure_without_numbers():
     corine = Taxonomy.from_yaml("corine")
     figure = draw_confusion(np.eye(44, dtype=np.int64), corine, 3)
     assert figure.width_px < 1400
+
+
+TREE = Taxonomy.from_yaml("whdld")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Place(TREE, shape=(40, 60)).write_prediction(tmp_path / "maps", confidence=False)
+
+
+def test_a_map_becomes_png_and_pdf_in_its_own_colours(folder, tmp_path):
+    figures = tmp_path / "figures"
+    write_report(folder, tmp_path / "report.html", figures=figures)
+    with Image.open(figures / "scene_L1.png") as image:
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    colors, counts = np.unique(pixels, axis=0, return_counts=True)
+    drawn = {tuple(color) for color, count in zip(colors.tolist(), counts, strict=True) if count > 500}
+    place = Place(TREE, shape=(40, 60))
+    present = np.unique(place.predicted[place.predicted >= 0])
+    assert {TREE.colors(1)[index] for index in present} <= drawn
+    pdf = (figures / "scene_L1.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF")
+    assert b"CreationDate" not in pdf
+
+    with pytest.raises(OutputError, match=r"scene_L1\.png.*--overwrite"):
+        write_report(folder, tmp_path / "again.html", figures=figures)
+    write_report(folder, tmp_path / "again.html", figures=figures, overwrite=True)
+    assert (figures / "scene_L1.pdf").read_bytes() == pdf
+
+
+def test_ramps_and_doubt_are_drawn(tmp_path):
+    maps = Place(TREE, shape=(40, 60)).write_prediction(tmp_path / "maps")
+    section = build_scene_section(Maps.open(maps).scene, None, None)
+    ramp = section.rows[-1].panels[0]
+    for panel in (ramp, section.doubt.panel):
+        axes = draw_map(panel, section.frame, "scene").axes
+        texts = {text.get_text() for each in axes for text in each.texts}
+        assert {"N", section.frame.scale_bar.label} <= texts
+        assert {"0 %", "100 %"} <= texts if panel is ramp else "Below 25 %" in texts

@@ -1,4 +1,4 @@
-"""Open files are few, belong to one process, and do not travel."""
+"""Open files are few, belong to one process, and do not travel; the block cache holds many blocks."""
 
 import gc
 import os
@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from rasterio._env import get_gdal_config
 from scene_files import coordinates, query, tree, write
 from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
@@ -16,6 +17,7 @@ from torchgeo.datasets import stack_samples
 from hierars_geo.datasets import HierarchicalLabels, SceneRaster
 from hierars_geo.errors import MissingFileError, OptionError
 from hierars_geo.samplers import RandomChipSampler
+from hierars_geo.scenes import bounded_block_cache
 from hierars_geo.scenes.handles import HandlePool
 
 
@@ -124,3 +126,8 @@ def _open_of(files):
     links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
     wanted = {os.path.realpath(file) for file in files}
     return sum(os.path.realpath(link) in wanted for link in links)
+
+
+def test_the_bounded_cache_holds_128_mib():
+    with bounded_block_cache():
+        assert get_gdal_config("GDAL_CACHEMAX") == 128 * 2**20
