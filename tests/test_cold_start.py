@@ -27,7 +27,7 @@ COMMANDS = {
     "predict": ("hierars_geo.predict", (*TRAINING, *COMPILER, "dask", "hierars_geo.datasets")),
     "evaluate": (
         "hierars_geo.accuracy.evaluation",
-        ("lightning", "torchmetrics", "timm", "segmentation_models_pytorch", "scipy.signal", *COMPILER),
+        (*TRAINING, *COMPILER, *MODELS, "hierars_geo.datasets"),
     ),
     "vectorize": ("hierars_geo.vector", (*TRAINING, *COMPILER, *MODELS)),
     "areas": ("hierars_geo.vector", (*TRAINING, *COMPILER, *MODELS)),

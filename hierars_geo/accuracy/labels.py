@@ -4,19 +4,21 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.geo_raster import GeoRaster
-from ..datasets.label_opening import open_labels
-from ..datasets.scene_source import label_classes
-from ..datasets.vector_labels import VectorLabels
-from ..errors import RasterError
-from ..grid import GeoGrid, Lattice, Window
-from ..taxonomy import Crosswalk, Taxonomy
+from ..errors import OptionError
+from ..grid import GeoGrid, Window
+from ..polygons.vector_file import is_vector
+from ..scenes.class_rasters import ClassRasters, label_classes
+from ..taxonomy import Crosswalk, Legend, Taxonomy
 from ..types import IGNORE_INDEX
+from . import polygons
+
+if TYPE_CHECKING:
+    from ..datasets.vector_labels import VectorLabels
 
 #: Reads a window: leaf indices (h, w), or class indices of every level (N, h, w); -100 without a label.
 LabelReader: TypeAlias = Callable[[Window], NDArray[np.int64]]
@@ -38,7 +40,7 @@ class LabelSource(Protocol):
 
 
 class ReferenceLabels:
-    """Labels as :func:`hierars_geo.datasets.open_labels` opens them, burnt or warped onto the grid of maps.
+    """Labels as training reads them, burnt or warped onto the grid of maps.
 
     Rasters of any integer type, and of whole floats, count by their nodata value, mask and alpha band; on
     another grid they are reduced by vote where they are finer, else read at the nearest pixel.
@@ -63,7 +65,18 @@ class ReferenceLabels:
         crosswalk: Crosswalk | str | Path | None = None,
     ) -> None:
         self.name = os.fspath(path)
-        self._source = open_labels(path, taxonomy, attribute=attribute, level=level, crosswalk=crosswalk)
+        if isinstance(crosswalk, str | Path):
+            crosswalk = Crosswalk.from_yaml(crosswalk, taxonomy)
+        if is_vector(path) or (attribute is not None and Path(path).is_dir()):
+            self._source: ClassRasters | VectorLabels = polygons.open_polygons(
+                path, taxonomy, attribute, crosswalk
+            )
+        elif attribute is not None:
+            raise OptionError(
+                f"Expected polygons for attribute, but got {path}. Leave the option out for rasters."
+            )
+        else:
+            self._source = ClassRasters(path, Legend(taxonomy, level, crosswalk))
 
     @contextmanager
     def open(self, grid: GeoGrid) -> Iterator[LabelReader]:
@@ -73,27 +86,17 @@ class ReferenceLabels:
             Reader of leaf indices, or of indices of every level where some labels are coarse.
 
         Raises:
-            RasterError: The grid is not on the Earth, or turned or south-up and labels are of several kinds.
+            RasterError: The grid is not on the Earth.
             HieraRSError: While reading: a file is damaged, or holds values that the tree lacks.
         """
         grid.gsd_m()  # says so where the CRS has no relation to the Earth
         source = self._source
-        any_grid = isinstance(source, (GeoRaster, VectorLabels))
-        if not (grid.is_north_up or any_grid):
-            raise RasterError(
-                "Expected maps whose rows run from west to east and north to south, but got a rotated or "
-                "south-up grid. Warp the maps first (gdalwarp), then evaluate."
-            )
-        lattice = Lattice.of_grid(grid, grid.crs)
 
         def read(window: Window) -> NDArray[np.int64]:
-            if isinstance(source, (GeoRaster, VectorLabels)):
-                patch = source.read_on(grid, window)
-            else:
-                patch = source.read(lattice, window, None)
+            patch = source.read_on(grid, window)
             if patch is None:
                 return np.full((window.height, window.width), IGNORE_INDEX, dtype=np.int64)
-            return label_classes(patch, source)
+            return label_classes(patch, source.label_sets)
 
         try:
             yield read

@@ -15,7 +15,7 @@ from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset, UnionDataset
 
 from ..errors import DataError, OptionError
-from ..grid import GeoGrid, Window
+from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
 from ..output.output import atomic_path, refuse_existing
@@ -113,11 +113,6 @@ class GeoRaster(SceneSource, RasterDataset):
         outlines = self._outlines_in(lattice.crs, lattice.wkt)
         found: list[int] = outlines.hits(lattice.bounds(window), interval).tolist()
         return found
-
-    def read_on(self, grid: GeoGrid, window: Window) -> Patch | None:
-        """Read a window of any grid, turned and south-up ones too; as :meth:`read` at any time."""
-        hits = self._outlines_in(grid.crs, grid.crs.to_wkt()).hits(grid.crop(window).bounds, None)
-        return self.read_scenes(hits.tolist(), grid, window)
 
     def read_scenes(self, numbers: Iterable[int], target: Target, window: Window) -> Patch | None:
         """Read some of the scenes, given by their positions; at every pixel the first valid one counts."""

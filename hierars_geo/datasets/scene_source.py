@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
@@ -276,21 +275,6 @@ def to_masks(patch: Patch, labels: SceneSource) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in masks.items()}
 
 
-def label_classes(patch: Patch, labels: SceneSource) -> NDArray[np.int64]:
-    """Return what was read of labels as leaf indices (H, W), or where some are no leaves as classes.
-
-    Returns:
-        (H, W) int64 leaf indices, or (N, H, W) the class at each level that a label decides; -100 elsewhere.
-    """
-    number: NDArray[np.int64] = patch.filled(IGNORE_INDEX)[0].astype(np.int64)
-    sets = labels.label_sets
-    if sets is None:
-        return number
-    table: NDArray[np.int64] = np.vstack([sets.levels, np.full(sets.levels.shape[1], IGNORE_INDEX)])
-    classes: NDArray[np.int64] = table.T[:, np.where(number < 0, -1, number % len(sets))]
-    return classes
-
-
 def outside(query: Query, dataset: GeoDataset) -> QueryError:
     """Return the error for a query that meets no scene."""
     x, y, _ = dataset.bounds
@@ -306,7 +290,6 @@ __all__ = (
     "QueryError",
     "SceneSource",
     "as_pair",
-    "label_classes",
     "nanoseconds",
     "outside",
     "resolve",

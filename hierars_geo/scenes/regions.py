@@ -15,13 +15,12 @@ from pyproj.exceptions import CRSError
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
+from .. import polygons as vector_files
 from ..errors import DataError, OptionError
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
 from ..grid.reprojection import move, move_polygons
-from ..polygons.moved_polygons import read_polygons
-from ..polygons.vector_file import check_vector_file, read_table, split_layer
 from .dataset import no_georeference_warnings
 from .patch import Patch
 from .scene import Scene
@@ -192,7 +191,7 @@ def cut_to_region(scene: Scene, region: str, crs: str | None = None) -> SceneReg
     """
     box = _numbers(region)
     if box is None:
-        shapes = read_polygons(region, scene.grid).geometry.to_numpy()
+        shapes = vector_files.read_polygons(region, scene.grid).geometry.to_numpy()
         outline: BaseGeometry = shapely.box(*shapely.total_bounds(shapes))
         polygons: Regions | None = Regions(["region"] * len(shapes), shapes)
         text = shapely.to_wkb(shapely.union_all(shapes), hex=True)
@@ -312,9 +311,9 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
 
 
 def _read(path: str | os.PathLike[str]) -> GeoDataFrame | DataFrame:
-    file, layer = split_layer(os.fspath(path))
-    check_vector_file(file, "file of polygons")
-    return read_table(file, layer, "file of polygons")
+    file, layer = vector_files.split_layer(os.fspath(path))
+    vector_files.check_vector_file(file, "file of polygons")
+    return vector_files.read_table(file, layer, "file of polygons")
 
 
 def _ground(frame: GeoDataFrame | DataFrame, path: Path, crs: CRS) -> BaseGeometry:

@@ -31,7 +31,10 @@ CALIBRATION = {
 }
 
 #: What a machine that only predicts does not have.
-ABSENT = ("torch", "torchvision", "torchgeo", "lightning", "timm", "segmentation_models_pytorch", "kornia")
+ABSENT = (
+    *("torch", "torchvision", "torchgeo", "torchmetrics", "lightning", "timm", "segmentation_models_pytorch"),
+    *("kornia", "matplotlib", "onnx", "dask"),
+)
 
 WITHOUT_TORCH = f"""
 import sys
