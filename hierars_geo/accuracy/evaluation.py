@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning
 from ..grid import GeoGrid, Window
-from ..maps import Maps, MapSource, blocks, write_common_map
+from ..maps import CONFIDENCE_NODATA, Maps, MapSource, PathMap, blocks, write_common_map
 from ..metrics import HierarchicalScores, PairCounts
+from ..metrics.reliability import Reliability
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import Regions
 from ..taxonomy import Crosswalk, Taxonomy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 #: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
 LeafClassifier: TypeAlias = Callable[["torch.Tensor"], "torch.Tensor"]
 _Progress: TypeAlias = Callable[[int, int], None]
+_PER_CENT = 100
 
 
 def evaluate_maps(
@@ -92,8 +94,44 @@ def evaluate_regions(
         counts = PairCounts(tree, maps.chains)
         parts = {name: PairCounts(tree, maps.chains) for name in (regions.names if regions else ())}
         read = stack.enter_context(reference.open(scene.grid))
-        _count(maps.read, read, scene.grid, (counts, parts), regions, region, progress)
-    return _scores(counts, reference.name, scene.name), {name: part.compute() for name, part in parts.items()}
+        trust = _Trust(maps, tree) if maps.confidence_levels else None
+        _count(maps.read, read, scene.grid, (counts, parts), regions, region, progress, trust)
+    scores = _scores(counts, reference.name, scene.name)
+    if trust is not None:
+        scores = scores._replace(reliability=trust.reliability)
+    return scores, {name: part.compute() for name, part in parts.items()}
+
+
+class _Trust:
+    """How far the confidence of maps can be believed, counted block by block."""
+
+    def __init__(self, maps: PathMap, tree: Taxonomy) -> None:
+        self._maps = maps
+        self._tree = tree
+        self._levels = tree.num_levels
+        nothing = np.zeros((self._levels, 0))
+        self.reliability = Reliability.of(nothing, nothing.astype(bool))
+
+    def add(self, window: Window, path: NDArray[np.integer], reference: NDArray[np.int64]) -> None:
+        """Count a block: paths (h, w), and labels (h, w) as leaves or (N, h, w) as class indices."""
+        if reference.ndim == 2:
+            levels = range(1, self._levels + 1)
+            reference = np.stack([self._tree.lift(reference, level) for level in levels])
+        shown = np.full(reference.shape, IGNORE_INDEX)
+        mapped = np.moveaxis(self._maps.chains[path], -1, 0)
+        shown[: len(mapped)] = mapped
+        right = np.cumprod(shown == reference, axis=0).astype(bool)  # wrong above is wrong below
+        known = (shown != IGNORE_INDEX) & (reference >= 0)
+        sure = np.zeros(reference.shape)
+        for level in range(1, self._levels + 1):
+            if level not in self._maps.confidence_levels:
+                known[level - 1] = False
+                continue
+            values = self._maps.read_confidence(level, window)
+            known[level - 1] &= values != CONFIDENCE_NODATA
+            sure[level - 1] = np.minimum(values, _PER_CENT) / _PER_CENT
+        shape = self._levels, -1
+        self.reliability += Reliability.of(sure.reshape(shape), right.reshape(shape), known.reshape(shape))
 
 
 def evaluate_classifier(
@@ -146,6 +184,7 @@ def _count(
     regions: Regions | None,
     region: Bounds | None,
     progress: _Progress | None,
+    trust: "_Trust | None" = None,
 ) -> None:
     """Count block by block, in all and in every region."""
     whole, parts = counts
@@ -155,6 +194,8 @@ def _count(
         if region is not None:
             reference[..., ~_inside(grid.crop(window), region)] = IGNORE_INDEX
         whole.add(symbol, reference)
+        if trust is not None:
+            trust.add(window, symbol, reference)
         for name, mask in regions.masks(grid, window) if regions is not None else ():
             parts[name].add(symbol[mask], reference[..., mask])
         if progress is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy") -> None:
-    """Print one row per model: mIoU and overall accuracy of every level, in per cent.
+    """Print one row per model: mIoU and overall accuracy of every level, and calibration errors, in per cent.
 
     Args:
         scores: Name of the model -> its scores.
@@ -27,6 +27,16 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
         cells = [f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)]
         table.add_row(name, *cells)
     Console().print(table)
+    for name, row in scores.items():
+        errors = [row.calibration_error(level) for level in range(1, len(row.levels) + 1)]
+        told = [
+            f"{at} {100 * error:.1f} %"
+            for at, error in zip(taxonomy.level_names, errors, strict=False)
+            if error == error
+        ]
+        if told:
+            line = f"confidence and share right differ by (expected calibration error) of {name}: "
+            Console().print(line + ", ".join(told), markup=False)
     for name, row in scores.items():
         pixels = [int(level.confusion.sum()) for level in row.levels]
         if len(set(pixels)) > 1:  # some labels leave levels open

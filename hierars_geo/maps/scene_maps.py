@@ -23,6 +23,8 @@ from .styles.stac import path_of
 
 #: Property of a STAC item that holds the whole tree.
 TAXONOMY_PROPERTY = "hierars:taxonomy"
+#: Property that holds what the model knows of its own confidence.
+CALIBRATION_PROPERTY = "hierars:calibration"
 #: What an item says of the maps.
 _PARTS = ("properties", "assets")
 #: Name of the asset of a level.
@@ -306,4 +308,4 @@ def _check_confidence(reader: ClassMapReader) -> None:
         )
 
 
-__all__ = ("TAXONOMY_PROPERTY", "SceneMaps", "describe_scene")
+__all__ = ("CALIBRATION_PROPERTY", "TAXONOMY_PROPERTY", "SceneMaps", "describe_scene")

@@ -7,7 +7,7 @@ from .scores import HierarchicalScores, LevelScores, PairCounts, level_scores
 from .stratified import Z_95, Assessment, Estimate, allocate, assess, sample_size
 
 if TYPE_CHECKING:
-    from .hierarchical import HierarchicalMetrics
+    from .hierarchical import HierarchicalMetrics, ReliabilityMetric
 else:
     __getattr__ = lazy_face(__name__, __file__)
 
@@ -19,6 +19,7 @@ __all__ = (
     "HierarchicalScores",
     "LevelScores",
     "PairCounts",
+    "ReliabilityMetric",
     "allocate",
     "assess",
     "level_scores",

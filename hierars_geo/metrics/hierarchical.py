@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
 from ..errors import OptionError
 from ..taxonomy import Taxonomy
+from .reliability import BINS, Reliability
 from .scores import HierarchicalScores, level_scores
 
 
@@ -71,7 +74,7 @@ class HierarchicalMetrics(Metric):
             OptionError: The shapes do not fit each other.
         """
         levels = len(self.num_classes)
-        reference = self._lift(self.lift_reference, target) if target.ndim == 3 else target
+        reference = self.reference(target)
         if prediction.shape != reference.shape or prediction.shape[1] != levels:
             raise OptionError(
                 f"Expected a prediction (B, {levels}, H, W) and a target (B, H, W) or of the same shape, "
@@ -91,6 +94,10 @@ class HierarchicalMetrics(Metric):
         if legal is not None:
             self.consistent += (legal & leaf).sum()
             self.checked += leaf.sum()
+
+    def reference(self, target: Tensor) -> Tensor:
+        """Return labels per level (B, N, H, W) of leaves (B, H, W), or as they are."""
+        return self._lift(self.lift_reference, target) if target.ndim == 3 else target
 
     def update_leaf(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch of a flat model, scored at coarser levels by lifting.
@@ -121,4 +128,52 @@ class HierarchicalMetrics(Metric):
         return torch.where(leaf.unsqueeze(1) < 0, leaf.unsqueeze(1), lifted)
 
 
-__all__ = ("HierarchicalMetrics",)
+class ReliabilityMetric(Metric):
+    """Count confidence and what is right per level, over batches and processes.
+
+    Args:
+        levels: N.
+    """
+
+    full_state_update = False
+    higher_is_better = False
+    pixels: Tensor
+    confidence: Tensor
+    right: Tensor
+
+    def __init__(self, levels: int, **kwargs: Any) -> None:  # noqa: ANN401  # torchmetrics' own options
+        super().__init__(**kwargs)
+        for name in ("pixels", "confidence", "right"):
+            self.add_state(name, torch.zeros(levels, BINS, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, confidence: Tensor, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            confidence: (B, N, H, W) float, of the predicted class at each level.
+            prediction: (B, N, H, W) int64 class indices.
+            target: (B, N, H, W) int64, negative where there is no label.
+        """
+        right = (prediction == target).cumprod(dim=1).bool()  # wrong above is wrong below
+
+        def flat(values: Tensor) -> NDArray[Any]:
+            array: NDArray[Any] = values.transpose(0, 1).flatten(1).cpu().numpy()
+            return array
+
+        found = Reliability.of(flat(confidence), flat(right), flat(target >= 0))
+        for name in ("pixels", "confidence", "right"):
+            state: Tensor = getattr(self, name)
+            state += torch.from_numpy(getattr(found, name)).to(state)
+
+    def compute(self) -> Tensor:
+        """Return the counts of everything so far, (3, N, bins) float64; see :meth:`reliability`."""
+        return torch.stack([self.pixels, self.confidence, self.right])
+
+    def reliability(self) -> Reliability:
+        """Return the counts of everything so far, of all processes."""
+        counts: Tensor = self.compute()  # torchmetrics takes no frozen dataclass out of it
+        pixels, confidence, right = counts.cpu().numpy()
+        return Reliability(pixels.astype(np.int64), confidence, right.astype(np.int64))
+
+
+__all__ = ("HierarchicalMetrics", "ReliabilityMetric")

@@ -1,6 +1,8 @@
 """How far confidence can be believed: shares right by confidence, and the temperature that mends it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,17 @@ from scipy.special import logsumexp
 
 from ..errors import DataError
 
-_BINS = 15
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Bins of confidence, of equal width.
+BINS = 15
+
+#: Of the curves of a diagram, in order; told apart in grey print, too.
+_COLORS = ("#c44e52", "#1f5673", "#7f7f7f")
+
+#: Of one level, by rising confidence: share of the pixels, mean confidence, share right; each 0..1.
+Diagram: TypeAlias = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -28,24 +40,30 @@ class Reliability:
 
     @classmethod
     def of(
-        cls, confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = _BINS
+        cls,
+        confidence: NDArray[np.floating],
+        right: NDArray[np.bool_],
+        known: NDArray[np.bool_] | None = None,
+        bins: int = BINS,
     ) -> "Reliability":
         """Count pixels.
 
         Args:
             confidence: (N, n) of the class that is shown, 0..1, by level and pixel.
             right: (N, n) whether it is right.
+            known: (N, n) whether a label tells; None where all do.
             bins: Bins of equal width.
         """
+        weight = np.ones(right.shape) if known is None else known.astype(np.float64)
         column = np.minimum((confidence * bins).astype(np.int64), bins - 1)
         code = column + bins * np.arange(len(column))[:, None]
 
-        def summed(weights: NDArray[np.generic] | None) -> NDArray[np.float64]:
-            flat = None if weights is None else weights.ravel()
-            sums = np.bincount(code.ravel(), flat, bins * len(column))
+        def summed(values: NDArray[np.floating]) -> NDArray[np.float64]:
+            sums = np.bincount(code.ravel(), values.ravel(), bins * len(column))
             return sums.astype(np.float64).reshape(-1, bins)
 
-        return cls(summed(None).astype(np.int64), summed(confidence), summed(right).astype(np.int64))
+        sure, hit = summed(weight * confidence), summed(weight * right)
+        return cls(np.rint(summed(weight)).astype(np.int64), sure, np.rint(hit).astype(np.int64))
 
     def __add__(self, other: "Reliability") -> "Reliability":
         """Put the counts of two parts of the ground together."""
@@ -53,11 +71,65 @@ class Reliability:
             self.pixels + other.pixels, self.confidence + other.confidence, self.right + other.right
         )
 
+    def diagrams(self) -> tuple[Diagram, ...]:
+        """Say per level and bin: share of the pixels, their mean confidence and the share that is right.
+
+        Bins without pixels are left out; of a level without any nothing is left.
+        """
+        total = self.pixels.sum(axis=1, keepdims=True)
+        found = []
+        for level in range(len(self.pixels)):
+            there = np.flatnonzero(self.pixels[level])
+            count = self.pixels[level, there]
+            sure, hit = self.confidence[level, there] / count, self.right[level, there] / count
+            columns = (column.clip(0, 1).tolist() for column in (count / total[level], sure, hit))
+            found.append(tuple(zip(*columns, strict=True)))
+        return tuple(found)
+
     def calibration_error(self) -> NDArray[np.float64]:
         """Return the expected calibration error per level, (N,), 0..1 (Guo et al. 2017, ICML, eq. 5)."""
         gap = np.abs(self.confidence - self.right)
         error: NDArray[np.float64] = gap.sum(axis=1) / np.maximum(self.pixels.sum(axis=1), 1)
         return error
+
+
+def draw_diagrams(
+    diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequence[str], width_in: float = 3.0
+) -> "Figure":
+    """Draw reliability diagrams: the share that is right over confidence, one panel per level.
+
+    On the diagonal confidence is what it says; below it the model is too sure. Dots are the larger the more
+    pixels have that confidence.
+
+    Args:
+        diagrams: Name of a curve, for example ``before``, and its diagram at every level.
+        level_names: Names of the levels.
+        width_in: Width of a panel in inches.
+
+    Returns:
+        A figure of its own, known to no pyplot state.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in * len(level_names), width_in + 0.5), layout="constrained")
+    for place, (axes, name) in enumerate(
+        zip(figure.subplots(1, len(level_names), squeeze=False)[0], level_names, strict=True)
+    ):
+        axes.plot([0, 100], [0, 100], color="0.6", linewidth=1, linestyle="--")
+        for (curve, levels), color in zip(diagrams.items(), _COLORS, strict=False):
+            share, sure, right = (100 * np.array(column) for column in zip(*levels[place], strict=True))
+            error = float((share * np.abs(sure - right)).sum()) / 100
+            axes.plot(sure, right, color=color, linewidth=1.2, label=f"{curve}: off by {error:.1f} %")
+            axes.scatter(sure, right, s=4 + 1.6 * share, color=color)
+        axes.set_title(name, parse_math=False, fontsize="medium")
+        axes.set_xlim(0, 102)
+        axes.set_ylim(0, 102)
+        axes.set_aspect("equal")
+        axes.set_xlabel("confidence, %")
+        axes.legend(fontsize="x-small", loc="upper left", frameon=False)
+        if place == 0:
+            axes.set_ylabel("share that is right, %")
+    return figure
 
 
 def fitted_temperature(path_logits: NDArray[np.floating], path: NDArray[np.integer]) -> float:
@@ -90,4 +162,4 @@ def fitted_temperature(path_logits: NDArray[np.floating], path: NDArray[np.integ
     return float(np.exp(best.x))
 
 
-__all__ = ("Reliability", "fitted_temperature")
+__all__ = ("BINS", "Diagram", "Reliability", "draw_diagrams", "fitted_temperature")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
+from .reliability import Reliability
 
 Float = NDArray[np.float64]
 
@@ -69,12 +70,14 @@ class HierarchicalScores(NamedTuple):
         consistency: Share of pixels whose per-level argmax is a legal path, before decoding; None where
             unknown.
         ignored: Pixels without a label.
+        reliability: How far the confidence can be believed; None without confidences.
     """
 
     levels: tuple[LevelScores, ...]
     agreement: NDArray[np.int64]
     consistency: float | None
     ignored: int
+    reliability: Reliability | None = None
 
     @property
     def mean_tree_distance(self) -> float:
@@ -108,10 +111,22 @@ class HierarchicalScores(NamedTuple):
                 "mean_errors": _or_none(self.mean_error_distance),
             },
             "levels": {
-                f"L{number}": _level_dict(scores, taxonomy, number)
+                f"L{number}": _level_dict(scores, taxonomy, number) | self._trust(number)
                 for number, scores in enumerate(self.levels, start=1)
             },
         }
+
+    def calibration_error(self, level: int) -> float:
+        """Expected calibration error of a level, 0..1; NaN where it has no confidence."""
+        if self.reliability is None or not self.reliability.pixels[level - 1].any():
+            return float("nan")
+        return float(self.reliability.calibration_error()[level - 1])
+
+    def _trust(self, level: int) -> dict[str, Any]:
+        error = self.calibration_error(level)
+        if self.reliability is None or np.isnan(error):
+            return {}
+        return {"calibration_error": error, "reliability": self.reliability.diagrams()[level - 1]}
 
     def to_rows(self, taxonomy: Taxonomy) -> list[dict[str, Any]]:
         """Return one flat row per level and class, for a table; NaN where undefined.

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
 
 from ..errors import CheckpointError, OptionError
+
+#: Of one level: see :class:`Calibration`.
+Diagram: TypeAlias = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Calibration:
         split: Part of the data that the ground belongs to: ``val`` or ``test``.
         error_before: Expected calibration error per level at temperature 1, 0..1.
         error_after: The same at the temperature.
+        diagrams: Reliability ``before`` and ``after``: per level and bin of confidence (share of the pixels,
+            mean confidence, share right).
     """
 
     temperature: float
@@ -44,6 +49,7 @@ class Calibration:
     split: str
     error_before: tuple[float, ...]
     error_after: tuple[float, ...]
+    diagrams: Mapping[str, tuple[Diagram, ...]] = field(default_factory=dict)
 
     def threshold_of(self, risk: float) -> float:
         """Return the least confidence at which a promise is kept.
@@ -77,7 +83,12 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         content = asdict(self) | {"promises": [asdict(promise) for promise in self.promises]}
-        return content | {name: list(content[name]) for name in ("error_before", "error_after")}
+        content |= {name: list(content[name]) for name in ("error_before", "error_after")}
+        plain = {
+            name: [[list(bin_) for bin_ in level] for level in levels]
+            for name, levels in self.diagrams.items()
+        }
+        return content | {"diagrams": plain}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Calibration":
@@ -101,8 +112,15 @@ class Calibration:
                 split=str(content["split"]),
                 error_before=tuple(map(float, content["error_before"])),
                 error_after=tuple(map(float, content["error_after"])),
+                diagrams={
+                    str(name): tuple(
+                        tuple((float(share), float(sure), float(right)) for share, sure, right in level)
+                        for level in levels
+                    )
+                    for name, levels in content.get("diagrams", {}).items()
+                },
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise CheckpointError(
                 f"Expected a complete calibration, but got {error!r} (in {origin})."
             ) from error

@@ -11,6 +11,7 @@ from pystac import Asset, Item, Link, MediaType, RelType
 
 from ..grid.reprojection import outline
 from ..maps.outside import applicability_taxonomy
+from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..models.record import ModelFile, ModelRecord
 from ..scenes.scene import Scene
@@ -89,6 +90,7 @@ def prediction_item(
             "hierars:bands": list(record.bands),
             **({} if record.read.sensor is None else {"hierars:sensor": record.read.sensor}),
             "hierars:options": options.to_dict(),
+            **({} if record.calibration is None else {CALIBRATION_PROPERTY: record.calibration.to_dict()}),
             "hierars:source": [path.name for path in scene.paths],
             "hierars:notes": [*scene.notes, *scene.assumptions, *_promise(record, options)],
         },

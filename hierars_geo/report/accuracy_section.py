@@ -10,6 +10,7 @@ from .class_order import tree_order
 from .confusion import ConfusionFigure, LevelTable, draw_confusion
 from .formats import UNDEFINED, TableRow, count, per_cent, score
 from .scores import ClassScore, Evaluation, LevelScore
+from .trust import draw_reliability
 
 #: Ground that a training does not learn from, the one for the final figures first; and what it learns from.
 _UNSEEN, _TRAINED = ("test", "val"), "train"
@@ -28,6 +29,7 @@ class AccuracySection:
         comparison: The map and the baselines; empty without baselines.
         regions: The map in each region that was scored apart, test ground first; empty without regions.
         ground: What is known of the ground that the model was trained on.
+        reliability: What the confidence of the maps is worth on this ground; None without confidences.
     """
 
     summary: str
@@ -36,6 +38,7 @@ class AccuracySection:
     comparison: tuple[TableRow, ...]
     regions: tuple[TableRow, ...]
     ground: str
+    reliability: ConfusionFigure | None = None
 
 
 def build_accuracy_section(
@@ -56,7 +59,17 @@ def build_accuracy_section(
         comparison=compare([("This map", own), *baselines], scored) if baselines else (),
         regions=_regions(own, scored),
         ground=_ground(own),
+        reliability=_reliability(own, taxonomy, scored),
     )
+
+
+def _reliability(own: Evaluation, taxonomy: Taxonomy, scored: Sequence[int]) -> ConfusionFigure | None:
+    """Draw the levels that have a confidence."""
+    drawn = [level for level in scored if own.levels[f"L{level}"].reliability]
+    if not drawn:
+        return None
+    diagrams = [own.levels[f"L{level}"].reliability for level in drawn]
+    return draw_reliability({"these maps": diagrams}, [taxonomy.level_labels[level - 1] for level in drawn])
 
 
 def _regions(own: Evaluation, scored: Sequence[int]) -> tuple[TableRow, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..grid import GroundFrame, ground_frame
 from ..maps import ClassAreas, SceneMaps, thumbnail_shape
+from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, absent_classes, area_rows
@@ -49,6 +50,7 @@ _LABELS = {
     "hierars:model": "Model",
     "hierars:notes": "Notes",
     "hierars:options": "Options",
+    "hierars:outside": "Outside the area of applicability",
     "hierars:sensor": "Sensor",
     "hierars:source": "Source",
     "processing:level": "Processing level (of data, not classes)",
@@ -67,6 +69,8 @@ def flatten_provenance(properties: Mapping[str, Any]) -> Iterator[tuple[str, str
         {'Options, window': '512', 'Options, tta': 'no'}
     """
     for key, value in properties.items():
+        if key == CALIBRATION_PROPERTY:  # drawn, not listed
+            continue
         if key == "created" or key.startswith(("hierars:", "processing:")):
             yield from _leaves(_LABELS.get(key, key.partition(":")[2].replace("_", " ").capitalize()), value)
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import DataError, MissingFileError
 from ..taxonomy import Taxonomy
 
-Score = Annotated[float, Field(ge=0, le=1)] | None
+Share = Annotated[float, Field(ge=0, le=1)]
+Score = Share | None
 Count = Annotated[int, Field(ge=0)]
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -42,15 +43,27 @@ class ClassScore(Part):
 class LevelScore(Part):
     """Scores of one level; ``confusion[i][j]`` counts pixels of reference class i that were mapped as j.
 
-    ``pixels`` are those whose label decides the level; None where an old file does not say.
+    ``pixels`` are those whose label decides the level; None where an old file does not say. ``reliability``
+    holds, by rising confidence, the share of the pixels, their mean confidence and the share that is right.
     """
 
     pixels: Count | None = None
     oa: Score
     miou: Score
     mf1: Score
+    calibration_error: Score = None
+    reliability: tuple[tuple[Share, Share, Share], ...] = ()
     classes: tuple[ClassScore, ...] = ()
     confusion: tuple[tuple[Count, ...], ...] = ()
+
+
+class Calibrated(Part):
+    """What an item says of the calibration of its model; diagrams by curve, level and bin."""
+
+    blocks: Count
+    block_m: float
+    split: str
+    diagrams: dict[str, tuple[tuple[tuple[Share, Share, Share], ...], ...]] = {}
 
 
 class TreeDistance(Part):

@@ -1,7 +1,8 @@
 """How far a map can be trusted, in words for people without statistics: its promise, and known ground."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,15 @@ from numpy.typing import NDArray
 
 from ..maps import ClassAreas, SceneMaps
 from ..maps.outside import OUTSIDE
+from ..maps.scene_maps import CALIBRATION_PROPERTY
+from ..metrics.reliability import Diagram, draw_diagrams
 from ..taxonomy import RGB
 from .class_order import LegendEntry
+from .confusion import ConfusionFigure
 from .formats import per_cent
 from .panels import Panel
 from .png import index_png
+from .scores import Calibrated, check_content
 from .survey import MISSING, survey_values
 
 #: What the note of a promise begins with in the item.
@@ -26,6 +31,7 @@ _STEPS: tuple[tuple[int, str, RGB], ...] = (
     (200, "Nothing like it was in the training", (103, 0, 13)),
 )
 _MOST = 254
+_DPI, _CSS_DPI = 144, 96
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,12 @@ class TrustSection:
     Attributes:
         sentences: One paragraph each.
         panel: Map of how unlike the training ground is; None where nobody knows.
+        diagrams: What confidence was worth before and after calibration; None where nobody says.
     """
 
     sentences: tuple[str, ...]
     panel: Panel | None
+    diagrams: ConfusionFigure | None = None
 
 
 def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | None:
@@ -65,7 +73,30 @@ def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | N
             f"{per_cent(share)} of the mapped ground is unlike the ground that the model was trained on; it "
             f"is hatched in the maps. There the model guesses, however sure it says it is.{void}"
         )
-    return TrustSection(tuple(sentences), panel) if sentences or panel else None
+    calibration = scene.properties.get(CALIBRATION_PROPERTY)
+    diagrams = None
+    if isinstance(calibration, Mapping) and calibration.get("diagrams"):
+        known = check_content(Calibrated, calibration, str(scene.item), "an item of 'hierars-geo predict'")
+        diagrams = draw_reliability(known.diagrams, scene.taxonomy.level_labels)
+        sentences.append(
+            f"The confidence was measured on {known.blocks} blocks of {known.block_m:g} m of {known.split} "
+            "ground, which the training had not seen: on the dashed line of the diagrams the model is right "
+            "as often as it says it is, below it the model is too sure. The maps carry the confidence after "
+            "calibration."
+        )
+    return TrustSection(tuple(sentences), panel, diagrams) if sentences or panel else None
+
+
+def draw_reliability(
+    diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequence[str]
+) -> ConfusionFigure | None:
+    """Draw reliability diagrams for the page; None where a level has none."""
+    if not all(len(levels) == len(level_names) and all(levels) for levels in diagrams.values()):
+        return None
+    figure = draw_diagrams(diagrams, level_names)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
+    return ConfusionFigure(buffer.getvalue(), round(figure.get_figwidth() * _CSS_DPI))
 
 
 def _promise(properties: Mapping[str, Any]) -> list[str]:
@@ -105,4 +136,4 @@ def outside_of(scene: SceneMaps) -> NDArray[np.bool_] | None:
     return None if path is None else survey_values(path, 1, scene).reduced == OUTSIDE
 
 
-__all__ = ("TrustSection", "build_trust_section", "outside_of")
+__all__ = ("TrustSection", "build_trust_section", "draw_reliability", "outside_of")

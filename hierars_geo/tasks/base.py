@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 from .. import __version__
 from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
-from ..losses.path_targets import set_tables
 from ..metrics import HierarchicalMetrics
 from ..models.checkpoint import Checkpoint, load_weights
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
@@ -25,7 +24,7 @@ from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX, Batch
-from .batches import ground_valid, require_finite, short_group, unlabel_repeated
+from .batches import ground_valid, labels_of, require_finite, short_group, unlabel_repeated
 from .callbacks import AveragedWeights
 from .checkpoints import (
     RANDOM_KEY,
@@ -37,6 +36,7 @@ from .checkpoints import (
 from .compilation import check_backend, compile_in_place
 from .loss import Frequencies, LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions, configure
+from .reliability import ReliabilityOfTest
 from .training_data import TrainingData, require_same_data, try_size
 
 
@@ -113,6 +113,7 @@ class SegmentationTask(LightningModule):
         self.register_buffer("paths", torch.from_numpy(tree.paths.copy()), persistent=False)
         self.val_metrics = HierarchicalMetrics(tree)
         self.test_metrics = HierarchicalMetrics(tree)
+        self.test_reliability = ReliabilityOfTest(tree.num_levels)
         self.loss = self.loss_options.build(tree, self.flat)
         self.model = self.build_model(record)
 
@@ -283,23 +284,19 @@ class SegmentationTask(LightningModule):
         with self._full_precision():
             logits = [level.float() for level in logits]
             losses = self.losses(logits, target, batch)
-            decoded = jsps(path_logits(logits, self.paths), self.paths)
+            scores = path_logits(logits, self.paths)
+            decoded = jsps(scores, self.paths)
         size = batch["image"].shape[0]
         self.log(f"{stage}/loss", losses["loss"], batch_size=size, on_epoch=True, sync_dist=True)
         legal = None
         if not self.flat:
             legal = is_legal(torch.stack([level.argmax(dim=1) for level in logits], dim=1), self.paths)
-        metrics.update(decoded, self.reference(batch), legal)
+        reference = labels_of(batch, self.paths)
+        metrics.update(decoded, reference, legal)
+        if stage == "test":
+            labels = metrics.reference(reference)
+            self.test_reliability.update(scores, self.paths, self.model.temperature, decoded, labels)
         return decoded
-
-    def reference(self, batch: Batch) -> Tensor:
-        """Return the labels: leaves, or class indices (B, N, H, W) where their sets decide a level."""
-        if "label_set" not in batch:
-            return batch["mask"]
-        number = batch["label_set"]
-        shared, _ = set_tables(self.paths, batch["label_table"][0])
-        levels = torch.stack([level.take(number.clamp(min=0)) for level in shared.unbind(dim=1)], dim=1)
-        return levels.masked_fill((number == IGNORE_INDEX)[:, None], IGNORE_INDEX)
 
     def _full_precision(self) -> AbstractContextManager[None]:
         """Leave mixed precision: losses and path scores are sums of many exponentials."""
@@ -312,6 +309,7 @@ class SegmentationTask(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log the scores of every level."""
         self._log_scores(self.test_metrics, "test")
+        self.log_dict(self.test_reliability.summarise(self.taxonomy, self.trainer), sync_dist=True)
 
     def _log_scores(self, metrics: HierarchicalMetrics, stage: str) -> None:
         scores = metrics.compute()
@@ -394,6 +392,7 @@ class SegmentationTask(LightningModule):
         # the weights bring their own mean and std (buffers of the model): the record must say the same
         self._record = replace(self.record, mean=saved.mean, std=saved.std)
         self._random = checkpoint.get(RANDOM_KEY)
+        self.model.temperature = 1.0 if saved.calibration is None else saved.calibration.temperature
 
 
 __all__ = ("SegmentationTask",)

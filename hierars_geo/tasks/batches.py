@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
 from ..errors import DataError
+from ..losses.path_targets import set_tables
 from ..types import IGNORE_INDEX, Batch
 
 #: Chips named at most.
@@ -81,6 +82,21 @@ def _one(value: object) -> str:
 def ground_valid(batch: Batch) -> Tensor:
     """Return where there is ground, (B, H, W) bool: of a series where any date is valid."""
     return batch["valid"].any(dim=1) if "doy" in batch else batch["valid"]
+
+
+def labels_of(batch: Batch, paths: Tensor) -> Tensor:
+    """Return the labels: leaves (B, H, W), or class indices (B, N, H, W) where their sets decide a level.
+
+    Args:
+        batch: A batch.
+        paths: (T, N) int64.
+    """
+    if "label_set" not in batch:
+        return batch["mask"]
+    number = batch["label_set"]
+    shared, _ = set_tables(paths, batch["label_table"][0])
+    levels = torch.stack([level.take(number.clamp(min=0)) for level in shared.unbind(dim=1)], dim=1)
+    return levels.masked_fill((number == IGNORE_INDEX)[:, None], IGNORE_INDEX)
 
 
 def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | None) -> Batch:

@@ -88,6 +88,7 @@ def calibrate(
         split=split,
         error_before=tuple(counts.before.calibration_error().tolist()),
         error_after=tuple(counts.after.calibration_error().tolist()),
+        diagrams={"before": counts.before.diagrams(), "after": counts.after.diagrams()},
     )
 
 

@@ -18,6 +18,7 @@ from ..scenes.true_color import true_color
 from ..taxonomy import Taxonomy
 from ..types import Batch
 from .base import SegmentationTask
+from .batches import labels_of
 
 _NO_LABEL: Final = (235, 235, 235)
 _PANEL_INCHES: Final = 2.8
@@ -104,7 +105,7 @@ def _picture(batch: Batch, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _labels(batch: Batch, index: int, task: SegmentationTask) -> NDArray[np.int64]:
     """Labels of a chip at every level, (N, H, W)."""
-    known = _array(task.reference(batch)[index])
+    known = _array(labels_of(batch, task.paths)[index])
     if known.ndim == 3:
         return known
     return np.stack([task.taxonomy.lift(known, level) for level in range(1, task.taxonomy.num_levels + 1)])

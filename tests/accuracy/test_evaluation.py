@@ -34,6 +34,29 @@ def case(tmp_path):
     return folder, leaf, reference, tmp_path
 
 
+def test_confidence_is_held_against_what_is_right_at_its_level(case):
+    folder, leaf, reference, tmp_path = case
+    rng = np.random.default_rng(4)
+    labels = write(tmp_path / "labels.tif", TREE.index_to_value(reference, 3))
+    sure = {1: rng.integers(60, 101, leaf.shape), 3: rng.integers(0, 101, leaf.shape)}
+    sure[3][:4] = 255
+    for level, values in sure.items():
+        write(folder / f"s_conf_L{level}.tif", values, nodata=255)
+    content = evaluate_maps(folder, labels, TREE).to_dict(TREE)["levels"]
+    assert "calibration_error" not in content["L2"]
+    for level, values in sure.items():
+        right = TREE.lift(leaf, level) == TREE.lift(reference, level)
+        known = values != 255
+        column = np.minimum((values * 15) // 100, 14)
+        gaps = [
+            abs((values[known & (column == n)] / 100 - right[known & (column == n)]).sum()) for n in range(15)
+        ]
+        assert content[f"L{level}"]["calibration_error"] == pytest.approx(sum(gaps) / known.sum())
+        share, confidence, hit = np.array(content[f"L{level}"]["reliability"]).T
+        assert (share * hit).sum() == pytest.approx(right[known].mean())
+        assert (share * confidence).sum() == pytest.approx(values[known].mean() / 100)
+
+
 def test_scores_of_a_folder_and_of_its_leaves_agree_with_numpy(case):
     folder, leaf, reference, tmp_path = case
     values = TREE.index_to_value(reference, 3)

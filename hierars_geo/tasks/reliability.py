@@ -1,0 +1,72 @@
+"""What the confidence of a tested model is worth, before and after the temperature of its checkpoint."""
+
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from ..metrics import ReliabilityMetric
+from ..metrics.reliability import draw_diagrams
+from ..models.decode import Paths, level_confidence
+from ..output.output import atomic_path
+from ..taxonomy import Taxonomy
+
+#: Of the diagrams of every level, in the folder of the run.
+DIAGRAMS = "reliability.png"
+
+
+class ReliabilityOfTest(nn.Module):
+    """Counts as the network says it, and as a calibrated checkpoint mends it.
+
+    Args:
+        levels: N.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.before = ReliabilityMetric(levels)
+        self.after = ReliabilityMetric(levels)
+
+    def update(
+        self, scores: Tensor, paths: Paths, temperature: float, decoded: Tensor, target: Tensor
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            scores: (B, T, H, W) path logits as the network gives them.
+            paths: (T, N) int64.
+            temperature: Of the checkpoint; 1 where it was not calibrated.
+            decoded: (B, N, H, W) int64, what was decoded.
+            target: (B, N, H, W) int64, negative where there is no label.
+        """
+        self.before.update(level_confidence(scores, paths), decoded, target)
+        if temperature != 1:
+            self.after.update(level_confidence(scores / temperature, paths), decoded, target)
+
+    def summarise(self, taxonomy: Taxonomy, trainer: Trainer) -> dict[str, float]:
+        """Sum up what was counted, draw it into the folder of the run, and start anew.
+
+        Returns:
+            Expected calibration errors to log: ``test/ECE_L1``, and ``test/ECE_L1_before`` of a checkpoint
+            that was calibrated.
+        """
+        before, calibrated = self.before.reliability(), self.after.update_called
+        found = {"before": before, "after": self.after.reliability()} if calibrated else {"as it is": before}
+        self.before.reset()
+        self.after.reset()
+        folder = trainer.log_dir
+        if folder is not None and trainer.is_global_zero and before.pixels.any(axis=1).all():
+            figure = draw_diagrams(
+                {name: counts.diagrams() for name, counts in found.items()}, taxonomy.level_labels
+            )
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            with atomic_path(Path(folder) / DIAGRAMS) as unfinished:
+                figure.savefig(unfinished, format="png", dpi=120)
+        return {
+            f"test/ECE_L{number}{'_before' if calibrated and counts is before else ''}": error
+            for counts in found.values()
+            for number, error in enumerate(counts.calibration_error().tolist(), start=1)
+        }
+
+
+__all__ = ("DIAGRAMS", "ReliabilityOfTest")

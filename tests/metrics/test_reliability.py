@@ -1,0 +1,75 @@
+"""Reliability against torchmetrics' calibration error, over batches, levels and unlabelled pixels."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchmetrics.classification import BinaryCalibrationError
+
+from hierars_geo.metrics import ReliabilityMetric
+from hierars_geo.metrics.reliability import BINS, Reliability
+from hierars_geo.models import level_confidence
+from hierars_geo.tasks.reliability import DIAGRAMS, ReliabilityOfTest
+from hierars_geo.taxonomy import Taxonomy
+
+TREE = Taxonomy.from_yaml("mm5b")
+PATHS = torch.from_numpy(TREE.paths.copy())
+
+
+def drawn(seed, batch=4, side=24):
+    """Path logits, the decoded classes and labels that are right as often as chance has it, some unknown."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = 3 * torch.randn(batch, len(PATHS), side, side, generator=generator)
+    best = scores.argmax(dim=1)
+    other = torch.randint(len(PATHS), best.shape, generator=generator)
+    truth = torch.where(torch.rand(best.shape, generator=generator) < 0.6, best, other)
+    decoded, target = (torch.stack([PATHS[:, n][row] for n in range(3)], dim=1) for row in (best, truth))
+    target[:, 2][torch.rand(best.shape, generator=generator) < 0.3] = -100  # known to level 2 alone
+    target[:, :, :3] = -100
+    return scores, decoded, target
+
+
+def reference(parts, temperature=1.0):
+    errors = []
+    for level in range(3):
+        metric = BinaryCalibrationError(n_bins=BINS, norm="l1")
+        for scores, decoded, target in parts:
+            sure = level_confidence(scores / temperature, PATHS)[:, level]
+            right = (decoded == target)[:, : level + 1].all(dim=1)
+            known = target[:, level] >= 0
+            metric.update(sure[known], right[known].int())
+        errors.append(float(metric.compute()))
+    return errors
+
+
+def test_calibration_errors_are_those_of_torchmetrics():
+    parts = [drawn(seed) for seed in (0, 1)]
+    metric = ReliabilityMetric(3)
+    for scores, decoded, target in parts:
+        metric.update(level_confidence(scores, PATHS), decoded, target)
+    found = metric.reliability()
+    assert found.calibration_error() == pytest.approx(reference(parts), abs=1e-5)
+    for level, diagram in enumerate(found.diagrams()):
+        share, sure, right = np.array(diagram).T
+        assert share.sum() == pytest.approx(1)
+        assert (share * np.abs(sure - right)).sum() == pytest.approx(found.calibration_error()[level])
+    halves = [Reliability.of(np.array([[0.2, 0.95]]), np.array([[False, True]]))] * 2
+    assert (halves[0] + halves[1]).calibration_error()[0] == pytest.approx((0.2 + 0.05) / 2)
+
+
+def test_a_tested_model_is_scored_before_and_after_its_temperature(tmp_path):
+    parts = [drawn(seed) for seed in (2, 3)]
+    tested = ReliabilityOfTest(3)
+    trainer = SimpleNamespace(log_dir=str(tmp_path / "run"), is_global_zero=True)
+    for scores, decoded, target in parts:
+        tested.update(scores, PATHS, 2.5, decoded, target)
+    logged = tested.summarise(TREE, trainer)
+    for suffix, temperature in (("_before", 1.0), ("", 2.5)):
+        for level, error in enumerate(reference(parts, temperature), start=1):
+            assert logged[f"test/ECE_L{level}{suffix}"] == pytest.approx(error, abs=1e-5)
+    with Image.open(tmp_path / "run" / DIAGRAMS) as image:
+        assert image.width > 2 * image.height
+    tested.update(*parts[0][:1], PATHS, 1.0, *parts[0][1:])  # another model, not calibrated
+    assert set(tested.summarise(TREE, trainer)) == {f"test/ECE_L{level}" for level in (1, 2, 3)}
