@@ -104,8 +104,11 @@ def open_project(path: Path) -> dict[str, object]:
     project = QgsProject.instance()
     read = project.read(str(path))
     layers = {}
+    model = QgsLayerTreeModel(project.layerTreeRoot())
     for node in project.layerTreeRoot().findLayers():
-        layers["/".join((*parents(node), node.name()))] = describe(node.layer())
+        texts = (row.data(Qt.DisplayRole) for row in model.layerLegendNodes(node))
+        rows = [text for text in texts if isinstance(text, str)]  # a ramp of colours has no text
+        layers["/".join((*parents(node), node.name()))] = describe(node.layer()) | {"rows": rows}
     return {
         "read": read,
         "title": project.title(),

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import shapely
+
+from ..grid.reprojection import same_crs
 from ..scenes.band_files import band_of_file, scene_key
 from .headers import BAND_FILE, Header, has_label_word, without_label_word
 
@@ -45,7 +48,8 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
 
     Band files of a product (``B02.tif``, ``T48QUE_..._B02_10m.jp2``, folders ``*.SAFE``) are one item; any
     other image is one by itself. Labels belong to the images that bear their name up to the word that marks
-    labels: in their own folder, or in one beside theirs. Labels without an image are items, too.
+    labels, in their own folder or in one beside theirs; else to the images there that show their ground, as
+    a training pairs them. Labels without an image are items, too.
 
     Args:
         headers: The files.
@@ -62,7 +66,9 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     owned: dict[Path, list[Header]] = {scene: [] for scene in images}
     orphans = []
     for label in labels:
-        owners = [scene for scene in images if _belongs(label.path, scene)]
+        near = [scene for scene in images if _is_beside(label.path, scene)]
+        owners = [scene for scene in near if _bears_name(label.path, scene)]
+        owners = owners or [scene for scene in near if _shows(images[scene], label)]
         for scene in owners:
             owned[scene].append(label)
         orphans += [] if owners else [label]
@@ -88,11 +94,25 @@ def _scene_of(header: Header) -> Path:
     return path.with_suffix("")
 
 
-def _belongs(label: Path, scene: Path) -> bool:
+def _bears_name(label: Path, scene: Path) -> bool:
     key = without_label_word(label.stem)
-    named = scene.name == key or (scene.name.startswith((f"{key}_", f"{key}-")) and len(key) > 0)
-    if not named:
+    return scene.name == key or (scene.name.startswith((f"{key}_", f"{key}-")) and len(key) > 0)
+
+
+def _shows(images: Sequence[Header], label: Header) -> bool:
+    """Tell whether images lie where labels do: at least half of the smaller of both in the other."""
+    if label.grid is None:
         return False
+    ground = shapely.box(*label.grid.bounds)
+    for image in images:
+        if image.grid is not None and same_crs(image.grid.crs, label.grid.crs):
+            own = shapely.box(*image.grid.bounds)
+            if own.intersection(ground).area >= 0.5 * min(own.area, ground.area):
+                return True
+    return False
+
+
+def _is_beside(label: Path, scene: Path) -> bool:
     if label.parent == scene.parent:
         return True
     above = next((folder.parent for folder in label.parents if has_label_word(folder.name)), None)

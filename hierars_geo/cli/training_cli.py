@@ -119,6 +119,10 @@ class TrainingCLI(LightningCLI):
         """Load what is resumed from as data, never as code, and refuse that of another model."""
         self.config_init[self.subcommand]["weights_only"] = True
         self._failed_start.remember(self.trainer)
+        if self.subcommand == "fit" and "val" not in getattr(self.datamodule, "parts", ("val",)):
+            for callback in self.trainer.checkpoint_callbacks:
+                if isinstance(callback, ModelCheckpoint) and callback.filename == "best":
+                    callback.save_top_k = 0  # nothing says which is the best: last.ckpt is all there is
         path = self._checkpoint()
         if path is None:
             return

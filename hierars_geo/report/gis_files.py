@@ -141,13 +141,19 @@ def _scale(grid: GeoGrid) -> tuple[float | None, float]:
 
 
 def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
-    names = scene.taxonomy.level_names
+    names, labels = scene.taxonomy.level_names, scene.taxonomy.level_labels
 
-    def layer(name: str, path: Path, style: str, visible: bool = False) -> ProjectLayer:
-        return ProjectLayer(name, path.name, "raster", scene.grid.crs, style, visible)
+    def layer(name: str, path: Path, style: str, visible: bool = False, heading: str = "") -> ProjectLayer:
+        return ProjectLayer(name, path.name, "raster", scene.grid.crs, style, visible, heading or name)
 
     classes = tuple(
-        layer(_level_name(names[n - 1], n), path, raster_qml(scene.taxonomy, n), n == scene.finest)
+        layer(
+            _level_name(names[n - 1], n),
+            path,
+            raster_qml(scene.taxonomy, n),
+            n == scene.finest,
+            f"{labels[n - 1]}: {scene.taxonomy.num_classes[n - 1]} classes",
+        )
         for n, path in scene.classes.items()
     )
     sure = tuple(

@@ -72,7 +72,7 @@ def image_panel(picture: TrueColor) -> Panel:
         png=rgb_png(picture.image, picture.valid),
         alt="True-colour satellite image of the scene",
         gap=None if picture.valid.all() else _NO_DATA,
-        note=f"{shown}tretched from the 2nd to the 98th percentile.",
+        note=f"{shown}tretched from the 2nd to the 98th percentile, highlights cut.",
     )
 
 

@@ -132,6 +132,21 @@ def test_band_files_of_the_copernicus_browser_are_one_item(tmp_path):
     assert f"{item.datetime:%Y-%m-%d}" == "2020-07-31"
 
 
+def test_label_rasters_are_no_scenes(tmp_path):
+    """Labels of another name than their image, on its ground: one item, as a training pairs them."""
+    for name in ("GewataB1-5_7_20010205.tif", "GewataB1-5_7_20020205.tif"):
+        write(tmp_path / "s" / name, np.ones((2, 40, 40), np.uint16))
+    write(tmp_path / "s" / "lulcGewata.tif", np.ones((40, 40), np.uint8))
+    write(tmp_path / "s" / "lulcElsewhere.tif", np.ones((40, 40), np.uint8), left=9e5)
+    build_catalog(tmp_path / "s", tmp_path / "c", BuildOptions(time="2001-02-05"))
+    items = {path.stem: pystac.Item.from_file(str(path)) for path in (tmp_path / "c").glob("*/*.json")}
+    assert {name: sorted(item.assets) for name, item in items.items()} == {
+        "GewataB1-5_7_20010205": ["image", "labels"],
+        "GewataB1-5_7_20020205": ["image", "labels"],
+        "lulcElsewhere": ["labels"],
+    }
+
+
 def test_files_without_a_date_ask_for_one(tmp_path):
     write(tmp_path / "s" / "scene.tif", np.ones((5, 5), np.uint8))
     with pytest.raises(DataError, match=r"got no date .*scene\.tif.*--time"):

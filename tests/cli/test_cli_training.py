@@ -95,6 +95,14 @@ def test_a_checkpoint_of_other_bands_says_which(workplace, checkpoint, tmp_path,
     assert not (tmp_path / "runs").exists()
 
 
+def test_without_validation_no_checkpoint_is_called_best(workplace, tmp_path, capsys):
+    options = {"data__splits": {"val_fraction": 0.0, "test_fraction": 0.0}, "trainer__max_steps": 4}
+    config = workplace.config(tmp_path, **options)
+    assert main(["fit", "--config", config, "--checkpoint.dirpath", str(tmp_path / "kept")]) == 0
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["last.ckpt"]
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "kept" / "last.ckpt")
+
+
 def test_without_a_terminal_lines_say_how_far_it_is(workplace, tmp_path, capsys):
     config = workplace.config(tmp_path, trainer__enable_progress_bar=True)
     assert main(["fit", "--config", config]) == 0

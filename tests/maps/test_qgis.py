@@ -104,6 +104,9 @@ def test_the_project_opens_with_its_groups_and_styles(seen):
     assert all(layer["valid"] and layer["crs"] == "EPSG:32650" for layer in layers.values())
     for level in (1, 2, 3):
         assert layers[f"Classes/L{level}"]["legend"] == legend(level)
+        rows = layers[f"Classes/L{level}"]["rows"]
+        assert rows == [f"L{level}: {MM5B.num_classes[level - 1]} classes", *MM5B.class_names(level)]
+        assert layers[f"Confidence/Confidence L{level}"]["rows"][0] == f"Confidence L{level}"
         assert layers[f"Polygons, s/L{level}"]["legend"] == legend(level)
 
 

@@ -125,6 +125,17 @@ def test_project_groups_layers_and_is_the_same_every_time():
     assert [e.get("label") for e in root.iter("paletteEntry")][:4] == list(MM5B.class_names(1))
 
 
+def test_the_legend_of_a_raster_is_headed_by_its_level():
+    """QGIS heads it "Band 1: L3 (Palette)" unless the layer tree says otherwise; see test_qgis, too."""
+    crs = CRS.from_epsg(32650)
+    layer = ProjectLayer("L3", "s_L3.tif", "raster", crs, raster_qml(MM5B, 3), True, "L3: 18 classes")
+    content = qgis_project("t", (ProjectGroup("Classes", (layer,)),), crs, (0.0, 1.0, 2.0, 3.0))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        root = ET.fromstring(archive.read(archive.namelist()[0]))
+    (told,) = root.findall(".//layer-tree-layer/customproperties/Option/Option")
+    assert told.attrib == {"type": "QString", "name": "legend/label-0", "value": "L3: 18 classes"}
+
+
 def test_maplibre_opens_where_the_scene_is():
     style = maplibre_style(MM5B, {3: "x"}, bounds=(179.5, 60, -179.5, 60.5), attribution="somebody")
     assert abs(style["center"][0]) == 180

@@ -9,7 +9,13 @@ from hierars_geo.errors import RasterError
 from hierars_geo.report.truecolor import read_true_color
 from hierars_geo.scenes import find_sensor
 from hierars_geo.scenes.sensors import sensor_names
-from hierars_geo.scenes.true_color import open_true_color, rgb_channels, true_color
+from hierars_geo.scenes.true_color import (
+    open_true_color,
+    rgb_channels,
+    stretch,
+    stretch_limits,
+    true_color,
+)
 
 SENSORS = [name for name in sensor_names() if find_sensor(name).rgb]
 PRODUCTS = {
@@ -95,3 +101,21 @@ def test_an_image_without_colours_is_refused(tmp_path):
     write(tmp_path / "radar.tif", np.ones((2, 5, 5), "float32"), names=("VV", "VH"))
     with pytest.raises(RasterError, match="bands named red, green, blue"):
         open_true_color(tmp_path / "radar.tif")
+
+
+def test_bright_roofs_leave_the_rest_visible():
+    """Roofs on 4 % of the ground turn white, and no longer the town between them black."""
+    rng = np.random.default_rng(0)
+    town = rng.normal(60, 10, (100, 100)).astype(np.float32)
+    low, high = stretch_limits(town, np.ones(town.shape, bool))
+    np.testing.assert_allclose((low, high), np.percentile(town, (2, 98)), rtol=1e-6)  # nothing to mend
+    town[:20, :20] = 250
+    found = stretch(town, np.ones(town.shape, bool))
+    assert (found[:20, :20] == 255).all()
+    black, white = np.percentile(town, (2, 98))
+    assert 255 * (np.median(town) - black) / (white - black) < 30  # as it was
+    assert np.median(found) > 75
+    # land on a tenth of a lake's picture is no highlight
+    lake = rng.normal(30, 2, (100, 100)).astype(np.float32)
+    lake[:10] = rng.normal(120, 20, (10, 100))
+    assert stretch_limits(lake, np.ones(lake.shape, bool))[1] > 110

@@ -33,6 +33,7 @@ class ProjectLayer:
         crs: Coordinate reference system.
         style: Content of a ``.qml`` file.
         visible: Shown when the project opens.
+        heading: First row of a raster's legend, in place of QGIS's "Band 1: L3 (Palette)"; empty for that.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ProjectLayer:
     crs: CRS
     style: str
     visible: bool = False
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ def _add_group(parent: ET.Element, group: ProjectGroup, names: dict[int, str]) -
             "checked": _checked(layer.visible),
             "expanded": str(int(layer.visible)),
         }
+        if layer.heading:
+            values = ET.SubElement(ET.SubElement(entry, "customproperties"), "Option", type="Map")
+            ET.SubElement(values, "Option", type="QString", name="legend/label-0", value=layer.heading)
     for inner in group.groups:
         _add_group(element, inner, names)
 
