@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-import numpy as np
-from pyproj import CRS
-
 from ..errors import HieraRSError
 from ..maps import SceneMaps
 from ..maps.styles.project import ProjectLayer
 from ..maps.styles.qml import image_qml
-from ..output import gdal_env
-from ..scenes.dataset import open_dataset
-from ..scenes.true_color import open_true_color, stretch_limits
+from ..maps.thumbnail import thumbnail_shape
+from ..scenes.true_color import open_true_color, read_reduced, stretch_limits
 
 _SOURCES = "hierars:source"
 #: Longer side of the reduced image whose values say what is drawn black and full.
@@ -56,25 +52,20 @@ def image_layer(image: Path, folder: Path, sensor: str | None = None) -> Project
     try:
         with open_true_color(image, sensor) as opened:
             files = [(Path(layer.file.path), index) for layer in opened.layers for index in layer.indexes]
+            if len({path for path, _ in files}) > 1:
+                return None
+            grid = opened.grid
+            planes, valid = read_reduced(opened, grid, thumbnail_shape(grid.shape, _PREVIEW_PX))
             names = opened.bands
     except HieraRSError:
         return None
-    if len({path for path, _ in files}) > 1:
-        return None
     path, bands = files[0][0], [band for _, band in files]
-    with gdal_env(), open_dataset(str(path)) as dataset:
-        factor = max(1.0, max(dataset.shape) / _PREVIEW_PX)
-        shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
-        planes = (
-            dataset.read(list(bands), out_shape=(3, *shape), masked=True).astype(np.float32).filled(np.nan)
-        )
-        crs = CRS.from_wkt(dataset.crs.to_wkt())
-    valid = np.isfinite(planes).all(axis=0) & (np.nan_to_num(planes) != 0).any(axis=0)
+    valid &= (planes != 0).any(axis=0)
     if not valid.any():
         return None
     style = image_qml((bands[0], bands[1], bands[2]), tuple(stretch_limits(plane, valid) for plane in planes))
     source = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    return ProjectLayer(f"Image ({', '.join(names)})", source, "raster", crs, style, visible=True)
+    return ProjectLayer(f"Image ({', '.join(names)})", source, "raster", grid.crs, style, visible=True)
 
 
 def _local(folder: Path, href: str) -> Path | None:

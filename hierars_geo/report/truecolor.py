@@ -4,17 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 
 from ..grid import GeoGrid
-from ..grid.geogrid import same_grid
-from ..scenes.dataset import open_dataset
-from ..scenes.true_color import Float, open_true_color, stretch
+from ..scenes.true_color import open_true_color, read_reduced, stretch
 
 
 @dataclass(frozen=True)
@@ -57,44 +50,12 @@ def read_true_color(
         RasterError: It cannot be read, or nothing says which bands are red, green, blue.
     """
     with open_true_color(path, sensor) as scene:
-        files = [(layer.file.path, index) for layer in scene.layers for index in layer.indexes]
-        planes = [_read_plane(file, index, scene.grid, grid, shape) for file, index in files]
+        image, valid = read_reduced(scene, grid, shape)
         bands = scene.bands
-    stacked = np.stack(planes)
-    valid = np.isfinite(stacked).all(axis=0)
-    valid &= mapped | (np.nan_to_num(stacked) != 0).any(axis=0)
+    valid &= mapped | (image != 0).any(axis=0)
     if not valid.any():
         return None
-    return TrueColor(np.stack([stretch(plane, valid) for plane in stacked]), valid, bands)
-
-
-def _read_plane(path: str, index: int, own: GeoGrid, grid: GeoGrid, shape: tuple[int, int]) -> Float:
-    """Read a band over an extent, averaged to a shape; NaN where there is no data."""
-    with open_dataset(str(path)) as dataset:
-        if not same_grid(own, grid) or (dataset.height, dataset.width) != own.shape:
-            return _warp(dataset, index, grid, shape)
-        plane = dataset.read(
-            index, out_shape=shape, resampling=Resampling.average, masked=True, out_dtype="float32"
-        )
-        filled: Float = plane.filled(np.nan)
-        return filled
-
-
-def _warp(dataset: DatasetReader, index: int, grid: GeoGrid, shape: tuple[int, int]) -> Float:
-    scale = Affine.scale(grid.width / shape[1], grid.height / shape[0])
-    with WarpedVRT(
-        dataset,
-        crs=rasterio.crs.CRS.from_wkt(grid.crs.to_wkt()),
-        transform=grid.transform @ scale,
-        height=shape[0],
-        width=shape[1],
-        resampling=Resampling.average,
-        src_nodata=dataset.nodata,
-        nodata=np.nan,
-        dtype="float32",
-    ) as warped:
-        plane: Float = warped.read(index)
-    return plane
+    return TrueColor(np.stack([stretch(plane, valid) for plane in image]), valid, bands)
 
 
 __all__ = ("TrueColor", "read_true_color")

@@ -53,11 +53,12 @@ def bounded_block_cache() -> AbstractContextManager[object]:
     return env
 
 
-def open_dataset(path: str) -> DatasetReader:
+def open_dataset(path: str, overview: int | None = None) -> DatasetReader:
     """Open a raster for reading; the caller closes it.
 
     Args:
         path: A file, or anything else that GDAL opens (``/vsizip/...``, ``s3://...``, ``NETCDF:a.nc:b``).
+        overview: Open this overview of it, from 0, as if it were the file; None for the file.
 
     Returns:
         The open dataset, with at least one band.
@@ -74,7 +75,8 @@ def open_dataset(path: str) -> DatasetReader:
         )
     try:
         with no_georeference_warnings():  # said as an error with a remedy by dataset_grid
-            dataset: DatasetReader = rasterio.open(path)
+            level = {} if overview is None else {"overview_level": overview}
+            dataset: DatasetReader = rasterio.open(path, **level)
     except (RasterioIOError, UnicodeDecodeError) as error:  # GDAL's words may hold bytes of the file
         raise RasterError(
             f"Expected {path} to be a raster that GDAL can read, but got: {_one_line(error)}. "

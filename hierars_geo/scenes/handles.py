@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 from ..errors import OptionError
 from .dataset import open_dataset
 
-_Handles: TypeAlias = OrderedDict[str, DatasetReader]
+_Handles: TypeAlias = OrderedDict[tuple[str, int | None], DatasetReader]
 
 
 def opening_env() -> AbstractContextManager[object]:
@@ -50,7 +50,7 @@ class HandlePool:
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._open, self._pid)
 
-    def get(self, path: str) -> DatasetReader:
+    def get(self, path: str, overview: int | None = None) -> DatasetReader:
         """Return an open dataset; it stays open at least until ``max_open`` others have been asked for.
 
         Raises:
@@ -60,14 +60,15 @@ class HandlePool:
         if self._pid != os.getpid():
             self._begin()  # the finalizer of the parent's handles keeps them, and leaves them alone
         handles = self._open.setdefault(threading.get_ident(), OrderedDict())
-        dataset = handles.get(path)
+        key = path, overview
+        dataset = handles.get(key)
         if dataset is not None:
-            handles.move_to_end(path)
+            handles.move_to_end(key)
             return dataset
         while len(handles) >= self.max_open:
             handles.popitem(last=False)[1].close()
         with opening_env():
-            handles[path] = dataset = open_dataset(path)
+            handles[key] = dataset = open_dataset(path, overview)
         return dataset
 
     def __len__(self) -> int:

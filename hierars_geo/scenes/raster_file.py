@@ -43,6 +43,7 @@ class RasterFile:
         processing: How it was processed, as its product's metadata, its tags or its name say.
         add: What is added to stored values when they are read; below 0 they are cut.
         notes: What a careful reader should know of it.
+        overview: Which of its overviews is meant, from 0; None for itself.
     """
 
     path: str
@@ -59,6 +60,7 @@ class RasterFile:
     assumed_nodata: float | None = None
     add: float = 0.0
     notes: tuple[str, ...] = ()
+    overview: int | None = None
 
     def noted(self, note: str) -> "RasterFile":
         """Return the file with one more note."""
@@ -113,6 +115,22 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             ),
             notes=tuple(notes),
         )
+
+
+def overview_of(file: RasterFile, factor: float) -> RasterFile:
+    """Return the smallest overview that has at most ``factor`` pixels of the file in one of its own.
+
+    The file itself where there is none, or where the overviews of its mask are missing.
+    """
+    with open_dataset(file.path) as dataset:
+        factors = dataset.overviews(file.indexes[0])
+    fitting = [level for level, own in enumerate(factors) if own <= factor]
+    if not fitting:
+        return file
+    with open_dataset(file.path, fitting[-1]) as small:
+        if file.validity == "mask" and not has_mask(small, file.indexes):
+            return file
+        return replace(file, grid=dataset_grid(small, file.path), overview=fitting[-1])
 
 
 def _common_dtype(dtypes: Sequence[str], path: str) -> str:
@@ -195,6 +213,7 @@ __all__ = (
     "grouped",
     "grouped_notes",
     "map_all",
+    "overview_of",
     "probe",
     "probe_all",
     "settle_nodata",

@@ -308,7 +308,7 @@ class LayerReader:
         """Read bands of a file in a window that lies within it, or fewer pixels of it from an overview."""
         file = layer.file
         try:
-            dataset, at = self.pool.get(file.path), to_rasterio_window(window)
+            dataset, at = self.pool.get(file.path, file.overview), to_rasterio_window(window)
             data: Pixels = read_bands(dataset, layer.indexes, window, shape=shape)
             valid = np.ones(data.shape[1:], dtype=np.bool_)
             if file.validity == "mask":

@@ -2,17 +2,23 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from ..errors import OptionError, RasterError
+from ..grid import GeoGrid
 from .bands import canonical_band
 from .dataset import open_dataset
+from .patch import Patch
 from .products import read_product_name
+from .raster_file import overview_of
+from .resampling import AVERAGE_FROM
 from .scene import Scene
 from .sensors import GENERIC, Sensor, find_sensor, sensor_names
 
@@ -132,6 +138,28 @@ def _sensors_with_color() -> tuple[Sensor, ...]:
     return tuple(sensor for sensor in known if sensor.rgb)
 
 
+def read_reduced(scene: Scene, extent: GeoGrid, shape: tuple[int, int]) -> Patch:
+    """Read a picture of a scene: averaged, from overviews where its files have them.
+
+    Args:
+        scene: The scene.
+        extent: What is shown, in any CRS.
+        shape: (height, width) of the picture.
+
+    Raises:
+        RasterError: A file is damaged.
+    """
+    pixels = Affine.scale(extent.width / shape[1], extent.height / shape[0])
+    grid = GeoGrid(extent.crs, extent.transform @ pixels, shape)
+    shown_m = grid.gsd_m()
+    layers = [
+        replace(layer, file=overview_of(layer.file, shown_m / layer.file.grid.gsd_m() / AVERAGE_FROM))
+        for layer in scene.layers
+    ]
+    with Scene(layers, scene.bands, scene.name, scene.rule, scene.resampling) as small:
+        return small.read(grid)
+
+
 def true_color(
     image: NDArray[Any], valid: NDArray[np.bool_], bands: Sequence[str], sensor: str | None = None
 ) -> NDArray[np.uint8]:
@@ -206,6 +234,7 @@ def stretch_between(plane: Float, valid: NDArray[np.bool_], limits: tuple[float,
 __all__ = (
     "RGB_NAMES",
     "open_true_color",
+    "read_reduced",
     "rgb_channels",
     "stretch",
     "stretch_between",

@@ -4,9 +4,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from PIL import Image
-from pyproj import CRS
+from pyproj import CRS, Transformer
+from raster_factory import write_raster
 from report_factory import UTM, Place
 
 from hierars_geo.errors import OutputError, RasterError
@@ -18,6 +20,7 @@ from hierars_geo.report.figures import draw_map
 from hierars_geo.report.png import index_png, rgb_png
 from hierars_geo.report.scene_section import build_scene_section
 from hierars_geo.report.truecolor import read_true_color, stretch
+from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 
 SHAPE = (40, 60)
@@ -134,6 +137,32 @@ def test_reduced_image_leaves_nodata_out(tmp_path):
     assert picture.image.shape == (3, 100, 150)
     assert not picture.valid[0, 0]
     assert 0.9 < picture.valid.mean() < 1
+
+
+@pytest.mark.parametrize("overviews", [False, True])
+@pytest.mark.parametrize("crs", ["EPSG:32650", "EPSG:32649"])
+def test_an_internal_mask_hides_its_pixels_on_any_grid(tmp_path, crs, overviews):
+    """Half of the image is masked and bright: it must neither be shown nor be stretched by."""
+    mask = np.full((400, 600), 255, np.uint8)
+    mask[:, 300:] = 0
+    stack = np.where(mask == 0, 9000, np.arange(1, 401)[:, None]).astype(np.uint16)
+    path = write_raster(
+        tmp_path / "image.tif", np.stack([stack] * 3), ("red", "green", "blue"), mask=mask, tiled=True
+    )
+    if overviews:
+        with rasterio.open(path, "r+") as file, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+            file.build_overviews([2, 4], rasterio.enums.Resampling.average)
+    with Scene.open(path) as scene:
+        grid = scene.grid
+    if crs != "EPSG:32650":
+        corners = Transformer.from_crs(grid.crs, crs, always_xy=True).transform_bounds(*grid.bounds)
+        grid = GeoGrid.from_bounds(CRS.from_string(crs), corners, (10, 10))
+    picture = read_true_color(path, grid, (80, 120), np.ones((80, 120), bool))
+    middle = picture.valid[20:60]
+    assert middle[:, 5:55].all()
+    assert not middle[:, 65:].any()
+    assert picture.image[:, 20:60][:, middle].max() > 150  # of the darkest to the brightest that is shown
+    assert not picture.image[:, ~picture.valid].any()
 
 
 def test_undeclared_nodata_shows_only_where_there_is_no_class(tmp_path):

@@ -11,8 +11,10 @@ from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from ...maps.thumbnail import thumbnail_shape
 from ...scenes.dataset import open_dataset
-from ...scenes.true_color import true_color
+from ...scenes.scene import Scene
+from ...scenes.true_color import read_reduced, true_color
 from ...taxonomy import RGB, Taxonomy
 from ...types import IGNORE_INDEX
 from .chips import Chip
@@ -157,12 +159,9 @@ def _diverse(chips: Sequence[Chip]) -> list[Chip]:
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    with open_dataset(str(path)) as dataset:
-        factor = max(1.0, max(dataset.shape) / _PICTURE_PX)
-        shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
-        image = dataset.read(out_shape=(dataset.count, *shape), resampling=Resampling.average)
-        valid = dataset.dataset_mask(out_shape=shape) > 0
-        return true_color(image, valid, [name or "" for name in dataset.descriptions])
+    with Scene.open(path) as scene:
+        image, valid = read_reduced(scene, scene.grid, thumbnail_shape(scene.grid.shape, _PICTURE_PX))
+        return true_color(image, valid, scene.bands)
 
 
 def _leaves(path: Path, tree: Taxonomy) -> NDArray[np.int64]:
