@@ -2,24 +2,31 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pyogrio
 import pystac
+import shapely.geometry
+from affine import Affine
+from geopandas.geodataframe import GeoDataFrame
 from pyogrio.errors import DataSourceError
 from pyproj import CRS
+from rasterio import features
 
 from ..errors import DataError, OutputError, RasterError
 from ..grid import GeoGrid
 from ..grid.reprojection import outline
-from ..maps import Maps, MapSource, SceneMaps
+from ..maps import Maps, MapSource, SceneMaps, thumbnail_shape
+from ..maps.outside import OUTSIDE
 from ..maps.styles.layout import PrintPage
 from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
-from ..maps.styles.qml import confidence_qml, raster_qml, vector_qml
+from ..maps.styles.qml import confidence_qml, hatching_qml, raster_qml, vector_qml
 from ..maps.styles.sld import maplibre_style, raster_sld
 from ..maps.styles.stac import geojson_place, href_of, joint_bbox, lonlat_outline
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
+from ..scenes.dataset import open_dataset
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy
 from .formats import fit_scale_bar
@@ -39,7 +46,8 @@ def write_gis_files(
     them, grouped; a page to print; paths are relative, so the folder can be moved. ``SCENE_L1.sld`` ...:
     styles for map servers. ``SCENE.style.json``: a MapLibre
     style of ``SCENE_L1.geojson`` ... as vectorize writes them. ``collection.json``: a STAC collection of the
-    scenes that have an item; their items get the links to it.
+    scenes that have an item; their items get the links to it. ``SCENE_outside.fgb``: ground outside the area
+    of applicability, hatched in the project, where there is some.
 
     Args:
         source: Maps of one folder: what predict wrote, or class rasters.
@@ -78,6 +86,8 @@ def project_path(folder: Path, scenes: Sequence[SceneMaps]) -> Path:
 def _contents(folder: Path, scenes: Sequence[SceneMaps], image: Path | None) -> Iterator[tuple[Path, bytes]]:
     yield project_path(folder, scenes), build_project(folder, scenes, image)
     for scene in scenes:
+        if (polygons := outside_polygons(scene)) is not None:
+            yield _outside_path(scene), polygons
         for level in scene.levels:
             yield folder / f"{scene.name}_L{level}.sld", raster_sld(scene.taxonomy, level).encode("utf-8")
         if scene.adaptive is not None:
@@ -163,7 +173,17 @@ def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
     for path, name in ((scene.depth, "Adaptive depth"), (scene.adaptive, "Adaptive classes")):
         if path is not None and (qml := path.with_suffix(".qml")).is_file():
             sure = (*sure, layer(name, path, qml.read_text(encoding="utf-8")))
+    hatched: tuple[ProjectLayer, ...] = ()
+    if outside_polygons(scene) is not None:
+        title = "Unlike the training ground"
+        style = hatching_qml("do not trust the map here")
+        source = _outside_path(scene).name
+        hatched = (ProjectLayer(title, source, "vector", scene.grid.crs, style, visible=True),)
+    for kind, name in (("di", "How unlike the training ground"), ("aoa", "Area of applicability")):
+        if (path := scene.others.get(kind)) is not None and (qml := path.with_suffix(".qml")).is_file():
+            sure = (*sure, layer(name, path, qml.read_text(encoding="utf-8")))
     groups = (
+        ProjectGroup("Trust", hatched),
         ProjectGroup("Classes", classes, exclusive=True),
         ProjectGroup("Confidence", sure, exclusive=True, expanded=False, visible=False),
     )
@@ -195,6 +215,42 @@ def _layer_styles(path: Path, scene: SceneMaps) -> dict[int, str]:
         return {}
     levels = [level for level in range(1, scene.taxonomy.num_levels + 1) if f"L{level}" in names]
     return {level: vector_qml(scene.taxonomy, level, filled=False) for level in levels}
+
+
+#: Longest side of the raster that hatched polygons are drawn from, pixels.
+_HATCHED_PX = 1500
+
+
+def _outside_path(scene: SceneMaps) -> Path:
+    return scene.folder / f"{scene.name}_outside.fgb"
+
+
+def outside_polygons(scene: SceneMaps) -> bytes | None:
+    """Draw what lies outside the area of applicability, reduced, for hatching: rasters cannot be hatched.
+
+    Returns:
+        A FlatGeobuf file with one multipolygon; None where nobody knows, or nothing lies outside.
+
+    Raises:
+        RasterError: The raster is damaged.
+    """
+    path = scene.others.get("aoa")
+    if path is None:
+        return None
+    shape = thumbnail_shape(scene.grid.shape, _HATCHED_PX)
+    with open_dataset(str(path)) as dataset:
+        values = dataset.read(1, out_shape=shape)
+    t, (height, width) = scene.grid.transform, scene.grid.shape
+    across, down = width / shape[1], height / shape[0]
+    reduced = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
+    found = features.shapes(values, mask=values == OUTSIDE, transform=reduced)
+    parts = [shapely.geometry.shape(geometry) for geometry, _ in found]
+    if not parts:
+        return None
+    table = GeoDataFrame(geometry=[shapely.union_all(parts)], crs=scene.grid.crs.to_wkt())
+    buffer = BytesIO()
+    pyogrio.write_dataframe(table, buffer, driver="FlatGeobuf")  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
 
 
 def _level_name(name: str, level: int) -> str:

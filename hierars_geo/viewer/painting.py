@@ -10,11 +10,14 @@ from threading import BoundedSemaphore
 
 import numpy as np
 from matplotlib import colormaps
+from numpy.typing import NDArray
 
 from ..errors import MissingFileError
 from ..maps import SceneMaps
+from ..maps.outside import hatched
 from ..report.png import index_png, rgb_png
 from ..taxonomy import RGB, Taxonomy, depth_colors
+from ..types import IGNORE_INDEX
 from .reading import TILE_PX, TileAddress, read_tile
 from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection, level_offsets
 from .views import View
@@ -25,6 +28,9 @@ UNSURE_COLOR: RGB = (128, 128, 128)
 _RAMP = "viridis"
 _PER_CENT = 100
 _NOTHING = -1
+#: Code and colour of the stripes over what lies outside the area of applicability.
+_STRIPE = -2
+_STRIPE_COLOR: RGB = (35, 35, 35)
 EMPTY_PNG = index_png(np.full((TILE_PX, TILE_PX), _NOTHING), {})
 
 
@@ -36,8 +42,7 @@ def class_tile(view: View, level: int, address: TileAddress, selection: Selectio
         TaxonomyError: A value is no class of the level.
     """
     pixels = ScenePixels(view.scene, _reader(address), selection)
-    codes = pixels.of_level(level)
-    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene), small=False)
+    return _painted(pixels, pixels.of_level(level), code_colors(view.scene))
 
 
 def depth_tile(view: View, threshold: int, address: TileAddress, selection: Selection | None = None) -> bytes:
@@ -54,8 +59,17 @@ def depth_tile(view: View, threshold: int, address: TileAddress, selection: Sele
         TaxonomyError: A value is no class of the level.
     """
     pixels = ScenePixels(view.scene, _reader(address), selection)
-    codes = pixels.of_depth(threshold)
-    return EMPTY_PNG if codes is None else index_png(codes, code_colors(view.scene, deep=True), small=False)
+    return _painted(pixels, pixels.of_depth(threshold), code_colors(view.scene, deep=True))
+
+
+def _painted(pixels: ScenePixels, codes: NDArray[np.int64] | None, colors: dict[int, RGB]) -> bytes:
+    """Paint codes, with stripes over what lies outside the area of applicability."""
+    if codes is None:
+        return EMPTY_PNG
+    if (outside := pixels.outside()) is not None:
+        # a side of a tile is a multiple of the distance of the stripes: they go on in the next one
+        codes = np.where(hatched(outside) & (codes != IGNORE_INDEX), _STRIPE, codes)
+    return index_png(codes, colors | {_STRIPE: _STRIPE_COLOR}, small=False)
 
 
 def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:

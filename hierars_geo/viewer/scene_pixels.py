@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..maps import SceneMaps
+from ..maps.outside import AOA_NODATA, OUTSIDE
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
 from .reading import Pixels
@@ -149,6 +150,16 @@ class ScenePixels:
             sure &= reaches  # confidence never rises; a level counts only if those above it do
             codes = np.where(sure, classes, codes)
         return codes
+
+    def outside(self) -> NDArray[np.bool_] | None:
+        """Tell which pixels (h, w) lie outside the area of applicability; None where the maps do not know.
+
+        Raises:
+            RasterError: The raster is damaged.
+        """
+        path = self._scene.others.get("aoa")
+        values = None if path is None else self._read(path, 1)
+        return None if values is None else np.ma.filled(values, AOA_NODATA) == OUTSIDE
 
     @cached_property
     def _offsets(self) -> dict[int, int]:

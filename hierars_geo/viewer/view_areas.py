@@ -37,26 +37,36 @@ def view_areas(
 
     Returns:
         Classes that occur, largest first: ``level`` (0 where not even the coarsest level is sure enough),
-        class ``index`` there, and ``area_m2`` on the ellipsoid.
+        class ``index`` there, ``area_m2`` on the ellipsoid, and ``outside_m2`` of it outside the area of
+        applicability where the maps know that.
 
     Raises:
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of its level.
     """
     areas_m2: dict[int, float] = {}
+    outside_m2: dict[int, float] = {}
     for grid in _sampling_grids(view, bounds):
         pixels = ScenePixels(view.scene, partial(_read, grid), selection)
         codes = pixels.of_depth(threshold) if level is None else pixels.of_level(level)
         if codes is None:
             continue
-        counter = AreaCounter(PixelAreas(grid), max(int(codes.max()), UNSURE) - UNSURE + 2)
-        counter.add(Window(0, 0, *grid.shape), np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1))
-        for symbol in np.flatnonzero(counter.pixels[1:]).tolist():
-            areas_m2[symbol] = areas_m2.get(symbol, 0.0) + float(counter.area_m2[1:][symbol])
+        symbols = max(int(codes.max()), UNSURE) - UNSURE + 2
+        symbol_of = np.where(codes == IGNORE_INDEX, 0, codes - UNSURE + 1)
+        if (outside := pixels.outside()) is not None:
+            symbol_of = np.where(outside & (symbol_of > 0), symbol_of + symbols, symbol_of)
+        counter = AreaCounter(PixelAreas(grid), 2 * symbols)
+        counter.add(Window(0, 0, *grid.shape), symbol_of)
+        inside, beyond = counter.area_m2.reshape(2, symbols)[:, 1:]
+        for symbol in np.flatnonzero(inside + beyond).tolist():
+            areas_m2[symbol] = areas_m2.get(symbol, 0.0) + float(inside[symbol] + beyond[symbol])
+            outside_m2[symbol] = outside_m2.get(symbol, 0.0) + float(beyond[symbol])
     found = []
     for symbol, area_m2 in sorted(areas_m2.items(), key=lambda item: -item[1]):
         level_of, index = _class_of(view, symbol + UNSURE)
         found.append({"level": level_of, "index": index, "area_m2": area_m2})
+        if "aoa" in view.scene.others:
+            found[-1]["outside_m2"] = outside_m2[symbol]
     return found
 
 

@@ -6,9 +6,12 @@ import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 
+import geopandas
+import numpy as np
 import pystac
 import pystac.validation
 import pytest
+import rasterio
 from report_factory import UTM, Place
 
 from hierars_geo.cli import main
@@ -44,6 +47,25 @@ def folder(tmp_path):
     make_item(maps, "south", [104.9, 21.3, 105.0, 21.5], "2020-01-01T00:00:00Z")
     vectorize(maps / "north_L3.tif", maps / "north.gpkg")
     return maps
+
+
+def test_what_is_unlike_the_training_ground_is_hatched_in_the_project(folder):
+    aoa = np.ones((60, 80), np.uint8)
+    aoa[:, :20] = 0
+    Place(MM5B, shape=(60, 80)).write_tif(folder / "north_aoa.tif", aoa, nodata=255)
+    written = {path.name: path for path in write_gis_files(folder)}
+    (multipolygon,) = geopandas.read_file(written["north_outside.fgb"]).geometry
+    with rasterio.open(folder / "north_L1.tif") as dataset:
+        left, _, right, _ = dataset.bounds
+        pixel_m2 = abs(dataset.transform.determinant)
+    assert multipolygon.area == pytest.approx(60 * 20 * pixel_m2)
+    assert multipolygon.bounds[2] == pytest.approx(left + (right - left) / 4)
+    with zipfile.ZipFile(written["maps.qgz"]) as archive:
+        root = ET.fromstring(archive.read("project.qgs"))
+    (layer,) = [each for each in root.iter("maplayer") if "north_outside" in each.findtext("datasource")]
+    assert "b_diagonal" in ET.tostring(layer, encoding="unicode")
+    (entry,) = [each for each in root.iter("layer-tree-layer") if each.get("id") == layer.findtext("id")]
+    assert entry.get("checked") == "Qt::Checked"
 
 
 def test_all_files_are_written_and_hold_together(folder):

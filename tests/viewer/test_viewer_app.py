@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 from pyproj import Transformer
+from raster_factory import write_raster
 from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel, write_image
 
 from hierars_geo.errors import HieraRSWarning, MissingFileError, RasterError
@@ -176,6 +177,32 @@ def test_a_query_answers_the_whole_path_with_confidences(client, painted):
     assert [entry["confidence"] for entry in unknown] == [None] * 3
     for lon, lat in (painted.lonlat(SIDE_PX - 3, 20), (0, 0), (500, -95)):
         assert client.get("/query/0", params={"lon": lon, "lat": lat}).json()["path"] == []
+
+
+def test_what_is_unlike_the_training_ground_is_hatched_and_counted(tmp_path):
+    painted = paint(tmp_path / "maps")
+    aoa = np.where(painted.leaf < 0, 255, np.arange(SIDE_PX)[None, :] >= SIDE_PX // 4)
+    write_raster(
+        tmp_path / "maps" / "scene_aoa.tif",
+        aoa,
+        dtype="uint8",
+        nodata=255,
+        crs=painted.grid.crs,
+        transform=painted.grid.transform,
+    )
+    client = TestClient(build_app(find_views([tmp_path / "maps"])), base_url=HERE)
+    view = client.get("/views").json()["views"][0]
+    west, south, east, north = view["bounds"]
+    bounds = {"west": west, "south": south, "east": east, "north": north}
+    areas = client.get("/areas/0", params={**bounds, "level": 1}).json()["areas"]
+    total, outside = (sum(area[key] for area in areas) for key in ("area_m2", "outside_m2"))
+    assert outside / total == pytest.approx(0.25, abs=0.02)
+    colors = {"in": set(), "out": set(), "edge": set()}
+    for col in range(20, 60):
+        color = color_at(client, view, "L1", *painted.lonlat(20, col))[:3]
+        colors["out" if col < SIDE_PX // 4 - 1 else "in" if col > SIDE_PX // 4 else "edge"] |= {color}
+    assert (35, 35, 35) in colors["out"] - colors["in"]
+    assert painted.color(20, 30, 1) in colors["out"]  # the class shows between the stripes
 
 
 def test_areas_of_a_view_are_those_of_the_map(client, views, painted):

@@ -2,7 +2,15 @@
 
 from .layout import PrintPage
 from .project import ProjectGroup, ProjectLayer, qgis_project
-from .qml import confidence_qml, dissimilarity_qml, image_qml, points_qml, raster_qml, vector_qml
+from .qml import (
+    confidence_qml,
+    dissimilarity_qml,
+    hatching_qml,
+    image_qml,
+    points_qml,
+    raster_qml,
+    vector_qml,
+)
 from .sld import maplibre_style, raster_sld, vector_sld
 from .stac import classification_classes
 from .table import category_names, palette, pam_xml
@@ -15,6 +23,7 @@ __all__ = (
     "classification_classes",
     "confidence_qml",
     "dissimilarity_qml",
+    "hatching_qml",
     "image_qml",
     "maplibre_style",
     "palette",

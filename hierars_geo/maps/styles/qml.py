@@ -210,6 +210,27 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
     return _text(root)
 
 
+def hatching_qml(label: str) -> str:
+    """Style of polygons that are hatched, so that what lies below shows through.
+
+    Args:
+        label: What they mean, in the legend.
+
+    Returns:
+        QML text.
+    """
+    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology")
+    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
+    rules = ET.SubElement(renderer, "rules", key="{hatching}")
+    ET.SubElement(rules, "rule", key="{hatching0}", label=label, symbol="0")
+    symbols = ET.SubElement(renderer, "symbols")
+    symbol = ET.SubElement(symbols, "symbol", name="0", type="fill", alpha="1", clip_to_extent="1")
+    properties = {"color": "35,35,35,255", "style": "b_diagonal", "outline_style": "no"}
+    _add_properties(symbol, "SimpleFill", properties)
+    ET.SubElement(root, "layerGeometryType").text = "2"  # polygons
+    return _text(root)
+
+
 def _classes(taxonomy: Taxonomy, level: int) -> list[tuple[int, str, tuple[int, int, int]]]:
     values, names = taxonomy.class_values(level), taxonomy.class_names(level)
     return list(zip(values, names, taxonomy.colors(level), strict=True))

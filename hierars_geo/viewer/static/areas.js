@@ -35,8 +35,11 @@ function summary(areas, what) {
   if (!areas.length) return `${what}: nothing of it in view`;
   const sum = (some) => some.reduce((total, { area_m2 }) => total + area_m2, 0);
   const unsure = sum(areas.filter(({ level }) => level === 0));
-  const text = `${what}: ${areaText(sum(areas) - unsure)} with a class`;
-  return unsure ? `${text}, ${areaText(unsure)} not sure of any level` : text;
+  const parts = [`${what}: ${areaText(sum(areas) - unsure)} with a class`];
+  if (unsure) parts.push(`${areaText(unsure)} not sure of any level`);
+  const outside = areas.reduce((total, { outside_m2 = 0 }) => total + outside_m2, 0);
+  if (outside) parts.push(`${((100 * outside) / sum(areas)).toFixed(1)} % unlike the training ground (hatched)`);
+  return parts.join(", ");
 }
 
 /** Square metres as people read them. */
