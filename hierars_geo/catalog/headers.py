@@ -19,6 +19,7 @@ from ..errors import RasterError
 from ..grid import GeoGrid, Window
 from ..grid.reprojection import outline
 from ..maps.styles.stac import lonlat_outline
+from ..maps.thumbnail import thumbnail_shape
 from ..scenes.band_files import band_of_file
 from ..scenes.bands import canonical_band, is_placeholder
 from ..scenes.dataset import dataset_grid, open_dataset, unreadable
@@ -234,8 +235,7 @@ def valid_mask(header: Header) -> NDArray[np.bool_]:
     Raises:
         RasterError: The file is damaged.
     """
-    factor = max(1.0, max(header.shape) / _SIDE_PX)
-    shape = tuple(max(1, round(size / factor)) for size in header.shape)
+    shape = thumbnail_shape(header.shape, _SIDE_PX)
     try:
         with opening_env(), open_dataset(str(header.path)) as dataset:
             mask: NDArray[np.bool_] = dataset.dataset_mask(out_shape=shape) > 0

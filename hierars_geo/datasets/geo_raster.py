@@ -34,7 +34,21 @@ from .sample import figure_of, sensor_of
 from .scene_source import QueryError, SceneSource, as_pair
 
 
-class GeoRaster(SceneSource, RasterDataset):
+class CombinedSource(SceneSource):
+    """A source that ``&`` and ``|`` combine with others of ours."""
+
+    def __and__(self, other: GeoDataset) -> IntersectionDataset:
+        """Intersect with another source (see :class:`SceneIntersection`)."""
+        if isinstance(other, (SceneSource, SceneIntersection)):
+            return SceneIntersection(self, other)
+        return IntersectionDataset(self, other)
+
+    def __or__(self, other: GeoDataset) -> UnionDataset:
+        """Unite with another source of the same kind (see :class:`SceneUnion`)."""
+        return SceneUnion(self, other) if isinstance(other, SceneSource) else UnionDataset(self, other)
+
+
+class GeoRaster(CombinedSource, RasterDataset):
     """A TorchGeo RasterDataset that reads exactly the pixels asked for and says which of them hold data.
 
     Against TorchGeo's own class: queries are snapped to whole pixels of one lattice; files on that lattice
@@ -145,16 +159,6 @@ class GeoRaster(SceneSource, RasterDataset):
         """Close the files that this process holds open; reading opens them again."""
         self._pool.close()
 
-    def __and__(self, other: GeoDataset) -> IntersectionDataset:
-        """Intersect with another source (see :class:`SceneIntersection`)."""
-        if isinstance(other, (SceneSource, SceneIntersection)):
-            return SceneIntersection(self, other)
-        return IntersectionDataset(self, other)
-
-    def __or__(self, other: GeoDataset) -> UnionDataset:
-        """Unite with another source of the same kind (see :class:`SceneUnion`)."""
-        return SceneUnion(self, other) if isinstance(other, SceneSource) else UnionDataset(self, other)
-
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw a sample as a matplotlib figure."""
         taxonomy = getattr(self, "taxonomy", None)
@@ -229,7 +233,7 @@ def _read(images: SceneIntersection, window: Window) -> NDArray[np.float32]:
     return pixels
 
 
-class SceneUnion(SceneSource, UnionDataset):
+class SceneUnion(CombinedSource, UnionDataset):
     """Sources of one kind as one; where they overlap, the first operand's valid pixels count.
 
     Everything is read on the lattice of the first operand. The operands are not changed.
@@ -312,16 +316,6 @@ class SceneUnion(SceneSource, UnionDataset):
         """Close the files that this process holds open; reading opens them again."""
         for source in self.sources:
             source.close()
-
-    def __and__(self, other: GeoDataset) -> IntersectionDataset:
-        """Intersect with another source (see :class:`SceneIntersection`)."""
-        if isinstance(other, (SceneSource, SceneIntersection)):
-            return SceneIntersection(self, other)
-        return IntersectionDataset(self, other)
-
-    def __or__(self, other: GeoDataset) -> UnionDataset:
-        """Unite with another source of the same kind."""
-        return SceneUnion(self, other) if isinstance(other, SceneSource) else UnionDataset(self, other)
 
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw a sample as a matplotlib figure."""

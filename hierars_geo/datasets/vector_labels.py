@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
-from torchgeo.datasets import GeoDataset, IntersectionDataset, UnionDataset
+from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
 
 from ..errors import DataError, MissingFileError, OptionError, notice
@@ -29,17 +29,15 @@ from ..scenes.patch import Patch
 from ..scenes.raster_paths import Paths, find_rasters
 from ..taxonomy import Crosswalk, LabelSets, Taxonomy
 from ..types import IGNORE_INDEX
-from .geo_raster import SceneUnion
-from .intersection import SceneIntersection
+from .geo_raster import CombinedSource
 from .label_shapes import LabelShapes, buffered, ground_pieces, move_geometries
 from .sample import figure_of
-from .scene_source import SceneSource
 
 Order = Literal["area", "file"]
 OnError = Literal["raise", "skip"]
 
 
-class VectorLabels(SceneSource, GeoDataset):
+class VectorLabels(CombinedSource, GeoDataset):
     """Polygons, lines and points as labels: GeoPackage, GeoParquet, Shapefile, FlatGeobuf or GeoJSON.
 
     They may be in any CRS, and are burnt into the window that is read, on its own pixels, so that no
@@ -265,16 +263,6 @@ class VectorLabels(SceneSource, GeoDataset):
 
     def close(self) -> None:
         """Do nothing: no file is kept open."""
-
-    def __and__(self, other: GeoDataset) -> IntersectionDataset:
-        """Intersect with another source (see :class:`SceneIntersection`)."""
-        if isinstance(other, (SceneSource, SceneIntersection)):
-            return SceneIntersection(self, other)
-        return IntersectionDataset(self, other)
-
-    def __or__(self, other: GeoDataset) -> UnionDataset:
-        """Unite with another source of the same kind (see :class:`SceneUnion`)."""
-        return SceneUnion(self, other) if isinstance(other, SceneSource) else UnionDataset(self, other)
 
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw a sample as a matplotlib figure."""

@@ -166,8 +166,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 def _leaves(path: Path, tree: Taxonomy) -> NDArray[np.int64]:
     with open_dataset(str(path)) as dataset:
-        factor = max(1.0, max(dataset.shape) / _PICTURE_PX)
-        shape = tuple(max(1, round(size / factor)) for size in dataset.shape)
+        shape = thumbnail_shape(dataset.shape, _PICTURE_PX)
         values = dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
     return np.asarray(tree.value_to_index(values, origin=str(path)))
 
