@@ -78,6 +78,3 @@ def _task(module: LightningModule) -> SegmentationTask:
     if not isinstance(module, SegmentationTask):
         raise TypeError(f"Expected a SegmentationTask, but got {type(module).__name__}.")
     return module
-
-
-__all__ = ("ScoreDecodings",)

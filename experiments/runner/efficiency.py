@@ -126,6 +126,3 @@ def draw_efficiency(rows: Sequence[EfficiencyRow], path: Path) -> None:
     figure.legend(loc="outside right upper", frameon=False)
     with atomic_path(path) as unfinished:
         figure.savefig(unfinished, format="png", dpi=120)
-
-
-__all__ = ("EfficiencyRow", "draw_efficiency", "efficiency", "efficiency_markdown")

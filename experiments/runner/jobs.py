@@ -104,6 +104,3 @@ def _share_of(base: dict[str, Any], share: int, path: Path) -> list[str]:
             f"Expected labels_100.tif of label_shares.py, but got {', '.join(labels)} (in {path})."
         )
     return [name.replace("labels_100.tif", f"labels_{share:03d}.tif") for name in labels]
-
-
-__all__ = ("Job", "plan_jobs")

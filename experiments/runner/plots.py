@@ -56,6 +56,3 @@ def _draw_panel(axes: Axes, rows: Sequence[VariantRow], name: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-
-
-__all__ = ("COLORS", "draw_scores")

@@ -63,6 +63,3 @@ def _measured(row: VariantRow) -> dict[str, str]:
         "time": f"{row.figures['train CPU s'].mean:.0f} s of CPU a training",
         "score": f"test chips, {seeds} seed{'s' * (seeds > 1)}, coarse to fine: mIoU {miou}; OA {oa}{more}",
     }
-
-
-__all__ = ("read_results", "record_measured", "result_path", "write_result")

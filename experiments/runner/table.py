@@ -210,6 +210,3 @@ def _cell(name: str, spread: Spread | None, sign: str = "-") -> str:
     if spread is None:
         return "-"
     return spread.text(3 if name == "tree distance" else 0 if name.startswith("train") else 1, sign)
-
-
-__all__ = ("Spread", "VariantRow", "layout_table", "summarise", "to_csv", "to_json", "to_markdown")

@@ -100,6 +100,3 @@ def _hardware() -> str:
         return torch.cuda.get_device_name()
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' * (threads > 1)}, {platform.machine()}"
-
-
-__all__ = ("run_job",)

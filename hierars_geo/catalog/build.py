@@ -277,6 +277,3 @@ def _listing(failures: dict[Path, str]) -> str:
         f"Expected every raster to be usable, but {len(failures)} are not: {reasons}{more} "
         "Repair them, or give --on-error skip."
     )
-
-
-__all__ = ("BuildOptions", "BuildResult", "build_catalog", "find_files", "refuse_catalog_of", "write_folder")

@@ -274,18 +274,3 @@ def _placed(geometry: BaseGeometry, grid: GeoGrid, scale: Affine) -> BaseGeometr
             (t.a * xy[:, 0] + t.b * xy[:, 1] + t.c, t.d * xy[:, 0] + t.e * xy[:, 1] + t.f)
         ),
     )
-
-
-__all__ = (
-    "BAND_FILE",
-    "BandHeader",
-    "Header",
-    "footprint",
-    "has_label_word",
-    "pixel_m",
-    "raster_outline",
-    "read_header",
-    "split_usable",
-    "valid_mask",
-    "without_label_word",
-)

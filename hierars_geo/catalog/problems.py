@@ -116,6 +116,3 @@ def twins(paths: Sequence[Path]) -> list[Problem]:
         for same in by_content.values()
         for path in same[1:]
     ]
-
-
-__all__ = ("Problem", "count_values", "damage", "read_through", "twins", "unknown_values")

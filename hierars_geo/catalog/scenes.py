@@ -150,6 +150,3 @@ def _ids(scenes: Iterable[Path], root: Path) -> dict[Path, str]:
         name = scene.name if counts[scene.name] == 1 else "_".join(way)
         found[scene] = _UNFIT_FOR_ID.sub("_", name) or "scene"
     return found
-
-
-__all__ = ("ItemPlan", "plan_items")

@@ -233,18 +233,3 @@ def sha256_in(checksum: str) -> str | None:
     """Return the SHA-256 in a multihash, None where it is of another kind."""
     digest = checksum.removeprefix(_MULTIHASH_SHA256)
     return digest if len(digest) == 64 and len(checksum) == 68 else None
-
-
-__all__ = (
-    "CLASSIFICATION",
-    "EO",
-    "FILE",
-    "PROJECTION",
-    "RASTER",
-    "make_collection",
-    "make_item",
-    "multihash",
-    "optics",
-    "save_collection",
-    "sha256_in",
-)

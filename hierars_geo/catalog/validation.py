@@ -375,11 +375,3 @@ def _check_image(source: SourceRecord, header: Header) -> list[Problem]:
             Problem(file, "dtype", f"expected {source.dtype}, but got {', '.join(header.dtypes)}")
         )
     return problems
-
-
-__all__ = (
-    "asset_path",
-    "read_items",
-    "validate_catalog",
-    "validate_dataset",
-)

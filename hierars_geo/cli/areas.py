@@ -81,6 +81,3 @@ def run(
         absent = [name for name in legend.class_names(finest) if name not in found]
         sys.stdout.write(f"0 ha: {', '.join(absent)}\n" if absent else "")
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

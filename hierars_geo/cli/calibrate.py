@@ -165,6 +165,3 @@ def _print(record: "ModelRecord", out: Path) -> None:
         f"training ground: {len(known.prototypes)} prototypes of {known.blocks} blocks; of the {found.split} "
         f"ground {100 * known.outside:.1f} % is unlike it\n{out}\n"
     )
-
-
-__all__ = ("EXAMPLES", "calibrate_checkpoint", "run")

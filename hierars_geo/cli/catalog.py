@@ -209,5 +209,3 @@ SUBCOMMANDS = {
     "assemble": make_dataset,
     "validate": validate,
 }
-
-__all__ = ("DESCRIPTION", "EXAMPLES", "SUBCOMMANDS")

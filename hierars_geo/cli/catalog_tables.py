@@ -130,6 +130,3 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
-
-
-__all__ = ("print_assembly", "print_list", "print_record")

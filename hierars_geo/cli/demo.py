@@ -38,6 +38,3 @@ def run(
 
     run_demo(DemoOptions(out_dir, steps, size_m, scenes, chip_size, encoder, seed, overwrite))
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

@@ -181,6 +181,3 @@ def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScor
         progress_bar("score the Gaussian") as progress,
     ):
         return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)
-
-
-__all__ = ("DemoOptions", "run_demo")

@@ -216,6 +216,3 @@ def _box(edges: Sequence[float] | None) -> tuple[float, float, float, float] | N
     if not (left < right and bottom < top):
         raise OptionError(f"Expected region to be left < right and bottom < top, but got {edges}.")
     return left, bottom, right, top
-
-
-__all__ = ("EXAMPLES", "run")

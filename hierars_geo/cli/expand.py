@@ -63,6 +63,3 @@ def _print(report: "InitReport", tree: str, out: Path) -> None:
         f"{out}\n"
         f"train on labels of the new classes: hierars-geo fit ... --model.init_args.start.checkpoint {out}\n"
     )
-
-
-__all__ = ("EXAMPLES", "run")

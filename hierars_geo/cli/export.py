@@ -43,6 +43,3 @@ def run(
     )
     sys.stdout.write(f"{written.model}: {', '.join(written.outputs)}\n{written.item}\n")
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

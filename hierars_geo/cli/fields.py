@@ -49,6 +49,3 @@ def run(
         f"{empty} without data\n"
     )
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

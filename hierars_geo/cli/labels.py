@@ -137,5 +137,3 @@ def _draw(found: "LabelAgreement", out: Path) -> None:
 
 
 SUBCOMMANDS = {"check": check}
-
-__all__ = ("DESCRIPTION", "EXAMPLES", "SUBCOMMANDS", "check")

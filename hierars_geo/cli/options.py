@@ -200,6 +200,3 @@ def build_parser_of_many(
         summary = (inspect.getdoc(run) or "").split("\n")[0].rstrip(".")
         group.add_subcommand(name, build_parser(run, examples=examples.get(name, "")), help=summary)
     return parser
-
-
-__all__ = ("CommandParser", "OneLineErrors", "Run", "build_parser", "build_parser_of_many")

@@ -219,6 +219,3 @@ def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states:
         raise errors[0]
     for number, failure in errors.items():
         _note_failure(states, number, scenes[number], failure)
-
-
-__all__ = ("EXAMPLES", "run")

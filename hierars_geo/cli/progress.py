@@ -95,6 +95,3 @@ class ProgressLines:
         self._said = now
         left_min = (now - self._start) / done * (total - done) / 60
         sys.stderr.write(f"{self._description}: {done} of {total}, {left_min:.0f} min left\n")
-
-
-__all__ = ("LINE_EVERY_S", "ProgressLines", "progress_bar")

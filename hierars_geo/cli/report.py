@@ -60,6 +60,3 @@ def run(
     for written in (path, *(write_gis_files(opened, overwrite, image=image) if gis else ())):
         sys.stdout.write(f"{written}\n")
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

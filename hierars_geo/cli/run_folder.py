@@ -170,6 +170,3 @@ class FailedStart(Callback):
 def _around(folder: Path) -> list[Path]:
     """Return a folder, all that is in it, and the folders above it: those that exist."""
     return [path for path in (*folder.rglob("*"), folder, *folder.parents) if path.exists()]
-
-
-__all__ = ("FailedStart", "HowToGoOn", "WholeConfig", "default_loggers", "share_version")

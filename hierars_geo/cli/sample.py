@@ -81,6 +81,3 @@ def _accuracies(given: list[str]) -> tuple[float, dict[str, float]]:
         else:
             default = value
     return default, by_class
-
-
-__all__ = ("EXAMPLES", "run")

@@ -78,6 +78,3 @@ def run(
 def _list(files: "SceneFiles") -> None:
     for path in files.paths:
         sys.stdout.write(f"{path}\n")
-
-
-__all__ = ("EXAMPLES", "run")

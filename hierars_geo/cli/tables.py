@@ -42,6 +42,3 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
         if len(set(pixels)) > 1:  # some labels leave levels open
             counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_labels, pixels, strict=True))
             Console().print(f"pixels that decide each level of {name}: {counts}", markup=False)
-
-
-__all__ = ("print_scores",)

@@ -209,5 +209,3 @@ def _plural(count: int, one: str, many: str = "") -> str:
 
 
 SUBCOMMANDS = {"list": list_trees, "show": show, "validate": validate, "crosswalk": crosswalk}
-
-__all__ = ("DESCRIPTION", "EXAMPLES", "SUBCOMMANDS")

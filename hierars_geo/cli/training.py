@@ -131,6 +131,3 @@ def _check_keys(content: Mapping[str, Any], where: str) -> None:
 
 def _mappings(entries: object) -> list[Mapping[str, Any]]:
     return [each for each in entries if isinstance(each, Mapping)] if isinstance(entries, list) else []
-
-
-__all__ = ("MOVED_KEYS", "main")

@@ -205,6 +205,3 @@ def parse_training_config(*paths: str | Path) -> Namespace:
     named = [word for path in paths for word in ("--config", str(path))]
     config: Namespace = _ParsedOnly(named, run=False).config
     return config
-
-
-__all__ = ("EXAMPLES", "TrainingCLI", "parse_training_config")

@@ -56,6 +56,3 @@ def run(
     files = " ".join(map(str, summary.files))
     sys.stdout.write(f"{files}: {counts} polygons, {summary.area_m2 / 1e4:.2f} ha{sieved}\n")
     return 0
-
-
-__all__ = ("EXAMPLES", "run")

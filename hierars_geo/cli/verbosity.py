@@ -173,6 +173,3 @@ class _Notes:
             note(text)
         elif self._given[alike] == MOST_ALIKE + 1:
             note("more notes like the last ones follow and are left out; --debug shows all.")
-
-
-__all__ = ("EVERYWHERE", "MOST_ALIKE", "Verbosity", "is_quiet", "note")

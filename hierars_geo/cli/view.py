@@ -60,6 +60,3 @@ def _open_browser(url: str) -> None:
     from threading import Thread
 
     Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
-__all__ = ("EXAMPLES", "run")

@@ -191,6 +191,3 @@ def _groups(paths: NDArray[np.int64], level: int) -> NDArray[np.float32]:
     group = group.ravel()
     table: NDArray[np.float32] = (group == np.arange(group.max() + 1)[:, None]).astype(np.float32)
     return table
-
-
-__all__ = ("INPUT_NAME", "AnySizeAveragePool", "DeepnessGraph", "MapGraph")

@@ -232,11 +232,3 @@ def deepness_metadata(record: ModelRecord, tile_px: int) -> dict[str, str]:
     if record.gsd_m is not None:
         content["resolution"] = round(100.0 * record.gsd_m, 3)  # centimetres per pixel
     return {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
-
-
-__all__ = (
-    "DEFAULT_TILE_PX",
-    "NO_DATA",
-    "deepness_metadata",
-    "model_item",
-)

@@ -213,6 +213,3 @@ def _check(format: str, deepness: bool, tile_px: int | None) -> None:
         raise OptionError(f"Expected tile_px to be 32 or more, but got {tile_px}.")
     if format == "onnx":
         check_onnx_is_installed()
-
-
-__all__ = ("FORMATS", "SUFFIXES", "ExportedModel", "Format", "export_model")

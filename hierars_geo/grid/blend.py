@@ -74,6 +74,3 @@ def blend_weights(
     # overlap over half the window: the ramps of both ends meet in the middle
     rows, cols = (profile(pixels, shared) for pixels, shared in zip(size, overlap_px, strict=True))
     return np.outer(rows, cols)
-
-
-__all__ = ("blend_weights",)

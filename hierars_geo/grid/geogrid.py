@@ -165,6 +165,3 @@ def _ellipsoidal_gsd_m(grid: GeoGrid) -> float:
         )
     area_m2, _ = geod.polygon_area_perimeter(lon, lat)
     return math.sqrt(abs(area_m2))
-
-
-__all__ = ("GeoGrid", "same_grid")

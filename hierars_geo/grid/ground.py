@@ -152,6 +152,3 @@ def _north(position: NDArray[np.float64]) -> NDArray[np.float64]:
     north = axis - (axis @ up) * up
     length = np.linalg.norm(north)
     return north / length if length > 1e-9 else axis
-
-
-__all__ = ("GroundFrame", "Points", "geod_of", "ground_frame", "pixel_steps_m", "to_radians")

@@ -230,13 +230,3 @@ def stored_window(placement: Placement, rows: tuple[int, int], cols: tuple[int, 
     row, row_stop = placement.rows.stored(*rows)
     col, col_stop = placement.cols.stored(*cols)
     return Window(row, col, row_stop - row, col_stop - col)
-
-
-__all__ = (
-    "SAME_PX",
-    "AxisMap",
-    "Lattice",
-    "Placement",
-    "place",
-    "stored_window",
-)

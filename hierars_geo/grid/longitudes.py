@@ -188,20 +188,3 @@ def polygonal(geometry: BaseGeometry) -> BaseGeometry:
     parts = shapely.get_parts(shapely.get_parts(geometry))  # a collection may hold multipolygons
     kept = [part for part in parts if part.geom_type == "Polygon"]
     return kept[0] if len(kept) == 1 else shapely.MultiPolygon(kept)
-
-
-__all__ = (
-    "POLE_DEG",
-    "Image",
-    "Points",
-    "degrees_of",
-    "image_of",
-    "natural_origin",
-    "on_turn",
-    "polygonal",
-    "ring_on_earth",
-    "short_way",
-    "turn_of",
-    "turned",
-    "within_a_turn",
-)

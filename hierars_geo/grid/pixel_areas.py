@@ -284,6 +284,3 @@ def _nowhere(grid: GeoGrid) -> RasterError:
     return RasterError(
         f"Expected a raster on the Earth, but got bounds {grid.bounds} in '{grid.crs.name}'. Check its CRS."
     )
-
-
-__all__ = ("TOLERANCE", "PixelAreas")

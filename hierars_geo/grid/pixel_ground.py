@@ -186,6 +186,3 @@ def _cells(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and one past the last cell that chips meet along an axis."""
     return np.searchsorted(edges, starts, "right") - 1, np.searchsorted(edges, starts + side - 1, "right")
-
-
-__all__ = ("PixelGround",)

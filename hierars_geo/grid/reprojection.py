@@ -323,6 +323,3 @@ def _off_the_seam(lonlat: BaseGeometry, seam: float) -> BaseGeometry:
     low, high = seam - 360.0 + _OFF_THE_SEAM_DEG, seam - _OFF_THE_SEAM_DEG
     whole = within_a_turn(lonlat, seam - 360.0)
     return shapely.transform(whole, lambda xy: np.stack([np.clip(xy[:, 0], low, high), xy[:, 1]], axis=1))
-
-
-__all__ = ("move", "move_polygons", "outline", "same_crs", "to_lonlat")

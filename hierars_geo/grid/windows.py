@@ -143,6 +143,3 @@ def cover(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]
     for row in window_starts(shape[0], size[0], stride[0]):
         for col in window_starts(shape[1], size[1], stride[1]):
             yield Window(row, col, *size)
-
-
-__all__ = ("Window", "cover", "overlap_to_stride", "spread_starts", "window_starts")

@@ -187,6 +187,3 @@ def _plain(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-__all__ = ("AttributeClasses", "ColumnClasses", "features")

@@ -120,6 +120,3 @@ def _valid(table: GeoDataFrame) -> GeoDataFrame:
     series = GeoSeries(repaired, index=table.index, crs=table.crs)
     mended: GeoDataFrame = table.set_geometry(series)  # type: ignore[assignment]  # not in place
     return mended
-
-
-__all__ = ("onto_map", "read_layer", "read_polygons")

@@ -146,6 +146,3 @@ def _repaired(
     vanished = f"; {lost.sum()} of them have no area and label nothing" if lost.any() else ""
     words = f"Repaired {broken.sum()} polygons ({features(ids[broken])}) of {file}: {reason}{vanished}."
     return geometry, words
-
-
-__all__ = ("PolygonTable", "read_polygon_table")

@@ -222,18 +222,3 @@ def _is_geometry(field: pyarrow.lib.Field) -> bool:
     """Tell whether a column is of Parquet's type GEOMETRY, whether Arrow knows that extension or not."""
     named = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
     return str(getattr(field.type, "extension_name", named)).startswith("geoarrow.")
-
-
-__all__ = (
-    "VECTOR_SUFFIXES",
-    "check_vector_file",
-    "columns_of",
-    "is_parquet",
-    "is_vector",
-    "listed",
-    "read_table",
-    "require_columns",
-    "split_layer",
-    "unreadable",
-    "vector_layers",
-)

@@ -182,11 +182,3 @@ def _confusion(level: LevelScore, taxonomy: Taxonomy, number: int) -> ConfusionF
     if not level.confusion:
         return None
     return draw_confusion(np.array(level.confusion, dtype=np.int64), taxonomy, number)
-
-
-__all__ = (
-    "MEASURES",
-    "AccuracySection",
-    "build_accuracy_section",
-    "compare",
-)

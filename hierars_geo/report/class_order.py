@@ -143,6 +143,3 @@ def _children(areas: ClassAreas, prefix: tuple[int, ...]) -> list[int]:
     below = areas.chains[same, len(prefix)]
     present: list[int] = np.unique(below[below >= 0]).tolist()
     return present
-
-
-__all__ = ("AreaRow", "LegendEntry", "absent_classes", "area_rows", "legend", "tree_order")

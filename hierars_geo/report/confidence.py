@@ -178,15 +178,3 @@ def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[Tab
         )
         for index in ordered
     )
-
-
-__all__ = (
-    "BIN_WIDTH",
-    "PER_CENT",
-    "UNSURE_BELOW",
-    "ConfidenceSurvey",
-    "DoubtSection",
-    "Histogram",
-    "build_doubt_section",
-    "survey_confidence",
-)

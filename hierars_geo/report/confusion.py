@@ -140,6 +140,3 @@ def _label(taxonomy: Taxonomy, level: int, index: int) -> str:
     return (
         name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
     )
-
-
-__all__ = ("ConfusionFigure", "LevelTable", "draw_confusion", "row_normalised")

@@ -215,14 +215,3 @@ def _matrix(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> Confusio
     """Error matrix of the ground: each row is a reference class and adds up to 100 %."""
     shares = np.array(estimate.proportions, dtype=np.float64).T
     return draw_confusion(np.rint(shares * _PARTS).astype(np.int64), taxonomy, level)
-
-
-__all__ = (
-    "ClassEstimate",
-    "Estimates",
-    "EstimatesSection",
-    "Interval",
-    "LevelEstimate",
-    "build_estimates_section",
-    "read_estimates",
-)

@@ -203,6 +203,3 @@ def _swatch(axes: Axes, left: float, line: float, color: RGB) -> None:
 
 def _write(axes: Axes, at: float, line: float, text: str, color: str = _INK, align: str = "left") -> None:
     axes.text(at, line, text, family=_FONT, size=8, color=color, va="center", ha=align, parse_math=False)
-
-
-__all__ = ("draw_map", "figure_paths", "write_figures")

@@ -140,19 +140,3 @@ def fit_scale_bar(width_m: float, max_share: float = 0.4) -> ScaleBar:
     power = 10.0 ** math.floor(math.log10(longest))
     length = max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9))
     return ScaleBar(length, length / width_m)
-
-
-__all__ = (
-    "UNDEFINED",
-    "ScaleBar",
-    "TableRow",
-    "area_decimals",
-    "count",
-    "fit_scale_bar",
-    "hectares",
-    "kilometres",
-    "metres",
-    "per_cent",
-    "score",
-    "square_kilometres",
-)

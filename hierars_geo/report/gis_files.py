@@ -378,13 +378,3 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-
-
-__all__ = (
-    "COLLECTION_FILE",
-    "build_project",
-    "collect_items",
-    "make_collection",
-    "project_path",
-    "write_gis_files",
-)

@@ -256,17 +256,3 @@ def _gap(survey: ValueSurvey) -> str | None:
 def _ramp_color(name: str, position: float) -> RGB:
     red, green, blue, _ = colormaps[name](position, bytes=True)
     return int(red), int(green), int(blue)
-
-
-__all__ = (
-    "Panel",
-    "adaptive_panel",
-    "agreement_colors",
-    "agreement_name",
-    "agreement_panel",
-    "class_panel",
-    "confidence_panel",
-    "depth_panel",
-    "doubt_panel",
-    "image_panel",
-)

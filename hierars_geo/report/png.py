@@ -67,6 +67,3 @@ def _encode(image: Image.Image, small: bool, transparency: bytes | None = None) 
     options = {} if transparency is None else {"transparency": transparency}
     image.save(buffer, format="PNG", optimize=small, compress_level=_QUICK_LEVEL, **options)
     return buffer.getvalue()
-
-
-__all__ = ("data_uri", "index_png", "rgb_png")

@@ -114,6 +114,3 @@ def survey_reference(scene: SceneMaps, labels: Path) -> ReferenceSurvey | None:
         depth_map.values,
         by_depth.area_m2[1:],
     )
-
-
-__all__ = ("AgreementDepth", "ReferenceSurvey", "survey_reference")

@@ -349,13 +349,3 @@ def summarise(scene: SceneMaps, areas: ClassAreas) -> str:
     if rest:
         parts.append(f"other classes {per_cent(rest / total)}")
     return f"{square_kilometres(total)} mapped: {', '.join(parts)}."
-
-
-__all__ = (
-    "MapFrame",
-    "PanelRow",
-    "SceneSection",
-    "build_scene_section",
-    "flatten_provenance",
-    "summarise",
-)

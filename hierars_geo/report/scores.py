@@ -222,16 +222,3 @@ def _check_tree(evaluation: Evaluation, taxonomy: Taxonomy, origin: str) -> None
                 f"but got {len(level.confusion)} rows of {max(map(len, level.confusion))} (in {origin}). "
                 "Evaluate again."
             )
-
-
-__all__ = (
-    "ClassScore",
-    "Count",
-    "Evaluation",
-    "LevelScore",
-    "Part",
-    "TreeDistance",
-    "check_content",
-    "read_evaluation",
-    "read_json",
-)

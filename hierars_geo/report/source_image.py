@@ -74,6 +74,3 @@ def _local(folder: Path, href: str) -> Path | None:
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost") or not parts.path:
         return None
     return folder / unquote(parts.path)
-
-
-__all__ = ("image_layer", "source_image")

@@ -118,15 +118,3 @@ def read_palette(path: Path) -> dict[int, RGB] | None:
         if dataset.colorinterp[0] != ColorInterp.palette:
             return None
         return {value: (color[0], color[1], color[2]) for value, color in dataset.colormap(1).items()}
-
-
-__all__ = (
-    "MISSING",
-    "ValueSurvey",
-    "checked_values",
-    "histogram_below",
-    "histogram_mean",
-    "read_palette",
-    "survey_maps",
-    "survey_values",
-)

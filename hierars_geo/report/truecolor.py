@@ -56,6 +56,3 @@ def read_true_color(
     if not valid.any():
         return None
     return TrueColor(np.stack([stretch(plane, valid) for plane in image]), valid, bands)
-
-
-__all__ = ("TrueColor", "read_true_color")

@@ -134,6 +134,3 @@ def outside_of(scene: SceneMaps) -> NDArray[np.bool_] | None:
     """
     path = scene.others.get("aoa")
     return None if path is None else survey_values(path, 1, scene).reduced == OUTSIDE
-
-
-__all__ = ("TrustSection", "build_trust_section", "draw_reliability", "outside_of")

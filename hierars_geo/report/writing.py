@@ -196,6 +196,3 @@ def _default_title(scenes: Sequence[SceneMaps]) -> str:
     if len(scenes) == 1:
         return f"Class maps of {scenes[0].name}"
     return f"Class maps of {len(scenes)} scenes"
-
-
-__all__ = ("ACCURACY_FILE", "REPORT_FILE", "Metrics", "write_report")

@@ -234,23 +234,3 @@ def paint_meadow_rectangle(canvas: Canvas, centre: Points, size: tuple[float, fl
     """A sown grass field, such as an airfield's."""
     ground = boxes(np.array([centre]), np.array([size]), angle)
     canvas.paint(ground, "mown_lawn", LandCover.ARTIFICIAL_MEADOW, angle)
-
-
-__all__ = (
-    "DRY",
-    "PADDY",
-    "FieldSystem",
-    "contour_patches",
-    "house_rows",
-    "paint_copses",
-    "paint_fields",
-    "paint_fishponds",
-    "paint_forest",
-    "paint_golf",
-    "paint_hills",
-    "paint_lakes",
-    "paint_meadow_rectangle",
-    "paint_river",
-    "paint_village",
-    "tree_rows",
-)

@@ -134,10 +134,3 @@ def write_sentinel2_scene(
     """
     view = square_view(0.0, spec.size_m, sensor.res_m)
     return write_scene(spec, layout, taxonomy, out_dir, [(sensor, view)], view, progress)
-
-
-__all__ = (
-    "crop_layout",
-    "write_crop_scene",
-    "write_sentinel2_scene",
-)

@@ -117,6 +117,3 @@ def acquire(
         numbers[i] = digitise(sensor, i, through_air(pixels, haze, figures.path[i], shade), rng)
     numbers[:, unseen] = 0
     return numbers
-
-
-__all__ = ("Atmosphere", "Progress", "acquire", "strips_of")

@@ -167,6 +167,3 @@ def _write(
     found, counts = np.unique(values[values != nodata], return_counts=True)
     pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
     return LabelShare(path, share, blocks, blocks_in_all, pixels)
-
-
-__all__ = ("LabelShare", "ranked_blocks", "write_label_shares")

@@ -203,6 +203,3 @@ def land_cover_layout(size_m: float, seed: int) -> Layout:
     paint_transport(road_rng, canvas, plan, streets)
     _paint_unsure(unsure_rng, canvas)
     return canvas.finish()
-
-
-__all__ = ("land_cover_layout", "paint_town", "paint_transport", "paint_villages", "streams")

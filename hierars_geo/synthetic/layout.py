@@ -148,6 +148,3 @@ class Canvas:
             np.concatenate(self._classes),
             np.concatenate(self._angles),
         )
-
-
-__all__ = ("KEEP", "Canvas", "Layout", "View")

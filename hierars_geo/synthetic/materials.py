@@ -329,18 +329,3 @@ MATERIALS: Final[Mapping[str, Material]] = {
 
 #: Position of each material in tables of materials.
 MATERIAL_INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(MATERIALS)}
-
-
-__all__ = (
-    "BANDS",
-    "MATERIALS",
-    "MATERIAL_INDEX",
-    "SEASONS",
-    "SURFACES",
-    "Blend",
-    "Material",
-    "Season",
-    "Stage",
-    "blend_reflectance",
-    "season_shares",
-)

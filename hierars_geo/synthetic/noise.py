@@ -78,6 +78,3 @@ class NoiseField:
         top = self.tile[y0, x0] * (1 - fx) + self.tile[y0, x1] * fx
         low = self.tile[y1, x0] * (1 - fx) + self.tile[y1, x1] * fx
         return np.asarray(top * (1 - fy) + low * fy, dtype=np.float32)
-
-
-__all__ = ("Field", "NoiseField")

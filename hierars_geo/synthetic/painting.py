@@ -96,6 +96,3 @@ def _field_numbers(rng: np.random.Generator, shape: tuple[int, ...], depth_px: f
         numbers[rows == row] = first + column
         first += int(column[-1]) + 1
     return numbers
-
-
-__all__ = ("Paint", "paint_classes")

@@ -350,15 +350,3 @@ class Crop(IntEnum):
     MAIZE = 2
     SOYBEAN = 3
     NODATA = 255
-
-
-__all__ = (
-    "Crop",
-    "LandCover",
-    "Plan",
-    "RoadLine",
-    "Site",
-    "Warp",
-    "draw_mesh",
-    "draw_plan",
-)

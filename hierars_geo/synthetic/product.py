@@ -260,14 +260,3 @@ def write_scene(
     if isinstance(spec, CropSpec):
         write_season(spec, surface, seasonal, files.season, step)
     return files
-
-
-__all__ = (
-    "scene_paths",
-    "season_days",
-    "square_view",
-    "stream",
-    "write_image",
-    "write_labels",
-    "write_scene",
-)

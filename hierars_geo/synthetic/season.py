@@ -167,6 +167,3 @@ def acquisition_days(spec: CropSpec, rng: np.random.Generator) -> tuple[date, ..
     there[spec.dates // 2] = True
     numbers = _FIRST_DAY + (np.arange(spec.dates) * step + early)[there]
     return tuple(date(spec.year, 1, 1) + timedelta(days=int(number) - 1) for number in numbers)
-
-
-__all__ = ("Clouds", "Growth", "acquisition_days", "cloud_shares", "scene_classes", "through_clouds")

@@ -209,18 +209,3 @@ def digitise(
     top = np.iinfo(sensor.dtype).max
     whole: NDArray[np.uint8] | NDArray[np.uint16] = np.clip(np.rint(numbers), 1, top).astype(sensor.dtype)
     return whole
-
-
-__all__ = (
-    "SENSORS",
-    "SENSOR_NAMES",
-    "SPAN_DAYS",
-    "SensorBands",
-    "SensorModel",
-    "SensorName",
-    "acquisition_day",
-    "block_mean",
-    "digitise",
-    "spread",
-    "through_air",
-)

@@ -150,12 +150,3 @@ def write_land_cover_scene(spec: SceneSpec, out_dir: Path, progress: Progress | 
     labels = square_view(0.0, spec.size_m, LABEL_RES_M)
     layout = land_cover_layout(spec.size_m, spec.seed)
     return write_scene(spec, layout, Taxonomy.from_yaml("mm5b"), out_dir, images, labels, progress)
-
-
-__all__ = (
-    "LABEL_RES_M",
-    "check_free",
-    "crop_series",
-    "scene_series",
-    "write_land_cover_scene",
-)

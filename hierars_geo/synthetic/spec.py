@@ -150,6 +150,3 @@ def _check_multiple(name: str, value: float, least: float) -> None:
             f"Expected {name} to be a multiple of {SNAP_M:g} m and at least {least:g}, but got {value:g}. "
             f"Take {nearest:g}."
         )
-
-
-__all__ = ("MIN_SIZE_M", "SNAP_M", "CropSpec", "PlaceSpec", "SceneFiles", "SceneSpec")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .layout import KEEP, Layout, View
-from .materials import BANDS, MATERIALS, SEASONS, Material, Stage, blend_reflectance, season_shares
+from .materials import MATERIALS, SEASONS, Stage, blend_reflectance, season_shares
 from .noise import Field, NoiseField
 
 #: How moisture and leaf structure tilt a spectrum, per column of BANDS; drawn once per object.
@@ -148,6 +148,3 @@ class Surface:
         across = view.ys.astype(np.float32)[:, None] * cosine - view.xs.astype(np.float32) * sine
         wave = np.sin(across * (2 * np.pi / period).astype(np.float32)[material])
         return np.asarray(amplitude * wave, dtype=np.float32)
-
-
-__all__ = ("BANDS", "Material", "Surface", "material_column")

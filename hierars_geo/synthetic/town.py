@@ -180,5 +180,3 @@ BLOCK_PAINTERS: Final[Mapping[str, BlockPainter]] = {
     "towers": paint_towers,
     "works": paint_works,
 }
-
-__all__ = ("BLOCK_PAINTERS", "BlockPainter", "paint_buildings", "paint_oval", "paint_works")

@@ -233,16 +233,3 @@ def paint_airport(
             spot = place(float(along), apron_y + 0.02 * depth, (36 * unit, 5.0))
             wings = place(float(along), apron_y + 0.02 * depth, (5.0, 38 * unit))
             canvas.paint(shapely.union(spot, wings), "roof_white")
-
-
-__all__ = (
-    "interchange_sites",
-    "paint_airport",
-    "paint_interchange",
-    "paint_motorway",
-    "paint_railway",
-    "paint_roads",
-    "paint_station",
-    "paint_yard",
-    "yard_sites",
-)

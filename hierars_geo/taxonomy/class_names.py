@@ -128,14 +128,3 @@ def _unambiguous(tree: "Taxonomy", level: int, index: int) -> str:
     except TaxonomyError:
         return f"{tree.level_names[level - 1]}/{name}"
     return name
-
-
-__all__ = (
-    "CHAIN",
-    "PathSet",
-    "classes_named",
-    "describe_paths",
-    "find_class",
-    "named_paths",
-    "paths_through",
-)

@@ -80,6 +80,3 @@ class CodeLegend:
             if match[2]:
                 self.names[code] = match[2]
         return found
-
-
-__all__ = ("CodeLegend",)

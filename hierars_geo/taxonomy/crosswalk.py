@@ -380,6 +380,3 @@ def _tree(name: str, beside: Path) -> Taxonomy:
     """Read a tree that a crosswalk names: a file beside it, or an entry of the catalog."""
     file = beside.parent / name
     return Taxonomy.from_yaml(file if Path(name).suffix in {".yaml", ".yml"} else name)
-
-
-__all__ = ("ClassMeaning", "Crosswalk", "CrosswalkSpec", "Meaning", "is_crosswalk")

@@ -125,6 +125,3 @@ def read_record(name_or_path: str | Path) -> DatasetRecord:
         raise DataError(
             f"Expected {path} to be the record of a data set, but {first_complaint(error)}. Correct the file."
         ) from error
-
-
-__all__ = ("RECORD_FILE", "BandStats", "DatasetRecord", "LabelScheme", "SourceRecord", "read_record")

@@ -121,6 +121,3 @@ def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
             "levels": [{"name": "adaptive", "classes": classes}],
         }
     )
-
-
-__all__ = ("DEPTH_NODATA", "adaptive_nodata", "adaptive_taxonomy", "depth_colors", "depth_taxonomy")

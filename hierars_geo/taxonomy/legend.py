@@ -264,9 +264,3 @@ def _whole(values: NDArray[np.generic], origin: str) -> NDArray[np.int64]:
             f"neighbouring codes are one{place}. Write the raster as uint32 or int64."
         )
     return values.astype(np.int64)
-
-
-__all__ = (
-    "LabelSets",
-    "Legend",
-)

@@ -252,15 +252,3 @@ def _parse_anchor(key: str, target: str, levels: tuple[LevelSpec, ...], origin: 
         )
     level, index = matches[0]
     return Anchor(level, index, *parts)
-
-
-__all__ = (
-    "MAX_PATHS",
-    "Anchor",
-    "Parents",
-    "check_levels",
-    "complete_levels",
-    "enumerate_paths",
-    "link_parents",
-    "parse_anchors",
-)

@@ -201,6 +201,3 @@ def _listed(numbers: list[int] | list[float], most: int) -> str:
 
 def _in(origin: str) -> str:
     return f" (in {origin})" if origin else ""
-
-
-__all__ = ("IndexTable", "ValueMap")

@@ -192,16 +192,3 @@ def _reason(error: Mapping[str, Any]) -> str:
     reason = str(error["msg"]).removeprefix("Value error, ")
     found = "" if error["type"] == "too_long" else f", but got {_SHORT.repr(error['input'])}"
     return f"{reason[0].lower()}{reason[1:]}{found}"
-
-
-__all__ = (
-    "MAX_CLASSES",
-    "MAX_VALUE",
-    "RGB",
-    "ClassSpec",
-    "LevelSpec",
-    "TaxonomySpec",
-    "hex_color",
-    "parse_taxonomy_spec",
-    "read_taxonomy_spec",
-)

@@ -386,6 +386,3 @@ def _level_to_dict(level: LevelSpec) -> dict[str, Any]:
 def _like(given: object, result: NDArray[np.int64]) -> int | NDArray[np.int64]:
     """Return an int for a scalar, an array for an array."""
     return int(result) if np.ndim(given) == 0 else result  # type: ignore[arg-type]
-
-
-__all__ = ("Taxonomy",)

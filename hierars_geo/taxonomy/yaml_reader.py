@@ -172,14 +172,3 @@ def resolve_catalog_file(kind: str, name_or_path: str | Path) -> Path:
             f"Did you mean: {', '.join(near)}?"
         )
     return CATALOG_ROOT / kind / f"{name_or_path}.yaml"
-
-
-__all__ = (
-    "CATALOG_ROOT",
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "catalog_names",
-    "first_complaint",
-    "read_yaml",
-    "resolve_catalog_file",
-)

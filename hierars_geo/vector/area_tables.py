@@ -277,9 +277,3 @@ def _write(tables: AreaTables, target: Path) -> None:
                 {"polygons": tables.polygons, "classes": tables.classes},
                 "MultiPolygon" if multi else "Polygon",
             )
-
-
-__all__ = (
-    "AreaTables",
-    "class_areas",
-)

@@ -243,17 +243,3 @@ def _measure_bent(
 def _sum_by(group: NDArray[np.integer], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """(count,) sums of values by group; float also where there is none."""
     return np.bincount(group, weights=values, minlength=count).astype(np.float64)
-
-
-__all__ = (
-    "MAX_EDGE_M",
-    "SHORT_EDGE_M",
-    "EqualArea",
-    "Points",
-    "equal_area_around",
-    "geod_of",
-    "pixel_size_m",
-    "polygon_areas_m2",
-    "region_areas_m2",
-    "to_radians",
-)

@@ -233,13 +233,3 @@ def _sum_areas(regions: LevelRegions, area_m2: NDArray[np.float64]) -> NDArray[n
 def _known(values: NDArray[np.float64]) -> pa.Array:
     """Null where there is no number."""
     return pa.array(values, mask=np.isnan(values))
-
-
-__all__ = (
-    "GEOMETRY",
-    "SCHEMA",
-    "ConfidenceSums",
-    "LevelTable",
-    "RegionConfidence",
-    "describe_children",
-)

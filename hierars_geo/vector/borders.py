@@ -90,16 +90,3 @@ def border_pieces(quadrants: NDArray[np.int32]) -> Iterator[Pieces]:
             present = np.flatnonzero(leaving_corners(around, heading))
             left, right = around[heading, present], around[heading - 1, present]
             yield Pieces(heading, (present + first).astype(np.int32), left, right)
-
-
-__all__ = (
-    "EAST",
-    "NORTH",
-    "SOUTH",
-    "WEST",
-    "CornerLinks",
-    "Pieces",
-    "border_pieces",
-    "leaving_corners",
-    "link_corners",
-)

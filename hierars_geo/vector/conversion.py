@@ -233,11 +233,3 @@ def _choose_levels(levels: Iterable[int] | None, finest: int, taxonomy: Taxonomy
             f"there is, but got {list(chosen)}."
         )
     return chosen
-
-
-__all__ = (
-    "GroundMetric",
-    "Progress",
-    "VectorSummary",
-    "vectorize",
-)

@@ -249,11 +249,3 @@ def surviving_corners(
     survives = np.zeros(len(key), dtype=np.bool_)
     survives[np.searchsorted(key, y * columns + x)] = True
     return survives
-
-
-__all__ = (
-    "Coverage",
-    "build_coverage",
-    "polygonize_paths",
-    "surviving_corners",
-)

@@ -238,6 +238,3 @@ def _write(fields: GeoDataFrame, tree: Taxonomy, target: Path) -> None:
             about = f"Fields by class of {tree.name}, at the finest level that is sure enough"
             style = LayerStyle(LAYER, vector_qml(legend, 1), vector_sld(legend, 1), about)
             write_tables(path, {LAYER: fields}, "MultiPolygon" if multi else "Polygon", [style])
-
-
-__all__ = ("decide_fields", "decide_paths")

@@ -156,15 +156,3 @@ def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
             for name in names
             if (index := f"rtree_{name}_{GEOMETRY}") not in tables or count(index) != count(name)
         ]
-
-
-__all__ = (
-    "GEOMETRY",
-    "VERSION",
-    "LayerStyle",
-    "add_styles",
-    "class_styles",
-    "forget_times",
-    "unindexed_layers",
-    "write_tables",
-)

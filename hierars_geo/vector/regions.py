@@ -190,14 +190,3 @@ def _pairs(pieces: Pieces) -> NDArray[np.int32]:
     """(2, m) regions on both sides of pieces of border, without the outside."""
     inner = (pieces.left != OUTSIDE) & (pieces.right != OUTSIDE)
     return np.stack([pieces.left[inner], pieces.right[inner]])
-
-
-__all__ = (
-    "OUTSIDE",
-    "LevelRegions",
-    "Regions",
-    "connect",
-    "label_regions",
-    "nest_levels",
-    "number_by_first",
-)

@@ -244,12 +244,3 @@ def _twice_area(
     after = np.arange(1, len(x) + 1)
     after[starts[1:] - 1] = starts[:-1]
     return np.add.reduceat(x * y[after] - x[after] * y, starts[:-1])
-
-
-__all__ = (
-    "PIECES_AT_ONCE",
-    "Outlines",
-    "Polygons",
-    "Rings",
-    "trace_rings",
-)

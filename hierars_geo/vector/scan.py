@@ -160,6 +160,3 @@ def _find_corners(
     above, below = run[:-1].reshape(-1), run[1:].reshape(-1)
     left = row.astype(np.int64) * run.shape[1] + col
     return row, col, np.stack([above[left + 1], above[left], below[left], below[left + 1]])
-
-
-__all__ = ("RowScanner", "Scan")

@@ -154,6 +154,3 @@ def _sum_pairs(
     key = key[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
     return _Neighbours(region[order][first], neighbour[order][first], np.add.reduceat(border[order], first))
-
-
-__all__ = ("TOLERANCE", "sieve")

@@ -268,10 +268,3 @@ def _as_output_error(out: Path) -> Iterator[None]:
             f"Expected {out} to be writable, but got: {' '.join(str(error).split()).rstrip('.')}. "
             "Check permissions and free space."
         ) from error
-
-
-__all__ = (
-    "WriteLevel",
-    "open_writer",
-    "output_files",
-)

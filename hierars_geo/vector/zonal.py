@@ -284,6 +284,3 @@ def check_measurable(polygons: GeoDataFrame, grid: GeoGrid, origin: str) -> None
             f"Expected polygons that touch the maps ({expected}), but those of {origin} lie at {found} in "
             f"the maps' CRS ({grid.crs.name}). Check the layer's CRS."
         )
-
-
-__all__ = ("ZonalAreas", "check_measurable", "zonal_areas", "zonal_sums")

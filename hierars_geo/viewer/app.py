@@ -352,11 +352,3 @@ def serve(app: Starlette, opened: socket.socket) -> None:
             uvicorn.Server(config).run(sockets=[opened])
     except KeyboardInterrupt:  # raised again by the server once it has closed its connections
         return
-
-
-__all__ = (
-    "build_app",
-    "listen",
-    "serve",
-    "url_of",
-)

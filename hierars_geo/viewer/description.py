@@ -100,6 +100,3 @@ def _branches(
 
 def _address(view: View, layer: str, version: str) -> str:
     return f"/tiles/{view.number}/{layer}/{{z}}/{{x}}/{{y}}.png?v={version}"
-
-
-__all__ = ("class_tree", "describe_view")

@@ -195,18 +195,3 @@ def view_layers(view: View) -> dict[str, tuple[str, int]]:
     if view.backdrop is not None:
         layers["image"] = ("image", 0)
     return layers
-
-
-__all__ = (
-    "EMPTY_PNG",
-    "UNSURE_COLOR",
-    "TileServer",
-    "class_tile",
-    "code_colors",
-    "confidence_tile",
-    "depth_tile",
-    "image_tile",
-    "level_colors",
-    "ramp_colors",
-    "view_layers",
-)

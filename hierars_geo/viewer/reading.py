@@ -170,15 +170,3 @@ def _open(path: Path) -> Iterator[Reader]:
             f"Expected {path.name} to be readable, but got: {' '.join(str(error).split())}. "
             "Predict again, or start the viewer again if the folder changed."
         ) from error
-
-
-__all__ = (
-    "TILE_PX",
-    "Pixels",
-    "Resampling",
-    "TileAddress",
-    "as_float",
-    "read_part",
-    "read_preview",
-    "read_tile",
-)

@@ -194,12 +194,3 @@ def level_offsets(scene: SceneMaps) -> dict[int, int]:
     """Code of the first class of every level that has a map."""
     counts = scene.taxonomy.num_classes
     return {level: sum(counts[: level - 1]) for level in scene.levels}
-
-
-__all__ = (
-    "UNSURE",
-    "ReadPixels",
-    "ScenePixels",
-    "Selection",
-    "level_offsets",
-)

@@ -124,6 +124,3 @@ def _class_of(view: View, code: int) -> tuple[int, int]:
     offsets = level_offsets(view.scene)
     level = max(level for level, offset in offsets.items() if offset <= code)
     return level, code - offsets[level]
-
-
-__all__ = ("MAX_SIDE_PX", "view_areas")

@@ -217,9 +217,3 @@ def _shown(grid: GeoGrid) -> tuple[Bounds, str]:
     beyond = max(abs(south), abs(north)) > _MAX_LATITUDE
     note = "What lies beyond 85° of latitude is not drawn: Web Mercator ends there." if beyond else ""
     return (west, max(south, -_MAX_LATITUDE), east, min(north, _MAX_LATITUDE)), note
-
-
-__all__ = (
-    "View",
-    "find_views",
-)

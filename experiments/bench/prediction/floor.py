@@ -109,6 +109,3 @@ def _seconds(work: Callable[[], None]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-__all__ = ("time_over_floor",)

@@ -27,6 +27,3 @@ def measure(checkpoint: Path, scene: Path, window_px: int, overlap: float, batch
         raise RuntimeError(f"the prediction of {scene} failed:\n{done.stderr[-2000:]}")
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
-
-
-__all__ = ("measure",)

@@ -76,6 +76,3 @@ def export_model(model: SceneModel, path: Path, window_px: int) -> None:
         warnings.simplefilter("ignore")  # on weights that share storage: all of them are on the CPU
         program = torch.export.export(_PathLogits(model), (image,), dynamic_shapes=({0: batch},))
         torch.export.save(program, path)
-
-
-__all__ = ("BANDS", "CONFIGS", "LEAVES", "TREE", "export_model", "write_checkpoint")

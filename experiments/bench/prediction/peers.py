@@ -160,6 +160,3 @@ def _torch_release() -> str:
 def _last_line(text: str) -> str:
     lines: Sequence[str] = text.strip().splitlines() or ["no message"]
     return lines[-1].strip()[:120].replace("|", "/")
-
-
-__all__ = ("PEERS", "Peer", "PeerRun", "install", "run")

@@ -78,6 +78,3 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
         RuntimeRow(runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).mean()))
         for runtime, taken, found in zip(runtimes, seconds, classes, strict=True)
     ]
-
-
-__all__ = ("RuntimeRow", "by_runtime")

@@ -59,6 +59,3 @@ def _tile(rng: np.random.Generator, noisy: bool) -> np.ndarray:
     if noisy:
         tile = tile + rng.integers(-60, 60, size=tile.shape)
     return tile.astype(np.uint16)
-
-
-__all__ = ("write_scene",)

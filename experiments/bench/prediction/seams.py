@@ -87,6 +87,3 @@ def models(folder: Path, window_px: int, trained: Path | None = None) -> dict[st
     if trained is not None:
         found[f"BHCCM, {trained.name}"] = _Paths(trained)
     return found
-
-
-__all__ = ("RandomConvolutions", "models", "seam_step", "smooth_image")

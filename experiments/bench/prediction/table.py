@@ -12,6 +12,3 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def verdict(value: float, target: float) -> str:
     """Say whether a figure, the smaller the better, reaches its target."""
     return "PASS" if value <= target else "short"
-
-
-__all__ = ("markdown", "verdict")

@@ -336,9 +336,3 @@ def _describe(
     )
     # The data lie in the same folder, which is renamed as a whole: hrefs hold wherever it lies.
     save_collection(collection, folder / "catalog", folder / "catalog")
-
-
-__all__ = (
-    "AssembleResult",
-    "assemble",
-)

@@ -189,6 +189,3 @@ def _image_tags(scene: SourceScene, place: Place) -> dict[str, str]:
             "TIFFTAG_DATETIME": f"{scene.acquired:%Y:%m:%d %H:%M:%S}",
         }
     return tags
-
-
-__all__ = ("Chip", "ChipWriter", "label_values")

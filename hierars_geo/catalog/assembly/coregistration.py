@@ -118,6 +118,3 @@ def _peak(spectrum: NDArray[np.complex128], most: float) -> tuple[float, float, 
     fine = (left @ spectrum @ right).real
     best = np.unravel_index(int(np.argmax(fine)), fine.shape)
     return float(fine_rows[best[0]]), float(fine_cols[best[1]]), significance
-
-
-__all__ = ("RELIABLE", "Shift", "measure_shift")

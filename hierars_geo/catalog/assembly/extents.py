@@ -105,6 +105,3 @@ def chip_lattice(extent: Extent, res_m: float, crs: CRS) -> tuple[Lattice, Windo
     width, height = max(1, round((right - left) / res_m)), max(1, round((top - bottom) / res_m))
     lattice = Lattice(crs, ((right - left) / width, (top - bottom) / height), (left, top))
     return lattice, Window(0, 0, height, width)
-
-
-__all__ = ("Extent", "chip_lattice", "cut_extents")

@@ -292,13 +292,3 @@ def _write(path: Path, rows: Iterable[Row], columns: Sequence[str] = ()) -> None
         writer = csv.DictWriter(stream, names)
         writer.writeheader()
         writer.writerows(listed)
-
-
-__all__ = (
-    "TITLES",
-    "class_rows",
-    "gap_rows",
-    "sheet_figure",
-    "time_figure",
-    "write_tables",
-)

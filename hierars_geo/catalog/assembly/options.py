@@ -49,6 +49,3 @@ class AssembleOptions:
             )
         if self.seed < 0:
             raise OptionError(f"Expected seed to be >= 0, but got {self.seed}.")
-
-
-__all__ = ("AssembleOptions", "LabelScheme")

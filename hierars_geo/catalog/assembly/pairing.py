@@ -230,6 +230,3 @@ def _nothing_in_common(
         f"Expected scenes of one place in every source, but got none ({reasons}). Longitudes and latitudes: "
         f"{' | '.join(said)}. Give scenes that overlap, or relax --days and --min-cover."
     )
-
-
-__all__ = ("Place", "Unpaired", "assign_splits", "pair_scenes")

@@ -170,6 +170,3 @@ def _scene(name: str, scene: Scene, bands: tuple[str, ...], header: Header) -> S
     if outline is None:  # split_usable asked for a place on the ground
         raise RasterError(f"Expected a georeferenced raster, but got none (in {header.path}).")
     return SourceScene(name, scene, bands, outline, header.acquired, scene.dtype)
-
-
-__all__ = ("SOURCE_CLASSES", "SceneWindows", "SourceName", "SourceScene", "open_labels", "open_sources")

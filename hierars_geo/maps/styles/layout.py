@@ -130,6 +130,3 @@ def _extent(bounds: tuple[float, float, float, float]) -> dict[str, str]:
 
 def _id(name: str) -> str:
     return f"{{{uuid.uuid5(uuid.NAMESPACE_URL, f'hierars-geo/layout/{name}')}}}"
-
-
-__all__ = ("PrintPage", "add_layout")

@@ -180,6 +180,3 @@ def _zipped(project: str) -> bytes:
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, project.encode("utf-8"))
     return buffer.getvalue()
-
-
-__all__ = ("ProjectGroup", "ProjectLayer", "qgis_project")

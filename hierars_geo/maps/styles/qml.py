@@ -286,6 +286,3 @@ def _add_properties(symbol: ET.Element, kind: str, properties: dict[str, str]) -
 def _text(root: ET.Element) -> str:
     ET.indent(root)
     return _DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"
-
-
-__all__ = ("confidence_qml", "image_qml", "points_qml", "raster_qml", "vector_qml")

@@ -186,10 +186,3 @@ def _fill(taxonomy: Taxonomy, level: int, visible: bool) -> dict[str, Any]:
         "layout": {"visibility": "visible" if visible else "none"},
         "paint": {"fill-color": [*match, _TRANSPARENT], "fill-opacity": 1},
     }
-
-
-__all__ = (
-    "maplibre_style",
-    "raster_sld",
-    "vector_sld",
-)

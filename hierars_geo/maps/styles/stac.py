@@ -119,14 +119,3 @@ def path_of(href: str) -> str:
 def _slug(name: str) -> str:
     """Keep what the extension allows in a name: letters, digits, hyphen and underscore."""
     return "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split()) or "class"
-
-
-__all__ = (
-    "METRES_PER_DEGREE",
-    "classification_classes",
-    "geojson_place",
-    "href_of",
-    "joint_bbox",
-    "lonlat_outline",
-    "path_of",
-)

@@ -76,6 +76,3 @@ def pam_xml(taxonomy: Taxonomy, level: int) -> str:
         ET.SubElement(categories, "Category").text = name
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
-
-
-__all__ = ("RGBA", "category_names", "palette", "pam_xml")
