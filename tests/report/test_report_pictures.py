@@ -141,13 +141,20 @@ def test_reduced_image_leaves_nodata_out(tmp_path):
 
 @pytest.mark.parametrize("overviews", [False, True])
 @pytest.mark.parametrize("crs", ["EPSG:32650", "EPSG:32649"])
-def test_an_internal_mask_hides_its_pixels_on_any_grid(tmp_path, crs, overviews):
-    """Half of the image is masked and bright: it must neither be shown nor be stretched by."""
+def test_masks_and_nodata_count_as_in_a_prediction_on_any_grid(tmp_path, crs, overviews):
+    """A masked half is neither shown nor stretched by; nodata in one band alone is a measurement."""
     mask = np.full((400, 600), 255, np.uint8)
     mask[:, 300:] = 0
     stack = np.where(mask == 0, 9000, np.arange(1, 401)[:, None]).astype(np.uint16)
+    dark = stack.copy()
+    dark[:, 50:150] = 0
     path = write_raster(
-        tmp_path / "image.tif", np.stack([stack] * 3), ("red", "green", "blue"), mask=mask, tiled=True
+        tmp_path / "image.tif",
+        np.stack([dark, stack, stack]),
+        ("red", "green", "blue"),
+        mask=mask,
+        nodata=0,
+        tiled=True,
     )
     if overviews:
         with rasterio.open(path, "r+") as file, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
