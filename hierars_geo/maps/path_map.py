@@ -100,7 +100,7 @@ class PathDecoder:
                 "Put the missing maps beside the others."
             )
 
-    def _tabulate_candidates(self) -> list[NDArray[np.unsignedinteger]]:
+    def _tabulate_candidates(self) -> list[NDArray[np.integer]]:
         """(65536,) path of each value of the finest level; several tables where a class has several paths."""
         finest = self.paths[:, -1]
         order = np.argsort(finest, kind="stable")

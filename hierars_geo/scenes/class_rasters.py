@@ -38,7 +38,8 @@ class ValueDecoder:
         """Check that a file is a class raster.
 
         Raises:
-            RasterError: It has several bands, or a class as nodata value.
+            RasterError: It has several bands.
+            TaxonomyError: Its nodata value is a class.
         """
         if len(file.indexes) != 1:
             raise RasterError(
@@ -46,13 +47,7 @@ class ValueDecoder:
                 "Name the label files, or put them into a folder of their own; set rgb where labels are "
                 "pictures in the colours of the tree."
             )
-        nodata = file.nodata[0]
-        if nodata in self.legend.values:
-            raise RasterError(
-                f"Expected the nodata value of labels to be no class of {self.legend.origin.name}, but got "
-                f"{nodata:g}, which is '{self.legend.name_of(int(nodata))}' (in {file.path}). "
-                f"{_remedy(file.path)}"
-            )
+        self.legend.refuse_nodata(file.nodata[0], file.path)
         return file
 
     def decode(self, data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> NDArray[np.int32]:
@@ -83,21 +78,14 @@ class ValueDecoder:
     def _table(self, tree: Taxonomy, dtype: str, nodata: float | None) -> NDArray[np.int32]:
         """Lookup table from every value of a data type to the number of its set."""
         if (dtype, nodata) not in self._tables:
-            table = np.full(np.iinfo(dtype).max + 1, UNKNOWN, dtype=np.int32)
-            known = (*self.legend.values, tree.nodata_value, *tree.ignore_values)
-            values = np.array([value for value in known if 0 <= value < len(table)], dtype=np.int64)
-            table[values] = self.legend.numbers(values)
+            values, numbers = tree.value_map(self.legend.level), self.legend.class_numbers
+            table = values.tabulate(numbers, IGNORE_INDEX, UNKNOWN)[: np.iinfo(dtype).max + 1].astype(
+                np.int32
+            )
             if nodata is not None and math.isfinite(nodata) and 0 <= nodata < len(table):
                 table[int(nodata)] = IGNORE_INDEX
             self._tables[(dtype, nodata)] = table
         return self._tables[(dtype, nodata)]
-
-
-def _remedy(path: str) -> str:
-    """Say how a nodata value goes; the transparent colour of a PNG cannot be taken away."""
-    if path.lower().endswith(".png"):
-        return f"Save it without transparency: gdal_translate -a_nodata none {path} OUT.tif."
-    return f"Remove the declaration: gdal_edit.py -unsetnodata {path}."
 
 
 def class_scene(file: RasterFile) -> Scene:

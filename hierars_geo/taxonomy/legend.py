@@ -11,6 +11,7 @@ from ..types import IGNORE_INDEX
 from .class_names import PathSet, classes_named, find_class, named_paths, paths_through
 from .code_legend import CodeLegend
 from .crosswalk import Crosswalk
+from .remap import class_as_nodata
 from .tree import Taxonomy
 
 
@@ -162,6 +163,19 @@ class Legend:
         if isinstance(self.origin, Taxonomy):
             return self.origin.class_names(self.level)[self.values.index(value)]
         return self.origin.label(self.origin.code(value))
+
+    def refuse_nodata(self, nodata: float | None, origin: str) -> None:
+        """Refuse a raster whose nodata value is a class: its pixels would be left out in silence.
+
+        Args:
+            nodata: As the raster declares it; None where it declares none.
+            origin: Name of the file.
+
+        Raises:
+            TaxonomyError: It is a class.
+        """
+        if nodata is not None and nodata in self.values:
+            raise class_as_nodata(nodata, self.name_of(int(nodata)), origin)
 
     @cached_property
     def class_numbers(self) -> NDArray[np.int64]:

@@ -128,20 +128,19 @@ class ValueMap:
         """
         return self._to_value.take(index)
 
-    def tabulate(
-        self, numbers: NDArray[np.integer], ignored: int, unknown: int
-    ) -> NDArray[np.unsignedinteger]:
+    def tabulate(self, numbers: NDArray[np.integer], ignored: int, unknown: int) -> NDArray[np.integer]:
         """Lay any numbers of the classes out by raster value.
 
         Args:
-            numbers: (C,) whole numbers >= 0, one per class index.
+            numbers: (C,) whole numbers, one per class index.
             ignored: Number of values without a class.
             unknown: Number of values that are neither.
 
         Returns:
-            (65536,) of the smallest unsigned type that holds ``unknown`` and all others.
+            (65536,) of the smallest type that holds them all.
         """
-        dtype = np.min_scalar_type(max(int(numbers.max()), ignored, unknown))
+        largest = np.min_scalar_type(max(int(numbers.max()), ignored, unknown))
+        dtype = np.result_type(largest, np.min_scalar_type(min(int(numbers.min()), ignored, unknown)))
         table = np.full(MAX_VALUE + 1, unknown, dtype=dtype)
         known = self._to_index != _UNKNOWN
         # IGNORE_INDEX counts from the end of one longer than the classes
@@ -159,17 +158,8 @@ class ValueMap:
         Raises:
             TaxonomyError: It is a class.
         """
-        if nodata not in self._values:
-            return
-        if origin.lower().endswith(".png"):  # the transparent colour of a PNG cannot be taken away
-            remedy = f"save it without transparency: gdal_translate -a_nodata none {origin} OUT.tif"
-        else:
-            remedy = f"remove the declaration: gdal_edit.py -unsetnodata {origin}"
-        raise TaxonomyError(
-            f"Expected the nodata value to be no class of the taxonomy, but got {nodata:g}, which is "
-            f"'{self._names[self._values.index(int(nodata))]}' (in {origin}). Give the file's own taxonomy, "
-            f"or {remedy}."
-        )
+        if nodata is not None and nodata in self._values:
+            raise class_as_nodata(nodata, self._names[self._values.index(int(nodata))], origin)
 
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
         found = np.unique(values).tolist()
@@ -179,6 +169,18 @@ class ValueMap:
             "Choose the taxonomy of these labels, recode them, or list values that stand for no class under "
             "ignore_values of the tree."
         )
+
+
+def class_as_nodata(nodata: float, name: str, origin: str) -> TaxonomyError:
+    """Return the error for a raster whose nodata value is a class."""
+    if origin.lower().endswith(".png"):  # the transparent colour of a PNG cannot be taken away
+        remedy = f"save it without transparency: gdal_translate -a_nodata none {origin} OUT.tif"
+    else:
+        remedy = f"remove the declaration: gdal_edit.py -unsetnodata {origin}"
+    return TaxonomyError(
+        f"Expected the nodata value to be no class of the taxonomy, but got {nodata:g}, which is '{name}' "
+        f"(in {origin}). Give the file's own taxonomy, or {remedy}."
+    )
 
 
 def _refuse_fractions(values: NDArray[np.generic], origin: str) -> None:
