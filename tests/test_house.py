@@ -66,6 +66,17 @@ def test_constraints_minimum_are_the_floors():
     assert _pins("constraints-minimum.txt") == floors
 
 
+def test_predicting_alone_takes_versions_of_the_constraints_and_the_container_installs_them():
+    asked, pins = _pins("requirements-predict.txt"), _pins("constraints.txt")
+    assert len(asked) > 10
+    assert {name: pins[name] for name in asked} == asked
+    recipe = (ROOT / "Dockerfile.predict").read_text(encoding="utf-8")
+    assert re.findall(r"pip install .* -r /tmp/(\S+)", recipe) == ["requirements-predict.txt"]
+    assert re.search(r"pip install .*--no-deps /tmp/source", recipe)
+    base = re.search(r"^FROM python:(\d\.\d+)-slim$", recipe, re.MULTILINE)
+    assert f">={base[1]}" == PROJECT["project"]["requires-python"]
+
+
 def test_the_source_archive_names_every_tracked_file_and_folder_at_the_root():
     included = set(PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
     assert {name.split("/")[0] for name in _tracked()} <= included | {"pyproject.toml"}

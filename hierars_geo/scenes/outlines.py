@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import shapely
-from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from ..types import Bounds
+
+if TYPE_CHECKING:
+    from geopandas.geodataframe import GeoDataFrame
 
 #: From this many outlines on, a tree finds them faster than comparing all of their bounds.
 _TREE_FROM = 256
@@ -63,11 +67,12 @@ class Outlines:
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(list(self.polygons))
 
-    def frame(self, crs: CRS, columns: Mapping[str, Sequence[object]]) -> GeoDataFrame:
+    def frame(self, crs: CRS, columns: Mapping[str, Sequence[object]]) -> "GeoDataFrame":
         """Return the index that TorchGeo's classes expect."""
         times = pd.to_datetime(self.intervals.ravel(), unit="ns").to_numpy().reshape(-1, 2)
         index = pd.IntervalIndex.from_arrays(times[:, 0], times[:, 1], closed="both", name="datetime")
-        return GeoDataFrame(dict(columns), index=index, geometry=list(self.polygons), crs=crs)
+        table: type[GeoDataFrame] = import_module("geopandas").GeoDataFrame  # not where one only predicts
+        return table(dict(columns), index=index, geometry=list(self.polygons), crs=crs)
 
 
 __all__ = ("Outlines",)

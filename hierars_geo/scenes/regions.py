@@ -3,13 +3,14 @@
 import math
 import os
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
-from pandas import DataFrame
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.features import geometry_mask
@@ -24,6 +25,10 @@ from ..grid.reprojection import move, move_polygons
 from .dataset import no_georeference_warnings
 from .patch import Patch
 from .scene import Scene
+
+if TYPE_CHECKING:
+    from geopandas.geodataframe import GeoDataFrame
+    from pandas import DataFrame
 
 
 def pixels_inside(polygons: Sequence[BaseGeometry], grid: GeoGrid) -> NDArray[np.bool_]:
@@ -186,11 +191,17 @@ def cut_to_region(scene: Scene, region: str, crs: str | None = None) -> SceneReg
         The part of the scene whose pixels the region's bounds touch.
 
     Raises:
-        OptionError: The box is none, or the region lies outside of the scene.
+        OptionError: The box is none, the region lies outside of the scene, or polygons are given where
+            pyogrio is not installed.
         HieraRSError: The polygon layer cannot be read.
     """
     box = _numbers(region)
     if box is None:
+        if find_spec("pyogrio") is None:
+            raise OptionError(
+                f"Expected pyogrio to be installed to read {region}, but it is not. Install it: "
+                "pip install pyogrio geopandas; or give the region as left,bottom,right,top."
+            )
         shapes = vector_files.read_polygons(region, scene.grid).geometry.to_numpy()
         outline: BaseGeometry = shapely.box(*shapely.total_bounds(shapes))
         polygons: Regions | None = Regions(["region"] * len(shapes), shapes)
@@ -310,15 +321,16 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
     return parts
 
 
-def _read(path: str | os.PathLike[str]) -> GeoDataFrame | DataFrame:
+def _read(path: str | os.PathLike[str]) -> "GeoDataFrame | DataFrame":
     file, layer = vector_files.split_layer(os.fspath(path))
     vector_files.check_vector_file(file, "file of polygons")
     return vector_files.read_table(file, layer, "file of polygons")
 
 
-def _ground(frame: GeoDataFrame | DataFrame, path: Path, crs: CRS) -> BaseGeometry:
-    own = frame.crs if isinstance(frame, GeoDataFrame) else None
-    shapes = frame.geometry if isinstance(frame, GeoDataFrame) else ()
+def _ground(frame: "GeoDataFrame | DataFrame", path: Path, crs: CRS) -> BaseGeometry:
+    table: type[GeoDataFrame] = import_module("geopandas").GeoDataFrame  # not where one only predicts
+    own = frame.crs if isinstance(frame, table) else None
+    shapes = frame.geometry if isinstance(frame, table) else ()
     polygons = shapely.union_all([shape for shape in shapes if shape is not None])
     if own is None or polygons.area == 0:
         raise DataError(

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from hierars_geo.cli import main
 from hierars_geo.errors import CheckpointError, MissingFileError, OptionError
@@ -30,19 +33,39 @@ CALIBRATION = {
     "error_after": [0.05, 0.05, 0.05],
 }
 
-#: What a machine that only predicts does not have.
-ABSENT = (
-    *("torch", "torchvision", "torchgeo", "torchmetrics", "lightning", "timm", "segmentation_models_pytorch"),
-    *("kornia", "matplotlib", "onnx", "dask"),
-)
+
+def closure(names):
+    """Return the distributions that some bring along, themselves included."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            asked = [Requirement(line) for line in metadata.requires(name) or ()]
+            waiting += [
+                each.name for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})
+            ]
+    return found
+
+
+def absent():
+    """Return what a machine that only predicts cannot import: all beside requirements-predict.txt."""
+    lines = (ROOT / "requirements-predict.txt").read_text(encoding="utf-8").splitlines()
+    there = closure(Requirement(line).name for line in lines if line and not line.startswith("#"))
+    owners = metadata.packages_distributions()
+    return [name for name, of in owners.items() if not there & {canonicalize_name(each) for each in of}]
+
+
+ABSENT = sorted(set(absent()) - {"hierars_geo"})
 
 WITHOUT_TORCH = f"""
 import sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {ABSENT}:
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Blocked())
+from importlib.machinery import PathFinder
+class Lacking(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {ABSENT} else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Lacking
 from hierars_geo.cli import main
 status = main(sys.argv[1:])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -72,6 +95,11 @@ def model(tmp_path_factory, write_checkpoint):
 def pixels(path):
     with rasterio.open(path) as dataset:
         return dataset.read()
+
+
+def test_what_trains_is_not_there_when_only_predicting():
+    trains = {"torch", "torchgeo", "lightning", "timm", "kornia", "matplotlib", "onnx", "pyogrio"}
+    assert trains <= set(ABSENT)
 
 
 def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, write_scene, tmp_path):
