@@ -1,6 +1,8 @@
 """``hierars-geo taxonomy``: list, draw and validate class trees, and the crosswalks between them."""
 
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ def validate(files: list[str]) -> int:
     from ..taxonomy.crosswalk import is_crosswalk
 
     failed = 0
+    known = _trees_of(files)
     for file in files:
         try:
             if is_crosswalk(file):
@@ -128,7 +131,7 @@ def validate(files: list[str]) -> int:
                 )
                 continue
             tree = Taxonomy.from_yaml(file)
-            _check_anchors(tree, file)
+            unseen = _check_anchors(tree, file, known)
         except HieraRSError as error:
             failed += 1
             sys.stderr.write(f"hierars-geo: {error}\n")
@@ -137,23 +140,48 @@ def validate(files: list[str]) -> int:
                 f"OK {file}: {tree.name}, {_plural(tree.num_levels, 'level')} ({_counts(tree)}), "
                 f"{_plural(tree.num_paths, 'legal path')}\n"
             )
+            if unseen:
+                sys.stdout.write(
+                    f"   anchors not looked up, as no tree {', '.join(unseen)} is known: give its file, too\n"
+                )
     return 1 if failed else 0
 
 
-def _check_anchors(tree: "Taxonomy", file: str) -> None:
-    """Look anchors up in their source tree where the catalog has it."""
+def _trees_of(files: list[str]) -> dict[str, "Taxonomy"]:
+    """Read the trees that are checked together, by name; what is wrong with a file is said in its turn."""
+    from ..errors import HieraRSError
+    from ..taxonomy import Taxonomy
+
+    trees = {}
+    for file in files:
+        with suppress(HieraRSError):
+            tree = Taxonomy.from_yaml(file)
+            trees[tree.name] = tree
+    return trees
+
+
+def _check_anchors(tree: "Taxonomy", file: str, known: Mapping[str, "Taxonomy"]) -> list[str]:
+    """Look anchors up in their source trees: those that are checked together, and the catalog's.
+
+    Returns:
+        Names of the trees that are neither.
+    """
     from ..errors import TaxonomyError
     from ..taxonomy import Taxonomy
     from ..taxonomy.yaml_reader import catalog_names
 
-    known = catalog_names("taxonomies")
+    catalog, unseen = catalog_names("taxonomies"), []
     for anchor in tree.anchors:
-        if anchor.source_taxonomy not in known:
+        name = anchor.source_taxonomy
+        if name not in known and name not in catalog:
+            unseen.append(name)
             continue
+        source = known[name] if name in known else Taxonomy.from_yaml(name)
         try:
-            Taxonomy.from_yaml(anchor.source_taxonomy).locate(anchor)
+            source.locate(anchor)
         except TaxonomyError as error:
             raise TaxonomyError(f"{error} (in {file}, anchors.{anchor.key(tree.levels)})") from error
+    return list(dict.fromkeys(unseen))
 
 
 def _draw(tree: "Taxonomy", console: "Console") -> "Tree":

@@ -54,6 +54,16 @@ class TransferStart:
     freeze_backbone: bool = False
 
 
+#: Batches after which contradicting labels are first told; a training may take days.
+_FIRST_BATCHES = 10
+#: Share of contradicting labels from which on something should be tried.
+_MANY = 0.1
+_ADVICE = (
+    " Try pseudo_labels: unlabelled, which takes the source's word only where there is no label, and look "
+    "at the anchors of the tree."
+)
+
+
 class TransLUTask(SegmentationTask):
     """Train a target model beside a frozen source model (Ai et al. 2026, section III-D).
 
@@ -128,6 +138,7 @@ class TransLUTask(SegmentationTask):
         self._report: InitReport | None = None
         self._frozen: list[torch.nn.Module] = []
         self._pixels: Tensor | None = None  # labelled, contradicting
+        self._batches = 0
         self.told = told
 
     @staticmethod
@@ -240,6 +251,9 @@ class TransLUTask(SegmentationTask):
         self._pixels = counts if self._pixels is None else self._pixels + counts
         share = counts[1] / counts[0].clamp(min=1)
         self.log("train/contradicting", share, batch_size=target[-1].shape[0])
+        self._batches += 1
+        if self._batches == _FIRST_BATCHES:
+            self._tell_contradictions()
 
     def on_fit_start(self) -> None:
         """Say which weights were copied and which are new, unless the training is resumed."""
@@ -263,15 +277,20 @@ class TransLUTask(SegmentationTask):
 
     def on_train_end(self) -> None:
         """Say how many labels the source's view of the ground contradicts."""
+        self._tell_contradictions()
+
+    def _tell_contradictions(self) -> None:
+        """Say it of the batches so far, and what may help where they are many."""
         labelled, contradicting = (0, 0) if self._pixels is None else self._pixels.tolist()
         if contradicting and self.trainer.is_global_zero:
             _LOG.info(
                 "%.1f %% of the labelled pixels seen (%d of %d) form no legal path of %s with what the "
-                "source model sees; the path term left them out.",
+                "source model sees; the path term leaves them out.%s",
                 100 * contradicting / labelled,
                 contradicting,
                 labelled,
                 self.taxonomy.name,
+                _ADVICE if contradicting > _MANY * labelled and self._pseudo_labels == "everywhere" else "",
             )
 
 

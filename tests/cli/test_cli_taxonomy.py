@@ -106,6 +106,18 @@ def test_validate_looks_anchors_up_in_the_catalog(capsys, tmp_path):
     assert f"(in {file}, anchors.L1/[red]not markup[/red])" in error
 
 
+def test_validate_looks_anchors_up_in_the_files_given_with_them(capsys, tmp_path):
+    """A tree of one's own as the source: checked where its file is named, and said where it is not."""
+    source, target = tmp_path / "source.yaml", tmp_path / "target.yaml"
+    text = BRACKETS.replace("[red]not markup[/red]", "land")
+    source.write_text(text.replace("name: brackets", "name: own_source"), encoding="utf-8")
+    target.write_text(text + "\nanchors: {land: own_source/L1/lnad}\n", encoding="utf-8")
+    assert main(["validate", str(target)]) == 0
+    assert "anchors not looked up, as no tree own_source is known: give its file" in capsys.readouterr().out
+    assert main(["validate", str(target), str(source)]) == 1
+    assert "'lnad'. Did you mean: land" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [[], ["bogus"], ["show"], ["show", "a", "b"], ["validate"]])
 def test_wrong_options_exit_with_2(argv):
     with pytest.raises(OptionError, match="See hierars-geo taxonomy"):

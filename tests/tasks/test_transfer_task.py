@@ -1,5 +1,7 @@
 """TransLUTask through Lightning: what is frozen stays frozen, one file is enough, labels that contradict."""
 
+import re
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -151,6 +153,21 @@ def test_contradicting_labels_are_counted(source, tmp_path, caplog):
     run.fit(task, loader, chips(1))
     assert f"({wrong} of {count}) form no legal path of crop10m" in caplog.text
     assert float(run.logged_metrics["train/contradicting"]) == pytest.approx(wrong / count)
+
+
+@pytest.mark.parametrize("pseudo_labels", ["everywhere", "unlabelled"])
+def test_contradictions_are_told_at_the_start(source, tmp_path, caplog, pseudo_labels):
+    """After ten batches, not only after the training, with the option to try."""
+    caplog.set_level("INFO", logger="hierars_geo")
+    task = transfer(source=str(source), pseudo_labels=pseudo_labels, **TARGET)
+    run = trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    run.fit(task, chips(12), chips(1))
+    told = [r.getMessage() for r in caplog.records if "form no legal path" in r.getMessage()]
+    assert len(told) == (2 if pseudo_labels == "everywhere" else len(told))
+    if pseudo_labels == "everywhere":
+        early, late = (int(re.search(r"of (\d+)\)", text)[1]) for text in told)
+        assert early == pytest.approx(late * 10 / 12, rel=0.1)
+    assert all(("Try pseudo_labels: unlabelled" in text) == (pseudo_labels == "everywhere") for text in told)
 
 
 @pytest.mark.parametrize(

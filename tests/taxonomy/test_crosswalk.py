@@ -1,9 +1,15 @@
 """Crosswalks: what classes of one legend say in another tree, and how what is wrong with one is named."""
 
+import re
+from pathlib import Path
+
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 import yaml
 
+from hierars_geo.datasets import VectorLabels
 from hierars_geo.errors import MissingFileError, TaxonomyError
 from hierars_geo.taxonomy import Crosswalk, LabelSets, Taxonomy
 from hierars_geo.taxonomy.class_names import describe_paths, named_paths
@@ -169,3 +175,29 @@ def test_a_missing_crosswalk_and_one_to_another_tree_are_refused():
         Crosswalk.between("corine", "crop10m")
     with pytest.raises(TaxonomyError, match="crosswalk to the tree crop10m, but got one to mm5b"):
         Crosswalk.from_yaml("corine_to_mm5b", CROPS)
+
+
+def test_the_example_of_the_documentation_covers_its_codes(tmp_path):
+    """Every code of the forest inventory, as the page shows it, reaches its class of the catalog's tree."""
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    (example,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.S) if "taxonomy: bclcs" in text)
+    options = yaml.safe_load(example)["data"]["init_args"]["label_options"]
+    tree = Taxonomy.from_yaml("bclcs")
+    parents = {
+        "T": ("V", "TC TB TM"),
+        "N": ("V", "ST SL HE HF HG BY"),
+        "L": ("N", "SI RO EL"),
+        "W": ("N", ""),
+    }
+    rows = [(top, code, leaf) for code, (top, leaves) in parents.items() for leaf in leaves.split() or [None]]
+    table = gpd.GeoDataFrame(
+        dict(zip(options["attributes"], zip(*rows, strict=True), strict=True)),
+        geometry=[shapely.box(500_000 + 10 * i, 0, 500_010 + 10 * i, 10) for i in range(len(rows))],
+        crs="EPSG:32610",
+    )
+    table.to_file(tmp_path / "inventory.gpkg")
+    labels = VectorLabels(tmp_path / "inventory.gpkg", tree, res=10, **options)
+    x, y, _ = labels.bounds
+    found = labels[x.start : x.stop, y.start : y.stop]["mask"]
+    assert sorted(found.flatten().tolist()) == list(range(len(rows)))
+    assert len(rows) == tree.num_classes[-1]
