@@ -47,7 +47,8 @@ def run(
     Args:
         checkpoint: Checkpoint of a trained model.
         rasters: Per scene a raster, a folder with a file per band, a STAC item; or a STAC item collection,
-            catalog or collection of scenes; paths, or addresses such as https://..., s3://...
+            catalog or collection of scenes; paths, or addresses such as https://..., s3://...; of a model of
+            series the images of one season, or their folder.
         out_dir: Folder of the maps.
         device: auto, cpu, cuda, all, or cuda:0,cuda:1.
         engine: Who computes.
@@ -68,7 +69,11 @@ def run(
 
     options = options_of(told)
     predictor = Predictor(checkpoint, options, device)
-    found = _scenes(rasters, options.reading.mosaic, predictor.recipe)
+    found = (
+        [tuple(rasters)]
+        if predictor.of_series
+        else _scenes(rasters, options.reading.mosaic, predictor.recipe)
+    )
 
     def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
         with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:

@@ -1,7 +1,7 @@
 """MapModel: what predicting, exporting and training ask of a model, whatever is inside."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
@@ -16,6 +16,9 @@ from .features import padded_size, unpad
 #: Maps stored values (B, C, h, w) float32 and validity (B, h, w) bool, of series (B, D, C, h, w) and
 #: (B, D, h, w), to path logits (B, T, h, w) float32.
 PathModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+#: One date of B series: stored values (B, C, H, W), validity (B, H, W) bool, and day of the year (B,) int64.
+DatedImages: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 class MapModel(nn.Module, abc.ABC):
@@ -76,6 +79,24 @@ class MapModel(nn.Module, abc.ABC):
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
         return self.calibrated(path_logits(self.features_and_logits(image, valid, doy)[1], paths))
 
+    def path_logits_of_dates(self, series: Iterable[DatedImages], paths: Paths) -> tuple[Tensor, Tensor]:
+        """Compute path logits of series whose dates come one after another.
+
+        Args:
+            series: At least one date.
+            paths: (T, N) int64.
+
+        Returns:
+            (B, T, H, W), and (B, H, W) bool, where any date is valid.
+        """
+        image, valid, doy = (torch.stack(parts, dim=1) for parts in zip(*series, strict=True))
+        return self.path_logits(image, valid, paths, doy), valid.any(dim=1)
+
+    @property
+    @abc.abstractmethod
+    def of_series(self) -> bool:
+        """Whether it takes an axis of dates."""
+
     def map_channels(
         self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
     ) -> Tensor:
@@ -132,4 +153,4 @@ class MapModel(nn.Module, abc.ABC):
         """Leave channels last, which would become part of an exported graph's conditions."""
 
 
-__all__ = ("MapModel", "PathModel")
+__all__ = ("DatedImages", "MapModel", "PathModel")

@@ -1,14 +1,15 @@
 """From values as stored to logits: any flat segmenter with BHCCM as its classifier, normalisation inside."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import OptionError
 from .bhccm import BHCCM, LocalGates, Mode
+from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features, unpad
-from .map_model import MapModel
+from .map_model import DatedImages, MapModel
 from .temporal import SeriesFeatures
 
 
@@ -162,6 +163,21 @@ class SceneModel(MapModel):
         """Compute features and logits of the padded image; see :class:`MapModel`."""
         features = self.segmenter.features(self.normalise(image, valid), valid, doy)
         return features, self.segmenter.head(features)
+
+    def path_logits_of_dates(self, series: Iterable[DatedImages], paths: Paths) -> tuple[Tensor, Tensor]:
+        """Compute path logits of dates that are not kept; see :class:`MapModel`."""
+        extractor = self.segmenter.features
+        if not isinstance(extractor, SeriesFeatures):
+            raise OptionError("Expected a model of series, but got one of single images. Set temporal.")
+        seen: list[Tensor] = []
+
+        def normal() -> Iterator[DatedImages]:
+            for image, valid, doy in series:
+                seen[:] = [valid | seen[0] if seen else valid]
+                yield self.normalise(image[:, None], valid[:, None])[:, 0], valid, doy
+
+        logits = path_logits(self.segmenter.head(extractor.of_dates(normal())), paths)
+        return self._unpad(self.calibrated(logits), seen[0]), seen[0]
 
 
 __all__ = (

@@ -35,6 +35,7 @@ class ReadingOptions:
 
     Attributes:
         mosaic: The rasters are tiles of one scene.
+        until: Last day of a season that counts, such as 2020-06-30, for maps before its end (default: all).
         region: Part to predict: LEFT,BOTTOM,RIGHT,TOP or a polygon file (default: everything).
         region_crs: CRS of LEFT,BOTTOM,RIGHT,TOP (default: EPSG:4326).
         sensor: Read as this sensor of the catalog (default: as in training).
@@ -48,6 +49,7 @@ class ReadingOptions:
     """
 
     mosaic: bool = False
+    until: str | None = None
     region: str | None = None
     region_crs: str | None = None
     sensor: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import HieraRSWarning
+from ..errors import HieraRSWarning, OptionError
 from ..grid import Window
 from ..maps import Maps
 from ..models.applicability import applicability_of
@@ -19,6 +19,7 @@ from ..scenes.dataset import bounded_block_cache
 from ..scenes.mosaic import Mosaic
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
+from ..scenes.season import SeasonScene
 from ..scenes.stac import document_of
 from ..types import ReadRecipe
 from . import network
@@ -91,6 +92,8 @@ class Predictor:
             self.options = self.options.replaced(depth_threshold=threshold)
         if self.options.output.applicability:
             applicability_of(record.applicability, str(self.loaded.path))
+        if self.of_series:
+            _refuse_for_series(self.options, self.loaded.path)
         self.levels = self.options.output.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
@@ -101,6 +104,11 @@ class Predictor:
     def _channels(self) -> int:
         """What is blended: path logits, and the dissimilarity where it is asked for."""
         return self.loaded.record.taxonomy.num_paths + self.options.output.applicability
+
+    @property
+    def of_series(self) -> bool:
+        """Whether the model takes all dates of a season together."""
+        return self.loaded.record.model.temporal is not None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -133,9 +141,16 @@ class Predictor:
             HieraRSError: It cannot be read, or lacks bands.
         """
         options, recipe = self.options.reading, self.recipe
-        if options.mosaic:
+        if self.of_series:
+            dated = [raster_path] if isinstance(raster_path, str | Path) else raster_path
+            scene: Scene = SeasonScene.of_paths(dated, recipe, options.until)
+        elif options.until is not None:
+            raise OptionError(
+                "Expected --until with a model of series, but got one of single images. Leave it out."
+            )
+        elif options.mosaic:
             tiles = [raster_path] if isinstance(raster_path, str | Path) else raster_path
-            scene: Scene = Mosaic.of_tiles(tiles, recipe)
+            scene = Mosaic.of_tiles(tiles, recipe)
         else:
             scene = Scene.from_recipe(raster_path, recipe)
         if not recipe.harmonize and options.harmonize is None:
@@ -216,7 +231,8 @@ class Predictor:
         beside them, from which ``resume`` goes on after any kind of end.
 
         Args:
-            raster_path: A raster, or a folder with one file per band.
+            raster_path: A raster, or a folder with one file per band; of a model of series a folder or list
+                with an image per date.
             out_dir: Folder of the results, made where missing.
             overwrite: Replace results that exist.
             progress: Called with (windows done, windows in all).
@@ -324,6 +340,28 @@ class Predictor:
         training = training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
+
+
+def _refuse_for_series(options: PredictOptions, model: Path) -> None:
+    """Refuse what is for models of single images.
+
+    Raises:
+        OptionError: One of them is asked for.
+    """
+    network = options.network
+    asked = {
+        f"{SUFFIX} file": model.suffix == SUFFIX,
+        "--tta": bool(network.views),
+        "--compile": network.compile,
+        f"--runtime {network.runtime}": network.runtime not in ("auto", "torch"),
+        "--applicability": options.output.applicability,
+        "--mosaic": options.reading.mosaic,
+    }
+    for name, wanted in asked.items():
+        if wanted:
+            raise OptionError(
+                f"Expected no {name} with a model of series, which takes dates one by one. Leave it out."
+            )
 
 
 def _documents(raster_path: ScenePath) -> list[str | Path]:

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..models.record import ModelFile, ModelRecord
 from ..scenes.scene import Scene
+from ..scenes.season import SeasonScene
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy, depth_taxonomy
 from .layers import Layer, LayerKind
@@ -47,6 +48,7 @@ def prediction_item(
     software: Mapping[str, str],
     created: datetime | None = None,
     folder: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Describe a finished prediction.
 
@@ -57,6 +59,7 @@ def prediction_item(
         options: How it was predicted.
         software: Versions of all that maps depend on, by name.
         created: When; default now.
+        notes: What else a careful user should know.
         folder: Where the item will lie; a link to the STAC item of the source is relative to it.
 
     Returns:
@@ -67,11 +70,14 @@ def prediction_item(
     grid, record = scene.grid, loaded.record
     geometry, bbox = geojson_place(lonlat_outline(outline(grid, grid.crs), grid.crs, grid.gsd_m()))
     epsg = grid.crs.to_epsg()
+    days = scene.days if isinstance(scene, SeasonScene) else ()
     item = Item(
         id=scene.name,
         geometry=geometry,
         bbox=bbox,
-        datetime=scene.acquired or created,
+        datetime=None if len(days) > 1 else scene.acquired or created,
+        start_datetime=_midnight(days[0]) if len(days) > 1 else None,
+        end_datetime=_midnight(days[-1]) if len(days) > 1 else None,
         properties={
             "created": created.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "gsd": round(grid.gsd_m(), 6),
@@ -91,8 +97,9 @@ def prediction_item(
             **({} if record.read.sensor is None else {"hierars:sensor": record.read.sensor}),
             "hierars:options": options.to_dict(),
             **({} if record.calibration is None else {CALIBRATION_PROPERTY: record.calibration.to_dict()}),
+            **({"hierars:dates": [day.isoformat() for day in days]} if days else {}),
             "hierars:source": [path.name for path in scene.paths],
-            "hierars:notes": [*scene.notes, *scene.assumptions, *_promise(record, options)],
+            "hierars:notes": [*notes, *scene.notes, *scene.assumptions, *_promise(record, options)],
         },
         stac_extensions=list(_EXTENSIONS),
     )
@@ -102,6 +109,10 @@ def prediction_item(
         href = href_of(_relative(source, folder))
         item.add_link(Link(RelType.DERIVED_FROM, href, MediaType.GEOJSON, title=source.stem))
     return item.to_dict(include_self_link=False)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _promise(record: ModelRecord, options: PredictOptions) -> tuple[str, ...]:

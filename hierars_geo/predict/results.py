@@ -12,11 +12,13 @@ from ..maps.cog import place_raster
 from ..models.record import ModelFile
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
+from ..scenes.season import SeasonScene
+from ..taxonomy import Taxonomy
 from .layers import APPLICABILITY_LAYER, STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .maps import share_outside, stored_layer, write_layer, write_stack
 from .options import OutputOptions, PredictOptions
 from .provenance import prediction_item
-from .rows import RowStore
+from .rows import RowStore, StoredLayer
 from .run_folder import RunFolder, manifest_digest
 
 
@@ -105,9 +107,9 @@ def write_results(
         else:
             write_layer(layers[name], store, scene.grid, taxonomy, final, tags)
     written = {layers.get(name, STACK_LAYER): path.name for name, path in outputs.layers.items()}
-    content = prediction_item(
-        scene, written, loaded, options, manifest["versions"], folder=outputs.item.parent
-    )
+    notes = _unseen(scene, store, stored_layer(next(iter(layers.values())), taxonomy), taxonomy)
+    versions, folder = manifest["versions"], outputs.item.parent
+    content = prediction_item(scene, written, loaded, options, versions, folder=folder, notes=notes)
     content["properties"]["hierars:run"] = manifest_digest(manifest)
     content["properties"]["hierars:runtime"] = manifest["runtime"]
     if options.output.applicability:
@@ -121,6 +123,15 @@ def write_results(
     for path in outputs.layers.values():
         place_raster(finished / path.name, path)
     move_into_place(item, outputs.item)
+
+
+def _unseen(scene: Scene, store: RowStore, classes: StoredLayer, taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Count, of a season, the pixels that are nodata because no date shows them."""
+    if not isinstance(scene, SeasonScene):
+        return ()
+    empty = sum(int((strip == taxonomy.nodata_value).sum()) for strip in store.strips(classes))
+    share = 100 * empty / (scene.grid.height * scene.grid.width)
+    return (f"{empty} pixels ({share:.2g} %) are valid at none of {len(scene.days)} dates: nodata",)
 
 
 __all__ = ("PlannedFiles", "planned_outputs", "write_results")

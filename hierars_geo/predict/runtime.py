@@ -1,8 +1,8 @@
 """Runtime: who runs the network, on which device and in which precision."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ def _as_it_is(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+#: One date of B windows: image (B, C, h, w) float32, validity (B, h, w) bool, day of the year (B,) int64.
+DatedBatch: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]
+#: Maps the dates of B windows to path logits (B, T, h, w) and validity (B, h, w).
+SeriesRun: TypeAlias = Callable[[Iterable[DatedBatch]], tuple[Any, NDArray[np.bool_]]]
+
+
 @dataclass(frozen=True)
 class Runtime:
     """A network ready to run: stored values and validity in, path logits out.
@@ -27,6 +33,8 @@ class Runtime:
     Attributes:
         run: Maps arrays (B, C, h, w) float32 and (B, h, w) bool to path logits (B, T, h, w) float32: an
             array, or a tensor on a GPU.
+        run_dates: Of a model of series, maps dates that come one after another to such path logits, and to
+            an array (B, h, w) bool, where any date is valid; None of a model of images.
         channels: T, channels of the path logits; one more where dissimilarities follow them.
         device: Where the network is, and where blending happens.
         precision: Inside the model; path logits are float32.
@@ -42,6 +50,7 @@ class Runtime:
     name: str = "torch"
     version: str = ""
     place: Callable[[NDArray[Any]], Any] = _as_it_is
+    run_dates: SeriesRun | None = None
 
     def __call__(self, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> Any:  # noqa: ANN401
         """Compute path logits (B, T, h, w) of stored values (B, C, h, w) and validity (B, h, w)."""

@@ -1,21 +1,26 @@
 """From a scene to finished blocks of path logits: read ahead, run the model, blend."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import date
+from itertools import chain
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..grid import GeoGrid, Window
+from ..scenes.patch import Patch
 from .accumulator import Accumulator, Block
-from .runtime import Runtime
+from .runtime import DatedBatch, Runtime, SeriesRun
 from .window_plan import WindowPlan
 
-#: Batches read ahead of the model.
+ReadT = TypeVar("ReadT")
+
+#: Batches, or dates of one, read ahead of the model.
 _READ_AHEAD = 2
 
 
@@ -28,6 +33,13 @@ class WindowSource(Protocol):
 
     def read(self, window: Window, /) -> Iterable[NDArray[Any]]:
         """Read image (C, h, w) and validity (h, w) of a window inside the grid."""
+
+
+class DatedSource(WindowSource, Protocol):
+    """What is predicted date by date, by a model of series."""
+
+    def dates(self, windows: Sequence[Window], /) -> Iterator[Sequence[tuple[date, Patch] | None]]:
+        """Read windows date by date: per window its day and what lies there, None for nothing."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +83,64 @@ def stream_blocks(
     weights = runtime.place(plan.weights())
     accumulator: Accumulator[Any] = Accumulator(runtime.channels, weights, part, plan.most_shared_rows)
     # closed before the caller closes the source: no thread reads on after an interrupt
-    with closing(_read_ahead(source, plan.batches(batch_size, part))) as batches:
-        for batch in batches:
-            valid = runtime.place(batch.valid)
-            values = _run(runtime, batch)
-            wanted = [n for n, window in enumerate(batch.windows) if window.intersection(part)]
+    groups = plan.batches(batch_size, part)
+    computed = _computed(source, runtime, groups)
+    if runtime.run_dates is not None:
+        computed = _computed_by_date(cast(DatedSource, source), runtime.run_dates, groups)
+    with closing(computed) as batches:
+        for windows, found_valid, values in batches:
+            valid = runtime.place(found_valid)
+            wanted = [n for n, window in enumerate(windows) if window.intersection(part)]
             for number in wanted:
-                window = batch.windows[number]
+                window = windows[number]
                 settled = plan.settled_by(window, part)
                 block = accumulator.add(window, valid[number], values[number], settled)
                 if block is not None:
                     yield block
             if progress is not None:
                 progress(len(wanted))
+
+
+#: Windows, their validity (B, h, w), and of each path logits (T, h, w), None where nothing is valid.
+_Computed: TypeAlias = tuple[tuple[Window, ...], NDArray[np.bool_], list[Any]]
+
+
+def _computed(
+    source: WindowSource, runtime: Runtime, groups: Iterator[tuple[Window, ...]]
+) -> Generator[_Computed, None, None]:
+    """Run the model over windows, reading ahead."""
+    with closing(_read_ahead(_read_batch(source, group) for group in groups)) as batches:
+        for batch in batches:
+            yield batch.windows, batch.valid, _run(runtime, batch)
+
+
+def _computed_by_date(
+    source: DatedSource, run_dates: SeriesRun, groups: Iterator[tuple[Window, ...]]
+) -> Generator[_Computed, None, None]:
+    """Run a model of series over windows, reading a date or two ahead of the one that is with the model."""
+    for windows in groups:
+        with closing(_read_ahead(_read_date(windows, found) for found in source.dates(windows))) as dates:
+            first = next(dates, None)
+            if first is None:
+                nothing = np.zeros((len(windows), windows[0].height, windows[0].width), np.bool_)
+                yield windows, nothing, [None] * len(windows)
+                continue
+            logits, valid = run_dates(chain([first], dates))
+        there = valid.reshape(len(valid), -1).any(axis=1).tolist()
+        values = [own if any_valid else None for own, any_valid in zip(logits, there, strict=True)]
+        yield windows, valid, values
+
+
+def _read_date(windows: Sequence[Window], found: Sequence[tuple[date, Patch] | None]) -> DatedBatch:
+    """Stack what windows hold at a date."""
+    bands = next(len(one[1].data) for one in found if one is not None)
+    patches = [
+        Patch.empty(bands, window, "float32") if one is None else one[1]
+        for window, one in zip(windows, found, strict=True)
+    ]
+    doy = [0 if one is None else one[0].timetuple().tm_yday for one in found]
+    image, valid = (np.stack(parts) for parts in zip(*patches, strict=True))
+    return image, valid, np.array(doy)
 
 
 def _run(runtime: Runtime, batch: _ReadBatch) -> list[Any]:
@@ -96,19 +153,16 @@ def _run(runtime: Runtime, batch: _ReadBatch) -> list[Any]:
     return values
 
 
-def _read_ahead(
-    source: WindowSource, groups: Iterator[tuple[Window, ...]]
-) -> Generator[_ReadBatch, None, None]:
-    """Read batches in a second thread while the model works on the one before."""
-    pending: deque[Future[_ReadBatch]] = deque()
+def _read_ahead(reads: Iterator[ReadT]) -> Generator[ReadT, None, None]:
+    """Let a second thread read while the model works on what was read before."""
+    end = object()
+    pending: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
         try:
-            for group in groups:
-                pending.append(pool.submit(_read_batch, source, group))
-                if len(pending) > _READ_AHEAD:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            pending.extend(pool.submit(next, reads, end) for _ in range(_READ_AHEAD + 1))
+            while (found := pending.popleft().result()) is not end:
+                yield found
+                pending.append(pool.submit(next, reads, end))
         finally:
             for future in pending:
                 future.cancel()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import shapely
@@ -89,11 +90,19 @@ class Mosaic(Scene):
             raise RasterError("Expected at least one raster, but got an empty list. Name the tiles.")
         recipe = recipe or ReadRecipe(())
         tiles = [Scene.from_recipe(path, replace(recipe, standardize=False)) for path in paths]
-        for path, tile in zip(paths, tiles, strict=True):
+        mosaic = cls.of_scenes(tiles, name)
+        if recipe.standardize:
+            mosaic.standardize()
+        return mosaic
+
+    @classmethod
+    def of_scenes(cls, tiles: Sequence[Scene], name: str | None = None) -> Self:
+        """Lay scenes side by side, see :meth:`of_tiles`."""
+        for tile in tiles:
             if tile.bands != tiles[0].bands:
                 raise RasterError(
                     f"Expected tiles with the bands {', '.join(tiles[0].bands)}, but got "
-                    f"{', '.join(tile.bands)} (in {os.fspath(path)}). Take tiles of one sensor."
+                    f"{', '.join(tile.bands)} (in {tile.path}). Take tiles of one sensor."
                 )
         anchor = finest_grid([tile.grid for tile in tiles])
         tiles = [_unwrapped(tile, anchor) for tile in tiles]
@@ -103,10 +112,7 @@ class Mosaic(Scene):
         grid = anchor.crop(Window(top, left, bottom - top, right - left))
         notes = _notes(tiles, windows, grid)
         windows = [window.shifted(-top, -left) for window in windows]
-        mosaic = cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
-        if recipe.standardize:
-            mosaic.standardize()
-        return mosaic
+        return cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
 
     def standardize(self) -> None:
         """Read all tiles by the median and spread of the mosaic, so that no tile stands out; see Scene."""
@@ -129,15 +135,19 @@ class Mosaic(Scene):
         if target is not self.grid:
             tiles = (tile.read_by(self._reader, target, window) for tile in self._tiles)
             return first_valid(tiles) or Patch.empty(len(self.bands), window, "float32")
+        return self._laid(self._touching(window), window)
+
+    def _laid(self, tiles: Sequence[int], window: Window) -> Patch:
+        """Read a window of some of the tiles, by their numbers; the first that holds data counts."""
         whole = Patch.empty(len(self.bands), window, "float32")
-        for number in self._touching(window):
+        for number in tiles:
             common = self._windows[number].intersection(window)
             if common is None:
                 continue
             rows, cols = common.shifted(-window.row, -window.col).slices()
             if whole.valid[rows, cols].all():
                 continue
-            part = self._tiles[number].read_by(self._reader, target, common)
+            part = self._tiles[number].read_by(self._reader, self.grid, common)
             new = part.valid & ~whole.valid[rows, cols]
             whole.data[:, rows, cols][:, new] = part.data[:, new]
             whole.valid[rows, cols] |= new

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,12 @@ class SceneRegion(Scene):
         if mask is not None and not mask.any():
             return Patch.empty(len(self.bands), where, "float32")
         return self._scene.read(where.shifted(self._window.row, self._window.col))
+
+    def dates(self, windows: Sequence[Window]) -> Iterator[list[tuple[date, Patch] | None]]:
+        """Read windows date by date, see :meth:`.Scene.dates`; those beside the region hold no data."""
+        yield from self._scene.dates(
+            [window.shifted(self._window.row, self._window.col) for window in windows]
+        )
 
     def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
         """Read values of the whole scene, see :meth:`.Scene.values`."""

@@ -1,9 +1,9 @@
 """Scene: what was photographed, read by windows; the one reader of images."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, cast
@@ -296,6 +296,26 @@ class Scene:
     def _check_open(self) -> None:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
+
+    def dates(self, windows: Sequence[Window]) -> Iterator[list[tuple[date, Patch] | None]]:
+        """Read windows of the scene's own pixels date by date, as a model of series sees them.
+
+        Args:
+            windows: Any number.
+
+        Yields:
+            Per date and window its day and what lies there, None for nothing; of a single image one date.
+
+        Raises:
+            RasterError: A file is damaged, or the image has no day.
+        """
+        if self.acquired is None:
+            raise RasterError(
+                f"Expected a day for a model of series, but got none (in {self.path}). Write the day into "
+                "the file's name (20200501) or its tag ACQUISITION_DATE."
+            )
+        day = self.acquired.date()
+        yield [(day, self.read(window)) for window in windows]
 
     @property
     def extent(self) -> Window:

@@ -84,16 +84,12 @@ def read_dates(
     Returns:
         The dates of which any pixel is valid, at least one; None where there is no image.
     """
-    steps = _steps(days, first, rule)
-    if rule.max_dates is not None and len(steps) > rule.max_dates:
-        chosen = np.linspace(0, len(steps) - 1, rule.max_dates).round().astype(int)
-        steps = [steps[number] for number in chosen]
     found: list[tuple[date, Patch]] = []
-    for middle, step in steps:
-        dated = [(day, patch) for day in step if (patch := read_day(day)) is not None]
-        if not dated:
+    for middle, step in steps_of(days, first, rule):
+        read = read_step(middle, step, rule, read_day)
+        if read is None:
             continue
-        day, patch = (middle, _median([p for _, p in dated])) if rule.composite == "median" else _best(dated)
+        day, patch = read
         if found and not patch.valid.any():
             continue
         if found and not found[0][1].valid.any():  # only kept so that there is a date at all
@@ -110,7 +106,42 @@ def read_dates(
     )
 
 
-def _steps(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
+def read_step(
+    middle: date, step: Sequence[date], rule: SeriesRule, read_day: Callable[[date], Patch | None]
+) -> tuple[date, Patch] | None:
+    """Read the days of a step as one date; None where nothing lies there.
+
+    Args:
+        middle: Of the step.
+        step: Its days.
+        rule: What becomes of them.
+        read_day: Reads the window at a day, tiles side by side; None where nothing lies there.
+    """
+    dated = [(day, patch) for day in step if (patch := read_day(day)) is not None]
+    if not dated:
+        return None
+    return (middle, _median([p for _, p in dated])) if rule.composite == "median" else _best(dated)
+
+
+def steps_of(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
+    """List the steps that a rule asks for.
+
+    Args:
+        days: Days of a season with an image at a place, ascending.
+        first: First day of the season, from which steps are counted.
+        rule: How dates become steps.
+
+    Returns:
+        The middle of every step that has days, and those of them that are read.
+    """
+    steps = _all_steps(days, first, rule)
+    if rule.max_dates is None or len(steps) <= rule.max_dates:
+        return steps
+    chosen = np.linspace(0, len(steps) - 1, rule.max_dates).round().astype(int)
+    return [steps[number] for number in chosen]
+
+
+def _all_steps(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
     """Return the middle of every step that has days, and those of them that are read."""
     if rule.step_days is None:
         return [(day, [day]) for day in days]
@@ -178,4 +209,12 @@ def check_shared_ground(
     )
 
 
-__all__ = ("Season", "SeriesPatch", "check_shared_ground", "read_dates", "seasons")
+__all__ = (
+    "Season",
+    "SeriesPatch",
+    "check_shared_ground",
+    "read_dates",
+    "read_step",
+    "seasons",
+    "steps_of",
+)

@@ -25,16 +25,20 @@ def checkpoint_in(
     name="model.ckpt",
     harmonize=False,
     architecture="unet",
+    temporal=None,
+    series=None,
     **changes,
 ):
     """Write a checkpoint with random weights; options change the record."""
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=Taxonomy.from_yaml(taxonomy),
-        read=ReadRecipe(bands, harmonize=harmonize),
+        read=ReadRecipe(bands, harmonize=harmonize, series=series),
         mean=(1000.0,) * len(bands),
         std=(500.0,) * len(bands),
-        model=ModelConfig(architecture, "tu-test_resnet", mode, options=_DECODERS[architecture]),
+        model=ModelConfig(
+            architecture, "tu-test_resnet", mode, options=_DECODERS[architecture], temporal=temporal
+        ),
         chip_size=64,
         gsd_m=10.0,
     )

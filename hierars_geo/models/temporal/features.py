@@ -1,6 +1,6 @@
 """SeriesFeatures: one encoder for every date, a reduction over the dates, one decoder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import torch
@@ -58,38 +58,45 @@ class SeriesFeatures(FeatureExtractor):
             raise OptionError("Expected the days of the year (B, D) with a series, but got none. Give doy.")
         if valid is None:
             valid = torch.ones_like(image[:, :, 0], dtype=torch.bool)
+        if not (self.training or torch.compiler.is_compiling()):
+            return self.of_dates((image[:, d], valid[:, d], doy[:, d]) for d in range(image.shape[1]))
         batch, dates = image.shape[:2]
-        image = by_date(pad(image.flatten(0, 1), self.multiple), batch, dates)
-        # only floats can be padded by their edge
-        valid = pad(valid.flatten(0, 1).unsqueeze(1).float(), self.multiple)
-        shares = [by_date(share, batch, dates) for share in valid_shares(valid, self.strides)]
+        flat, shares = self._padded(image.flatten(0, 1), valid.flatten(0, 1))
+        if self.training:
+            present = valid.flatten(2).any(dim=2)
+            if not bool(present.any()):
+                present[0, 0] = True  # a batch of clouds: the loss of no label asks for logits all the same
+            maps = [
+                _scattered(level, present) for level in self.body.encoder(_laid_out(flat[present.flatten()]))
+            ]
+        else:  # a graph serves any number of dates
+            maps = [by_date(level, batch, dates) for level in self.body.encoder(flat)]
         running = self.temporal.start()
-        for at, features in self._encoded(image, by_date(valid.flatten(1).any(dim=1), batch, dates)):
-            self.temporal.add(running, features, [share[:, at] for share in shares], doy[:, at])
+        self.temporal.add(running, maps, [by_date(share, batch, dates) for share in shares], doy)
         return self.body.decode(self.temporal.finish(running))
 
-    def _encoded(self, image: Tensor, present: Tensor) -> Iterator[tuple[slice, list[Tensor]]]:
-        """Yield dates and their features (B, G, F, h, w) per level.
+    def of_dates(self, series: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """Do as :meth:`forward` in eval mode for dates that come one after another and are not kept.
 
         Args:
-            image: (B, D, C, H, W), padded.
-            present: (B, D) bool, whether a date holds a valid pixel.
+            series: At least one date: image (B, C, H, W) normalised, validity (B, H, W) bool, and day of the
+                year (B,) int64.
         """
-        batch, dates = image.shape[:2]
-        if torch.compiler.is_compiling() and not self.training:  # a graph serves any number of dates
-            maps = self.body.encoder(image.flatten(0, 1))
-            yield slice(None), [by_date(level, batch, dates) for level in maps]
-        elif self.training:
-            if not bool(present.any()):
-                present = torch.zeros_like(present)
-                present[0, 0] = True  # a batch of clouds: the loss of no label asks for logits all the same
-            maps = self.body.encoder(_laid_out(image[present]))
-            yield slice(None), [_scattered(level, present) for level in maps]
-        else:
-            wanted = [date for date in range(dates) if bool(present[:, date].any())] or [0]
-            for date in wanted:
-                maps = self.body.encoder(_laid_out(image[:, date]))
-                yield slice(date, date + 1), [level.unsqueeze(1) for level in maps]
+        running, known = self.temporal.start(), False
+        for image, valid, doy in series:
+            if known and not valid.any():
+                continue
+            flat, shares = self._padded(image, valid)
+            maps = [level.unsqueeze(1) for level in self.body.encoder(_laid_out(flat))]
+            self.temporal.add(running, maps, [share.unsqueeze(1) for share in shares], doy.unsqueeze(1))
+            known = True  # where no date is valid, the first one gives the shapes, without any weight
+        return self.body.decode(self.temporal.finish(running))
+
+    def _padded(self, image: Tensor, valid: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Pad images (B, C, H, W), and compute the valid shares (B, 1, h, w) of every level's cells."""
+        # only floats can be padded by their edge
+        whole = pad(valid.unsqueeze(1).float(), self.multiple)
+        return pad(image, self.multiple), valid_shares(whole, self.strides)
 
 
 def build_reduction(name: str, channels: Sequence[int], strides: Sequence[int]) -> TemporalReduction:

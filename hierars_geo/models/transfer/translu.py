@@ -135,6 +135,11 @@ class TransLU(MapModel):
         self.source.pool_gates(chip_px)
 
     @property
+    def of_series(self) -> bool:
+        """Whether it takes an axis of dates."""
+        return self.target.of_series
+
+    @property
     def sees_window(self) -> bool:
         """Whether a layer of a branch, or of what lies between them, sees all of a window."""
         branches = (self.source, self.target) if self.cdsa is not None else (self.target,)

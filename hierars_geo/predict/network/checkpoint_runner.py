@@ -60,7 +60,7 @@ class CheckpointRunner:
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
         """
         library = chosen_library(self._options, self._devices[0], pixels)
-        if library is None:
+        if library is None or self.runtime.run_dates is not None:
             return self.runtime
         if (library, size) not in self._graphs:
             found = graph_runtime(self.loaded, self.runtime, self._options, library, size)

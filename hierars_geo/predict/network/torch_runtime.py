@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import HieraRSWarning, OptionError
-from ...models.map_model import MapModel, PathModel
+from ...models.map_model import DatedImages, MapModel, PathModel
 from ..augment import averaged_over_views
 from ..options import Augmentation, Precision, check_choice
-from ..runtime import Runtime
+from ..runtime import DatedBatch, Runtime
 from .batching import BatchFallback
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -50,6 +50,8 @@ def torch_runtime(
         raise OptionError(
             "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
         )
+    if model.of_series:
+        return _series_runtime(model, paths.to(devices[0]), devices[0], precision)
     if compiled:
         compiled = _compiles(devices[0])
     copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
@@ -90,6 +92,31 @@ def runtime_of_tensors(
 
     runtime = Runtime(path_logits, channels, str(device), precision, "torch", torch.__version__)
     return runtime if device.type == "cpu" else replace(runtime, place=place)
+
+
+def _series_runtime(model: MapModel, paths: Tensor, device: torch.device, precision: Precision) -> Runtime:
+    """Run a model of series on one device, date after date."""
+
+    def placed(dated: DatedBatch) -> DatedImages:
+        image, valid, doy = (torch.from_numpy(part).to(device) for part in dated)
+        return image, valid, doy
+
+    def run_dates(series: Iterable[DatedBatch]) -> tuple[Any, NDArray[np.bool_]]:
+        dates = map(placed, series)
+        with torch.inference_mode():
+            if precision == "float32":
+                logits, valid = model.path_logits_of_dates(dates, paths)
+            else:
+                with torch.autocast(device.type, dtype=_DTYPES[precision]):
+                    logits, valid = model.path_logits_of_dates(dates, paths)
+        logits = logits.float()
+        return logits.numpy() if logits.is_cpu else logits, valid.cpu().numpy()
+
+    def one_date(image: Tensor, valid: Tensor) -> Tensor:
+        first = torch.ones(len(image), dtype=torch.int64, device=image.device)
+        return model.path_logits_of_dates([(image, valid, first)], paths)[0]
+
+    return replace(runtime_of_tensors(one_date, len(paths), device, precision), run_dates=run_dates)
 
 
 def _one_device(

@@ -1,0 +1,145 @@
+"""A season predicted from a folder of dates: against the network on arrays, early, resumed, cut."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from raster_factory import write_raster
+
+from hierars_geo.cli import main
+from hierars_geo.errors import DataError, OptionError
+from hierars_geo.models import load
+from hierars_geo.predict import PredictOptions, Predictor
+from hierars_geo.types import SeriesRule
+
+BANDS = ("B02", "B03", "B04", "B08")
+DAYS = {"20200310": 70, "20200415": 106, "20200622": 174, "20200801": 214}
+SIZE = (96, 160)
+
+
+@pytest.fixture
+def season(tmp_path):
+    """Four dates of two tiles side by side, one missing once, with clouds: folder, image, what is clear."""
+    random = np.random.default_rng(7)
+    image = random.integers(200, 3000, (len(DAYS), len(BANDS), *SIZE)).astype(np.uint16)
+    clear = np.kron(random.random((len(DAYS), 6, 10)) > 0.3, np.ones((16, 16))).astype(bool)
+    clear[:, :16, :32] = False  # never seen
+    clear[1, :, 80:] = False  # no tile
+    image[np.broadcast_to(~clear[:, None], image.shape)] = 0
+    folder = tmp_path / "season"
+    for number, day in enumerate(DAYS):
+        for tile, left in ((0, 0), (1, 80)):
+            if (number, tile) != (1, 1):
+                pixels = image[number, :, :, left : left + 80]
+                path = folder / f"T{tile}_{day}.tif"
+                write_raster(path, pixels, BANDS, nodata=0, crs="EPSG:32650", left=500_000 + 10 * left)
+    return folder, image.astype(np.float32), clear
+
+
+@pytest.fixture
+def checkpoint(save_checkpoint):
+    return save_checkpoint(temporal="utae", series=SeriesRule(start="03-01", end="09-30"))
+
+
+def classes_of(folder, level):
+    with rasterio.open(folder / f"season_L{level}.tif") as dataset:
+        return dataset.read(1)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".tif"}
+
+
+def expected_classes(checkpoint, image, clear, days, level):
+    """Run the network on all dates at once."""
+    model = load(checkpoint)
+    tree = model.record.taxonomy
+    paths = torch.from_numpy(tree.paths.copy())
+    with torch.inference_mode():
+        inputs = torch.from_numpy(image)[None], torch.from_numpy(clear)[None], paths, torch.tensor([days])
+        best = model.network.path_logits(*inputs)[0].argmax(dim=0).numpy()
+    values = tree.index_to_value(tree.paths[best, level - 1], level)
+    return np.where(clear.any(axis=0), values, tree.nodata_value)
+
+
+def test_a_folder_of_dates_becomes_the_maps_of_the_network_on_all_of_them(season, checkpoint, tmp_path):
+    folder, image, clear = season
+    options = ["--window", "160", "--device", "cpu"]
+    assert main(["predict", str(checkpoint), str(folder), "-o", str(tmp_path / "maps"), *options]) == 0
+    for level in (1, 3):
+        expected = expected_classes(checkpoint, image, clear, list(DAYS.values()), level)
+        found = classes_of(tmp_path / "maps", level)
+        assert ((found == 0) == (expected == 0)).all()
+        assert (found == expected).mean() > 0.999
+    item = json.loads((tmp_path / "maps" / "season.json").read_text())["properties"]
+    assert item["hierars:dates"] == ["2020-03-10", "2020-04-15", "2020-06-22", "2020-08-01"]
+    assert item["start_datetime"][:10] == "2020-03-10"
+    assert item["end_datetime"][:10] == "2020-08-01"
+    unseen = int((~clear.any(axis=0)).sum())
+    assert item["hierars:notes"][0].startswith(f"{unseen} pixels")
+    # early in the season: only the dates until then
+    early = [*options, "--until", "2020-05-01"]
+    assert main(["predict", str(checkpoint), str(folder), "-o", str(tmp_path / "early"), *early]) == 0
+    expected = expected_classes(checkpoint, image[:2], clear[:2], list(DAYS.values())[:2], 3)
+    assert (classes_of(tmp_path / "early", 3) == expected).mean() > 0.999
+
+
+def test_windows_and_resuming_give_the_same_bytes(season, checkpoint, tmp_path):
+    folder, _, _ = season
+    options = PredictOptions(window=64, confidence=True, chunk_px=100, batch_size=2)
+    whole = Predictor(checkpoint, options, "cpu")
+    whole.predict(folder, tmp_path / "whole")
+    listed = sorted(folder.glob("*.tif"), reverse=True)
+    broken = Predictor(checkpoint, options, "cpu")
+    original, calls = whole.runner.runtime.run_dates, []
+
+    def run_dates(series):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(series)
+
+    object.__setattr__(broken.runner.runtime, "run_dates", run_dates)
+    with pytest.raises(KeyboardInterrupt):
+        broken.predict(listed, tmp_path / "parts")
+    whole.predict(listed, tmp_path / "parts", resume=True)
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+
+
+def test_a_region_and_a_single_image(season, checkpoint, tmp_path):
+    folder, image, clear = season
+    with rasterio.open(next(folder.glob("T0_*.tif"))) as dataset:
+        x, y = dataset.transform.c, dataset.transform.f
+    region = f"{x + 500},{y - 600},{x + 900},{y - 200}"
+    options = PredictOptions(window=160, region=region, region_crs="EPSG:32650")
+    Predictor(checkpoint, options, "cpu").predict(folder, tmp_path / "part")
+    expected = expected_classes(checkpoint, image, clear, list(DAYS.values()), 3)
+    assert (classes_of(tmp_path / "part", 3) == expected[20:60, 50:90]).mean() > 0.999
+    single = Predictor(checkpoint, PredictOptions(window=96), "cpu")
+    single.predict(folder / "T0_20200622.tif", tmp_path / "single")
+    item = json.loads((tmp_path / "single" / "season.json").read_text())["properties"]
+    assert item["hierars:dates"] == ["2020-06-22"]
+    assert item["datetime"][:10] == "2020-06-22"
+
+
+def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path):
+    folder, _, _ = season
+    predictor = Predictor(checkpoint, PredictOptions(window=64), "cpu")
+    shutil.copy(folder / "T0_20200622.tif", folder / "T0_20210622.tif")
+    with pytest.raises(DataError, match="season, but got those of 2: 2020-03-01 to 2020-09-30; 2021"):
+        predictor.open(folder)
+    with pytest.raises(DataError, match="Expected images from 03-01 to 2020-02-01"):
+        Predictor(checkpoint, PredictOptions(until="2020-02-01"), "cpu").open(folder)
+    with pytest.raises(OptionError, match="until to be days"):
+        Predictor(checkpoint, PredictOptions(until="June"), "cpu").open(folder)
+    (folder / "T0_20210622.tif").rename(folder / "undated.tif")
+    with pytest.raises(DataError, match=r"Expected a day for every image.*undated"):
+        predictor.open(folder)
+    with pytest.raises(OptionError, match="no --tta with a model of series"):
+        Predictor(checkpoint, PredictOptions(tta=True), "cpu")
+    plain = Predictor(save_checkpoint(name="plain.ckpt"), PredictOptions(until="2020-06-30"), "cpu")
+    with pytest.raises(OptionError, match="Expected --until with a model of series"):
+        plain.open(folder / "T0_20200622.tif")
