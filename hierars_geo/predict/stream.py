@@ -126,8 +126,7 @@ def _computed_by_date(
                 yield windows, nothing, [None] * len(windows)
                 continue
             logits, valid = run_dates(chain([first], dates))
-        there = valid.reshape(len(valid), -1).any(axis=1).tolist()
-        values = [own if any_valid else None for own, any_valid in zip(logits, there, strict=True)]
+        values = [own if there.any() else None for own, there in zip(logits, valid, strict=True)]
         yield windows, valid, values
 
 

@@ -52,7 +52,7 @@ class GeneratedPlace:
         """Scenes of all sensors, and those of crops."""
         out = self.folder / "scenes"
         if not (out / "crop_test" / "crop_test_labels.tif").exists():
-            _run("synth", str(out), "--size-m", SIZE_M, "--crops", "--overwrite")
+            _run("synth", str(out), "--size-m", SIZE_M, "--crops", "--dates", "4", "--overwrite")
         return out
 
     @cached_property
