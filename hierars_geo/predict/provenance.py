@@ -15,7 +15,6 @@ from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..maps.styles.stac import classification_classes, geojson_place, href_of, lonlat_outline
 from ..models.record import ModelFile, ModelRecord
 from ..scenes.scene import Scene
-from ..scenes.season import SeasonScene
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy, depth_taxonomy
 from .layers import Layer, LayerKind
@@ -70,7 +69,7 @@ def prediction_item(
     grid, record = scene.grid, loaded.record
     geometry, bbox = geojson_place(lonlat_outline(outline(grid, grid.crs), grid.crs, grid.gsd_m()))
     epsg = grid.crs.to_epsg()
-    days = scene.days if isinstance(scene, SeasonScene) else ()
+    days = scene.days
     item = Item(
         id=scene.name,
         geometry=geometry,

@@ -12,7 +12,6 @@ from ..maps.cog import place_raster
 from ..models.record import ModelFile
 from ..output.output import as_output_error, move_into_place
 from ..scenes.scene import Scene
-from ..scenes.season import SeasonScene
 from ..taxonomy import Taxonomy
 from .layers import APPLICABILITY_LAYER, STACK_LAYER, STACK_NAME, Layer, wanted_layers
 from .maps import share_outside, stored_layer, write_layer, write_stack
@@ -127,7 +126,7 @@ def write_results(
 
 def _unseen(scene: Scene, store: RowStore, classes: StoredLayer, taxonomy: Taxonomy) -> tuple[str, ...]:
     """Count, of a season, the pixels that are nodata because no date shows them."""
-    if not isinstance(scene, SeasonScene):
+    if not scene.days:
         return ()
     empty = sum(int((strip == taxonomy.nodata_value).sum()) for strip in store.strips(classes))
     share = 100 * empty / (scene.grid.height * scene.grid.width)

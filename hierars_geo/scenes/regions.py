@@ -3,11 +3,11 @@
 import math
 import os
 from collections.abc import Iterator, Sequence
+from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import shapely
@@ -26,6 +26,7 @@ from ..grid.reprojection import move, move_polygons
 from .dataset import no_georeference_warnings
 from .patch import Patch
 from .scene import Scene
+from .season import SeasonScene
 
 if TYPE_CHECKING:
     from geopandas.geodataframe import GeoDataFrame
@@ -139,7 +140,7 @@ class SceneRegion(Scene):
 
     def __init__(self, scene: Scene, window: Window, polygons: Regions | None, region: str) -> None:
         super().__init__(scene.layers, scene.bands, scene.name, scene.rule, scene.resampling)
-        self.acquired = scene.acquired
+        self.acquired, self.days = scene.acquired, scene.days
         self.masks = scene.masks
         self.grid = scene.grid.crop(window)
         self.notes = scene.notes
@@ -158,10 +159,9 @@ class SceneRegion(Scene):
         return self._scene.read(where.shifted(self._window.row, self._window.col))
 
     def dates(self, windows: Sequence[Window]) -> Iterator[list[tuple[date, Patch] | None]]:
-        """Read windows date by date, see :meth:`.Scene.dates`; those beside the region hold no data."""
-        yield from self._scene.dates(
-            [window.shifted(self._window.row, self._window.col) for window in windows]
-        )
+        """Read windows of a season date by date, see :meth:`.SeasonScene.dates`."""
+        season = cast(SeasonScene, self._scene)  # asked of a season alone
+        yield from season.dates([window.shifted(self._window.row, self._window.col) for window in windows])
 
     def values(self, per_side: int = 3, from_overview: bool = True) -> tuple[NDArray[np.float32], ...]:
         """Read values of the whole scene, see :meth:`.Scene.values`."""

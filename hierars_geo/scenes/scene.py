@@ -1,7 +1,7 @@
 """Scene: what was photographed, read by windows; the one reader of images."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property, partial
@@ -56,6 +56,7 @@ class Scene:
         acquired: When it was taken, None where nothing says it.
         masks: What is left out of it.
         region: What the scene is cut to, as text; None for all of it.
+        days: Of a season, those of its images, ascending; else empty.
 
     Examples:
         .. code-block:: python
@@ -80,6 +81,7 @@ class Scene:
         self.acquired: datetime | None = self.layers[0].file.date.moment
         self.masks: tuple[MaskLayer, ...] = ()
         self.region: str | None = None
+        self.days: tuple[date, ...] = ()
         self._closed = False
 
     @classmethod
@@ -296,26 +298,6 @@ class Scene:
     def _check_open(self) -> None:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
-
-    def dates(self, windows: Sequence[Window]) -> Iterator[list[tuple[date, Patch] | None]]:
-        """Read windows of the scene's own pixels date by date, as a model of series sees them.
-
-        Args:
-            windows: Any number.
-
-        Yields:
-            Per date and window its day and what lies there, None for nothing; of a single image one date.
-
-        Raises:
-            RasterError: A file is damaged, or the image has no day.
-        """
-        if self.acquired is None:
-            raise RasterError(
-                f"Expected a day for a model of series, but got none (in {self.path}). Write the day into "
-                "the file's name (20200501) or its tag ACQUISITION_DATE."
-            )
-        day = self.acquired.date()
-        yield [(day, self.read(window)) for window in windows]
 
     @property
     def extent(self) -> Window:

@@ -27,12 +27,10 @@ class SeasonScene(Mosaic):
     Attributes:
         rule_of_dates: Which dates count.
         season: First and last day.
-        days: Days of the images that count, ascending.
     """
 
     rule_of_dates: SeriesRule
     season: Season
-    days: tuple[date, ...]
     _day_of: list[date]
 
     @classmethod
@@ -76,9 +74,18 @@ class SeasonScene(Mosaic):
         return whole
 
     def dates(self, windows: Sequence[Window]) -> Iterator[list[tuple[date, Patch] | None]]:
-        """Read windows date by date, ascending, see :meth:`.Scene.dates`.
+        """Read windows of the scene's own pixels date by date, ascending, as a model of series sees them.
 
         Which dates a window has depends on the images that touch it, as in training.
+
+        Args:
+            windows: Any number.
+
+        Yields:
+            Per date and window its day and what lies there, None for nothing.
+
+        Raises:
+            RasterError: A file is damaged.
         """
         self._check_open()
         steps = [self._steps(window) for window in windows]

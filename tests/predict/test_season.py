@@ -118,6 +118,8 @@ def test_a_region_and_a_single_image(season, checkpoint, tmp_path):
     Predictor(checkpoint, options, "cpu").predict(folder, tmp_path / "part")
     expected = expected_classes(checkpoint, image, clear, list(DAYS.values()), 3)
     assert (classes_of(tmp_path / "part", 3) == expected[20:60, 50:90]).mean() > 0.999
+    item = json.loads((tmp_path / "part" / "season.json").read_text())["properties"]
+    assert len(item["hierars:dates"]) == 4
     single = Predictor(checkpoint, PredictOptions(window=96), "cpu")
     single.predict(folder / "T0_20200622.tif", tmp_path / "single")
     item = json.loads((tmp_path / "single" / "season.json").read_text())["properties"]
