@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from typing import Literal
 
 import numpy as np
 from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
 
 from ..errors import RasterError
 from ..grid import GeoGrid
@@ -22,6 +24,8 @@ from .sensors import Sensor
 _COLORS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 
 Validity = Literal["full", "mask"]
+#: An index of tiles is asked at as many places along each side for a tile that lies there.
+_INDEX_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
         indexes, alpha, tagged_alpha = split_alpha(dataset)
         if not indexes or alpha == dataset.count == 1:
             raise RasterError(f"Expected a raster with data bands, but got alpha bands only (in {path}).")
-        described = (dataset.descriptions[i - 1] for i in indexes)
+        descriptions = _descriptions(dataset)
+        described = (descriptions[i - 1] for i in indexes)
         names = tuple(None if is_placeholder(name) else canonical_band(str(name)) for name in described)
         dtype = _common_dtype(sorted({dataset.dtypes[i - 1] for i in indexes}), path)
         tags = dataset.tags()
@@ -115,6 +120,20 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             ),
             notes=tuple(notes),
         )
+
+
+def _descriptions(dataset: DatasetReader) -> tuple[str | None, ...]:
+    """Return the names of the bands; of an index of tiles (GTI), whose names GDAL drops, those of a tile."""
+    own: tuple[str | None, ...] = dataset.descriptions
+    if dataset.driver != "GTI" or any(own):
+        return own
+    steps = [(step + 0.5) / _INDEX_STEPS for step in range(_INDEX_STEPS)]
+    for col, row in ((int(x * dataset.width), int(y * dataset.height)) for y in steps for x in steps):
+        told = dataset.get_tag_item(f"Pixel_{col}_{row}", "LocationInfo", bidx=1) or ""
+        if (tile := re.search("<File>(.*?)</File>", told)) is not None:
+            with open_dataset(unescape(tile[1])) as first:
+                return first.descriptions if first.count == dataset.count else own
+    return own
 
 
 def overview_of(file: RasterFile, factor: float) -> RasterFile:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import rasterio
+import shapely
 from affine import Affine
 from rasterio.enums import ColorInterp
 from scene_files import UTM, X0, Y0, write
@@ -406,6 +408,34 @@ def brackets(folder):
     path = write(folder / "a.tif", data[::-1], names=names, nodata=0)
     bands = ("blue", "green", "red", "nir")
     return _plain(path, data, np.ones_like(GAP), bands=bands, sensor="gaofen2")
+
+
+@kind("an index of tiles, the first of which lies at the end")
+def index_of_tiles(folder):
+    """GDAL drops the names of the tiles' bands, and their order is not that of the wanted ones."""
+    data, half = image(2), SIDE // 2
+    valid = np.ones_like(GAP)
+    valid[:half, :half] = False  # no tile there
+    corners = [(0, half), (half, 0), (half, half)]
+    tiles = [
+        write(
+            folder / f"tile_{row}_{col}.tif",
+            data[::-1, row : row + half, col : col + half],
+            names=["B04", "B02"],
+            nodata=0,
+            left=X0 + 10 * col,
+            top=Y0 - 10 * row,
+        )
+        for row, col in corners
+    ]
+    lefts = [(X0 + 10 * col, Y0 - 10 * row) for row, col in corners]
+    outlines = [shapely.box(x, y - 10 * half, x + 10 * half, y) for x, y in lefts]
+    index = geopandas.GeoDataFrame({"location": [str(tile) for tile in tiles]}, geometry=outlines, crs=UTM)
+    path = folder / "scene.gti.gpkg"
+    index.to_file(path, layer="index")
+    return _plain(
+        path, data, valid, bands=("B02", "B04"), sensor="sentinel2", options={"bands": ["B02", "B04"]}
+    )
 
 
 @kind("numbers that were told")
