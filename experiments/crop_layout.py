@@ -27,7 +27,8 @@ from hierars_geo.synthetic import (
     SceneFiles,
     SensorModel,
     paint_classes,
-    write_sentinel2_scene,
+    square_view,
+    write_scene,
 )
 from hierars_geo.taxonomy import Taxonomy
 
@@ -113,7 +114,9 @@ def write_place(layer: Path, place: Place, out: Path, size_m: float, seed: int) 
     spec = PlaceSpec(place.name, size_m, seed, crs=crs, origin=origin, nodata_corner=False, haze=place.haze)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(99,)))
     layout = paint_classes(rng, classes, res, PAINTS, ground=Paint("meadow", _UNLABELLED))
-    return write_sentinel2_scene(spec, layout, Taxonomy.from_yaml("iowa_crops"), out, place.sensor)
+    view = square_view(0.0, size_m, place.sensor.res_m)
+    tree = Taxonomy.from_yaml("iowa_crops")
+    return write_scene(spec, layout, tree, out, [(place.sensor, view)], view)
 
 
 def main(argv: Sequence[str]) -> int:

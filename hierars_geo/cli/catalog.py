@@ -166,7 +166,7 @@ def make_dataset(
     with progress_bar("catalog assemble") as progress:
         result = assemble(sources, labels, out, chosen, progress)
     for entry in result.unpaired:
-        note(f"left out {entry.path}: {entry.reason}")
+        note(f"left out {entry['path']}: {entry['reason']}")
     print_assembly(result)
     return 0
 

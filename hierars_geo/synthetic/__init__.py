@@ -1,9 +1,9 @@
 """Synthetic georeferenced scenes: one place seen by several sensors, with labels."""
 
-from .crops import write_crop_scene, write_sentinel2_scene
+from .crops import write_crop_scene
 from .label_shares import LabelShare, write_label_shares
 from .painting import Paint, paint_classes
-from .product import scene_paths
+from .product import scene_paths, square_view, write_scene
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, SensorName
 from .series import check_free, crop_series, scene_series, write_land_cover_scene
 from .spec import CropSpec, PlaceSpec, SceneFiles, SceneSpec
@@ -24,8 +24,9 @@ __all__ = (
     "paint_classes",
     "scene_paths",
     "scene_series",
+    "square_view",
     "write_crop_scene",
     "write_label_shares",
     "write_land_cover_scene",
-    "write_sentinel2_scene",
+    "write_scene",
 )

@@ -16,8 +16,8 @@ from .landscape import paint_town, paint_transport, paint_villages, streams
 from .layout import KEEP, Canvas, Layout
 from .plan import Crop, LandCover, Plan, draw_plan
 from .product import square_view, write_scene
-from .sensors import SENSORS, SensorModel
-from .spec import CropSpec, PlaceSpec, SceneFiles
+from .sensors import SENSORS
+from .spec import CropSpec, SceneFiles
 
 #: Added to a crop's raster value while land cover is painted on the same canvas.
 _CROP: Final = 100
@@ -102,35 +102,6 @@ def write_crop_scene(spec: CropSpec, out_dir: Path, progress: Progress | None = 
     Raises:
         OutputError: A file cannot be written.
     """
-    layout = crop_layout(spec.size_m, spec.seed)
-    return write_sentinel2_scene(
-        spec, layout, Taxonomy.from_yaml("crop10m"), out_dir, SENSORS["sentinel2"], progress
-    )
-
-
-def write_sentinel2_scene(
-    spec: PlaceSpec,
-    layout: Layout,
-    taxonomy: Taxonomy,
-    out_dir: Path,
-    sensor: SensorModel,
-    progress: Progress | None = None,
-) -> SceneFiles:
-    """Make an image of a layout at 10 m, with labels on the same grid. Existing files are replaced.
-
-    Args:
-        spec: Place, size, seed and air.
-        layout: What lies there.
-        taxonomy: Tree whose finest level the layout's classes are raster values of.
-        out_dir: Folder in which the scene's folder is made.
-        sensor: Sentinel-2, perhaps of another day.
-        progress: Called after each strip with (strips done, strips in all).
-
-    Returns:
-        The files' paths.
-
-    Raises:
-        OutputError: A file cannot be written.
-    """
+    sensor, layout = SENSORS["sentinel2"], crop_layout(spec.size_m, spec.seed)
     view = square_view(0.0, spec.size_m, sensor.res_m)
-    return write_scene(spec, layout, taxonomy, out_dir, [(sensor, view)], view, progress)
+    return write_scene(spec, layout, Taxonomy.from_yaml("crop10m"), out_dir, [(sensor, view)], view, progress)

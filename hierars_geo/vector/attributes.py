@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.lib as pa
@@ -13,19 +12,6 @@ from ..maps.cog import CONFIDENCE_NODATA
 from ..taxonomy import Taxonomy
 from .regions import OUTSIDE, LevelRegions
 from .rings import Polygons
-
-
-@dataclass(frozen=True)
-class RegionConfidence:
-    """Confidence of the pixels of regions, in per cent.
-
-    Attributes:
-        mean: (count,) NaN where a region has no pixel with a confidence, or the level no raster.
-        minimum: (count,) likewise.
-    """
-
-    mean: NDArray[np.float64]
-    minimum: NDArray[np.float64]
 
 
 class ConfidenceSums:
@@ -60,7 +46,7 @@ class ConfidenceSums:
             self._sums[level].append(np.add.reduceat(framed.reshape(-1), runs, dtype=np.int32))
             self._counts[level].append(np.add.reduceat(present.reshape(-1), runs, dtype=np.int32))
 
-    def of_regions(self, level: int, region_of_run: NDArray[np.int32], count: int) -> RegionConfidence:
+    def of_regions(self, level: int, region_of_run: NDArray[np.int32], count: int) -> NDArray[np.float64]:
         """Bring the runs of regions together.
 
         Args:
@@ -69,9 +55,11 @@ class ConfidenceSums:
             count: Regions.
 
         Returns:
-            Mean and minimum of each region.
+            (2, count) mean and least per cent of each region; NaN where it has no pixel with a confidence, or
+            the level no raster.
         """
-        mean, minimum = np.full((2, count), np.nan)
+        found = np.full((2, count), np.nan)
+        mean, minimum = found
         if level in self._sums:
             sums, counts, least = (
                 np.concatenate(parts[level]) for parts in (self._sums, self._counts, self._least)
@@ -83,7 +71,7 @@ class ConfidenceSums:
             lowest = np.full(count, CONFIDENCE_NODATA, dtype=np.uint8)
             np.minimum.at(lowest, region, least)
             minimum[pixels > 0] = lowest[pixels > 0]
-        return RegionConfidence(mean, minimum)
+        return found
 
 
 #: Name of the column of polygons in the tables.
@@ -122,7 +110,7 @@ class LevelTable:
         paths: (P, D) class index of each path at each level.
         taxonomy: The class tree.
         area_m2: (R,) area of each region of the paths; a region's area is the sum over what lies in it.
-        confidence: Of the Q regions.
+        confidence: (2, Q) mean and least confidence of the regions, per cent.
     """
 
     def __init__(
@@ -132,7 +120,7 @@ class LevelTable:
         paths: NDArray[np.int64],
         taxonomy: Taxonomy,
         area_m2: NDArray[np.float64],
-        confidence: RegionConfidence,
+        confidence: NDArray[np.float64],
     ) -> None:
         level = regions.level
         self._regions, self._confidence = regions, confidence
@@ -168,12 +156,12 @@ class LevelTable:
             np.full(count, regions.level, dtype=np.int32),
             pa.array(self._parent_values[self._parent_class[part]], mask=orphan),
             self._area_m2[part],
-            _known(self._confidence.mean[part]),
+            _known(self._confidence[0, part]),
             np.arange(first, first + count, dtype=np.int32),
             pa.array(regions.parent[part], mask=orphan),
             self._area_m2[part] / 1e4,
             perimeter_m,
-            _known(self._confidence.minimum[part]),
+            _known(self._confidence[1, part]),
             pa.nulls(count, pa.string()) if self._children is None else self._children[part],
             shapely.to_wkb(polygons),
         ]

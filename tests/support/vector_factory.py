@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from hierars_geo.grid import GeoGrid
+from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import RowScanner, label_regions
 
 UTM = CRS.from_epsg(32633)
@@ -14,6 +15,23 @@ PATHS = np.array(
     [[0, 0, 0], [0, 0, 1], [0, 1, 2], [0, 1, 3], [0, 1, 4], [1, 2, 4], [1, 2, 5]], dtype=np.int64
 )
 NODATA = len(PATHS)
+#: Two levels: green ground is wood or meadow, bare ground is rock.
+COVER = Taxonomy.from_dict(
+    {
+        "name": "cover",
+        "levels": [
+            {"name": "L1", "classes": [
+                {"name": "green", "value": 1, "color": "#00ff00"},
+                {"name": "bare", "value": 2, "color": "#ff0000"},
+            ]},
+            {"name": "L2", "classes": [
+                {"name": "wood", "value": 11, "color": "#00aa00", "parent": "green"},
+                {"name": "meadow", "value": 12, "color": "#aaff00", "parent": "green"},
+                {"name": "rock", "value": 13, "color": "#888888", "parent": "bare"},
+            ]},
+        ],
+    }
+)  # fmt: skip
 
 
 UTM_TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_600_000)

@@ -4,8 +4,7 @@ import logging
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
-from task_factory import SMALL, make_task
+from task_factory import SMALL, make_task, quiet_trainer
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import DataError
@@ -52,16 +51,7 @@ def test_classes_that_are_never_predicted_are_named(tmp_path, caplog, weights):
         optimizer={"lr": 1e-2},
         schedule={"warmup_steps": 2},
     )
-    trainer = Trainer(
-        max_steps=40,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=[NeverPredicted()],
-        default_root_dir=tmp_path,
-    )
+    trainer = quiet_trainer(tmp_path, max_steps=40, enable_checkpointing=False, callbacks=[NeverPredicted()])
     with caplog.at_level(logging.INFO, logger="hierars_geo"):
         trainer.fit(task, DataLoader([batch] * 40, batch_size=None))
     (told,) = [record.getMessage() for record in caplog.records if "never predicted" in record.getMessage()]

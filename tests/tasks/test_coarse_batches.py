@@ -4,8 +4,7 @@ import math
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
-from task_factory import SMALL, make_task
+from task_factory import SMALL, make_task, quiet_trainer
 from torch.utils.data import DataLoader
 
 from hierars_geo.tasks import RequireLabels
@@ -34,15 +33,7 @@ def batch():
 def test_coarse_labels_train_and_score_the_levels_they_are_known_at(tmp_path, mode):
     torch.manual_seed(0)
     task = make_task(**OPTIONS, mode=mode)
-    trainer = Trainer(
-        default_root_dir=tmp_path,
-        max_steps=1,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
+    trainer = quiet_trainer(tmp_path, max_steps=1, enable_checkpointing=False)
     loader = DataLoader([batch()], batch_size=None)
     trainer.fit(task, loader, loader)
     learnt = float(trainer.callback_metrics["train/loss"])
@@ -66,15 +57,7 @@ def test_a_batch_of_one_labelled_pixel_trains_to_finite_weights(tmp_path):
     number = only["label_set"]
     only["label_set"] = torch.full_like(number, -100)
     only["label_set"][0, 3, 3] = number[0, 0, 0]
-    trainer = Trainer(
-        default_root_dir=tmp_path,
-        max_steps=3,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
+    trainer = quiet_trainer(tmp_path, max_steps=3, enable_checkpointing=False)
     loader = DataLoader([only] * 3, batch_size=None)
     trainer.fit(task, loader, loader)
     assert all(torch.isfinite(weight).all() for weight in task.state_dict().values())

@@ -4,8 +4,7 @@ import re
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
-from task_factory import SMALL, make_task
+from task_factory import SMALL, make_task, quiet_trainer
 from torch.utils.data import DataLoader, Dataset
 
 from hierars_geo.errors import CheckpointError, DataError, OptionError
@@ -45,8 +44,7 @@ class Stripes(Dataset):
 
 
 def make_trainer(tmp_path, **options):
-    settings = {"max_epochs": 30, "accelerator": "cpu", "logger": False, "enable_progress_bar": False}
-    return Trainer(default_root_dir=tmp_path, enable_model_summary=False, **(settings | options))
+    return quiet_trainer(tmp_path, **({"max_epochs": 30} | options))
 
 
 def loader():

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
-from task_factory import SMALL, make_task
-from torch.utils.data import DataLoader
+from task_factory import SMALL, chip_loader, make_task, quiet_trainer
 
 from hierars_geo.models import RECORD_KEY, load, read_checkpoint
 from hierars_geo.tasks import AveragedWeights
@@ -13,35 +12,15 @@ from hierars_geo.tasks import AveragedWeights
 OPTIONS = SMALL | {"schedule": {"warmup_steps": 2}}
 
 
-def chips(count=8):
-    """Eight batches of two chips of random classes, the first of them always the same."""
-    generator = torch.Generator().manual_seed(1)
-    mask = torch.randint(-1, 18, (2 * count, 32, 32), generator=generator)
-    image = torch.rand(2 * count, 2, 32, 32, generator=generator) * 2000
-    mask[mask < 0] = -100
-    batches = [
-        {"image": image[i : i + 2], "mask": mask[i : i + 2], "valid": torch.ones(2, 32, 32, dtype=torch.bool)}
-        for i in range(0, 2 * count, 2)
-    ]
-    # a generator of its own, as the data module's: starting an epoch then draws nothing from the common one
-    return DataLoader(batches, batch_size=None, generator=torch.Generator())
-
-
 def train(folder, callbacks=(), task_options=None, ckpt_path=None, **options):
     torch.manual_seed(0)
     changes = dict(task_options or {})
     changes["optimizer"] = {"lr": 1e-2} | changes.get("optimizer", {})
     task = make_task(**OPTIONS, **changes)
-    settings = {"max_epochs": 2, "accelerator": "cpu", "logger": False, "enable_progress_bar": False}
-    trainer = Trainer(
-        default_root_dir=folder,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=list(callbacks),
-        enable_checkpointing=any(isinstance(each, ModelCheckpoint) for each in callbacks),
-        **(settings | options),
-    )
-    trainer.fit(task, chips(), chips(2), ckpt_path=ckpt_path, weights_only=True)
+    keeps = any(isinstance(each, ModelCheckpoint) for each in callbacks)
+    settings = {"max_epochs": 2, "num_sanity_val_steps": 0, "enable_checkpointing": keeps}
+    trainer = quiet_trainer(folder, callbacks=list(callbacks), **(settings | options))
+    trainer.fit(task, chip_loader(8), chip_loader(2), ckpt_path=ckpt_path, weights_only=True)
     return trainer, task
 
 

@@ -4,9 +4,8 @@ import re
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from task_factory import SMALL, make_task
+from task_factory import SMALL, chip_loader, make_task, quiet_trainer
 from torch.utils.data import DataLoader
 
 from hierars_geo.errors import CheckpointError, OptionError
@@ -38,28 +37,12 @@ def transfer(**options):
 
 
 def chips(count=4, classes=4):
-    generator = torch.Generator().manual_seed(1)
-    mask = torch.randint(-1, classes, (2 * count, 32, 32), generator=generator)
-    image = torch.rand(2 * count, 3, 32, 32, generator=generator) * 2000
-    mask[mask < 0] = -100
-    batches = [
-        {"image": image[i : i + 2], "mask": mask[i : i + 2], "valid": torch.ones(2, 32, 32, dtype=torch.bool)}
-        for i in range(0, 2 * count, 2)
-    ]
-    return DataLoader(batches, batch_size=None, generator=torch.Generator())
+    return chip_loader(count, classes, bands=3)
 
 
 def trainer(folder, **options):
-    settings = {
-        "max_epochs": 2,
-        "limit_val_batches": 0,
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-    }
-    return Trainer(
-        default_root_dir=folder, enable_model_summary=False, num_sanity_val_steps=0, **(settings | options)
-    )
+    settings = {"max_epochs": 2, "limit_val_batches": 0, "num_sanity_val_steps": 0}
+    return quiet_trainer(folder, **(settings | options))
 
 
 @pytest.fixture(scope="module")

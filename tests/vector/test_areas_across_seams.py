@@ -7,6 +7,7 @@ import rasterio
 import shapely
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
+from raster_factory import write_raster
 
 from hierars_geo.accuracy import read_reference_points
 from hierars_geo.grid import GeoGrid
@@ -29,10 +30,8 @@ TREE = Taxonomy.from_dict(
 
 
 def write(path, values, transform, crs="EPSG:4326"):
-    height, width = values.shape
-    profile = {"driver": "GTiff", "count": 1, "height": height, "width": width, "dtype": "uint8", "nodata": 0}
-    with rasterio.open(path, "w", crs=crs, transform=transform, **profile) as dataset:
-        dataset.write(values.astype(np.uint8), 1)
+    write_raster(path, values.astype(np.uint8), crs=crs, transform=transform, nodata=0)
+    with rasterio.open(path) as dataset:
         return dataset_grid(dataset, str(path))
 
 

@@ -11,41 +11,21 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-import rasterio
 import shapely
 from affine import Affine
 from pyproj import Transformer
+from raster_factory import write_raster
+from vector_factory import COVER
 
 from hierars_geo.accuracy import sample_points
 from hierars_geo.scenes import DataNotice
-from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import class_areas, vectorize
 
-TREE = Taxonomy.from_dict(
-    {
-        "name": "cover",
-        "levels": [
-            {"name": "L1", "classes": [
-                {"name": "green", "value": 1, "color": "#00ff00"},
-                {"name": "bare", "value": 2, "color": "#ff0000"},
-            ]},
-            {"name": "L2", "classes": [
-                {"name": "wood", "value": 11, "color": "#00aa00", "parent": "green"},
-                {"name": "meadow", "value": 12, "color": "#aaff00", "parent": "green"},
-                {"name": "rock", "value": 13, "color": "#888888", "parent": "bare"},
-            ]},
-        ],
-    }
-)  # fmt: skip
 UTM = Affine(100, 0, 3e5, 0, -100, 6.7e6)
 
 
 def write(path, values, crs="EPSG:32633", transform=UTM):
-    height, width = values.shape
-    profile = {"driver": "GTiff", "count": 1, "height": height, "width": width, "dtype": "uint8", "nodata": 0}
-    with rasterio.open(path, "w", crs=crs, transform=transform, **profile) as dataset:
-        dataset.write(values.astype(np.uint8), 1)
-    return path
+    return write_raster(path, values.astype(np.uint8), crs=crs, transform=transform, nodata=0)
 
 
 def drawn(path, crs):
@@ -64,7 +44,7 @@ def test_long_borders_of_geojson_are_bent_to_a_tenth_of_a_pixel(tmp_path, crs, t
     values = np.full((1000, 1000), 11)
     values[:, 400:], values[600:, :] = 12, 13
     path = write(tmp_path / "m.tif", values, f"EPSG:{crs}", transform)
-    vectorize(path, tmp_path / "m.geojson", TREE)
+    vectorize(path, tmp_path / "m.geojson", COVER)
     left, top = transform.c, transform.f
     expected = {
         11: shapely.box(left, top - 6e4, left + 4e4, top),
@@ -82,7 +62,7 @@ def test_long_borders_of_geojson_are_bent_to_a_tenth_of_a_pixel(tmp_path, crs, t
 
 def test_a_square_over_the_pole_is_drawn_whole(tmp_path):
     path = write(tmp_path / "m.tif", np.full((200, 200), 11), "EPSG:3413", Affine(100, 0, -1e4, 0, -100, 1e4))
-    vectorize(path, tmp_path / "m.geojson", TREE, levels=[2])
+    vectorize(path, tmp_path / "m.geojson", COVER, levels=[2])
     (whole,) = gpd.read_file(tmp_path / "m.geojson").geometry
     xs, ys = np.random.default_rng(0).uniform(-15000, 15000, (2, 4000))
     lon, lat = Transformer.from_crs(3413, 4326, always_xy=True).transform(xs, ys)
@@ -96,7 +76,7 @@ def test_polygons_across_180_are_cut_there(tmp_path):
     path = write(
         tmp_path / "m.tif", np.full((100, 100), 11), "EPSG:32601", Affine(100, 0, x - 5e3, 0, -100, y + 5e3)
     )
-    vectorize(path, tmp_path / "m.geojson", TREE, levels=[2])
+    vectorize(path, tmp_path / "m.geojson", COVER, levels=[2])
     (whole,) = gpd.read_file(tmp_path / "m.geojson").geometry
     assert sorted(part.bounds[0] > 0 for part in shapely.get_parts(whole)) == [False, True]
     assert [abs(bound) for bound in whole.bounds[::2]] == [180, 180]
@@ -110,14 +90,14 @@ def class_map(tmp_path):
 
 def test_a_log_of_the_old_database_is_not_read_into_the_new_one(class_map, tmp_path):
     out = tmp_path / "p.gpkg"
-    options = {"taxonomy": TREE, "minimum": 10, "overwrite": True}
+    options = {"taxonomy": COVER, "minimum": 10, "overwrite": True}
     sample_points(class_map, out, size=40, **options)
     by = tmp_path / "d.gpkg"
     gpd.GeoDataFrame(geometry=[shapely.box(3e5, 6.69e6, 4e5, 6.7e6)], crs=32633).to_file(by)
     writers = (
         lambda: sample_points(class_map, out, size=400, **options),
-        lambda: class_areas(class_map, by, out, TREE, overwrite=True),
-        lambda: vectorize(class_map, out, TREE, overwrite=True),
+        lambda: class_areas(class_map, by, out, COVER, overwrite=True),
+        lambda: vectorize(class_map, out, COVER, overwrite=True),
     )
     for write_again in writers:
         with closing(sqlite3.connect(out)) as qgis:
@@ -155,7 +135,7 @@ def test_columns_that_a_format_has_no_room_for_get_another_name(
     halves(**columns).to_parquet(tmp_path / "by.parquet")
     out = tmp_path / f"out{suffix}"
     with pytest.warns(DataNotice, match=f"Renamed columns that {suffix[1:]} has no room for: '"):
-        tables = class_areas(class_map, tmp_path / "by.parquet", out, TREE)
+        tables = class_areas(class_map, tmp_path / "by.parquet", out, COVER)
     read = {".gpkg": partial(gpd.read_file, layer="polygons"), ".parquet": gpd.read_parquet}
     found = read[suffix](out) if suffix in read else tables.polygons
     assert {name: found[name].tolist() for name in expected} == expected
@@ -166,19 +146,19 @@ def test_lists_and_objects_are_json_in_a_geopackage_and_themselves_in_parquet(cl
     crops = [{"crop": "x", "years": [2019, 2020]}, None]
     halves(crops=crops, tags=[["a"], ["b", "ü"]]).to_parquet(tmp_path / "by.parquet")
     with pytest.warns(DataNotice, match="cannot hold as JSON: crops, tags"):
-        class_areas(class_map, tmp_path / "by.parquet", tmp_path / "out.gpkg", TREE)
+        class_areas(class_map, tmp_path / "by.parquet", tmp_path / "out.gpkg", COVER)
     found = gpd.read_file(tmp_path / "out.gpkg", layer="polygons")
     assert [None if pd.isna(text) else json.loads(text) for text in found.crops] == crops
     assert [json.loads(text) for text in found.tags] == [["a"], ["b", "ü"]]
-    class_areas(class_map, tmp_path / "by.parquet", tmp_path / "out.parquet", TREE)
+    class_areas(class_map, tmp_path / "by.parquet", tmp_path / "out.parquet", COVER)
     assert gpd.read_parquet(tmp_path / "out.parquet").tags[1].tolist() == ["b", "ü"]
 
 
 def test_an_id_column_with_a_name_of_the_table_is_kept_beside_it(class_map, tmp_path):
     halves(level=["x", "y"], fid=[3, 4]).to_parquet(tmp_path / "by.parquet")
-    by_level = class_areas(class_map, tmp_path / "by.parquet", tmp_path / "a.csv", TREE, id_column="level")
+    by_level = class_areas(class_map, tmp_path / "by.parquet", tmp_path / "a.csv", COVER, id_column="level")
     assert set(by_level.classes.level_) == {"x", "y"}
     assert set(by_level.classes.level) == {1, 2}
     with pytest.warns(DataNotice, match="'fid' to 'fid_'"):
-        class_areas(class_map, tmp_path / "by.parquet", tmp_path / "b.gpkg", TREE, id_column="fid")
+        class_areas(class_map, tmp_path / "by.parquet", tmp_path / "b.gpkg", COVER, id_column="fid")
     assert set(gpd.read_file(tmp_path / "b.gpkg", layer="classes").fid_) == {3, 4}

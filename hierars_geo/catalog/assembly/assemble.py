@@ -27,7 +27,7 @@ from .coregistration import Picture, Shift, measure_shift
 from .extents import Extent, chip_lattice, cut_extents
 from .figures import sheet_figure, time_figure, write_tables
 from .options import AssembleOptions
-from .pairing import Place, Unpaired, assign_splits, pair_scenes
+from .pairing import Place, Unpaired, assign_splits, pair_scenes, unpaired
 from .sources import SceneWindows, SourceName, open_labels, open_sources
 
 #: Side of a training chip in pixels: the paper's crop, or what the cut-out holds.
@@ -252,7 +252,7 @@ def assemble(
     refuse_catalog_of(final, final / "catalog" / "collection.json", options.overwrite)
     tree = Taxonomy.from_yaml(_TAXONOMY)
     found = open_sources(sources)
-    places, unpaired = pair_scenes(found, open_labels(labels), options)
+    places, left_out = pair_scenes(found, open_labels(labels), options)
     places = assign_splits(places, options)
     result: list[AssembleResult] = []
     with bounded_block_cache(), closing(HandlePool()) as pool:
@@ -261,7 +261,7 @@ def assemble(
         jobs = [(place, extent) for place in used for extent in cut_extents(place, options)]
         held = {place.name for place, _ in jobs}
         small = [
-            Unpaired(p.reference, p.scenes[p.reference].path, "the common ground is smaller than a chip")
+            unpaired(p.scenes[p.reference], "the common ground is smaller than a chip")
             for p in used
             if p.name not in held
         ]
@@ -269,8 +269,8 @@ def assemble(
         def write(folder: Path) -> None:
             chips = _write_chips(jobs, folder, tree, options, pool, progress)
             kept = [place for place in measured if any(chip.place.name == place.name for chip in chips)]
-            _describe(folder, final, kept, chips, [*unpaired, *small], tree)
-            result.append(AssembleResult(final, tuple(kept), tuple(chips), (*unpaired, *small)))
+            _describe(folder, final, kept, chips, [*left_out, *small], tree)
+            result.append(AssembleResult(final, tuple(kept), tuple(chips), (*left_out, *small)))
 
         write_folder(write, final)
     return result[0]

@@ -1,7 +1,7 @@
 """An assembly for people: CSV files of places, chips, time differences and classes, and two pictures."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -187,11 +187,7 @@ def write_tables(
     _write(folder / "time_differences.csv", gap_rows(places))
     _write(folder / "chips.csv", map(_chip_row, chips))
     _write(folder / "classes.csv", class_rows(chips, tree))
-    _write(
-        folder / "unpaired.csv",
-        ({"source": u.source, "path": u.path, "reason": u.reason} for u in unpaired),
-        ("source", "path", "reason"),
-    )
+    _write(folder / "unpaired.csv", unpaired, ("source", "path", "reason"))
 
 
 def gap_rows(places: Sequence[Place]) -> list[Row]:
@@ -285,7 +281,7 @@ def _day(place: Place, source: object) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d}"
 
 
-def _write(path: Path, rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
+def _write(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
     listed = list(rows)
     names = columns or (tuple(listed[0]) if listed else ("none",))
     with path.open("w", newline="", encoding="utf-8") as stream:

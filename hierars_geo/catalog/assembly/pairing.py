@@ -64,13 +64,13 @@ class Place:
         return _gap(self.scenes[self.reference].acquired, self.scenes[source].acquired)
 
 
-@dataclass(frozen=True)
-class Unpaired:
-    """A scene that is in no place, and why."""
+#: A scene that is in no place, and why: ``source``, ``path`` and ``reason``.
+Unpaired = dict[str, str]
 
-    source: str
-    path: str
-    reason: str
+
+def unpaired(scene: SourceScene, reason: str) -> Unpaired:
+    """Say why a scene is in no place."""
+    return {"source": scene.source, "path": scene.path, "reason": reason}
 
 
 def pair_scenes(
@@ -112,7 +112,7 @@ def pair_scenes(
         if not reason and not covering:
             reason = "no labels cover it"
         if reason:
-            left_out.append(Unpaired(reference, scene.path, reason))
+            left_out.append(unpaired(scene, reason))
             continue
         label = max(covering, key=lambda pair: pair[0])[1]
         crs = _metric_crs([scene, *chosen.values(), label])
@@ -121,12 +121,8 @@ def pair_scenes(
         raise DataError(_nothing_in_common(sources, labels, left_out))
     used = {scene.path for place in places for scene in (*place.scenes.values(), place.labels)}
     others = [scene for group in (*sources.values(), labels) for scene in group]
-    known = {entry.path for entry in left_out}
-    left_out += [
-        Unpaired(scene.source, scene.path, "no place needs it")
-        for scene in others
-        if scene.path not in used | known
-    ]
+    known = {entry["path"] for entry in left_out}
+    left_out += [unpaired(scene, "no place needs it") for scene in others if scene.path not in used | known]
     return places, left_out
 
 
@@ -225,7 +221,7 @@ def _nothing_in_common(
         days = sorted({f"{scene.acquired:%Y-%m-%d}" for scene in scenes if scene.acquired})
         when = f", {days[0]} to {days[-1]}" if days else ""
         said.append(f"{name}: {west:.4f} {south:.4f} {east:.4f} {north:.4f}{when}")
-    reasons = "; ".join(sorted({entry.reason for entry in left_out}))
+    reasons = "; ".join(sorted({entry["reason"] for entry in left_out}))
     return (
         f"Expected scenes of one place in every source, but got none ({reasons}). Longitudes and latitudes: "
         f"{' | '.join(said)}. Give scenes that overlap, or relax --days and --min-cover."
