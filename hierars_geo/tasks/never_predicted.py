@@ -13,6 +13,7 @@ from ..errors import list_some
 from ..metrics import HierarchicalMetrics
 from ..models.decode import jsps, path_logits
 from ..types import Batch
+from .batches import labels_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class NeverPredicted(Callback):
             self._counts.reset()
         with torch.no_grad(), torch.autocast(pl_module.device.type, enabled=False):
             scores = path_logits([level.float() for level in logits], module.paths)
-            self._counts.update(jsps(scores, module.paths), module.reference(batch))
+            self._counts.update(jsps(scores, module.paths), labels_of(batch, module.paths))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the classes, and what may help."""
