@@ -203,8 +203,14 @@ class SceneDataModule(LightningDataModule):
             write_split_report(folder, found, self.taxonomy)
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
-        """Return random chips of the training ground."""
-        return self._loader("train")
+        """Return random chips of the training ground; for a task that reads it once, a covering grid."""
+        return self._loader("train", self._read_once)
+
+    @property
+    def _read_once(self) -> bool:
+        """Whether the task takes one pass over the ground: every pixel counts once, and as it is."""
+        task = None if self.trainer is None else self.trainer.lightning_module
+        return bool(getattr(task, "closed_form", False))
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]] | list[Any]:
         """Return a covering grid of the validation ground, an empty list where there is none."""
@@ -240,9 +246,9 @@ class SceneDataModule(LightningDataModule):
         o = self.options.loader
         return DataLoader(Subset(grid, sorted(drawn.tolist())), o.batch_size, collate_fn=collate)
 
-    def _loader(self, name: SplitName | Literal["all"]) -> DataLoader[dict[str, Any]]:
+    def _loader(self, name: SplitName | Literal["all"], once: bool = False) -> DataLoader[dict[str, Any]]:
         o = self.options.loader
-        chips, sampler = self.scenes.chips(name)
+        chips, sampler = self.scenes.chips(name, once)
         options: dict[str, Any] = {
             "num_workers": o.num_workers,
             "persistent_workers": o.num_workers > 0,
@@ -250,7 +256,7 @@ class SceneDataModule(LightningDataModule):
             "pin_memory": torch.cuda.is_available(),
             "generator": torch.Generator().manual_seed(self.options.seed),
         }
-        if name != "train":
+        if name != "train" or once:
             return DataLoader(chips, batch_size=o.batch_size, sampler=cast(Any, sampler), **options)
         batches = ResumableBatches(cast(Any, sampler), o.batch_size, drop_last=True)
         return ResumableLoader(chips, batch_sampler=batches, **options)
@@ -266,7 +272,7 @@ class SceneDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment training batches on the device they are on."""
-        if self.augmentation is None or self.trainer is None or not self.trainer.training:
+        if self.trainer is None or not self.trainer.training or self._read_once or self.augmentation is None:
             return batch
         # seed, process and number of the batch alone, so that a resumed run goes on as if it had not stopped
         number = self.trainer.fit_loop.total_batch_idx + 1  # that of the batch before, -1 at the start

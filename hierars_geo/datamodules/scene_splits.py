@@ -169,14 +169,16 @@ class SceneSplits:
         rates = class_rates(self.label_index, self.taxonomy, o.chips.balance)
         return BalancedChipSampler(part, o.read_px, o.chips.per_epoch, self.label_index, rates, o.seed)
 
-    def chips(self, name: SplitName | Literal["all"]) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
-        """Return what a loader reads chips from, and its sampler."""
+    def chips(
+        self, name: SplitName | Literal["all"], once: bool = False
+    ) -> tuple[Dataset[dict[str, Any]], Sampler[Any]]:
+        """Return what a loader reads chips from, and its sampler; ``once``: also of train a covering grid."""
         if name == "all":
             part: SceneIntersection = self.dataset
             sampler: ChipSampler = GridChipSampler(part, self.options.chips.size)
         else:
             part = self.parts[name]
-            sampler = self.sampler(part, name)
+            sampler = GridChipSampler(part, self.options.chips.size) if once else self.sampler(part, name)
         if isinstance(sampler, GridChipSampler):
             grid = CoveringChips(part, sampler)
             return grid, SequentialSampler(grid)

@@ -20,12 +20,14 @@ from .bhccm import MODES, Mode
 from .config import ModelConfig
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
+from .hypercolumn import Hypercolumn
 from .pretrained import load_encoder_weights
 from .scene_model import HierarchicalSegmenter
 from .temporal import TEMPORAL, SeriesFeatures
 
-#: Our own decoder beside those of segmentation-models-pytorch.
-SEGNEXT = "segnext"
+#: Our own decoders beside those of segmentation-models-pytorch.
+SEGNEXT, HYPERCOLUMN = "segnext", "hypercolumn"
+_OWN = (HYPERCOLUMN, SEGNEXT)
 
 #: Channels of SegNeXt's decoder by encoder; others take the first.
 _HAMBURGER_CHANNELS = {"mscan_tiny": 256, "mscan_small": 256, "mscan_base": 512, "mscan_large": 1024}
@@ -48,7 +50,7 @@ _DILATING = ("deeplabv3", "deeplabv3plus", "pan")
 
 def architectures() -> tuple[str, ...]:
     """Names of the decoders, sorted."""
-    return tuple(sorted((*smp.MODEL_ARCHITECTURES_MAPPING, SEGNEXT)))
+    return tuple(sorted((*smp.MODEL_ARCHITECTURES_MAPPING, *_OWN)))
 
 
 def build_segmenter(
@@ -133,6 +135,8 @@ def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int)
     try:
         if architecture == SEGNEXT:
             extractor = _segnext(config.encoder, backbone, in_channels, options)
+        elif architecture == HYPERCOLUMN:
+            extractor = _hypercolumn(backbone, in_channels, options)
         else:
             extractor = extract_features(
                 smp.create_model(
@@ -158,12 +162,23 @@ def _segnext(encoder: str, backbone: Backbone, in_channels: int, options: dict[s
     """SegNeXt: any pyramid with maps at 1/8, 1/16 and 1/32 under the light Hamburger."""
     channels = int(options.pop("decoder_channels", _HAMBURGER_CHANNELS.get(encoder, 256)))
     rank = int(options.pop("rank", 16))
-    body: Any = smp.encoders.get_encoder(  # type: ignore[no-untyped-call]
-        backbone.name, in_channels=in_channels, weights=None, **options
-    )
+    body = _encoder(backbone, in_channels, options)
     decoder = LightHamburger(body.out_channels, channels, rank)
     initialization.initialize_decoder(decoder)  # type: ignore[no-untyped-call]
     return FeatureExtractor(EncoderDecoder(body, decoder), channels, multiple=32)
+
+
+def _hypercolumn(backbone: Backbone, in_channels: int, options: dict[str, Any]) -> FeatureExtractor:
+    """Any pyramid, its maps and the bands under one linear map each."""
+    channels = int(options.pop("decoder_channels", 64))
+    body = _encoder(backbone, in_channels, options)
+    return FeatureExtractor(EncoderDecoder(body, Hypercolumn(body.out_channels, channels)), channels, 32)
+
+
+def _encoder(backbone: Backbone, in_channels: int, options: dict[str, Any]) -> Any:  # noqa: ANN401
+    return smp.encoders.get_encoder(  # type: ignore[no-untyped-call]
+        backbone.name, in_channels=in_channels, weights=None, **options
+    )
 
 
 def _check_options(config: ModelConfig, backbone: Backbone) -> None:
@@ -180,8 +195,8 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
     if backbone.timm_name is not None:
         return
     architecture = config.architecture.lower()
-    known: tuple[str, ...] = ("decoder_channels", "rank")
-    if architecture != SEGNEXT:
+    known: tuple[str, ...] = ("decoder_channels", *(("rank",) if architecture == SEGNEXT else ()))
+    if architecture not in _OWN:
         builder = smp.MODEL_ARCHITECTURES_MAPPING[architecture]
         known = tuple(name for name in signature(builder).parameters if name not in ("self", "kwargs"))
     if backbone.drop_path_rate is not None:

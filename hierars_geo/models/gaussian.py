@@ -70,6 +70,16 @@ class GaussianClassifier(nn.Module):
             own = pixels[classes == index]
             self.product[index] += own.T @ own
 
+    def add(self, other: "GaussianClassifier") -> None:
+        """Know what another one has been shown, too."""
+        for name, sums in self.named_buffers():
+            sums += other.get_buffer(name)
+
+    @property
+    def knows(self) -> bool:
+        """Whether any class has been seen often enough to have a covariance."""
+        return bool((self.count > self.total.shape[1]).any())
+
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
         """Compute log-posteriors up to a constant that is the same for all classes.
@@ -85,7 +95,7 @@ class GaussianClassifier(nn.Module):
         """
         channels = self.total.shape[1]
         usable = self.count > channels
-        if not bool(usable.any()):
+        if not self.knows:
             raise DataError(
                 "Expected labelled pixels to learn a Gaussian from, but got too few of every class."
             )

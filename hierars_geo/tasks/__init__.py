@@ -4,6 +4,7 @@ from .base import SegmentationTask
 from .callbacks import AveragedWeights, ProgressLines, RequireLabels
 from .checkpoints import WholeCheckpoints, write_checkpoint
 from .drawing import DrawChips, draw_levels
+from .linear_head import LinearHead
 from .loss import LossOptions, class_weights
 from .never_predicted import NeverPredicted
 from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
@@ -16,6 +17,7 @@ __all__ = (
     "AveragedWeights",
     "BHCCMTask",
     "DrawChips",
+    "LinearHead",
     "LossOptions",
     "NeverPredicted",
     "OptimizerOptions",

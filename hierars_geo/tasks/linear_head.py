@@ -1,0 +1,258 @@
+"""LinearHead: solve for a model's classifiers in closed form, in one pass over the labelled ground."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from ..metrics import HierarchicalMetrics
+from ..metrics.reliability import fitted_temperature
+from ..metrics.scores import LevelScores
+from ..models.bhccm import BHCCM
+from ..models.class_sums import SOLVERS, ClassSums
+from ..models.decode import jsps, path_logits
+from ..models.features import EncoderDecoder, pad
+from ..models.gaussian import GaussianClassifier
+from ..models.hypercolumn import Hypercolumn
+from ..models.scene_model import SceneModel
+from ..taxonomy import Taxonomy
+from ..types import Batch
+
+#: How the last layers come about: by gradient descent, or in closed form.
+Head = Literal["trained", "ridge", "discriminant"]
+
+#: Parts that the labelled ground is dealt to; each is held out once.
+_FOLDS: Final = 4
+#: Penalties that are tried, as shares of an input's variance.
+_PENALTIES: Final = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+#: Scores, 0..1, that are as good as each other: of such, the strongest penalty carries over best.
+_ALIKE: Final = 0.005
+#: Penalty where too little ground is labelled to hold some out.
+_UNTRIED_PENALTY: Final = 0.1
+#: Labelled pixels of a chip that count, drawn at random: neighbours are alike.
+_MOST_PER_CHIP: Final = 8_192
+#: Pixels of each part that are kept to choose the penalty on.
+_MOST_HELD: Final = 4_096
+
+
+class _Pixels(NamedTuple):
+    """Some labelled pixels: ``inputs`` (n, D), ``classes`` (n, N) per level, ``stored`` values (n, C)."""
+
+    inputs: Tensor
+    classes: Tensor
+    stored: Tensor
+
+
+class LinearHead:
+    """Solves for the head of a model whose decoder is linear, and measures it on ground held out.
+
+    One pass over the labelled ground adds up what least squares and discriminants need, for every level and
+    for each of four parts of the ground, dealt by half chips. How strong the penalty is, and how many of the
+    encoder's stages are listened to, is what scores best (mean of overall accuracy and mIoU over the levels,
+    after the path search) where each part is held out once, of what is as good within half a point the
+    strongest penalty; the solution is then of all ground. One
+    temperature, fitted on the held-out pixels, makes confidence of the scores. Memory holds the sums,
+    8 D^2 bytes per level and part for D inputs, and some thousand pixels per part, however large the ground.
+
+    Args:
+        model: Hypercolumns under classifiers that do not talk; its encoder stays as it is.
+        taxonomy: The tree.
+        kind: ``ridge`` or ``discriminant``.
+        flat: Whether the model has the leaves alone.
+    """
+
+    def __init__(self, model: SceneModel, taxonomy: Taxonomy, kind: Head, flat: bool) -> None:
+        body = model.segmenter.features.body
+        if not isinstance(body, EncoderDecoder) or not isinstance(body.decoder, Hypercolumn):
+            raise TypeError(f"Expected a model with hypercolumns, but got {type(body).__name__}.")
+        self.model, self.body, self.decoder = model, body, body.decoder
+        self.head: BHCCM = model.segmenter.head
+        self.taxonomy = taxonomy
+        self.paths = torch.from_numpy(taxonomy.paths.copy())
+        self.levels = tuple(range(taxonomy.num_levels)[-1:] if flat else range(taxonomy.num_levels))
+        self._solver = SOLVERS[kind]
+        inputs = sum(self.decoder.sizes)
+        counts = [taxonomy.num_classes[level] for level in self.levels]
+        self._sums = [[ClassSums.empty(count, inputs) for count in counts] for _ in range(_FOLDS)]
+        bands = len(model.mean)
+        self._gaussians = [GaussianClassifier(bands, taxonomy.num_classes[-1]) for _ in range(_FOLDS)]
+        self._held: list[list[_Pixels]] = [[] for _ in range(_FOLDS)]
+        self._pixels = np.zeros(_FOLDS, dtype=np.int64)
+        self._origin: Tensor | None = None
+        self._generator = torch.Generator().manual_seed(0)
+
+    @torch.no_grad()
+    def add(self, batch: Batch, reference: Tensor) -> None:
+        """Add the labelled pixels of a batch.
+
+        Args:
+            batch: Stored values and validity.
+            reference: (B, N, H, W) int64 class indices per level, negative where unknown.
+        """
+        known = (reference >= 0).any(dim=1) & batch["valid"]
+        chips = known.flatten(1).any(dim=1).nonzero().flatten()
+        if len(chips) == 0:
+            return
+        self.model.eval()
+        image = batch["image"][chips]
+        seen = pad(self.model.normalise(image, batch["valid"][chips]), self.model.multiple)
+        features = list(self.body.encoder(seen))
+        for number, chip in enumerate(chips.tolist()):
+            row, column = known[chip].nonzero().T
+            kept = torch.randperm(len(row), generator=self._generator)[:_MOST_PER_CHIP].sort().values
+            row, column = row[kept.to(row.device)], column[kept.to(row.device)]
+            inputs = self.decoder.inputs_at(features, number, row, column).float().cpu()
+            if self._origin is None:  # sums of values near 0 keep their last digits
+                self._origin = inputs.mean(dim=0)
+            inputs -= self._origin
+            classes = reference[chip][:, row, column].T.cpu()
+            stored = image[number][:, row, column].T.cpu()
+            half = (torch.tensor(known.shape[-2:]) / 2).ceil().long()
+            cell = (row.cpu() // half[0]) * 2 + column.cpu() // half[1]
+            for one in cell.unique().tolist():
+                here = cell == one
+                self._deal(inputs[here], classes[here], stored[here])
+
+    def _deal(self, inputs: Tensor, classes: Tensor, stored: Tensor) -> None:
+        """Give the pixels of a piece of ground to the part that has fewest."""
+        fold = int(self._pixels.argmin())
+        self._pixels[fold] += len(inputs)
+        for sums, level in zip(self._sums[fold], self.levels, strict=True):
+            known = classes[:, level] >= 0
+            sums.add(inputs[known], classes[known, level])
+        self._gaussians[fold].update(stored.T[None, :, :, None], classes[None, :, -1:])
+        held = self._held[fold]
+        held.append(_Pixels(inputs, classes, stored))
+        if sum(len(one.inputs) for one in held) > 2 * _MOST_HELD:
+            self._held[fold] = [self._drawn(held, _MOST_HELD)]
+
+    def _drawn(self, held: Sequence[_Pixels], most: int) -> _Pixels:
+        parts = [torch.cat(part) for part in zip(*held, strict=True)]
+        kept = torch.randperm(len(parts[0]), generator=self._generator)[:most]
+        return _Pixels(*(part[kept] for part in parts))
+
+    @torch.no_grad()
+    def solve(self) -> dict[str, Any]:
+        """Give the model its head.
+
+        Returns:
+            What was chosen, and the scores on held-out ground, in plain values.
+
+        Raises:
+            DataError: No pixel had a label.
+        """
+        if self._origin is None:
+            raise DataError(
+                "Expected training ground with labels, but got none: every label is nodata, or lies where "
+                "the images hold no data. Check the labels, their nodata value and the regions."
+            )
+        sizes = np.cumsum(self.decoder.sizes).tolist()
+        found: dict[str, Any] = {"penalty": _UNTRIED_PENALTY, "stages": len(sizes) - 1}
+        inputs, temperature = sizes[-1], 1.0
+        if (self._pixels > 0).all():
+            held = [self._drawn(each, _MOST_HELD) for each in self._held]
+            others = [self._total(without=fold) for fold in range(_FOLDS)]
+            classes = torch.cat([part.classes for part in held])
+
+            def scores(stages: int, penalty: float) -> Sequence[LevelScores]:
+                metrics = HierarchicalMetrics(self.taxonomy)
+                decoded = jsps(self._held_logits(held, others, sizes[stages], penalty), self.paths)
+                metrics.update(decoded, _as_image(classes))
+                return metrics.compute().levels
+
+            tried = {(n, penalty): scores(n, penalty) for n in range(len(sizes)) for penalty in _PENALTIES}
+            merits = {key: _merit(each) for key, each in tried.items()}
+            near = [key for key, merit in merits.items() if merit >= max(merits.values()) - _ALIKE]
+            stages, penalty = max(near, key=lambda key: (key[1], merits[key]))
+            inputs = sizes[stages]
+            logits = self._held_logits(held, others, inputs, penalty)[0, :, 0].T
+            temperature = self._temperature(logits, classes)
+            found = {"penalty": penalty, "stages": stages, "temperature": temperature}
+            found |= _told("held_out", tried[stages, penalty])
+            found |= _told("per_pixel", self._gaussian_scores(held))
+        weights = self._solved(self._total(), inputs, found["penalty"])
+        self._fill(weights, temperature)
+        return found
+
+    def _total(self, without: int | None = None) -> list[ClassSums]:
+        """Sums per level over all parts, but for one that is held out."""
+        parts = [part for fold, part in enumerate(self._sums) if fold != without]
+        return [sum(levels[1:], start=levels[0]) for levels in zip(*parts, strict=True)]
+
+    def _solved(self, sums: Sequence[ClassSums], inputs: int, penalty: float) -> list[tuple[Tensor, Tensor]]:
+        return [self._solver(each.first(inputs), penalty) for each in sums]
+
+    def _held_logits(
+        self, held: Sequence[_Pixels], others: Sequence[Sequence[ClassSums]], inputs: int, penalty: float
+    ) -> Tensor:
+        """Path logits (1, T, 1, n) of the pixels of every part, solved for without it."""
+        found = []
+        for part, sums in zip(held, others, strict=True):
+            values = part.inputs[:, :inputs].double()
+            logits = [values @ weight.T + offset for weight, offset in self._solved(sums, inputs, penalty)]
+            found.append(path_logits([level.T[None, :, None] for level in logits], self.paths))
+        return torch.cat(found, dim=3)
+
+    def _gaussian_scores(self, held: Sequence[_Pixels]) -> Sequence[LevelScores] | None:
+        """Score the per-pixel Gaussian on the same pixels; None where it knows too few pixels."""
+        metrics = HierarchicalMetrics(self.taxonomy)
+        for fold, part in enumerate(held):
+            whole = GaussianClassifier(part.stored.shape[1], self.taxonomy.num_classes[-1])
+            for number, each in enumerate(self._gaussians):
+                if number != fold:
+                    whole.add(each)
+            if not whole.knows:
+                return None
+            leaf = whole(part.stored.T[None, :, :, None])[..., 0].argmax(dim=1)[:, None]
+            metrics.update_leaf(leaf, _as_image(part.classes))
+        return metrics.compute().levels
+
+    def _temperature(self, logits: Tensor, classes: Tensor) -> float:
+        """Fit the temperature on the pixels (n, T) whose labels are one path."""
+        fits = (classes[:, None] == self.paths).all(dim=2)
+        known = fits.sum(dim=1) == 1
+        if not bool(known.any()):
+            return 1.0
+        return fitted_temperature(logits[known].numpy(), fits[known].int().argmax(dim=1).numpy())
+
+    def _fill(self, weights: Sequence[tuple[Tensor, Tensor]], temperature: float) -> None:
+        """Write the solution down: a channel of the decoder is the score of a class."""
+        weight = torch.cat([each for each, _ in weights]) / temperature
+        offset = torch.cat([each for _, each in weights]) / temperature
+        offset -= weight @ self._origin[: weight.shape[1]].double()  # type: ignore[index]  # there by now
+        whole = weight.new_zeros(len(weight), sum(self.decoder.sizes))
+        whole[:, : weight.shape[1]] = weight
+        device = self.model.mean.device
+        self.decoder.set_weights(whole.float().to(device))
+        first = 0
+        for classifier in self.head.classifiers:
+            own = torch.zeros_like(classifier.weight)  # type: ignore[arg-type]  # a convolution's
+            count = len(own)
+            own[:, first : first + count, 0, 0] = torch.eye(count, device=device)
+            classifier.weight.copy_(own)  # type: ignore[operator]
+            classifier.bias.copy_(offset[first : first + count].float())  # type: ignore[operator]
+            first += count
+
+
+def _as_image(classes: Tensor) -> Tensor:
+    """(n, N) class indices as (1, N, 1, n)."""
+    return classes.T[None, :, None]
+
+
+def _merit(scores: Sequence[LevelScores]) -> float:
+    """Mean of overall accuracy and mIoU over the levels that have labels."""
+    both = [(level.oa + level.miou) / 2 for level in scores if np.isfinite(level.oa)]
+    return float(np.mean(both)) if both else 0.0
+
+
+def _told(name: str, scores: Sequence[LevelScores] | None) -> dict[str, Any]:
+    """Scores as plain values."""
+    if scores is None:
+        return {}
+    return {name: {"OA": [float(s.oa) for s in scores], "mIoU": [float(s.miou) for s in scores]}}
+
+
+__all__ = ("Head", "LinearHead")

@@ -1,0 +1,85 @@
+"""Hypercolumns and classifiers in closed form, against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from hierars_geo.models import ModelConfig, build_segmenter
+from hierars_geo.models.class_sums import ClassSums, discriminant, ridge
+
+
+def pixels(seed=0):
+    """Inputs of very different spread, one of them constant, and classes of which 2 never occurs."""
+    rng = np.random.default_rng(seed)
+    target = rng.choice([0, 1, 3], size=3000, p=[0.6, 0.3, 0.1])
+    inputs = rng.normal(size=(3000, 5)) * [1, 10, 100, 0.1, 0] + 50
+    inputs[:, :3] += target[:, None] * [1, 5, -80]
+    return inputs.astype(np.float32), target
+
+
+def sums_of(inputs, target):
+    """Added up in three pieces of different sizes."""
+    parts = [ClassSums.empty(4, 5) for _ in range(3)]
+    for part, rows in zip(parts, np.split(np.arange(3000), [100, 1700]), strict=True):
+        part.add(torch.from_numpy(inputs[rows]), torch.from_numpy(target[rows]))
+    whole = parts[0] + parts[1] + parts[2]
+    rest = whole - parts[1]
+    torch.testing.assert_close(rest.product, (parts[0] + parts[2]).product)
+    return whole
+
+
+def test_least_squares_equal_the_penalised_regression_of_indicators():
+    inputs, target = pixels()
+    weight, offset = ridge(sums_of(inputs, target), 0.3)
+    x = inputs.astype(np.float64)
+    spread = np.where(x.std(axis=0) > 0, x.std(axis=0), np.inf)
+    z = (x - x.mean(axis=0)) / spread
+    indicator = np.eye(4)[target]
+    # rows that pull every weight to 0, and the mean left free
+    stacked = np.vstack([z, np.sqrt(0.3 * len(z)) * np.eye(5)])
+    wanted = np.vstack([indicator - indicator.mean(axis=0), np.zeros((5, 4))])
+    expected, *_ = np.linalg.lstsq(stacked, wanted, rcond=None)
+    found = x @ weight.numpy().T + offset.numpy()
+    np.testing.assert_allclose(
+        found[:, [0, 1, 3]], (z @ expected + indicator.mean(axis=0))[:, [0, 1, 3]], atol=1e-5
+    )
+    assert (found.argmax(axis=1) != 2).all()
+
+
+def test_discriminants_are_log_posteriors_of_gaussians_with_one_covariance():
+    inputs, target = pixels()
+    weight, offset = discriminant(sums_of(inputs, target), 1e-9)
+    x = inputs.astype(np.float64)[:, :4]  # the constant one has no density
+    scores = (inputs.astype(np.float64) @ weight.numpy().T + offset.numpy())[:, [0, 1, 3]]
+    present = [0, 1, 3]
+    means = np.stack([x[target == k].mean(axis=0) for k in present])
+    within = (
+        sum((x[target == k] - m).T @ (x[target == k] - m) for k, m in zip(present, means, strict=True)) / 3000
+    )
+    far = [np.einsum("ni,ij,nj->n", x - m, np.linalg.inv(within), x - m) for m in means]
+    expected = np.stack(
+        [np.log((target == k).mean()) - d / 2 for k, d in zip(present, far, strict=True)], axis=1
+    )
+    np.testing.assert_allclose(
+        scores - scores[:, :1], expected - expected[:, :1], atol=2e-3 * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "deit3_small", "tu-test_resnet"])
+def test_what_the_linear_maps_see_at_a_pixel_is_what_they_add_up_everywhere(encoder):
+    torch.manual_seed(0)
+    model = build_segmenter(
+        ModelConfig("hypercolumn", encoder, "independent", 0.0, {"decoder_channels": 7}), 3, (2, 5)
+    )
+    model.eval()
+    body, image = model.features.body, torch.randn(2, 3, 64, 96) * 4
+    with torch.no_grad():
+        features = body.encoder(image)
+        whole = body.decoder(features)
+        assert whole.shape == (2, 7, 64, 96)
+        row, column = torch.tensor([0, 63, 17, 30]), torch.tensor([0, 95, 40, 3])
+        inputs = body.decoder.inputs_at(features, 1, row, column)
+        weight = torch.randn(7, inputs.shape[1])
+        body.decoder.set_weights(weight)
+        found = body.decoder(features)[1][:, row, column].T
+    torch.testing.assert_close(found, inputs @ weight.T, rtol=1e-3, atol=1e-3)

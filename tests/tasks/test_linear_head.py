@@ -1,0 +1,154 @@
+"""Heads in closed form: one pass, the same checkpoint as any, measured on ground held out."""
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+import yaml
+from lightning.pytorch import Trainer
+from raster_factory import write_raster
+
+from hierars_geo.cli import main
+from hierars_geo.datamodules import SceneDataModule
+from hierars_geo.errors import DataError, OptionError
+from hierars_geo.models import Checkpoint, load
+from hierars_geo.results import predict
+from hierars_geo.tasks import BHCCMTask, TrainingData
+
+TREE = {
+    "name": "three",
+    "nodata": 0,
+    "levels": [
+        {
+            "name": "L1",
+            "classes": [
+                {"name": "wet", "color": "#0000ff", "value": 1},
+                {"name": "land", "color": "#00ff00", "value": 2},
+            ],
+        },
+        {
+            "name": "L2",
+            "classes": [
+                {"name": "lake", "color": "#0000f0", "value": 1, "parent": "wet"},
+                {"name": "field", "color": "#f0f000", "value": 2, "parent": "land"},
+                {"name": "wood", "color": "#00a000", "value": 3, "parent": "land"},
+            ],
+        },
+    ],
+}
+ENCODER = "tu-test_resnet"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A scene of blocks of three classes that two noisy bands tell apart, a sixth of it without labels."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(1, 4, size=(12, 16))
+    classes = np.kron(blocks, np.ones((16, 16), dtype=np.uint8)).astype(np.uint8)
+    means = np.array([[0, 0], [300, 100], [800, 500], [400, 900]])
+    image = np.moveaxis(means[classes], -1, 0) + rng.normal(scale=120, size=(2, *classes.shape))
+    labels = classes.copy()
+    labels[:32] = 0
+    write_raster(tmp_path / "scene.tif", image.clip(1, 3000).astype("uint16"), ["B02", "B03"])
+    write_raster(tmp_path / "labels.tif", labels, nodata=0)
+    (tmp_path / "tree.yaml").write_text(yaml.safe_dump(TREE))
+    tmp_path.joinpath("fit.yaml").write_text(yaml.safe_dump(configuration(tmp_path)))
+    return tmp_path, classes, labels
+
+
+def data_options(folder):
+    return {
+        "images": [str(folder / "scene.tif")],
+        "labels": [str(folder / "labels.tif")],
+        "taxonomy": str(folder / "tree.yaml"),
+        "sensor": "sentinel2",
+        "bands": ["B02", "B03"],
+        "chips": {"size": 64, "per_epoch": 8},
+        "augmentation": {"flips": True, "gain": 0.5},
+        "loader": {"batch_size": 3},
+        "splits": {"val_fraction": 0.0, "test_fraction": 0.0},
+    }
+
+
+def configuration(folder, **task):
+    return {
+        "trainer": {"accelerator": "cpu", "logger": False, "max_steps": 400, "enable_model_summary": False},
+        "checkpoint": {"dirpath": str(folder / "run")},
+        "model": {
+            "class_path": "hierars_geo.tasks.BHCCMTask",
+            "init_args": {"architecture": "unet", "encoder": ENCODER, **task},
+        },
+        "data": {"class_path": "hierars_geo.datamodules.SceneDataModule", "init_args": data_options(folder)},
+    }
+
+
+def fitted(folder, **options):
+    torch.manual_seed(0)
+    task = BHCCMTask(encoder=ENCODER, **options)
+    trainer = Trainer(
+        max_steps=400, accelerator="cpu", logger=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=False, limit_val_batches=0,
+    )  # fmt: skip
+    trainer.fit(task, SceneDataModule(**data_options(folder)))
+    return trainer, task
+
+
+@pytest.mark.parametrize("head", ["ridge", "discriminant"])
+def test_one_pass_counts_every_labelled_pixel_and_leaves_the_encoder_as_it_was(place, head):
+    folder, _, labels = place
+    trainer, task = fitted(folder, head=head)
+    assert trainer.global_step == 1
+    counted = sum(part[1].count for part in task._head._sums)
+    np.testing.assert_array_equal(counted, np.bincount(labels[labels > 0] - 1))
+    torch.manual_seed(0)
+    fresh = BHCCMTask(encoder=ENCODER, head=head).build(
+        TrainingData.of(SceneDataModule(**data_options(folder)))
+    )
+    before, after = (one.model.segmenter.features.body.encoder.state_dict() for one in (fresh, task))
+    assert before.keys() == after.keys()
+    assert [name for name in before if "running" in name and not torch.equal(before[name], after[name])] == []
+    told = task.solved
+    assert min(told["held_out"]["OA"]) > 0.95
+    assert told["held_out"]["OA"][1] >= told["per_pixel"]["OA"][1] - 0.02
+    again = fitted(folder, head=head)[1]
+    for name, weight in task.model.state_dict().items():
+        assert torch.equal(weight, again.model.state_dict()[name]), name
+
+
+def test_the_command_line_and_yaml_mean_the_same_and_the_checkpoint_is_one_like_any_other(place, capsys):
+    folder, classes, _ = place
+    assert main(["fit", "--config", str(folder / "fit.yaml"), "--head", "discriminant"]) == 0
+    assert "held-out ground, this head: L1 OA" in capsys.readouterr().err
+    (folder / "yaml.yaml").write_text(yaml.safe_dump(configuration(folder, head="discriminant")))
+    assert (
+        main(["fit", "--config", str(folder / "yaml.yaml"), "--checkpoint.dirpath", str(folder / "two")]) == 0
+    )
+    first, second = (Checkpoint.read(next((folder / name).glob("best*.ckpt"))) for name in ("run", "two"))
+    assert [
+        k
+        for k, v in first.content["state_dict"].items()
+        if not torch.equal(v, second.content["state_dict"][k])
+    ] == []
+    assert first.record.model.architecture == "hypercolumn"
+    assert first.record.model.mode == "independent"
+    assert first.training["head"]["held_out"]["OA"][0] > 0.95
+    model = load(first.path)
+    predict(model, folder / "scene.tif", folder / "maps", confidence=True)
+    found, confidence = (
+        rasterio.open(folder / "maps" / f"scene_{name}.tif").read(1) for name in ("L2", "conf_L2")
+    )
+    assert (found == classes)[32:].mean() > 0.95
+    right = (found == classes)[32:].mean()
+    assert confidence[32:].mean() / 100 == pytest.approx(right, abs=0.05)
+    task = BHCCMTask.load_from_checkpoint(first.path)
+    assert task.head_kind == "discriminant"
+    assert task.solved == first.training["head"]
+
+
+def test_what_cannot_be_solved_for_is_said(place):
+    folder, _, labels = place
+    with pytest.raises(OptionError, match=r"rigde.*ridge"):
+        BHCCMTask(head="rigde")
+    write_raster(folder / "labels.tif", np.zeros_like(labels), nodata=0)
+    with pytest.raises(DataError, match="Expected training ground with labels"):
+        fitted(folder, head="ridge")
