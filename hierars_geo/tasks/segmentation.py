@@ -8,7 +8,6 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
 
 from ..errors import OptionError, list_some, unknown_name
 from ..models.backbones import find_backbone
@@ -25,6 +24,7 @@ from ..models.weight_statistics import check_scale, weight_statistics
 from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from ..types import Batch
 from .base import SegmentationTask
+from .batches import labels_of
 from .linear_head import Head, LinearHead
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
@@ -129,7 +129,9 @@ class BHCCMTask(SegmentationTask):
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
             if temporal is not None:
-                raise OptionError(f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out.")
+                raise OptionError(
+                    f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out."
+                )
             mode = "flat" if mode == "flat" else "independent"
             self._config = ModelConfig(HYPERCOLUMN, encoder, mode, 0.0)
             self.automatic_optimization = False
@@ -257,26 +259,16 @@ class BHCCMTask(SegmentationTask):
             )
         self._weigh(class_weights(self.taxonomy, found, str(self.loss_options.class_weights)))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:  # type: ignore[override]
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any] | None:  # type: ignore[override]
         """Compute the loss of a batch; of a head in closed form add it up, and solve after the last."""
         if self._head is None:
             return super().training_step(batch, batch_idx)
-        self._head.add(batch, self._levels_of(batch))
+        self._head.add(batch, self.val_metrics.reference(labels_of(batch, self.paths)))
         if self.trainer.is_last_batch:
             self.solved = self._head.solve()
             self._tell(self.solved)
             self.optimizers().step()  # type: ignore[union-attr]  # one; checkpoints go by the count of steps
         return None
-
-    def _levels_of(self, batch: Batch) -> Tensor:
-        """Return class indices (B, N, H, W) of the labels, negative where they decide no class."""
-        reference = self.reference(batch)
-        if reference.ndim == 4:
-            return reference
-        levels = range(1, self.taxonomy.num_levels + 1)
-        table = torch.tensor([self.taxonomy.lift_table(level).tolist() for level in levels])
-        lifted = table.to(reference.device)[:, reference.clamp(min=0)].transpose(0, 1)
-        return torch.where(reference[:, None] < 0, reference[:, None], lifted)
 
     def _tell(self, solved: Mapping[str, Any]) -> None:
         """Log how the head was solved for, and how it does where it was not."""
