@@ -231,6 +231,3 @@ class HCCLoss(_HierarchicalLoss):
         hcc = (torch.where(labelled, divergence, 0) * weight).sum()
         hcc = hcc / weight.sum().clamp(min=1 if trust is None else torch.finfo(hcc.dtype).tiny)
         return {"loss": hce + self.alpha * hcc, "hce": hce, "hcc": hcc}
-
-
-__all__ = ("HCCLoss", "HSCLoss", "mean_cross_entropy", "path_set_loss")

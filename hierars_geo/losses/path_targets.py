@@ -115,6 +115,3 @@ def _look_up(table: Tensor, known: Tensor, ignored: Tensor) -> Tensor:
     """Read (S,) at (B, H, W); index_select takes no negative index for one from the end."""
     found = table.index_select(0, known.flatten()).view(known.shape)
     return found.masked_fill(ignored, IGNORE_INDEX)
-
-
-__all__ = ("PathTargets", "leaf_members", "set_tables")

@@ -215,6 +215,3 @@ def count_rows(maps: PathMap, areas: PixelAreas, progress: Progress | None = Non
     if not pixels[:, :-1].any():
         raise DataError("Expected a map with classes, but all of it is nodata.")
     return RowAreas(maps.decoder.paths, pixels[:, :-1], area_m2[:, :-1])
-
-
-__all__ = ("AreaCounter", "ClassAreas", "PathCounter", "Progress", "RowAreas", "count_areas", "count_rows")

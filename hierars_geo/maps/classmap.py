@@ -126,6 +126,3 @@ def open_class_map(path: str | os.PathLike[str], band: int | None = None) -> Cla
     except RasterError:
         dataset.close()
         raise
-
-
-__all__ = ("ClassMapReader", "open_class_map")

@@ -195,14 +195,3 @@ def place_raster(finished: Path, final: Path) -> None:
         for path in placed:
             path.unlink(missing_ok=True)
         raise
-
-
-__all__ = (
-    "CONFIDENCE_NODATA",
-    "class_dtype",
-    "finalise_bands_cog",
-    "finalise_class_cog",
-    "finalise_confidence_cog",
-    "finalise_dissimilarity_cog",
-    "place_raster",
-)

@@ -105,6 +105,3 @@ def _short(names: list[str]) -> list[str]:
     """Names of common classes that fit a legend, still different."""
     short = [name if len(name) <= 80 else f"{name[:70]} ... ({number})" for number, name in enumerate(names)]
     return [f"{name} (both)" if name == UNDECIDED else name for name in short]
-
-
-__all__ = ("UNDECIDED", "common_taxonomy", "write_common_map")

@@ -174,6 +174,3 @@ def stacked_levels(path: Path, level_names: tuple[str, ...]) -> dict[int, int]:
         for band, name in enumerate(named, start=1)
         if name is not None and name in level_names
     }
-
-
-__all__ = ("LEAF", "TAXONOMY_TAG", "MapFiles", "find_map_files", "stacked_levels")

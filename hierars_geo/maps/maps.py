@@ -329,6 +329,3 @@ def _reduced(scene: SceneMaps, level: int, max_side_px: int) -> NDArray[np.int64
         for window, path, _ in opened.strips():
             reduced.add(window, opened.chains[path, level - 1])
     return reduced.values
-
-
-__all__ = ("MapSource", "Maps")

@@ -48,13 +48,3 @@ def elsewhere(path: str, scene_name: str) -> RasterError:
         f"Expected {path} to have the CRS, size and pixels of the maps of {scene_name}, but it has "
         "not. Predict the scene again, or move the file away."
     )
-
-
-__all__ = (
-    "AOA_NODATA",
-    "INSIDE",
-    "OUTSIDE",
-    "applicability_taxonomy",
-    "elsewhere",
-    "hatched",
-)

@@ -256,6 +256,3 @@ def _describe(
     row, col = (int(axis[0]) for axis in np.nonzero(wrong))
     found = ", ".join(f"L{level} = {int(values[level][row, col])}" for level in sorted(values))
     return f"at row {window.row + row}, column {window.col + col} ({found})"
-
-
-__all__ = ("STRIP_ROWS", "PathDecoder", "PathMap")

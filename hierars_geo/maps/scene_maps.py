@@ -306,6 +306,3 @@ def _check_confidence(reader: ClassMapReader) -> None:
             f"Expected a confidence raster of bytes with nodata {CONFIDENCE_NODATA}, but got {reader.dtype} "
             f"with nodata {reader.nodata} (in {reader.path}). Predict the scene again, or move the file away."
         )
-
-
-__all__ = ("CALIBRATION_PROPERTY", "TAXONOMY_PROPERTY", "SceneMaps", "describe_scene")

@@ -60,6 +60,3 @@ def blocks(grid: GeoGrid) -> list[Window]:
 def _middles(length: int, count: int) -> NDArray[np.int64]:
     """Index of the pixel in the middle of each of ``count`` equal cells of an axis."""
     return np.floor((np.arange(count) + 0.5) * length / count).astype(np.int64)
-
-
-__all__ = ("MAX_SIDE_PX", "Thumbnail", "blocks", "thumbnail_shape")

@@ -182,6 +182,3 @@ class StripWriter:
                         f"Expected {self._path} to hold every tile, but got none at column_row {tile}. "
                         "The disk may be full: make room and run again."
                     )
-
-
-__all__ = ("TILE_PX", "StripWriter")

@@ -174,6 +174,3 @@ class ReliabilityMetric(Metric):
         counts: Tensor = self.compute()  # torchmetrics takes no frozen dataclass out of it
         pixels, confidence, right = counts.cpu().numpy()
         return Reliability(pixels.astype(np.int64), confidence, right.astype(np.int64))
-
-
-__all__ = ("HierarchicalMetrics", "ReliabilityMetric")

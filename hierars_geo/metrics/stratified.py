@@ -281,13 +281,3 @@ def _round_to_sum(ideal: NDArray[np.float64], total: int) -> NDArray[np.int64]:
     up = np.argsort(floor - ideal, kind="stable")[: total - int(floor.sum())]
     floor[up] += 1
     return floor
-
-
-__all__ = (
-    "Z_95",
-    "Assessment",
-    "Estimate",
-    "allocate",
-    "assess",
-    "sample_size",
-)

@@ -159,6 +159,3 @@ def _column_of(name: str, index: LabelIndex, taxonomy: Taxonomy) -> int:
     except TaxonomyError as error:
         raise OptionError(str(error)) from error
     raise OptionError(f"Expected a class of {taxonomy.name}, but got '{name}'.")
-
-
-__all__ = ("BalancedChipSampler", "class_rates")

@@ -269,14 +269,3 @@ def as_size(size: int | tuple[int, int], name: str) -> tuple[int, int]:
     if height < 1 or width < 1:
         raise OptionError(f"Expected {name} to be >= 1 px, but got {size}.")
     return height, width
-
-
-__all__ = (
-    "ChipPlaces",
-    "ChipSampler",
-    "GridChip",
-    "GridChipSampler",
-    "RandomChipSampler",
-    "Slices",
-    "as_size",
-)

@@ -161,6 +161,3 @@ class CoveringChips(Dataset[dict[str, Any]]):
                 if name in sample:
                     sample[name] = sample[name].masked_fill(others, IGNORE_INDEX)
         return sample
-
-
-__all__ = ("TRIES", "CandidateSampler", "ChipRules", "ChosenChips", "CoveringChips", "dominant_share")

@@ -339,18 +339,3 @@ def _as_ground(region: Bounds | str | os.PathLike[str] | BaseGeometry, lattice: 
     if len(bounds) != 4 or not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
         raise OptionError(f"Expected a region (left, bottom, right, top), but got {bounds}.")
     return shapely.box(*bounds)
-
-
-__all__ = (
-    "SPLIT_NAMES",
-    "BlockSplit",
-    "RegionSplit",
-    "SceneSplit",
-    "SplitName",
-    "Splits",
-    "centre_gsd_m",
-    "check_fractions",
-    "check_no_leak",
-    "deal",
-    "with_buffer",
-)

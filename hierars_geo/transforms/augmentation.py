@@ -240,11 +240,3 @@ def _scaled(
     observed = new_dates.any(dim=1)
     labelled = observed if mask.ndim == observed.ndim else observed[:, None]
     return new_image, torch.where(labelled, new_mask, IGNORE_INDEX), new_valid
-
-
-__all__ = (
-    "ChipAugmentation",
-    "Radiometry",
-    "check_radiometry",
-    "read_px",
-)
