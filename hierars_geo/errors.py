@@ -49,6 +49,10 @@ class RasterError(HieraRSError, ValueError):
     """A raster cannot be read, or is not what was asked for (bands, CRS, values)."""
 
 
+class RecipeError(RasterError):
+    """A scene cannot meet what it is to be read as: a band is missing, or it has another processing level."""
+
+
 class ClusterError(HieraRSError, RuntimeError):
     """A Dask cluster cannot be reached, or lost too many workers."""
 

@@ -1,13 +1,16 @@
 """Notes before a prediction: how a scene differs from those of the training."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
+from ..errors import RecipeError
 from ..models.record import ModelFile
 from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
 from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
+from ..types import ReadRecipe
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
@@ -40,6 +43,22 @@ def training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px
     return notes
 
 
+@contextmanager
+def recipe_of(loaded: ModelFile, recipe: ReadRecipe) -> Iterator[None]:
+    """Say whose read recipe it is that a scene cannot meet, and what it asks for.
+
+    Raises:
+        RecipeError: As it was, with that.
+    """
+    try:
+        yield
+    except RecipeError as error:
+        sensor = "" if recipe.sensor is None else f" of {recipe.sensor}"
+        raise RecipeError(
+            f"{error} The read recipe of {loaded.path.name} asks for {', '.join(recipe.bands)}{sensor}."
+        ) from error
+
+
 def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
     """Say where values may be stored otherwise than in a training of which nobody says how it read them.
 
@@ -56,4 +75,4 @@ def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
     )
 
 
-__all__ = ("baseline_notes", "training_notes")
+__all__ = ("baseline_notes", "recipe_of", "training_notes")

@@ -30,7 +30,7 @@ from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .namespace import namespace_of
-from .notes import baseline_notes, training_notes
+from .notes import baseline_notes, recipe_of, training_notes
 from .options import PredictOptions
 from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
@@ -141,18 +141,18 @@ class Predictor:
             HieraRSError: It cannot be read, or lacks bands.
         """
         options, recipe = self.options.reading, self.recipe
-        if self.of_series:
-            dated = [raster_path] if isinstance(raster_path, str | Path) else raster_path
-            scene: Scene = SeasonScene.of_paths(dated, recipe, options.until)
-        elif options.until is not None:
+        paths = [raster_path] if isinstance(raster_path, str | Path) else raster_path
+        if options.until is not None and not self.of_series:
             raise OptionError(
                 "Expected --until with a model of series, but got one of single images. Leave it out."
             )
-        elif options.mosaic:
-            tiles = [raster_path] if isinstance(raster_path, str | Path) else raster_path
-            scene = Mosaic.of_tiles(tiles, recipe)
-        else:
-            scene = Scene.from_recipe(raster_path, recipe)
+        with recipe_of(self.loaded, recipe):
+            if self.of_series:
+                scene: Scene = SeasonScene.of_paths(paths, recipe, options.until)
+            elif options.mosaic:
+                scene = Mosaic.of_tiles(paths, recipe)
+            else:
+                scene = Scene.from_recipe(raster_path, recipe)
         if not recipe.harmonize and options.harmonize is None:
             scene.notes += baseline_notes(scene.baselines)
         if options.region is None:

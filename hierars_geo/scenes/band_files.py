@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MissingFileError, RasterError, notice
+from ..errors import MissingFileError, RasterError, RecipeError, notice
 from .bands import canonical_band
 from .products import granule_of, safe_root
 from .sensors import Sensor
@@ -159,7 +159,7 @@ def match_band_files(
     named = list(wanted) or [name for name in by_band if name in sensor.known_bands or _KNOWN.fullmatch(name)]
     missing = [name for name in named if name not in by_band]
     if missing or not named:
-        raise RasterError(
+        raise RecipeError(
             f"Expected one raster per band {', '.join(named) or '(B02.tif, B03.tif, ...)'}, but got "
             f"{', '.join(path.name for paths in by_band.values() for path in paths)} (in {origin})"
             f"{': ' + ', '.join(missing) + ' missing' if missing else ''}. "

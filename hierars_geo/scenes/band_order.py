@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import RasterError
+from ..errors import RasterError, RecipeError
 from .bands import canonical_band, match_bands
 from .raster_file import RasterFile
 from .sensors import Sensor
@@ -48,14 +48,14 @@ def find_bands(
     except RasterError as error:
         if file.alpha is None:
             raise
-        raise RasterError(f"{error} Band {file.alpha} is tagged alpha and was left out.") from error
+        raise RecipeError(f"{error} Band {file.alpha} is tagged alpha and was left out.") from error
     return wanted, tuple(file.indexes[position - 1] for position in positions), note
 
 
 def _told(file: RasterFile, wanted: Sequence[str], numbers: Sequence[int]) -> tuple[int, ...]:
     wrong = [number for number in numbers if number not in file.indexes]
     if wrong or len(numbers) != len(wanted):
-        raise RasterError(
+        raise RecipeError(
             f"Expected {', '.join(wanted)} to be bands {', '.join(map(str, numbers))}, but got the bands "
             f"{', '.join(map(str, file.indexes))} (in {file.path}). Correct the numbers, or leave them out."
         )
@@ -80,7 +80,7 @@ def _unnamed(
         of_sensor = [stack for stack in sensor.stacks if set(wanted) <= set(stack)]
         counts = " or ".join(str(n) for n in sorted({*map(len, of_sensor), len(wanted)}))
         left_out = "" if file.alpha is None else f" Band {file.alpha} is tagged alpha and was left out."
-        raise RasterError(
+        raise RecipeError(
             f"Expected {counts} bands of {sensor.title} or bands with names ({', '.join(wanted)}), but got "
             f"{count} without names (in {file.path}). Write their names into the band "
             f"descriptions, or say which band is which (bands: {{{wanted[0]}: 1, ...}}).{left_out}"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ..errors import RasterError
+from ..errors import RecipeError
 
 #: "B2", "b02", "B8a"; also "B4, central wavelength 665 nm" and "B01 (coastal)", as some drivers have it.
 _NUMBERED = re.compile(r"b(\d{1,2})(a?)(?:\s*[,(].*)?", re.IGNORECASE)
@@ -64,7 +64,7 @@ def match_bands(wanted: Sequence[str], available: Sequence[str | None], origin: 
     missing = [name for name in canonical if name not in names]
     if missing:
         found = ", ".join(name for name in names if name) or "bands without names"
-        raise RasterError(
+        raise RecipeError(
             f"Expected bands {', '.join(canonical)}, but got {found} (in {origin}): {', '.join(missing)} "
             "missing. Give a raster of the sensor that the model was trained on, rename its bands, or say "
             f"which band is which ({canonical[0]}: 1, ...)."
@@ -72,7 +72,7 @@ def match_bands(wanted: Sequence[str], available: Sequence[str | None], origin: 
     for name in canonical:
         if names.count(name) > 1:
             where = ", ".join(str(index) for index, other in enumerate(names, 1) if other == name)
-            raise RasterError(
+            raise RecipeError(
                 f"Expected one band named {name}, but got bands {where} (in {origin}). Rename all but one."
             )
     return [names.index(name) + 1 for name in canonical]

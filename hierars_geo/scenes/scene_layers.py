@@ -9,7 +9,7 @@ from pathlib import Path
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
-from ..errors import MissingFileError, OptionError, RasterError
+from ..errors import MissingFileError, OptionError, RasterError, RecipeError
 from ..grid import GeoGrid
 from ..types import ReadRecipe
 from .bad_files import map_all
@@ -147,7 +147,7 @@ def of_product(file: RasterFile, band: str, product: SafeProduct) -> RasterFile:
 def check_level(level: str | None, sensor: Sensor, path: str) -> None:
     """Refuse a product of another processing level than the sensor's."""
     if level is not None and sensor.level is not None and level != sensor.level:
-        raise RasterError(
+        raise RecipeError(
             f"Expected a product of level {sensor.level}, but got {level} (in {path}). "
             "Take the sensor of that level, or the one for both."
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pystac
 from pystac.errors import STACError, STACTypeError
 
-from ..errors import MissingFileError, RasterError
+from ..errors import MissingFileError, RasterError, RecipeError
 from .addresses import gdal_name, local_path, resolve_href
 from .bands import canonical_band
 from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
@@ -268,7 +268,7 @@ def band_assets(item: ItemAssets, wanted: Sequence[str]) -> dict[str, list[Asset
         assets = [asset for asset in item.assets if len(asset.bands) == 1 and name in asset.bands[0]]
         by_key = [asset for asset in assets if item.sensor.canonical(asset.key) == name]
         if not assets:
-            raise RasterError(
+            raise RecipeError(
                 f"Expected assets of the bands {', '.join(wanted)}, but got "
                 f"{', '.join(asset.key for asset in item.assets)} (in {item.address}): {name} missing. Give "
                 "an item of the sensor the model was trained on."

@@ -11,6 +11,9 @@ from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.scenes import Mosaic, Scene
 from hierars_geo.types import ReadRecipe
 
+#: What is said of a scene that is 1000 brighter than the training's.
+FAR = "values lie far from the training's"
+
 
 @pytest.fixture
 def newer(write_scene):
@@ -32,8 +35,13 @@ def test_a_new_baseline_is_predicted_as_an_old_one(save_checkpoint, write_scene,
     maps = Predictor(checkpoint, PredictOptions(harmonize=True), device="cpu").predict(new, tmp_path / "new")
     with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
         np.testing.assert_array_equal(a.read(), b.read())
-    with pytest.warns(HieraRSWarning, match=r"baseline 05\.09 are 1000 higher.*--harmonize"):
+    with pytest.warns(HieraRSWarning) as given:
         Predictor(checkpoint, device="cpu").predict(new, tmp_path / "unknown")
+    said = [str(warning.message).partition(": ")[2] for warning in given]
+    assert [note for note in said if not note.startswith(FAR)] == [
+        "values of processing baseline 05.09 are 1000 higher than those before 04.00: give --harmonize if "
+        "the model was trained with harmonize or on older scenes, --no-harmonize if not."
+    ]
     with pytest.warns(HieraRSWarning, match="nothing says the processing baseline"):
         Predictor(checkpoint, PredictOptions(harmonize=True), device="cpu").predict(
             scene, tmp_path / "nobody"
@@ -42,9 +50,9 @@ def test_a_new_baseline_is_predicted_as_an_old_one(save_checkpoint, write_scene,
     maps = trained_so.predict(new, tmp_path / "trained")
     with rasterio.open(old_maps.layers["L3"]) as a, rasterio.open(maps.layers["L3"]) as b:
         np.testing.assert_array_equal(a.read(), b.read())
-    Predictor(checkpoint, PredictOptions(harmonize=False), device="cpu").predict(
-        new, tmp_path / "told"
-    )  # no word
+    with pytest.warns(HieraRSWarning, match=FAR) as given:  # of baselines no word
+        Predictor(checkpoint, PredictOptions(harmonize=False), device="cpu").predict(new, tmp_path / "told")
+    assert len(given) == 1
 
 
 def test_tiles_of_several_baselines_become_alike(write_scene, newer):
