@@ -64,7 +64,8 @@ def run(
             f"(in {', '.join(config)}). Give splits a {split}_fraction or a {split}_region."
         )
     record = calibrate_checkpoint(loaded, data, out, risk, delta, split, block_m)
-    _print(record, out)
+    print_trust(record)
+    sys.stdout.write(f"{out}\n")
     return 0
 
 
@@ -144,7 +145,12 @@ def _data(paths: list[str]) -> "SceneDataModule":
     return data
 
 
-def _print(record: "ModelRecord", out: Path) -> None:
+def print_trust(record: "ModelRecord") -> None:
+    """Print how far a calibrated model can be trusted.
+
+    Args:
+        record: What its checkpoint says.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -163,5 +169,5 @@ def _print(record: "ModelRecord", out: Path) -> None:
         sys.stdout.write(f"risk {promise.risk:g}: {kept}\n")
     sys.stdout.write(
         f"training ground: {len(known.prototypes)} prototypes of {known.blocks} blocks; of the {found.split} "
-        f"ground {100 * known.outside:.1f} % is unlike it\n{out}\n"
+        f"ground {100 * known.outside:.1f} % is unlike it\n"
     )

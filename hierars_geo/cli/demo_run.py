@@ -1,7 +1,7 @@
 """The steps of the demonstration, each through the package's public face."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +18,10 @@ from ..datamodules import (
     SplitOptions,
 )
 from ..errors import OptionError
-from ..maps import Maps
+from ..maps import Maps, count_areas
 from ..metrics import HierarchicalScores
+from ..metrics.risk import blocks_needed
+from ..models import ModelRecord, load
 from ..models.gaussian import GaussianClassifier
 from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
@@ -30,11 +32,15 @@ from ..synthetic.series import check_free, scene_series, write_land_cover_scene
 from ..synthetic.spec import SceneFiles
 from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar
 from ..vector import vectorize
+from .calibrate import calibrate_checkpoint, print_trust
 from .progress import progress_bar
 from .tables import print_scores
 from .verbosity import is_quiet
 
 _SENSOR: Final = "sentinel2"
+#: Promise of the adaptive map: at most this share of what it shows is wrong, and how often that may fail.
+_RISK: Final = 0.1
+_DELTA: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,15 @@ def run_demo(options: DemoOptions) -> None:
         HieraRSError: A step failed, or results of an earlier demonstration stand in the way.
     """
     out = check_writable_folder(options.out_dir)
-    checkpoint, polygons = out / "model.ckpt", out / "maps" / "test_0.gpkg"
+    trained, checkpoint, polygons = out / "model.ckpt", out / "calibrated.ckpt", out / "maps" / "test_0.gpkg"
     metrics, page = out / "maps" / "metrics.json", out / "report.html"
     earlier_maps = (out / "maps").glob("test_0*")  # refused now, not after training
-    refuse_existing({checkpoint, polygons, metrics, page, *earlier_maps}, options.overwrite)
-    *train, test = _synthesise(options, out / "scenes")
-    data = _data_module(options, train, test)
-    _train(options, data, checkpoint)
-    maps = _predict(options, checkpoint, test, out / "maps")
+    refuse_existing({trained, checkpoint, polygons, metrics, page, *earlier_maps}, options.overwrite)
+    *train, apart, test = _synthesise(options, out / "scenes")
+    data = _data_module(options, train, apart, test)
+    _train(options, data, trained)
+    record = _calibrate(options, data, trained, checkpoint)
+    maps = _predict(options, checkpoint, record, test, out / "maps")
     taxonomy = data.taxonomy
     scores = {
         "BHCCM": evaluate_maps(maps, test.labels),
@@ -98,18 +105,22 @@ def run_demo(options: DemoOptions) -> None:
         overwrite=options.overwrite,
     )
     print_scores(scores, taxonomy)
+    print_trust(record)
+    sys.stdout.write(f"of the mapped scene {100 * _outside(maps):.1f} % is unlike the training ground\n")
     levels = {f"map, {name}": maps.layers[f"L{i}"] for i, name in enumerate(taxonomy.level_names, start=1)}
     named = {
         "report, in a browser": page,
         **levels,
         "polygons, in QGIS": polygons,
+        "where not to trust the map": maps.layers["aoa"],
         "model, for predict": checkpoint,
     }
     sys.stdout.write("\nopen next:\n" + "".join(f"  {what:<28} {path}\n" for what, path in named.items()))
 
 
 def _synthesise(options: DemoOptions, folder: Path) -> list[SceneFiles]:
-    specs = scene_series(options.scenes, options.size_m, options.seed, (_SENSOR,))
+    *train, apart, test = scene_series(options.scenes + 1, options.size_m, options.seed, (_SENSOR,))
+    specs = (*train, replace(apart, name="val_0"), test)
     if not options.overwrite:
         check_free(specs, folder)
     files = []
@@ -119,14 +130,19 @@ def _synthesise(options: DemoOptions, folder: Path) -> list[SceneFiles]:
     return files
 
 
-def _data_module(options: DemoOptions, train: list[SceneFiles], test: SceneFiles) -> SceneDataModule:
+def _data_module(
+    options: DemoOptions, train: list[SceneFiles], apart: SceneFiles, test: SceneFiles
+) -> SceneDataModule:
     return SceneDataModule(
         images=[str(files.images[_SENSOR]) for files in train],
         labels=[str(files.labels) for files in train],
         taxonomy="mm5b",
         sensor=_SENSOR,
         splits=SplitOptions(
-            val_fraction=0.0, test_images=[str(test.images[_SENSOR])], test_labels=[str(test.labels)]
+            val_images=[str(apart.images[_SENSOR])],
+            val_labels=[str(apart.labels)],
+            test_images=[str(test.images[_SENSOR])],
+            test_labels=[str(test.labels)],
         ),
         chips=ChipOptions(size=options.chip_size, per_epoch=8 * options.steps),
         augmentation=AugmentationOptions(flips=True),
@@ -161,12 +177,33 @@ def _train(options: DemoOptions, data: SceneDataModule, checkpoint: Path) -> Non
         trainer.save_checkpoint(unfinished, weights_only=True)
 
 
-def _predict(options: DemoOptions, checkpoint: Path, test: SceneFiles, folder: Path) -> Maps:
+def _calibrate(options: DemoOptions, data: SceneDataModule, trained: Path, checkpoint: Path) -> ModelRecord:
+    """Measure on a scene kept apart how far the model can be trusted; too small a scene promises nothing."""
+    block_m = options.chip_size * data.gsd_m
+    blocks = int(options.size_m // block_m) ** 2
+    risks = [_RISK] if blocks >= blocks_needed(_RISK, _DELTA) else []
+    data.setup("validate")
+    return calibrate_checkpoint(load(trained), data, checkpoint, risks, _DELTA, "val", block_m)
+
+
+def _predict(
+    options: DemoOptions, checkpoint: Path, record: ModelRecord, test: SceneFiles, folder: Path
+) -> Maps:
+    kept = record.calibration is not None and any(
+        promise.threshold is not None for promise in record.calibration.promises
+    )
     # small windows that overlap by half see every pixel at four places: worth a point of mIoU at level 3
-    how = PredictOptions(window=options.chip_size, overlap=0.5, confidence=True, depth_threshold=0.7)
+    how = PredictOptions(window=options.chip_size, overlap=0.5, confidence=True, applicability=True)
+    how = how.replaced(risk=_RISK) if kept else how.replaced(depth_threshold=0.7)
     predictor = Predictor(checkpoint, how)
     with progress_bar("predict test_0") as progress:
         return predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
+
+
+def _outside(maps: Maps) -> float:
+    """Share of the mapped ground outside the area of applicability."""
+    with maps.scene.open() as opened:
+        return count_areas(opened).outside_share()
 
 
 def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScores:

@@ -95,9 +95,12 @@ def test_demo_goes_the_whole_way(tmp_path, capsys):
     sizes = ["--steps", "4", "--size-m", "1280", "--scenes", "1", "--chip-size", "32"]
     options = [*sizes, "--encoder", "tu-test_resnet"]
     assert main(["demo", str(tmp_path / "demo"), *options]) == 0
-    for name in ("scenes", "model.ckpt", "maps", "report.html", "maps/test_0.gpkg", "maps/metrics.json"):
+    made = ("scenes", "model.ckpt", "calibrated.ckpt", "maps", "report.html", "maps/test_0.gpkg")
+    for name in (*made, "maps/metrics.json", "maps/test_0_S2_aoa.tif"):
         assert (tmp_path / "demo" / name).exists(), name
-    assert str(tmp_path / "demo" / "report.html") in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert str(tmp_path / "demo" / "report.html") in told
+    assert re.search(r"of the mapped scene \d+\.\d % is unlike the training ground", told)
     assert main(["demo", str(tmp_path / "demo"), *options]) == 1
     assert "--overwrite" in capsys.readouterr().err
 
