@@ -33,9 +33,10 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from torchgeo.datasets import RasterDataset
 
-from hierars_geo.datasets import HierarchicalLabels, SceneRaster
+from hierars_geo.datasets import HierarchicalLabels, SceneRaster, SceneSeries
 from hierars_geo.samplers import RandomChipSampler
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import SeriesRule
 
 SIZE_PX, CHIP_PX, CHIPS, TURNS = 2500, 256, 100, 5
 LEFT, TOP, RES_M, COARSE_M = 500_000.0, 4_000_000.0, 4.0, 10.0
@@ -222,6 +223,26 @@ def two_sensors(folder: Path, taxonomy: Taxonomy) -> list[Row]:
     ]
 
 
+def season(folder: Path) -> list[Row]:
+    """Twelve dates of one place as a series, against each of its images by itself."""
+    image, _ = fields(SIZE_PX // 2, 4, seed=8)
+    paths = [folder / f"s_2020{month:02}15.tif" for month in range(1, 13)]
+    for number, path in enumerate(paths):
+        tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 2}
+        write(path, image + number, RES_M, **tiles)
+    series, apart = SceneSeries(SceneRaster(folder), SeriesRule()), [SceneRaster(path) for path in paths]
+    chips = list(RandomChipSampler(apart[0], CHIP_PX, CHIPS // 5, seed=9))
+    chips = [(x, y, slice(None)) for x, y, _ in chips]
+    for chip in chips[:3]:
+        alone = torch.stack([one[chip]["image"] for one in apart])
+        check(torch.equal(series[chip]["image"], alone), "dates")
+    ways = {"series": series.__getitem__, "apart": lambda chip: [one[chip] for one in apart]}
+    ms = in_turns(ways, chips)
+    ratio = ms["series"] / ms["apart"]
+    measured = f"{ratio:.2f} x ({ms['series']:.1f} ms against {ms['apart']:.1f} ms)"
+    return [Row("12 dates as a series: time of 12 images, one by one", measured, "<= 1.05 x", ratio <= 1.05)]
+
+
 def many_files(folder: Path) -> list[Row]:
     """An index of 10 000 files, against one of the 400 that the chips lie on."""
     side, tile = 100, 32
@@ -279,13 +300,16 @@ def main() -> None:
     taxonomy = Taxonomy.from_yaml("mm5b")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
-        compressed, plain, many = (Path(name, part) for part in ("compressed", "plain", "many"))
-        for folder in (compressed, plain, many):
+        compressed, plain, dates, many = (
+            Path(name, part) for part in ("compressed", "plain", "dates", "many")
+        )
+        for folder in (compressed, plain, dates, many):
             folder.mkdir()
         make_scenes(compressed, compress="deflate")
         make_scenes(plain)
         with gdal_cache(SMALL_CACHE):
             rows += one_grid(compressed, taxonomy, "deflate, decoded at every read")
+            rows += season(dates)
         with gdal_cache(LARGE_CACHE):
             rows = one_grid(plain, taxonomy, "uncompressed and cached") + rows
             rows += two_sensors(plain, taxonomy)

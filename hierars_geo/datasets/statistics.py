@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
-from ..errors import DataError
+from ..errors import DataError, notice
 from ..scenes.nodata import FILL_BEYOND
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
@@ -239,7 +239,11 @@ def data_statistics(
     walk = WindowWalk(dataset, None, window_px, max_windows)
     bands = BandAccumulator()
     classes = [np.zeros(count) for count in taxonomy.num_classes]
+    pixels = hidden = 0
     for part in walk.windows(description):
+        valid = np.asarray(part.sample["valid"])
+        if valid.ndim == 3:
+            pixels, hidden = pixels + valid[0].size, hidden + int((~valid.any(axis=0)).sum())
         if with_bands:
             bands.add(valid_values(part.sample))
         weights = _weights(part.sample)
@@ -247,6 +251,11 @@ def data_statistics(
             known = labels >= 0
             share = None if weights is None else weights[known]
             counts += np.bincount(labels[known], share, minlength=len(counts))
+    if hidden:
+        notice(
+            f"{hidden} of {pixels} pixels of the series ({hidden / pixels:.1%}) hold data at no date: their "
+            "labels are not read."
+        )
     return DataStatistics(
         bands.result(tuple(getattr(dataset, "bands", ()))) if with_bands else None,
         [np.rint(counts).astype(np.int64).tolist() for counts in classes],

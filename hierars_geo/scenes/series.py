@@ -84,26 +84,28 @@ def read_dates(
     Returns:
         The dates of which any pixel is valid, at least one; None where there is no image.
     """
-    found: list[tuple[date, Patch]] = []
-    for middle, step in steps_of(days, first, rule):
+    steps = steps_of(days, first, rule)
+    data = valid = None
+    kept: list[date] = []
+    files: list[str] = []
+    for middle, step in steps:
         read = read_step(middle, step, rule, read_day)
         if read is None:
             continue
         day, patch = read
-        if found and not patch.valid.any():
+        if data is None or valid is None:  # as long as it may become: a date is copied once, as it is read
+            data = np.empty((len(steps), *patch.data.shape), dtype=patch.data.dtype)
+            valid = np.empty((len(steps), *patch.valid.shape), dtype=np.bool_)
+        elif not patch.valid.any():
             continue
-        if found and not found[0][1].valid.any():  # only kept so that there is a date at all
-            found.clear()
-        found.append((day, patch))
-    if not found:
+        elif not valid[0].any():  # kept so that there is a date at all
+            kept, files = [], []
+        data[len(kept)], valid[len(kept)] = patch.data, patch.valid
+        kept.append(day)
+        files += patch.files
+    if data is None or valid is None:
         return None
-    patches = [patch for _, patch in found]
-    return SeriesPatch(
-        np.stack([patch.data for patch in patches]),
-        np.stack([patch.valid for patch in patches]),
-        tuple(file for patch in patches for file in patch.files),
-        tuple(day for day, _ in found),
-    )
+    return SeriesPatch(data[: len(kept)], valid[: len(kept)], tuple(files), tuple(kept))
 
 
 def read_step(

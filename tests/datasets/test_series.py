@@ -5,12 +5,19 @@ from datetime import date
 import numpy as np
 import pytest
 import torch
-from scene_files import query, write
+from scene_files import query, tree, write
 
-from hierars_geo.datasets import SceneSeries, Sentinel2, band_statistics, write_stack
+from hierars_geo.datasets import (
+    HierarchicalLabels,
+    SceneSeries,
+    Sentinel2,
+    band_statistics,
+    data_statistics,
+    write_stack,
+)
 from hierars_geo.datasets.imagery import SceneRaster
 from hierars_geo.datasets.series import collate
-from hierars_geo.errors import DataError, OptionError
+from hierars_geo.errors import DataError, DataNotice, OptionError
 from hierars_geo.scenes.series import seasons
 from hierars_geo.types import SeriesRule
 
@@ -109,6 +116,19 @@ def test_statistics_count_all_dates(tmp_path):
     assert found.count == 384
     np.testing.assert_allclose(found.mean, values.mean() + np.arange(3))
     np.testing.assert_allclose(found.std, values.std())
+
+
+def test_pixels_under_clouds_at_all_dates_have_no_label_and_are_counted(tmp_path):
+    images = season(tmp_path / "s", {"20200301": 9000, "20200410": 9001})
+    labels = HierarchicalLabels(write(tmp_path / "l.tif", np.full((16, 16), 2, dtype="uint8")), tree())
+    both = SceneSeries(images, SeriesRule()) & labels
+    mask = both[query(0, 0, 16, 16)]["mask"]
+    assert set(mask[:, :8].unique().tolist()) == {-100}
+    assert set(mask[:, 8:].unique().tolist()) == {1}
+    with pytest.warns(DataNotice, match=r"128 of 256 pixels of the series \(50.0%\) hold data at no date"):
+        found = data_statistics(both, tree())
+    assert found.classes[-1] == [0, 128, 0, 0]
+    assert found.bands.count == 256
 
 
 def test_short_series_are_padded_at_the_end(tmp_path):
