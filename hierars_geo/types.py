@@ -156,6 +156,8 @@ class ReadRecipe:
         standardize: Whether every band is read as (value - median) / spread of the valid pixels of its scene,
             the spread being that of the middle half in standard deviations of a normal distribution.
         mask: Which pixels are left out, clouds for example; None for none.
+        leave_out: Polygons of ground that counts as no data; None for none. It is of these scenes alone: no
+            checkpoint keeps it.
     """
 
     bands: tuple[str, ...]
@@ -168,6 +170,7 @@ class ReadRecipe:
     series: SeriesRule | None = None
     standardize: bool = False
     mask: MaskRule | None = None
+    leave_out: str | None = None
 
 
 class SpectralBand(NamedTuple):

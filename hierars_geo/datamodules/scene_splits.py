@@ -89,7 +89,8 @@ class SceneSplits:
         rules = (source.series for source in self.options.sources)
         series = next((rule for rule in rules if rule is not None), None)
         if len(rasters) == 1 and rasters[0] is not None:
-            return dataclasses.replace(rasters[0].recipe, series=series)
+            # polygons that are left out are of these scenes, and of no others that will be predicted
+            return dataclasses.replace(rasters[0].recipe, series=series, leave_out=None)
         return ReadRecipe(tuple(self.dataset.bands), series=series)
 
     @cached_property

@@ -72,6 +72,7 @@ class ReadingOptions:
         mask_dilation_m: Pixels nearer than this to one that is left out are left out, too.
         mask_file: Mask of one's own, its path from the folder of an image, with ``{name}`` for its name.
         mask_values: Of that mask, the values of every class: ``{cloud: [1, 2]}``.
+        leave_out: File of polygons, in any CRS, of ground that counts as no data, a watermark for example.
         on_error: ``raise`` names all files that cannot be used, ``skip`` leaves them out with a notice.
         max_open_files: Files kept open per process.
     """
@@ -86,6 +87,7 @@ class ReadingOptions:
     mask_dilation_m: float = 0.0
     mask_file: str | None = None
     mask_values: dict[str, list[int]] | None = None
+    leave_out: str | None = None
     on_error: OnError = "raise"
     max_open_files: int = 64
 

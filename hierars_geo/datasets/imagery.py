@@ -46,6 +46,7 @@ class SceneRaster(GeoRaster):
         nodata_rule: ``all``: a pixel is empty where all bands hold the nodata value; ``any``: where one does.
         standardize: Read every band by median and spread of the valid pixels of its scene.
         mask: Classes of the sensor's quality bands that are left out (``["cloud", "shadow"]``), or a rule.
+        leave_out: File of polygons, in any CRS, of ground that counts as no data.
 
     Attributes:
         sensor: What is known of the sensor.
@@ -78,6 +79,7 @@ class SceneRaster(GeoRaster):
         nodata_rule: NodataRule = "all",
         standardize: bool = False,
         mask: MaskRule | Sequence[str] | None = None,
+        leave_out: str | Path | None = None,
     ) -> None:
         name = self.sensor_name if sensor is None else str(sensor)
         self.sensor: Sensor = find_sensor(name)
@@ -93,6 +95,7 @@ class SceneRaster(GeoRaster):
             numbers,
             mask=rule,
             standardize=standardize,
+            leave_out=None if leave_out is None else str(leave_out),
         )
         Reading.of(recipe)  # what the sensor lacks is said before files are looked for
         files, named = find_rasters(paths)

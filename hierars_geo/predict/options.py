@@ -46,6 +46,7 @@ class ReadingOptions:
         mask: Pixels to leave out by the product's own quality bands, cloud,shadow for example; none for
             nothing (default: as in training).
         mask_dilation_m: Metres around these that are left out, too (default: as in training).
+        leave_out: Polygons, in any CRS, of ground that counts as no data, a watermark for example.
     """
 
     mosaic: bool = False
@@ -58,6 +59,7 @@ class ReadingOptions:
     harmonize: bool | None = None
     mask: tuple[str, ...] | None = None
     mask_dilation_m: float | None = None
+    leave_out: str | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None:
@@ -73,6 +75,7 @@ class ReadingOptions:
             nodata=recipe.nodata if self.nodata is None else self.nodata,
             harmonize=recipe.harmonize if self.harmonize is None else self.harmonize,
             mask=self._mask(recipe.mask),
+            leave_out=self.leave_out,
         )
 
     def _mask(self, rule: MaskRule | None) -> MaskRule | None:

@@ -17,6 +17,7 @@ from ..errors import OptionError, RasterError, notice
 from ..grid import GeoGrid, Window
 from ..types import MaskRule
 from .band_files import band_of_file, scene_key
+from .left_out import LeftOut
 from .patch import Patch, Pixels
 from .products import granule_of, safe_root
 from .quality import QualityBand, quality_of_name
@@ -74,6 +75,11 @@ class MaskLayer:
     layer: Layer
     table: MaskTable
     dilation_m: float
+
+    @property
+    def path(self) -> str:
+        """The file that says it."""
+        return self.layer.file.path
 
     @property
     def note(self) -> str:
@@ -324,7 +330,7 @@ def _is_number(text: str) -> bool:
 
 
 def covered(
-    masks: Sequence[MaskLayer], reader: LayerReader, target: Target, window: Window
+    masks: Sequence[MaskLayer | LeftOut], reader: LayerReader, target: Target, window: Window
 ) -> NDArray[np.bool_]:
     """Return which pixels (h, w) of a window any of at least one mask leaves out."""
     found: NDArray[np.bool_] = np.logical_or.reduce([mask.covers(reader, target, window) for mask in masks])

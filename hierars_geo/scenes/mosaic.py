@@ -17,6 +17,7 @@ from ..grid.lattice import place
 from ..grid.reprojection import outline, same_crs
 from ..output import gdal_env
 from ..types import ReadRecipe
+from .left_out import LeftOut
 from .patch import Patch, first_valid
 from .radiometry import median_and_spread
 from .raster_file import RasterFile
@@ -181,8 +182,12 @@ def _unwrapped(tile: Scene, anchor: GeoGrid) -> Scene:
     layers = [replace(layer, file=moved(layer.file)) for layer in tile.layers]
     scene = Scene(layers, tile.bands, tile.name, tile.rule, tile.resampling)
     scene.acquired = tile.acquired
-    own = [replace(mask.layer, file=moved(mask.layer.file)) for mask in tile.masks]
-    scene.masks = tuple(replace(mask, layer=layer) for mask, layer in zip(tile.masks, own, strict=True))
+    scene.masks = tuple(
+        LeftOut(mask.path, moved(tile.layers[0].file).grid)
+        if isinstance(mask, LeftOut)
+        else replace(mask, layer=replace(mask.layer, file=moved(mask.layer.file)))
+        for mask in tile.masks
+    )
     return scene
 
 

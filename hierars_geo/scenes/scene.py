@@ -20,6 +20,7 @@ from .band_files import band_of_file, is_safe, list_rasters, match_band_files, s
 from .band_order import numbered
 from .dates import Acquisition
 from .handles import HandlePool, opening_env
+from .left_out import LeftOut
 from .masks import Elsewhere, MaskLayer, covered
 from .patch import Patch
 from .products import safe_root
@@ -79,7 +80,7 @@ class Scene:
         self.rule: NodataRule = rule
         self.resampling: Interpolation = resampling
         self.acquired: datetime | None = self.layers[0].file.date.moment
-        self.masks: tuple[MaskLayer, ...] = ()
+        self.masks: tuple[MaskLayer | LeftOut, ...] = ()
         self.region: str | None = None
         self.days: tuple[date, ...] = ()
         self._closed = False
@@ -152,7 +153,7 @@ class Scene:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files that are read, and those that tell what is left out of them."""
-        return (*self.paths, *(Path(mask.layer.file.path) for mask in self.masks))
+        return (*self.paths, *(Path(mask.path) for mask in self.masks))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -196,7 +197,7 @@ class Scene:
                 )
                 said.setdefault(note, []).append(layer.file.path)
         for mask in self.masks:
-            said.setdefault(mask.note, []).append(mask.layer.file.path)
+            said.setdefault(mask.note, []).append(mask.path)
         return grouped(said)
 
     def _resampling_notes(self) -> tuple[str, ...]:
@@ -373,8 +374,7 @@ def _of_item(address: str, reading: Reading) -> Scene:
 
 
 def _masked(scene: Scene, reading: Reading, elsewhere: Elsewhere | None = None) -> Scene:
-    if reading.masking is not None:
-        scene.masks = reading.masking.of_scene(scene.layers, elsewhere)
+    scene.masks = reading.masks(scene.layers, elsewhere)
     return scene
 
 

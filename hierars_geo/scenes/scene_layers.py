@@ -15,7 +15,8 @@ from ..types import ReadRecipe
 from .bad_files import map_all
 from .band_order import find_bands
 from .dates import Acquisition
-from .masks import Masking
+from .left_out import LeftOut, read_once
+from .masks import Elsewhere, Masking, MaskLayer
 from .products import SafeProduct, added_offset, read_safe
 from .raster_file import RasterFile, probe, settle_nodata
 from .reader import Layer
@@ -33,6 +34,7 @@ class Reading:
         nodata: Value without data of files that declare none; None for what the catalog says.
         offset: Step in how values are stored that is taken off; None for none.
         masking: Finds what masks a scene; None where nothing does.
+        leave_out: Polygons of ground that counts as no data, or None.
     """
 
     sensor: Sensor
@@ -41,6 +43,7 @@ class Reading:
     nodata: float | None
     offset: BaselineOffset | None
     masking: Masking | None = None
+    leave_out: str | None = None
 
     @classmethod
     def of(cls, recipe: ReadRecipe) -> "Reading":
@@ -59,7 +62,29 @@ class Reading:
             rule = find_sensor("sentinel2").baseline_offset
         bands = sensor.pick(recipe.bands or None)
         masking = None if recipe.mask is None else Masking(recipe.mask, sensor)
-        return cls(sensor, bands, recipe.numbers, recipe.nodata, rule if recipe.harmonize else None, masking)
+        offset = rule if recipe.harmonize else None
+        return cls(sensor, bands, recipe.numbers, recipe.nodata, offset, masking, recipe.leave_out)
+
+    def masks(
+        self, layers: Sequence[Layer], elsewhere: Elsewhere | None = None
+    ) -> tuple[MaskLayer | LeftOut, ...]:
+        """Find what is left out of a scene: by its quality bands, and by polygons.
+
+        Args:
+            layers: The scene's.
+            elsewhere: Where to look for quality bands before the folder of its files.
+
+        Raises:
+            RasterError: No quality band with a class is there.
+            HieraRSError: The polygons cannot be read.
+        """
+        found: tuple[MaskLayer | LeftOut, ...] = ()
+        if self.masking is not None:
+            found = self.masking.of_scene(layers, elsewhere)
+        if self.leave_out is not None:
+            read_once(self.leave_out)  # what is wrong with it is said now
+            found = (*found, LeftOut(self.leave_out, layers[0].file.grid))
+        return found
 
     def look(self, path: str) -> RasterFile:
         """Describe a file of the sensor."""

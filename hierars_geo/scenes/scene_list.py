@@ -61,8 +61,7 @@ def find_scenes(
 
         def scene_of(layers: Sequence[Layer]) -> Scene:
             scene = Scene(layers, reading.bands, rule=recipe.nodata_rule)
-            if reading.masking is not None:
-                scene.masks = reading.masking.of_scene(layers)
+            scene.masks = reading.masks(layers)
             return scene
 
         scenes, wrong_stacks = sort_out(

@@ -16,6 +16,8 @@ from report_factory import LONLAT, UTM, Place
 
 from hierars_geo.errors import DataError, MissingFileError, OptionError, OutputError, RasterError
 from hierars_geo.report import write_report
+from hierars_geo.report.panels import depth_panel
+from hierars_geo.report.survey import ValueSurvey
 from hierars_geo.taxonomy import Taxonomy
 
 VOID = {"br", "img", "meta", "link", "input", "hr", "path"}
@@ -334,3 +336,11 @@ def test_maps_that_do_not_belong_together_are_refused(tmp_path):
 def test_templates_are_part_of_the_package():
     folder = files("hierars_geo.report") / "templates"
     assert {"report.html.jinja", "report.css"} <= {entry.name for entry in folder.iterdir()}
+
+
+def test_the_adaptive_legend_says_its_threshold():
+    """Which confidence a level had to reach; a map that does not tell has no sentence on it."""
+    depth = ValueSurvey(np.array([[0, 1], [2, 3]]), np.array([1, 1, 1, 1]))
+    note = depth_panel(depth, ("L1", "L2", "L3"), threshold=0.7).note
+    assert note.replace("\N{NO-BREAK SPACE}", " ") == "Threshold: a confidence of 70.0 %."
+    assert depth_panel(depth, ("L1", "L2", "L3")).note is None
