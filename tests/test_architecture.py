@@ -190,6 +190,24 @@ def test_no_cycle_among_modules():
         pytest.fail(" -> ".join(error.args[1]))
 
 
+#: What one module alone may call; ``rasterio.open`` counts where no mode to write in follows the path.
+ONE_PLACE = {
+    "rasterio.open": {f"{PACKAGE}.scenes.dataset", f"{PACKAGE}.maps.writer"},  # which looks at what it wrote
+    "torch.load": {f"{PACKAGE}.models.plain_file"},
+    "WarpedVRT": set(),  # the reader alone resamples
+}
+
+
+def test_rasters_and_checkpoints_are_opened_in_one_place():
+    found = {name: set() for name in ONE_PLACE}
+    for module, tree in TREES.items():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            if name in found and not (name == "rasterio.open" and len(call.args) > 1):
+                found[name].add(module)
+    assert found == ONE_PLACE
+
+
 def _isort_key(name: str) -> tuple[int, list[int | str]]:
     """Constants, classes, the rest, each in natural order: what ruff's RUF022 sorts by."""
     kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
