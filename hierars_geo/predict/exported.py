@@ -19,12 +19,15 @@ from .graph_session import (
     GraphLibrary,
     GraphRun,
     check_is_installed,
+    graph_library,
     obstacle_of,
     open_graph,
+    window_by_window,
 )
 from .onnx_file import sealed_metadata
 from .options import PredictOptions
-from .runtime import Runtime, cpu_batch_size
+from .quantization import Sample, check_can_quantise, int8_runtime, open_quantised
+from .runtime import Runtime, Windows, cpu_batch_size
 
 #: How exported files end.
 SUFFIX: Final = ".onnx"
@@ -69,11 +72,15 @@ class ExportedRunner:
         package = PACKAGES[self._library]
         return {package: version(package)}
 
-    def runtime_of(self, size: tuple[int, int], pixels: int) -> Runtime:
-        """Say who runs windows of any size; see :class:`.Runner`."""
+    def runtime_of(self, size: tuple[int, int], pixels: int, windows: Windows) -> Runtime:
+        """Say who runs a scene, in windows of any size; see :class:`.Runner`."""
         package, count = PACKAGES[self._library], self.loaded.record.taxonomy.num_paths
-        run = averaged_over_views(self._path_logits, self._options.views)
-        return Runtime(run, count, "cpu", self._options.precision, package, version(package))
+        if self._options.precision == "int8" and (some := windows()):
+            samples: list[Sample] = [((_without_data(*each),), each[1]) for each in some]
+            run, changed = open_quantised(self.loaded.path, self._library, PATH_LOGITS, samples, count, 0)
+            return int8_runtime(window_by_window(_of_stored(run)), self._library, count, changed, len(some))
+        averaged = averaged_over_views(window_by_window(_of_stored(self._run)), self._options.views)
+        return Runtime(averaged, count, "cpu", self._options.precision, package, version(package))
 
     def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
         """Windows of (height, width) px that are read together."""
@@ -91,10 +98,15 @@ class ExportedRunner:
                 f"{package}, or export the checkpoint again."
             ) from error
 
-    def _path_logits(self, image: NDArray[Any], valid: NDArray[Any]) -> NDArray[Any]:
-        # what is not a number has no data; window by window: what one gets does not depend on the others
-        stored = np.where(valid[:, None], image, np.float32(np.nan))
-        return np.concatenate([self._run(stored[number : number + 1]) for number in range(len(stored))])
+
+def _of_stored(run: GraphRun) -> GraphRun:
+    """Let a graph that asks for nothing but stored values take validity, too."""
+    return lambda image, valid: run(_without_data(image, valid))
+
+
+def _without_data(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Say in stored values (B, C, h, w) where there is no data: what is not a number has none."""
+    return np.where(valid[:, None], image, np.float32(np.nan))
 
 
 def _read(path: Path) -> tuple[ModelFile, dict[str, Any]]:
@@ -129,9 +141,7 @@ def _library(predicted: PredictOptions, device: str, path: Path) -> GraphLibrary
         OptionError: What is asked for takes a checkpoint, or the library is not installed.
     """
     options = predicted.network
-    library: GraphLibrary = "openvino" if options.runtime == "openvino" else "onnx"
-    if options.runtime == "auto" and options.precision == "bf16":
-        library = "openvino"
+    library = graph_library(options)
     obstacle = (
         "--runtime torch"
         if options.runtime == "torch"
@@ -147,6 +157,8 @@ def _library(predicted: PredictOptions, device: str, path: Path) -> GraphLibrary
             f"in place of {path}."
         )
     check_is_installed(library)
+    if options.precision == "int8":
+        check_can_quantise()
     return library
 
 

@@ -39,9 +39,20 @@ def obstacle_of(options: NetworkOptions, library: str, views: frozenset[str]) ->
         )
     if options.precision == "fp16":
         return "precision fp16, but CPUs have bf16 at most. Use --precision bf16"
+    if options.precision == "int8" and set(options.views):
+        return "precision int8 with views, whose ranges are others. Leave --tta out"
     if options.precision == "bf16" and library == "onnx":
         return "precision bf16, but ONNX Runtime has none. Use --runtime openvino"
     return None
+
+
+def graph_library(options: NetworkOptions) -> GraphLibrary:
+    """Say who runs a graph: as asked for, else OpenVINO for bf16, and for int8 where it is installed."""
+    if options.runtime in ("onnx", "openvino"):
+        return "openvino" if options.runtime == "openvino" else "onnx"
+    if options.precision == "int8":
+        return "openvino" if find_spec(PACKAGES["openvino"]) is not None else "onnx"
+    return "openvino" if options.precision == "bf16" else "onnx"
 
 
 def check_is_installed(library: GraphLibrary) -> None:
@@ -74,6 +85,15 @@ def open_graph(
         RuntimeError: The library cannot run it.
     """
     return _OPENERS[library](path, output, precision, threads or int(os.environ.get("OMP_NUM_THREADS") or 0))
+
+
+def window_by_window(run: GraphRun) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+    """Run windows one after another: what one gets does not depend on the others."""
+
+    def path_logits(image: NDArray[Any], valid: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([run(image[n : n + 1], valid[n : n + 1]) for n in range(len(image))])
+
+    return path_logits
 
 
 def _open_onnx(path: Path, output: str, precision: str, threads: int) -> GraphRun:
@@ -121,6 +141,8 @@ __all__ = (
     "GraphLibrary",
     "GraphRun",
     "check_is_installed",
+    "graph_library",
     "obstacle_of",
     "open_graph",
+    "window_by_window",
 )

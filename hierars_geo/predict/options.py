@@ -9,7 +9,7 @@ from ..errors import OptionError, unknown_name
 from ..types import Blend, MaskRule, ReadRecipe
 
 #: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
-Precision: TypeAlias = Literal["float32", "bf16", "fp16"]
+Precision: TypeAlias = Literal["float32", "bf16", "fp16", "int8"]
 #: Who may run the network.
 RuntimeName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 #: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: ``augment.SCALES``.
@@ -174,7 +174,7 @@ class NetworkOptions:
 
     Attributes:
         tta: Average over views of every window: any of flips (where none is named), turns, scales.
-        precision: Inside the model; fp16 on GPUs only.
+        precision: Inside the model; fp16 on GPUs only, int8 on CPUs by a graph (see docs).
         runtime: Who runs the network on a CPU; auto: the faster one that is installed, where a scene is large
             and classes stay the same.
         cache_dir: Folder of exported graphs (default: the user's cache).

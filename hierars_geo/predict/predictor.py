@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,6 +33,7 @@ from .maps import stored_layer
 from .namespace import namespace_of
 from .notes import baseline_notes, recipe_of, training_notes
 from .options import PredictOptions
+from .quantization import some_windows
 from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
 from .run_folder import (
@@ -99,6 +101,7 @@ class Predictor:
         if record.chip_size is not None:
             usual = record.chip_size if self.runner.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.windows.window or usual
+        self._quantised: tuple[tuple[Any, ...], Runtime] | None = None
 
     @property
     def _channels(self) -> int:
@@ -115,15 +118,21 @@ class Predictor:
         """What is computed, in order."""
         return wanted_layers(self.options.output, self.levels)
 
-    def runtime_of(self, plan: ChunkPlan) -> Runtime:
-        """Say who runs the network over a scene.
+    def runtime_of(self, plan: ChunkPlan, scene: Scene) -> Runtime:
+        """Say who runs the network over a scene; asked again for the same one, it says the same.
 
         Raises:
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
         """
-        size = plan.windows.size
-        count = plan.windows.count_within(Window(0, 0, *plan.shape))
-        return self.runner.runtime_of(size, count * size[0] * size[1])
+        size, part = plan.windows.size, Window(0, 0, *plan.shape)
+        key = size, scene.region, *map(str, scene.paths)
+        if self._quantised is not None and self._quantised[0] == key:
+            return self._quantised[1]
+        pixels = plan.windows.count_within(part) * size[0] * size[1]
+        runtime = self.runner.runtime_of(size, pixels, partial(some_windows, scene, plan.windows, part))
+        if runtime.precision == "int8":  # made for this scene, in many seconds
+            self._quantised = key, runtime
+        return runtime
 
     def batch_size(self, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
@@ -211,7 +220,7 @@ class Predictor:
         batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
         with closing(
-            stream_blocks(scene, self.runtime_of(plan), plan.windows, batch_size, part, progress)
+            stream_blocks(scene, self.runtime_of(plan, scene), plan.windows, batch_size, part, progress)
         ) as blocks:
             yield from across((decoder.decode(_inside(scene, block)) for block in blocks), part)
 
@@ -252,12 +261,14 @@ class Predictor:
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
             job = self._job(raster_path, engine.chunk_rows) if engine else None
             batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
+            runtime = self.runtime_of(plan, scene)
+            scene.notes += runtime.notes
             manifest = run_manifest(
                 scene,
                 self.loaded,
                 self.options,
                 plan,
-                self.runtime_of(plan),
+                runtime,
                 batch_size,
                 self.runner.software,
             )
@@ -354,6 +365,7 @@ def _refuse_for_series(options: PredictOptions, model: Path) -> None:
         "--tta": bool(network.views),
         "--compile": network.compile,
         f"--runtime {network.runtime}": network.runtime not in ("auto", "torch"),
+        "--precision int8": network.precision == "int8",
         "--applicability": options.output.applicability,
         "--mosaic": options.reading.mosaic,
     }

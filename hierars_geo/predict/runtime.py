@@ -1,6 +1,6 @@
 """Runtime: who runs the network, on which device and in which precision."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -14,6 +14,10 @@ from .options import Precision
 #: and memory is taken from the system and given back for every layer (U-Net ResNet-18, windows of 512 px, one
 #: thread: 0.52 s of a core per window alone, 0.71 s in fours).
 CPU_BATCH_PIXELS = 512 * 512
+
+
+#: Gives windows of a scene: image (1, C, h, w), 0 where not valid, and validity (1, h, w).
+Windows: TypeAlias = Callable[[], Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]]]
 
 
 def _as_it_is(array: NDArray[Any]) -> NDArray[Any]:
@@ -41,6 +45,7 @@ class Runtime:
         name: ``torch``, or another library that runs the model's graph.
         version: Of that library.
         place: Brings an array to where path logits are.
+        notes: What whoever predicts should know of it.
     """
 
     run: Callable[[NDArray[np.float32], NDArray[np.bool_]], Any]
@@ -51,6 +56,7 @@ class Runtime:
     version: str = ""
     place: Callable[[NDArray[Any]], Any] = _as_it_is
     run_dates: SeriesRun | None = None
+    notes: tuple[str, ...] = ()
 
     def __call__(self, image: NDArray[np.float32], valid: NDArray[np.bool_]) -> Any:  # noqa: ANN401
         """Compute path logits (B, T, h, w) of stored values (B, C, h, w) and validity (B, h, w)."""
@@ -76,8 +82,13 @@ class Runner(Protocol):
     def sees_window(self) -> bool:
         """Whether layers other than BHCCM's gates pool over all of a window, however large it is."""
 
-    def runtime_of(self, size: tuple[int, int], pixels: int) -> Runtime:
-        """Say who runs windows of (height, width) px, of a scene with so many pixels of windows.
+    def runtime_of(self, size: tuple[int, int], pixels: int, windows: Windows) -> Runtime:
+        """Say who runs a scene.
+
+        Args:
+            size: (height, width) of every window in pixels.
+            pixels: Of all windows together.
+            windows: Gives some windows of the scene that hold data.
 
         Raises:
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
@@ -93,4 +104,4 @@ def cpu_batch_size(asked: int | Literal["auto"], window: tuple[int, int], device
     return most if asked == "auto" else min(asked, most)
 
 
-__all__ = ("CPU_BATCH_PIXELS", "Runner", "Runtime", "cpu_batch_size")
+__all__ = ("CPU_BATCH_PIXELS", "Runner", "Runtime", "Windows", "cpu_batch_size")

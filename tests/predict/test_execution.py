@@ -206,7 +206,12 @@ def test_half_precision_inside_float32_outside(scene_model):
 
 
 @pytest.mark.parametrize(
-    ("precision", "message"), [("int8", "one of float32, bf16, fp16"), ("fp16", "bf16 on a CPU")]
+    ("precision", "message"),
+    [
+        ("int8", "another than int8 with PyTorch"),
+        ("int4", "one of float32, bf16, fp16, int8"),
+        ("fp16", "bf16 on a CPU"),
+    ],
 )
 def test_precision_that_does_not_suit_is_refused(scene_model, precision, message):
     with pytest.raises(OptionError, match=message):

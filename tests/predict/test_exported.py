@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hierars_geo.cli import main
-from hierars_geo.errors import CheckpointError, MissingFileError, OptionError
+from hierars_geo.errors import CheckpointError, HieraRSWarning, MissingFileError, OptionError
 from hierars_geo.export import export_model
 from hierars_geo.maps import Maps
 from hierars_geo.predict import PredictOptions, Predictor
@@ -155,6 +155,16 @@ def test_openvino_and_quarter_turns_serve_it_too(model, write_scene, tmp_path):
     assert (pixels(ours.layers["L3"]) == pixels(theirs.layers["L3"])).mean() > 0.9999
 
 
+def test_int8_is_calibrated_without_pytorch_too(model, write_scene, tmp_path):
+    _, exported = model
+    scene, options = write_scene(), PredictOptions(window=64)
+    plain = Predictor(exported, options).predict(scene, tmp_path / "float32")
+    with pytest.warns(HieraRSWarning, match=r"int8 gives \d+\.\d\d% of the pixels of 8 windows"):
+        int8 = Predictor(exported, options.replaced(precision="int8")).predict(scene, tmp_path / "int8")
+    changed = (pixels(plain.layers["L3"]) != pixels(int8.layers["L3"])).mean()
+    assert 0 < changed < 0.25
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -216,4 +226,4 @@ def test_a_library_that_is_too_old_for_the_graph_is_named(model, tmp_path):
     seal(path)
     predictor = Predictor(path)
     with pytest.raises(CheckpointError, match=r"Expected onnxruntime .* to run .*future.onnx, but: .*opset"):
-        predictor.runner.runtime_of((64, 64), 1)(np.zeros((1, 4, 64, 64), "f4"), np.ones((1, 64, 64), bool))
+        predictor.runner.runtime_of((64, 64), 1, list)

@@ -9,7 +9,7 @@ import rasterio
 import torch
 
 from hierars_geo.errors import HieraRSWarning, OptionError, OutputError
-from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph_session
+from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph_session, quantization
 from hierars_geo.predict.network import graph, graph_runtime
 from hierars_geo.predict.network.graph_runtime import WORTHWHILE_PX, chosen_library
 from hierars_geo.predict.rows import ChunkWriter
@@ -172,3 +172,49 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
     assert chosen_library(NetworkOptions(), CPU, WORTHWHILE_PX) is None
     with pytest.raises(OptionError, match="runtime to be one of auto, torch, onnx, openvino, but got 'tpu'"):
         PredictOptions(runtime="tpu")
+
+
+@pytest.mark.parametrize("library", ["onnx", "openvino"])
+def test_int8_is_calibrated_on_the_scene_and_says_what_it_changes(
+    save_checkpoint, write_scene, tmp_path, options, library
+):
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[library])
+    scene, checkpoint = write_scene(), save_checkpoint()
+    int8 = Predictor(checkpoint, options.replaced(runtime=library, precision="int8"), "cpu")
+    with pytest.warns(HieraRSWarning, match=r"scene: int8 gives \d+\.\d\d% of the pixels of 8 windows"):
+        theirs = int8.predict(scene, tmp_path / library)
+    torchs = Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "torch")
+    changed = (classes(torchs) != classes(theirs)).mean()
+    item = json.loads((tmp_path / library / "scene.json").read_text())["properties"]
+    (note,) = (note for note in item["hierars:notes"] if note.startswith("int8 gives"))
+    said = float(note.split("%")[0].removeprefix("int8 gives ")) / 100
+    assert 0 < changed < 0.25  # noise, to which random weights say little surely
+    assert said == pytest.approx(changed, abs=0.5 * changed)
+    assert item["hierars:runtime"].endswith(" int8")
+    again = Predictor(checkpoint, options.replaced(runtime=library, precision="int8"), "cpu")
+    with pytest.warns(HieraRSWarning, match="is finished already"):
+        again.predict(scene, tmp_path / library, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"runtime": "torch"}, "--runtime onnx or openvino with --precision int8, but got torch"),
+        ({"tta": ("flips",)}, "int8 with views.*Leave --tta out"),
+        ({"applicability": True}, "--precision float32 with --applicability, but got int8"),
+    ],
+)
+def test_what_int8_cannot_do_is_one_line(save_checkpoint, write_scene, tmp_path, monkeypatch, asked, message):
+    checkpoint = save_checkpoint()
+    if "applicability" in asked:
+        monkeypatch.setattr("hierars_geo.predict.predictor.applicability_of", lambda *known: None)
+    with pytest.raises(OptionError, match=message):
+        Predictor(checkpoint, PredictOptions(precision="int8", **asked), "cpu").predict(
+            write_scene(), tmp_path
+        )
+
+
+def test_int8_without_what_quantises_names_it(monkeypatch):
+    monkeypatch.setattr(quantization, "find_spec", lambda name: None if name == "onnx" else name)
+    with pytest.raises(OptionError, match=r"Expected onnx to be installed for .*int8.*pip install onnx\."):
+        quantization.check_can_quantise()

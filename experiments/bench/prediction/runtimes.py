@@ -31,7 +31,7 @@ class RuntimeRow:
 
     Attributes:
         name: Library, version and precision.
-        seconds: Median of a window.
+        seconds: Median CPU seconds of a window.
         changed: Share of pixels with another class than PyTorch gives in float32, per cent.
     """
 
@@ -42,6 +42,8 @@ class RuntimeRow:
 
 def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[RuntimeRow]:
     """Time one window of noise, coarse and fine, in turns, after one run of each that does not count.
+
+    It is CPU time, so that other programs on the machine count for little.
 
     Args:
         folder: For the checkpoint and its graphs.
@@ -71,9 +73,9 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
     seconds: list[list[float]] = [[] for _ in runtimes]
     for _ in range(rounds):
         for runtime, taken in zip(runtimes, seconds, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             runtime(image, valid)
-            taken.append(time.perf_counter() - started)
+            taken.append(time.process_time() - started)
     return [
         RuntimeRow(runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).mean()))
         for runtime, taken, found in zip(runtimes, seconds, classes, strict=True)

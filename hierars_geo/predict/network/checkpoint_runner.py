@@ -6,13 +6,14 @@ from typing import Literal
 
 import torch
 
+from ...errors import OptionError
 from ...models.checkpoint import Model, load
 from ...models.record import ModelFile
 from ..graph_session import GraphLibrary
 from ..options import PredictOptions
-from ..runtime import Runtime
+from ..runtime import Runtime, Windows
 from .batching import resolved_batch_size
-from .graph_runtime import chosen_library, graph_runtime
+from .graph_runtime import chosen_library, graph_runtime, quantised_runtime
 from .torch_runtime import resolve_devices, torch_runtime
 
 
@@ -38,8 +39,12 @@ class CheckpointRunner:
         path = model if isinstance(model, str | Path) else model.path
         self.loaded = model if isinstance(model, Model) else load(path, self._devices[0])
         self.loaded.network.to(self._devices[0])
+        if network.precision == "int8" and options.output.applicability:
+            raise OptionError("Expected --precision float32 with --applicability, but got int8.")
         paths = torch.from_numpy(self.loaded.record.taxonomy.paths.copy())
-        how = network.views, network.precision, network.compile, options.output.applicability
+        # what int8 is compared with
+        precision = "float32" if network.precision == "int8" else network.precision
+        how = network.views, precision, network.compile, options.output.applicability
         self.runtime = torch_runtime(self.loaded.network, paths, self._devices, *how)
         self._graphs: dict[tuple[GraphLibrary, tuple[int, int]], Runtime] = {}
 
@@ -53,8 +58,8 @@ class CheckpointRunner:
         """Whether a layer sees all of a window; see :class:`~hierars_geo.predict.runtime.Runner`."""
         return self.loaded.network.sees_window
 
-    def runtime_of(self, size: tuple[int, int], pixels: int) -> Runtime:
-        """Say who runs windows: :attr:`runtime`, or another library where that is wanted.
+    def runtime_of(self, size: tuple[int, int], pixels: int, windows: Windows) -> Runtime:
+        """Say who runs a scene: :attr:`runtime`, or another library where that is wanted.
 
         Raises:
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
@@ -62,6 +67,8 @@ class CheckpointRunner:
         library = chosen_library(self._options, self._devices[0], pixels)
         if library is None or self.runtime.run_dates is not None:
             return self.runtime
+        if self._options.precision == "int8":
+            return quantised_runtime(self.loaded, self.runtime, self._options, library, size, windows())
         if (library, size) not in self._graphs:
             found = graph_runtime(self.loaded, self.runtime, self._options, library, size)
             self._graphs[library, size] = found

@@ -1,7 +1,7 @@
 """The graph of a checkpoint in place of PyTorch, where another library runs it faster."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 from ...errors import HieraRSWarning, OptionError, OutputError
 from ...models.checkpoint import Model
 from ..augment import averaged_over_views
-from ..graph_session import PACKAGES, GraphLibrary, check_is_installed, obstacle_of, open_graph
+from ..graph_session import (
+    PACKAGES,
+    GraphLibrary,
+    check_is_installed,
+    graph_library,
+    obstacle_of,
+    open_graph,
+    window_by_window,
+)
 from ..options import NetworkOptions
+from ..quantization import check_can_quantise, int8_runtime, open_quantised
 from ..runtime import Runtime
 from .graph import OUTPUT, window_graph
 
@@ -44,6 +53,8 @@ def chosen_library(options: NetworkOptions, device: torch.device, pixels: int) -
     Raises:
         OptionError: A library was asked for that is not installed, or that cannot do what else is asked for.
     """
+    if options.runtime == "torch" and options.precision == "int8":
+        raise OptionError("Expected --runtime onnx or openvino with --precision int8, but got torch.")
     if options.runtime == "torch":
         return None
     obstacle = (
@@ -51,15 +62,17 @@ def chosen_library(options: NetworkOptions, device: torch.device, pixels: int) -
         if device.type != "cpu"
         else obstacle_of(options, options.runtime, _VIEWS)
     )
-    if options.runtime == "auto":
-        library: GraphLibrary = "onnx" if options.precision == "float32" else "openvino"
+    library: GraphLibrary
+    if options.runtime == "auto" and options.precision != "int8":
+        library = "onnx" if options.precision == "float32" else "openvino"
         needed = (PACKAGES[library], "onnx", "onnxscript")
         usable = obstacle is None and all(find_spec(package) is not None for package in needed)
         return library if usable and pixels >= WORTHWHILE_PX else None
     if obstacle is not None:
         raise OptionError(f"Expected runtime torch with {obstacle}, or --runtime torch.")
-    check_is_installed(options.runtime)
-    return options.runtime
+    library = graph_library(options)
+    check_is_installed(library)
+    return library
 
 
 def graph_runtime(
@@ -85,15 +98,42 @@ def graph_runtime(
         reason = " ".join(str(error).split())
         return _instead(plain, f"{package} cannot run this model: {reason[:300]}")
 
-    def path_logits(image: NDArray[Any], valid: NDArray[Any]) -> NDArray[Any]:
-        # window by window: what one gets does not depend on the others
-        return np.concatenate([run(image[n : n + 1], valid[n : n + 1]) for n in range(len(image))])
-
-    averaged = averaged_over_views(path_logits, options.views)
+    averaged = averaged_over_views(window_by_window(run), options.views)
     changed = _share_changed(averaged, plain, loaded, size)
     if changed > _MAY_CHANGE[options.precision]:
         return _instead(plain, f"{package} gives {changed:.2%} of a trial window's pixels other values")
     return replace(plain, run=averaged, name=package, version=version(package))
+
+
+def quantised_runtime(
+    loaded: Model,
+    plain: Runtime,
+    options: NetworkOptions,
+    library: GraphLibrary,
+    size: tuple[int, int],
+    windows: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]],
+) -> Runtime:
+    """Run a model's graph in int8, calibrated on windows of a scene.
+
+    Args:
+        loaded: The checkpoint.
+        plain: PyTorch's runtime of it.
+        options: How the network runs.
+        library: Who runs the graph.
+        size: (height, width) of every window in pixels.
+        windows: Of the scene; none where nothing of it holds data.
+
+    Raises:
+        OptionError: The exporter or the quantiser is not installed, or the model cannot be exported.
+    """
+    check_can_quantise()
+    if not windows:
+        return plain
+    path = window_graph(loaded, size, None if options.cache_dir is None else Path(options.cache_dir))
+    samples = [((image, valid), valid) for image, valid in windows]
+    count, threads = loaded.record.taxonomy.num_paths, torch.get_num_threads()
+    run, changed = open_quantised(path, library, OUTPUT, samples, count, threads)
+    return int8_runtime(window_by_window(run), library, count, changed, len(samples))
 
 
 def _instead(plain: Runtime, reason: str) -> Runtime:
@@ -128,4 +168,4 @@ def _share_changed(
     return float(changed[valid].mean())
 
 
-__all__ = ("WORTHWHILE_PX", "chosen_library", "graph_runtime")
+__all__ = ("WORTHWHILE_PX", "chosen_library", "graph_runtime", "quantised_runtime")

@@ -46,6 +46,8 @@ def torch_runtime(
         OptionError: An unknown augmentation or precision, or float16 on a CPU.
     """
     check_choice("precision", precision, get_args(Precision))
+    if precision == "int8":
+        raise OptionError("Expected precision to be another than int8 with PyTorch. Use --runtime onnx.")
     if precision == "fp16" and any(device.type == "cpu" for device in devices):
         raise OptionError(
             "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
