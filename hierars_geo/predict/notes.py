@@ -1,16 +1,19 @@
-"""Notes before a prediction: how a scene differs from those of the training."""
+"""Before a prediction: what is refused, and how a scene differs from those of the training."""
 
 import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from ..errors import RecipeError
+from ..errors import OptionError, RecipeError
 from ..models.record import ModelFile
 from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
 from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
 from ..types import ReadRecipe
+from .exported import SUFFIX
+from .options import PredictOptions
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
@@ -75,4 +78,27 @@ def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
     )
 
 
-__all__ = ("baseline_notes", "recipe_of", "training_notes")
+def refuse_for_series(options: PredictOptions, model: Path) -> None:
+    """Refuse what is for models of single images.
+
+    Raises:
+        OptionError: One of them is asked for.
+    """
+    network = options.network
+    asked = {
+        f"{SUFFIX} file": model.suffix == SUFFIX,
+        "--tta": bool(network.views),
+        "--compile": network.compile,
+        f"--runtime {network.runtime}": network.runtime not in ("auto", "torch"),
+        "--precision int8": network.precision == "int8",
+        "--applicability": options.output.applicability,
+        "--mosaic": options.reading.mosaic,
+    }
+    for name, wanted in asked.items():
+        if wanted:
+            raise OptionError(
+                f"Expected no {name} with a model of series, which takes dates one by one. Leave it out."
+            )
+
+
+__all__ = ("baseline_notes", "recipe_of", "refuse_for_series", "training_notes")

@@ -31,7 +31,7 @@ from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .namespace import namespace_of
-from .notes import baseline_notes, recipe_of, training_notes
+from .notes import baseline_notes, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
 from .quantization import some_windows
 from .results import planned_outputs, write_results
@@ -95,7 +95,7 @@ class Predictor:
         if self.options.output.applicability:
             applicability_of(record.applicability, str(self.loaded.path))
         if self.of_series:
-            _refuse_for_series(self.options, self.loaded.path)
+            refuse_for_series(self.options, self.loaded.path)
         self.levels = self.options.output.resolved_levels(record.taxonomy.num_levels)
         usual = DEFAULT_WINDOW_PX
         if record.chip_size is not None:
@@ -351,29 +351,6 @@ class Predictor:
         training = training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
             _note(scene.name, note)
-
-
-def _refuse_for_series(options: PredictOptions, model: Path) -> None:
-    """Refuse what is for models of single images.
-
-    Raises:
-        OptionError: One of them is asked for.
-    """
-    network = options.network
-    asked = {
-        f"{SUFFIX} file": model.suffix == SUFFIX,
-        "--tta": bool(network.views),
-        "--compile": network.compile,
-        f"--runtime {network.runtime}": network.runtime not in ("auto", "torch"),
-        "--precision int8": network.precision == "int8",
-        "--applicability": options.output.applicability,
-        "--mosaic": options.reading.mosaic,
-    }
-    for name, wanted in asked.items():
-        if wanted:
-            raise OptionError(
-                f"Expected no {name} with a model of series, which takes dates one by one. Leave it out."
-            )
 
 
 def _documents(raster_path: ScenePath) -> list[str | Path]:
