@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from label_shares import write_label_shares
 
 from hierars_geo.errors import HieraRSError
-from hierars_geo.synthetic import write_label_shares
 from hierars_geo.taxonomy import Taxonomy
 
 BLOCK_PX = 32

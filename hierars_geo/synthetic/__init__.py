@@ -1,8 +1,6 @@
 """Synthetic georeferenced scenes: one place seen by several sensors, with labels."""
 
 from .crops import write_crop_scene
-from .label_shares import LabelShare, write_label_shares
-from .painting import Paint, paint_classes
 from .product import scene_paths, square_view, write_scene
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, SensorName
 from .series import check_free, crop_series, scene_series, write_land_cover_scene
@@ -12,8 +10,6 @@ __all__ = (
     "SENSORS",
     "SENSOR_NAMES",
     "CropSpec",
-    "LabelShare",
-    "Paint",
     "PlaceSpec",
     "SceneFiles",
     "SceneSpec",
@@ -21,12 +17,10 @@ __all__ = (
     "SensorName",
     "check_free",
     "crop_series",
-    "paint_classes",
     "scene_paths",
     "scene_series",
     "square_view",
     "write_crop_scene",
-    "write_label_shares",
     "write_land_cover_scene",
     "write_scene",
 )

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from label_shares import write_label_shares
 from run import main
 from task_factory import make_task
 
 from hierars_geo.cli.training_cli import parse_training_config
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, TransLU, build_model
-from hierars_geo.synthetic import CropSpec, write_crop_scene, write_label_shares
+from hierars_geo.synthetic import CropSpec, write_crop_scene
 from hierars_geo.tasks import BHCCMTask, TransLUTask
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import rasterio
+from label_shares import ranked_blocks, write_label_shares
 from raster_factory import placed, write_raster
 
 from hierars_geo.errors import DataError, OptionError, OutputError
-from hierars_geo.synthetic import write_label_shares
-from hierars_geo.synthetic.label_shares import ranked_blocks
 
 BLOCK_PX = 8
 

@@ -1,22 +1,16 @@
 """Painting a real map's fields: labels are its pixels, fields of a crop differ, dates lie between seasons."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import rasterio
+from crop_layout import Paint, paint_classes
+from crop_layout import main as crop_layout
 from raster_factory import write_raster
 
 from hierars_geo.errors import DataError, OptionError
-from hierars_geo.synthetic import Paint, paint_classes
 from hierars_geo.synthetic.layout import KEEP, View
 from hierars_geo.synthetic.materials import MATERIAL_INDEX, season_shares
 from hierars_geo.synthetic.surface import Surface
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
-
-from crop_layout import main as crop_layout  # found on the path above
 
 PAINTS = {1: Paint("maize", 11, fields=True), 5: Paint("soybean", 12), 9: Paint("pond_water", 0)}
 GROUND = Paint("meadow", 255)
