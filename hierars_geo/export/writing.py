@@ -157,6 +157,11 @@ def export_model(
     _check(format, deepness, tile_px)
     loaded = load(checkpoint)
     record = loaded.record
+    if record.model.temporal is not None:
+        raise OptionError(
+            f"Expected a model of single images, but {loaded.path} takes series (temporal: "
+            f"{record.model.temporal}), for which no graph is written. Predict with the checkpoint."
+        )
     if record.read.standardize:
         raise OptionError(
             f"Expected a model that normalises values as stored, but {loaded.path} was trained with "

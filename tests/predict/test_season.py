@@ -11,6 +11,7 @@ from raster_factory import write_raster
 
 from hierars_geo.cli import main
 from hierars_geo.errors import DataError, OptionError
+from hierars_geo.export import export_model
 from hierars_geo.models import load
 from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.types import SeriesRule
@@ -140,6 +141,8 @@ def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path
     (folder / "T0_20210622.tif").rename(folder / "undated.tif")
     with pytest.raises(DataError, match=r"Expected a day for every image.*undated"):
         predictor.open(folder)
+    with pytest.raises(OptionError, match="takes series"):
+        export_model(checkpoint, tmp_path / "model.onnx")
     with pytest.raises(OptionError, match="no --tta with a model of series"):
         Predictor(checkpoint, PredictOptions(tta=True), "cpu")
     plain = Predictor(save_checkpoint(name="plain.ckpt"), PredictOptions(until="2020-06-30"), "cpu")
