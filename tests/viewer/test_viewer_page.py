@@ -1,5 +1,6 @@
 """The map page in a real browser: every control does what it says, and nothing is asked of other sites."""
 
+import re
 import shutil
 import signal
 import statistics
@@ -152,6 +153,37 @@ def test_levels_blend_by_opacity(page, painted):
         [painted.taxonomy.colors(1)[painted.taxonomy.lift(paddy, 1)], painted.taxonomy.colors(3)[paddy]], 0
     )
     becomes(True, lambda: any(np.abs(np.subtract(color, mixed)).max() <= 2 for color in colors(page)))
+
+
+def test_the_palette_can_be_muted(page, painted):
+    """Half of the way to grey, on the map as in the legend; the tree's own colours come back."""
+    own = of_level(painted, 3)
+    page.get_by_label("Muted colours").check()
+    expected = {tuple(np.round((np.array(color) + np.mean(color)) / 2).astype(int).tolist()) for color in own}
+
+    def near():
+        found = colors(page)
+        return len(found) == len(expected) and all(
+            min(np.abs(np.subtract(a, b)).max() for b in expected) <= 2 for a in found
+        )
+
+    becomes(True, near)
+    swatch = page.locator("#legend .swatch").first
+    assert "muted-colors" in swatch.evaluate("element => getComputedStyle(element).filter")
+    page.keyboard.press("m")
+    becomes(own, lambda: colors(page))
+
+
+def test_the_mouse_says_where_it_is(page, painted):
+    box = page.locator("#left").bounding_box()
+    assert page.locator("#place").is_hidden()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    becomes(True, page.locator("#place").is_visible)
+    lat, lon = map(float, re.findall(r"[\d.]+", page.locator("#place").inner_text()))
+    expected = painted.lonlat(79.5, 79.5)  # the middle of the scene
+    assert (lon, lat) == pytest.approx(expected, abs=2e-4)
+    page.mouse.move(box["x"] + box["width"] + 60, box["y"] + 10)  # over the panel
+    becomes(True, page.locator("#place").is_hidden)
 
 
 def test_adaptive_depth_follows_its_slider(page, painted):

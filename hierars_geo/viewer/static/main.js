@@ -5,7 +5,7 @@ import { byId, element, fetchJson, notice } from "./dom.js";
 import { buildKeyboard } from "./keyboard.js";
 import { buildLayers, choose, layersOf } from "./layers.js";
 import { buildLegend } from "./legend.js";
-import { addControls, createMap, fitTo, ViewLayers } from "./map.js";
+import { addControls, createMap, fitTo, sayPlace, ViewLayers } from "./map.js";
 import { askPixel, closePixel } from "./pixel.js";
 import { debounce, Store } from "./store.js";
 import { Swipe } from "./swipe.js";
@@ -23,6 +23,7 @@ function startState(view) {
     main: `L${finest}`,
     opacity,
     threshold: START_THRESHOLD,
+    muted: false,
     only: "",
     border: 50,
   };
@@ -40,6 +41,7 @@ async function start() {
   const map = createMap(byId("left"), { bounds: views[0].bounds }, views[0]);
   map.getCanvas().setAttribute("aria-label", "Map: arrows move it, plus and minus zoom, Q asks for its centre");
   addControls(map);
+  sayPlace(map, byId("place"));
   map.on("error", ({ error }) => notice(error.message));
   await map.once("style.load");
 
@@ -100,13 +102,15 @@ async function start() {
     document.documentElement.dataset.ready = "";
     measure();
   });
-  store.on(["opacity", "level", "main", "threshold", "only"], repaint);
+  store.on(["opacity", "level", "main", "threshold", "muted", "only"], repaint);
   store.on(["opacity", "level", "main"], (state) => showLayers(state));
   store.on(["only", "main"], (state) => legend.show(state));
   store.on(["level", "main", "threshold", "only"], measure);
   map.on("moveend", measure);
   map.on("click", ({ lngLat }) => ask(lngLat));
 
+  byId("muted").addEventListener("change", ({ target }) => store.set({ muted: target.checked }));
+  store.on(["muted"], ({ muted }) => byId("legend").classList.toggle("muted", muted));
   byId("clear").addEventListener("click", () => store.set({ only: "" }));
   buildScenes(store, views);
   let at = views[0].number;
@@ -134,6 +138,7 @@ async function start() {
     { key: "d", text: "adaptive depth", run: () => chooseKnown(store, "depth") },
     { key: "c", text: "confidence", run: () => chooseKnown(store, "conf") },
     { key: "i", text: "image underneath, on or off", run: () => toggleImage(store) },
+    { key: "m", text: "muted colours, on or off", run: () => byId("muted").click() },
     { key: "q", text: "the path of the pixel in the middle", run: () => ask(map.getCenter()) },
     { key: "s", text: "compare two predictions", run: () => byId("compare").click() },
     { key: "Escape", shown: "Esc", text: "all classes again, close the pixel", run: () => (closePixel(), store.set({ only: "" })) },

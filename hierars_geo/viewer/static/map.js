@@ -5,6 +5,9 @@ import * as maplibregl from "/static/vendor/maplibre-gl.mjs";
 /** Zooms beyond the one at which pixels of a view are sharp. */
 const BEYOND_SHARP = 3;
 
+/** How much of the saturation of classes is taken away where colours are muted, as MapLibre counts it. */
+const MUTED = -0.5;
+
 /** Make a map; camera is { bounds } or { center, zoom }. */
 export function createMap(container, camera, view) {
   return new maplibregl.Map({
@@ -37,6 +40,19 @@ const crosses = (view) => view.bounds[2] > 180;
 export function addControls(map) {
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new maplibregl.ScaleControl({ maxWidth: 120 }), "bottom-left");
+}
+
+/** Say where the mouse is, as finely as a pixel of the screen. */
+export function sayPlace(map, output) {
+  map.on("mousemove", ({ lngLat, point }) => {
+    const step = Math.abs(map.unproject([point.x + 1, point.y]).lng - lngLat.lng);
+    const digits = Math.min(7, Math.max(0, Math.ceil(-Math.log10(step || 1))));
+    const { lng, lat } = lngLat.wrap();
+    const north = `${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`;
+    output.textContent = `${north}, ${Math.abs(lng).toFixed(digits)}° ${lng < 0 ? "W" : "E"}`;
+    output.hidden = false;
+  });
+  map.on("mouseout", () => (output.hidden = true));
 }
 
 export const popup = (options) => new maplibregl.Popup(options);
@@ -82,6 +98,8 @@ export class ViewLayers {
       if (this.map.getLayer(name)) {
         this.map.setLayoutProperty(name, "visibility", opacity > 0 && url ? "visible" : "none");
         this.map.setPaintProperty(name, "raster-opacity", opacity / 100);
+        const classes = name !== "image" && name !== "conf";
+        this.map.setPaintProperty(name, "raster-saturation", state.muted && classes ? MUTED : 0);
       }
     }
   }

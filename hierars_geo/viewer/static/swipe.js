@@ -1,7 +1,7 @@
 // Two predictions on one map, with a border to drag: the right map is clipped, both cameras move together.
 
 import { byId } from "./dom.js";
-import { createMap, fitTo, ViewLayers } from "./map.js";
+import { createMap, fitTo, sayPlace, ViewLayers } from "./map.js";
 
 const STEP = 2;
 
@@ -36,6 +36,7 @@ export class Swipe {
 
   async #open(view) {
     const map = createMap(byId("right"), { center: this.left.getCenter(), zoom: this.left.getZoom() }, view);
+    sayPlace(map, byId("place"));
     await map.once("load");
     this.right = map;
     this.left.on("move", () => this.#copy(this.left, map));
