@@ -262,12 +262,3 @@ def evaluate_common(
         reference = ReferenceLabels(labels, tree, attribute, level, other)
         scores, _ = evaluate_regions(path, reference, tree, None, region, progress)
     return tree, scores
-
-
-__all__ = (
-    "LeafClassifier",
-    "evaluate_classifier",
-    "evaluate_common",
-    "evaluate_maps",
-    "evaluate_regions",
-)

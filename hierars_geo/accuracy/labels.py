@@ -102,6 +102,3 @@ class ReferenceLabels:
             yield read
         finally:
             source.close()
-
-
-__all__ = ("LabelReader", "LabelSource", "ReferenceLabels")

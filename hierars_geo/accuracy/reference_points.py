@@ -113,6 +113,3 @@ def _stratum_of(table: GeoDataFrame, strata: pd.DataFrame, file: Path) -> NDArra
             f"are in none (in {file})."
         )
     return np.asarray(position, dtype=np.int64)
-
-
-__all__ = ("ReferencePoints", "read_reference_points")

@@ -339,6 +339,3 @@ class ResumableLoader(DataLoader[dict[str, Any]]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Start the next epoch after as many batches as :meth:`state_dict` counted."""
         self._batches.skip = state["batches"]
-
-
-__all__ = ("ResumableBatches", "ResumableLoader", "SceneDataModule")

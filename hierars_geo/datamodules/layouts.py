@@ -184,6 +184,3 @@ def _listed_splits(root: Path) -> dict[str, SplitName]:
                 listed |= {PurePosixPath(line.strip()).stem: name for line in lines if line.strip()}
                 break
     return listed
-
-
-__all__ = ("ScenePair", "deal", "find_pairs", "source_of")

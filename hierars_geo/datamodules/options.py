@@ -276,14 +276,3 @@ class DataOptions:
     def read_px(self) -> int:
         """Side of the training chips as read: larger than a chip where a scale below 1 shows more ground."""
         return read_px(self.chips.size, self.augmentation.scale_range)
-
-
-__all__ = (
-    "AugmentationOptions",
-    "ChipOptions",
-    "DataOptions",
-    "LoaderOptions",
-    "NormalizationOptions",
-    "Region",
-    "SplitOptions",
-)

@@ -255,12 +255,3 @@ def _placed_label(pair: ScenePair, frame: _Frame) -> ScenePair:
 def _at(path: str, srs: str, transform: Affine) -> str:
     numbers = ",".join(repr(float(number)) for number in transform.to_gdal())
     return f"vrt://{os.path.abspath(path)}?a_srs={srs}&a_gt={numbers}"
-
-
-__all__ = (
-    "Crop10mDataModule",
-    "MM5BDataModule",
-    "PublishedDataModule",
-    "WHDLDDataModule",
-    "place_pairs",
-)

@@ -348,6 +348,3 @@ def _as_region(region: Region, name: str) -> Bounds | str:
         )
     left, bottom, right, top = (float(edge) for edge in region)
     return left, bottom, right, top
-
-
-__all__ = ("SceneSplits",)

@@ -112,6 +112,3 @@ def _rows(statistics: Mapping[str, DataStatistics], taxonomy: Taxonomy) -> list[
                 row[f"{split}_share"] = round(counts[index] / max(1, sum(counts)), 6)
             rows.append(row)
     return rows
-
-
-__all__ = ("write_split_ground", "write_split_report")

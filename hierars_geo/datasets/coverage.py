@@ -192,15 +192,3 @@ def tiles_of(rectangle: Window, side: int) -> Iterator[Window]:
     for row in range(rectangle.row, rectangle.row_stop, side):
         for col in range(rectangle.col, rectangle.col_stop, side):
             yield Window(row, col, min(side, rectangle.row_stop - row), min(side, rectangle.col_stop - col))
-
-
-__all__ = (
-    "CoveredPart",
-    "ReadWindow",
-    "Regions",
-    "WindowWalk",
-    "as_geometry",
-    "covered_parts",
-    "lattice_of",
-    "tiles_of",
-)

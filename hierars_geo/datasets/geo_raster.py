@@ -327,10 +327,3 @@ def _describe(is_image: bool, bands: tuple[str, ...], taxonomy: Taxonomy | None)
     if is_image:
         return f"images with bands {', '.join(bands)}"
     return f"labels of taxonomy {taxonomy.name if taxonomy else 'none'}"
-
-
-__all__ = (
-    "GeoRaster",
-    "SceneUnion",
-    "write_stack",
-)

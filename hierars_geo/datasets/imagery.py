@@ -211,21 +211,3 @@ IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
         Sentinel2L2A,
     )
 }
-
-
-__all__ = (
-    "IMAGE_CLASSES",
-    "NAIP",
-    "GaoFen2",
-    "GoogleEarth",
-    "Landsat5",
-    "Landsat7",
-    "Landsat8",
-    "Landsat9",
-    "RGBPicture",
-    "SceneRaster",
-    "Sentinel1",
-    "Sentinel2",
-    "Sentinel2L1C",
-    "Sentinel2L2A",
-)

@@ -394,6 +394,3 @@ def _common_region(operands: list[SceneIntersection], crs: CRS) -> RegionMask | 
             moved = move(operand.region, operand.crs, crs)
             region = moved if region is None else shapely.intersection(region, moved)
     return None if region is None else RegionMask(region)
-
-
-__all__ = ("Operand", "SceneIntersection")

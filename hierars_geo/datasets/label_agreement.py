@@ -148,6 +148,3 @@ def _compare(
 
 def _words(sets: LabelSets, paths: NDArray[np.bool_]) -> str:
     return " or ".join(describe_paths(sets.taxonomy, paths))
-
-
-__all__ = ("LabelAgreement", "PairCount", "SourceCount", "compare_labels")

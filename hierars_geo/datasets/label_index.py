@@ -165,6 +165,3 @@ def _merged(entries: NDArray[np.int64]) -> NDArray[np.int64]:
         merged[:, 5:7] = np.minimum.reduceat(entries[:, 5:7], starts)
         merged[:, 7:] = np.maximum.reduceat(entries[:, 7:], starts)
     return merged
-
-
-__all__ = ("LabelIndex",)

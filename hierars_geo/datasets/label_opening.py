@@ -263,6 +263,3 @@ def _by_level(
         HierarchicalLabels(path, tree, crs, res, level=number, rgb=rgb) for number, path in finest_first
     ]
     return reduce(SceneUnion, sources)
-
-
-__all__ = ("LabelEntry", "open_labels", "stack_labels")

@@ -202,6 +202,3 @@ def ground_pieces(parts: NDArray[np.object_], around: float | None) -> list[Base
 def _stand_in(parts: NDArray[np.object_]) -> float:
     left, bottom, right, top = shapely.total_bounds(parts)
     return float(max(right - left, top - bottom, 1e-6)) / 1000
-
-
-__all__ = ("LabelShapes", "buffered", "ground_pieces", "move_geometries")

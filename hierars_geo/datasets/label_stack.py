@@ -182,6 +182,3 @@ class LabelStack(SceneUnion):
         if self.taxonomy is None:
             raise DataError("Expected labels to stack, but got images.")
         return self.taxonomy
-
-
-__all__ = ("LabelStack", "StackedLabels")

@@ -222,9 +222,3 @@ def _palette(file: RasterFile) -> NDArray[np.uint32]:
     for value, (red, green, blue, _) in entries.items():
         table[value] = _pack(np.array([red, green, blue]))
     return table
-
-
-__all__ = (
-    "ColorDecoder",
-    "HierarchicalLabels",
-)

@@ -344,19 +344,3 @@ def no_overlap(sources: Sequence[SceneSource], region: BaseGeometry | None, poli
         else "Check the files, or allow more days."
     )
     return f"Expected sources with {wanted}, but got {'; '.join(found)}. {remedy}"
-
-
-__all__ = (
-    "Dates",
-    "Interval",
-    "Pairing",
-    "Pieces",
-    "Time",
-    "TimePolicy",
-    "date_notes",
-    "gap_days",
-    "no_overlap",
-    "overlay",
-    "usual_policy",
-    "valid_share",
-)

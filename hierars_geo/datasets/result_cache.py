@@ -130,6 +130,3 @@ def _identities(paths: Iterable[str]) -> list[list[Any]]:
 
 def _digest(key: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-__all__ = ("ResultCache", "data_key")

@@ -132,15 +132,3 @@ def place(bounds: Bounds, wkt: str) -> dict[str, Metadata]:
 @lru_cache(maxsize=64)
 def _crs(wkt: str) -> SampleCRS:
     return SampleCRS(wkt)
-
-
-__all__ = (
-    "Metadata",
-    "SampleBounds",
-    "SampleCRS",
-    "SampleFiles",
-    "class_colours",
-    "figure_of",
-    "place",
-    "sensor_of",
-)

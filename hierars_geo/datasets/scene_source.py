@@ -282,17 +282,3 @@ def outside(query: Query, dataset: GeoDataset) -> QueryError:
         f"Expected a query within x {x.start}..{x.stop}, y {y.start}..{y.stop} and the dates of the scenes, "
         f"but got {query.bounds}: no scene lies there."
     )
-
-
-__all__ = (
-    "OnLattice",
-    "Query",
-    "QueryError",
-    "SceneSource",
-    "as_pair",
-    "nanoseconds",
-    "outside",
-    "resolve",
-    "to_masks",
-    "to_sample",
-)

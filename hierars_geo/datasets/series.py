@@ -167,6 +167,3 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return pad(value, (0, 0) * (value.ndim - 1) + (0, longest - len(value)))
 
     return dict(stack_samples([{name: padded(name, v) for name, v in one.items()} for one in samples]))
-
-
-__all__ = ("SceneSeries", "collate")

@@ -367,18 +367,3 @@ def _values(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     ordered = ((keys.astype(np.uint64) << _DROPPED_BITS) + (1 << (_DROPPED_BITS - 1))).astype(np.uint32)
     bits = np.where(ordered >> 31, ordered & np.uint32(0x7FFFFFFF), ~ordered)
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
-
-
-__all__ = (
-    "LARGEST",
-    "PERCENTILES",
-    "RELATIVE_ERROR",
-    "SMALLEST",
-    "BandAccumulator",
-    "BandStatistics",
-    "DataStatistics",
-    "PercentileSketch",
-    "band_statistics",
-    "data_statistics",
-    "level_labels",
-)

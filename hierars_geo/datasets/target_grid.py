@@ -158,14 +158,3 @@ def _shared_corners(res: float, others: Sequence[tuple[float, float]], downwards
         shared = both if both.sum() > 1 else shared  # a lattice that shares no corner is stretched instead
     found = np.flatnonzero(shared)
     return (int(found[1] - found[0]), int(found[0])) if len(found) > 1 else (1, 0)
-
-
-__all__ = (
-    "GridChoice",
-    "SharedGround",
-    "band_names",
-    "choose",
-    "in_order",
-    "names_of",
-    "own_lattice",
-)

@@ -306,6 +306,3 @@ def find_vectors(paths: Paths) -> list[str]:
     if not found:
         raise MissingFileError("Expected at least one file of polygons, but got an empty list.")
     return list(dict.fromkeys(found))
-
-
-__all__ = ("VectorLabels", "find_vectors")

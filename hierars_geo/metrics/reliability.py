@@ -160,6 +160,3 @@ def fitted_temperature(path_logits: NDArray[np.floating], path: NDArray[np.integ
 
     best = minimize_scalar(surprise, bounds=(-3.0, 3.0), method="bounded")  # type: ignore[no-untyped-call]
     return float(np.exp(best.x))
-
-
-__all__ = ("BINS", "Diagram", "Reliability", "draw_diagrams", "fitted_temperature")

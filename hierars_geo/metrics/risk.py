@@ -147,14 +147,3 @@ def promised_threshold(
             here = thresholds[int(column)]
             found = here if found is None else min(found, here)
     return found
-
-
-__all__ = (
-    "STARTS",
-    "THRESHOLDS",
-    "blocks_needed",
-    "check_promises",
-    "mean_p_value",
-    "promised_threshold",
-    "shown_and_wrong",
-)

@@ -318,11 +318,3 @@ def _confusion(
     at = np.ix_(there, shown)
     np.add.at(confusion, (reference[there][:, None], mapped[shown][None, :]), counts[at])
     return confusion
-
-
-__all__ = (
-    "HierarchicalScores",
-    "LevelScores",
-    "PairCounts",
-    "level_scores",
-)

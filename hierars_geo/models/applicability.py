@@ -98,6 +98,3 @@ def applicability_of(known: Applicability | None, origin: str) -> Applicability:
             "Run hierars-geo calibrate first."
         )
     return known
-
-
-__all__ = ("Applicability", "applicability_of")

@@ -122,6 +122,3 @@ def find_backbone(name: str) -> Backbone:
     if name not in known:
         raise OptionError(unknown_name("encoder", name, (*BACKBONES, *known)))
     return Backbone(name, "other")
-
-
-__all__ = ("BACKBONES", "VIT_NAMES", "Backbone", "encoders", "find_backbone")

@@ -153,6 +153,3 @@ def _spelling(name: str) -> str:
     """One spelling per name: ``B02`` is ``b2``."""
     key = name.lower()
     return "b" + key[2:] if key.startswith("b0") else key
-
-
-__all__ = ("BandAdaptation", "adapt_bands", "by_names", "matching_bands")

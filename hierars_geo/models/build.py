@@ -93,6 +93,3 @@ def build_scene_model(
         raise CheckpointError(
             f"Expected a model that can be built from {record.model}, but: {error}"
         ) from error
-
-
-__all__ = ("build_model", "build_scene_model")

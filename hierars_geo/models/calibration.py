@@ -146,6 +146,3 @@ def threshold_of(calibration: Calibration | None, risk: float, origin: str) -> f
             f"Run hierars-geo calibrate with --risk {risk:g} first."
         )
     return calibration.threshold_of(risk)
-
-
-__all__ = ("Calibration", "Promise", "threshold_of")

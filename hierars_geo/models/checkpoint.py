@@ -281,15 +281,3 @@ def _integers(value: Any) -> Iterator[int]:  # noqa: ANN401 - plain values of an
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _integers(inner)
-
-
-__all__ = (
-    "MODEL_PREFIX",
-    "Checkpoint",
-    "Model",
-    "build_trained",
-    "load",
-    "load_weights",
-    "read_checkpoint",
-    "weights_below",
-)

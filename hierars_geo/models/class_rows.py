@@ -147,6 +147,3 @@ def no_rows(new: Taxonomy, levels: Sequence[int]) -> tuple[ClassRows, ...]:
         ClassRows(new.level_names[level - 1], (), dict.fromkeys(new.class_names(level), ()), (), None)
         for level in levels
     )
-
-
-__all__ = ("ClassRows", "LevelSource", "level_source", "match_levels", "no_rows")

@@ -132,5 +132,3 @@ def _penalised(covariance: Tensor, spread: Tensor, target: Tensor, penalty: floa
 
 #: How a head is solved for, by name.
 SOLVERS: Final[dict[str, Solver]] = {"ridge": ridge, "discriminant": discriminant}
-
-__all__ = ("SOLVERS", "ClassSums", "Solver", "discriminant", "ridge")

@@ -56,6 +56,3 @@ class ModelConfig:
         if str(config.get("architecture", "")).lower() == "upernet":
             options.setdefault("decoder_channels", _UNSAID_UPERNET_CHANNELS)
         return cls(**{**config, "options": options})
-
-
-__all__ = ("ModelConfig",)

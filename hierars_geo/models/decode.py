@@ -186,17 +186,3 @@ def _prefix_groups(paths: Tensor, level: int) -> Tensor:
     """Number the distinct beginnings of length ``level``: (T,) int64."""
     group: Tensor = torch.unique(paths[:, :level], dim=0, return_inverse=True)[1]
     return group
-
-
-__all__ = (
-    "Paths",
-    "adaptive_depth",
-    "confidence_of",
-    "is_legal",
-    "jsps",
-    "level_confidence",
-    "path_classes",
-    "path_index",
-    "path_logits",
-    "paths_tensor",
-)

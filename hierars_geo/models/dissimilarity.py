@@ -77,6 +77,3 @@ def cell_of(image_px: int, features_px: int, multiple: int) -> int:
     """
     cell = max(1, CELL_PX * features_px // image_px)
     return math.gcd(cell, multiple * features_px // image_px) or 1
-
-
-__all__ = ("CELL_PX", "Dissimilarity", "cell_of", "pooled")

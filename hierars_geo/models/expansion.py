@@ -94,6 +94,3 @@ def _require_anchors(old: ModelRecord, tree: Taxonomy) -> None:
             f"Expected taxonomy {tree.name} to keep the anchors to the source model, but got none for "
             f"{', '.join(missing)}. Add them below anchors."
         )
-
-
-__all__ = ("expand_checkpoint",)

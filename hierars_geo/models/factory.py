@@ -204,6 +204,3 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
     for name in config.options:
         if name not in known:
             raise OptionError(unknown_name(f"option of architecture '{config.architecture}'", name, known))
-
-
-__all__ = ("architectures", "build_segmenter", "check_config")

@@ -151,14 +151,3 @@ def extract_features(model: nn.Module | tuple[nn.Module, int]) -> FeatureExtract
         raise OptionError(f"Expected the segmentation_head of {type(model).__name__} to hold a convolution.")
     multiple = int(getattr(encoder, "output_stride", 32))
     return FeatureExtractor(EncoderDecoder(encoder, decoder), convolution.in_channels, max(multiple, 32))
-
-
-__all__ = (
-    "TRIAL_PX",
-    "EncoderDecoder",
-    "FeatureExtractor",
-    "extract_features",
-    "pad",
-    "padded_size",
-    "unpad",
-)

@@ -121,6 +121,3 @@ class GaussianClassifier(nn.Module):
         variance = (self.product.sum(dim=0).diagonal() / count - mean**2).mean()
         # what is left of a variance of 0 after subtracting squares in float64 is rounding
         return torch.where(variance > 1e-12 * mean.square().mean(), variance, torch.ones_like(variance))
-
-
-__all__ = ("GaussianClassifier",)

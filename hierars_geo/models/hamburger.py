@@ -125,6 +125,3 @@ def _projection(in_channels: int, channels: int) -> nn.Sequential:
         nn.GroupNorm(_NORM_GROUPS, channels),
         nn.ReLU(),
     )
-
-
-__all__ = ("LightHamburger", "MatrixFactorisation")

@@ -132,6 +132,3 @@ def _carry_over(
 def _mixed(matrix: Tensor, rows: Tensor) -> Tensor:
     """Return matrix (C_new, C_old) times rows (C_old, ...): plain copies where a row holds a single 1."""
     return torch.einsum("no,o...->n...", matrix.to(rows), rows).contiguous()
-
-
-__all__ = ("NEW_CLASS_MARGIN", "HeadTransplant", "HeadTree", "transplant_head")

@@ -91,6 +91,3 @@ def _pixel_terms(image: Tensor) -> Tensor:
     """Bands and their squares: (B, C, H, W) normalised to (B, 2 C, H, W)."""
     near = image.clamp(-_FARTHEST, _FARTHEST)
     return torch.cat([near, near.square()], dim=1)
-
-
-__all__ = ("Hypercolumn",)

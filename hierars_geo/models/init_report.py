@@ -102,6 +102,3 @@ def log_report(report: InitReport, path: str | Path) -> None:
     """Log which weights were copied and which are new."""
     for line in (f"weights from {path} ({report.parts}):", *(f"  {line}" for line in report.lines())):
         _LOG.info("%s", line)
-
-
-__all__ = ("InitReport", "PartReport", "log_report")

@@ -87,6 +87,3 @@ def _depth(tail: str, last_convnext_group: int) -> int | None:
 def _third_stage_block(tail: str) -> int | None:
     found = _CONVNEXT.match(tail)
     return int(found[2]) if found and found[1] == "2" and found[2] else None
-
-
-__all__ = ("LayerGroups", "layer_groups")

@@ -151,6 +151,3 @@ class MapModel(nn.Module, abc.ABC):
     @abc.abstractmethod
     def contiguous_layout(self) -> None:
         """Leave channels last, which would become part of an exported graph's conditions."""
-
-
-__all__ = ("DatedImages", "MapModel", "PathModel")

@@ -217,6 +217,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=(2.0 / fan_out) ** 0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-__all__ = ("MSCAN", "MSCAN_SIZES", "MSCANSize")

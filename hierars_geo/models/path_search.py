@@ -17,6 +17,3 @@ def first_of_largest(scores: NDArray[np.float32]) -> NDArray[np.unsignedinteger]
         same = (scores[path] == largest).view(np.uint8)
         np.maximum(left, np.multiply(same, count - path, dtype=dtype), out=left)
     return np.subtract(count, left, dtype=dtype)
-
-
-__all__ = ("first_of_largest",)

@@ -73,6 +73,3 @@ def _refuse_growing_archive(path: Path) -> None:
             f"Expected {path} to hold what it weighs, {path.stat().st_size} bytes, but it would grow to "
             f"{unpacked}. It was not written by PyTorch and is not loaded for safety."
         )
-
-
-__all__ = ("read_plain",)

@@ -229,6 +229,3 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         series=None if read.get("series") is None else SeriesRule(**read["series"]),
         standardize=bool(read.get("standardize")),
     )
-
-
-__all__ = ("RECORD_KEY", "RECORD_VERSION", "ModelFile", "ModelRecord", "Transfer", "knows_reading")

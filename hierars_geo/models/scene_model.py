@@ -178,9 +178,3 @@ class SceneModel(MapModel):
 
         logits = path_logits(self.segmenter.head(extractor.of_dates(normal())), paths)
         return self._unpad(self.calibrated(logits), seen[0]), seen[0]
-
-
-__all__ = (
-    "HierarchicalSegmenter",
-    "SceneModel",
-)

@@ -136,6 +136,3 @@ def _report(
         adapted=tuple(name.removeprefix(prefix) for name in names if name in adapted),
         new=tuple(name.removeprefix(prefix) for name in names if name not in placed),
     )
-
-
-__all__ = ("Parts", "transplant")

@@ -107,6 +107,3 @@ class ViTPyramid(nn.Module, EncoderMixin):
             tokens = torch.cat([start.expand(patches.shape[0], -1, -1), tokens], dim=1)
         positioned: Tensor = vit.pos_drop(tokens)
         return positioned
-
-
-__all__ = ("ViTPyramid",)

@@ -194,6 +194,3 @@ class _Sums(Generic[Array]):
                 array[..., columns:] = 0
             self.stop[:columns] = self.stop[len(self.stop) - columns :].copy()
             self.stop[columns:] = _NOWHERE
-
-
-__all__ = ("Accumulator", "Block")

@@ -209,6 +209,3 @@ def _check_logits(levels: Sequence[Tensor], image: Tensor, table: Tensor) -> Non
             f"Expected the model to return {wanted} classes, but got {got}. Give the paths or the number of "
             "classes of this model."
         )
-
-
-__all__ = ("ArrayModel", "ArrayPrediction", "ArraySource", "iter_windows", "predict_array")

@@ -129,6 +129,3 @@ def _resized(values: Array, size: list[int]) -> Array:
     resize = namespace_of(values).nn.functional.interpolate
     resized: Array = resize(values, size=size, mode="bilinear", align_corners=False)
     return resized
-
-
-__all__ = ("SCALES", "View", "averaged_over_views", "views")

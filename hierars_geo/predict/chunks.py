@@ -118,6 +118,3 @@ def _memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
-
-
-__all__ = ("MOST_CHUNK_PX", "Chunk", "ChunkPlan")

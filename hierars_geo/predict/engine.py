@@ -95,6 +95,3 @@ def compute_into(
                 writer.append(rows)
             progress(plan.windows.count_within(rows.window))
     return any_data
-
-
-__all__ = ("Engine", "SceneJob", "compute_into", "named_everywhere")

@@ -219,6 +219,3 @@ def _distributed() -> ModuleType:
             "Expected Dask to be installed for --engine dask, but it is not. "
             "Install it: pip install 'hierars-geo[dask]'."
         ) from error
-
-
-__all__ = ("CHUNK_ROWS", "DaskEngine", "cached_predictor", "predict_chunk", "worker_batch_size")

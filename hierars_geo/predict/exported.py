@@ -160,6 +160,3 @@ def _library(predicted: PredictOptions, device: str, path: Path) -> GraphLibrary
     if options.precision == "int8":
         check_can_quantise()
     return library
-
-
-__all__ = ("GRAPH_ENTRY", "PATH_LOGITS", "RECORD_ENTRY", "SUFFIX", "ExportedRunner")

@@ -134,15 +134,3 @@ def _open_openvino(path: Path, output: str, precision: str, threads: int) -> Gra
 
 
 _OPENERS: Final = {"onnx": _open_onnx, "openvino": _open_openvino}
-
-
-__all__ = (
-    "PACKAGES",
-    "GraphLibrary",
-    "GraphRun",
-    "check_is_installed",
-    "graph_library",
-    "obstacle_of",
-    "open_graph",
-    "window_by_window",
-)

@@ -250,22 +250,3 @@ def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
     rows = [np.zeros(len(taxonomy.paths), np.int64)]
     rows += [first[level] + taxonomy.paths[:, level] for level in range(taxonomy.num_levels)]
     return np.stack(rows).astype(dtype)
-
-
-__all__ = (
-    "ADAPTIVE_LAYER",
-    "APPLICABILITY_LAYER",
-    "DEPTH_LAYER",
-    "DISSIMILARITY_LAYER",
-    "ENTROPY_LAYER",
-    "PROBABILITIES_LAYER",
-    "STACK_LAYER",
-    "STACK_NAME",
-    "Layer",
-    "LayerDecoder",
-    "LayerKind",
-    "adaptive_values",
-    "class_layer",
-    "confidence_layer",
-    "wanted_layers",
-)

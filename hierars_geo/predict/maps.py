@@ -126,6 +126,3 @@ def path_names(taxonomy: Taxonomy) -> list[str]:
     """Name every path by its classes, coarsest first: ``Water / Water / River``."""
     names = [taxonomy.class_names(level) for level in range(1, taxonomy.num_levels + 1)]
     return [" / ".join(names[level][index] for level, index in enumerate(path)) for path in taxonomy.paths]
-
-
-__all__ = ("layer_nodata", "path_names", "share_outside", "stored_layer", "write_layer", "write_stack")

@@ -25,6 +25,3 @@ def namespace_of(array: "NDArray[Any] | Tensor") -> Any:  # noqa: ANN401  # a mo
 def on_host(array: "NDArray[Any] | Tensor") -> NDArray[Any]:
     """Return an array in the memory of the CPU."""
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
-
-
-__all__ = ("Array", "namespace_of", "on_host")

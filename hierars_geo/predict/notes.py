@@ -99,6 +99,3 @@ def refuse_for_series(options: PredictOptions, model: Path) -> None:
             raise OptionError(
                 f"Expected no {name} with a model of series, which takes dates one by one. Leave it out."
             )
-
-
-__all__ = ("baseline_notes", "recipe_of", "refuse_for_series", "training_notes")

@@ -123,6 +123,3 @@ def _varint(file: BinaryIO) -> int:
         if byte[0] < 0x80:
             return value
     raise ValueError("it holds something else")
-
-
-__all__ = ("seal", "sealed_metadata")

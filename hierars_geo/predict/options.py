@@ -252,16 +252,3 @@ class PredictOptions:
         plain = {name: value for group in asdict(self).values() for name, value in group.items()}
         no_value = self.reading.nodata is not None and math.isnan(self.reading.nodata)
         return plain | {"cache_dir": None} | ({"nodata": "nan"} if no_value else {})
-
-
-__all__ = (
-    "Augmentation",
-    "NetworkOptions",
-    "OutputOptions",
-    "Precision",
-    "PredictOptions",
-    "ReadingOptions",
-    "RuntimeName",
-    "WindowOptions",
-    "check_choice",
-)

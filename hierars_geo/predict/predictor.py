@@ -377,6 +377,3 @@ def _inside(scene: Scene, block: Block[Any]) -> Block[Any]:
 
 def _note(scene_name: str, note: str) -> None:
     warnings.warn(f"{scene_name}: {note.rstrip('.')}.", HieraRSWarning, stacklevel=4)
-
-
-__all__ = ("DEFAULT_WINDOW_PX", "Predictor", "Progress", "ScenePath")

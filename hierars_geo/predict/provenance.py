@@ -176,6 +176,3 @@ def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
     if layer.kind == "applicability":
         return applicability_taxonomy(), 1
     return (adaptive_taxonomy(taxonomy), 1) if layer.kind == "adaptive" else None
-
-
-__all__ = ("prediction_item", "source_item")

@@ -159,13 +159,3 @@ def _quantise(path: Path, out: Path, samples: Sequence[Sample]) -> None:
 def _is_no_advice(record: logging.LogRecord) -> bool:
     """The quantiser advises, through the root logger, to prepare a graph that was prepared."""
     return record.levelno > logging.WARNING
-
-
-__all__ = (
-    "CALIBRATION_WINDOWS",
-    "Sample",
-    "check_can_quantise",
-    "int8_runtime",
-    "open_quantised",
-    "some_windows",
-)

@@ -131,6 +131,3 @@ def _unseen(scene: Scene, store: RowStore, classes: StoredLayer, taxonomy: Taxon
     empty = sum(int((strip == taxonomy.nodata_value).sum()) for strip in store.strips(classes))
     share = 100 * empty / (scene.grid.height * scene.grid.width)
     return (f"{empty} pixels ({share:.2g} %) are valid at none of {len(scene.days)} dates: nodata",)
-
-
-__all__ = ("PlannedFiles", "planned_outputs", "write_results")

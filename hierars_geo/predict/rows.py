@@ -263,6 +263,3 @@ class ChunkWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-__all__ = ("ChunkWriter", "RowStore", "Rows", "StoredLayer", "across", "below")

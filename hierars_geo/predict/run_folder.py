@@ -280,14 +280,3 @@ def file_identity(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-__all__ = (
-    "RunFolder",
-    "manifest_digest",
-    "run_folder",
-    "run_manifest",
-    "run_path",
-    "stored_batch_size",
-    "was_finished",
-)

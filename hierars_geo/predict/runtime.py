@@ -102,6 +102,3 @@ def cpu_batch_size(asked: int | Literal["auto"], window: tuple[int, int], device
     """Windows of (height, width) px per forward pass on CPUs: at most :data:`CPU_BATCH_PIXELS` on each."""
     most = devices * max(1, CPU_BATCH_PIXELS // (window[0] * window[1]))
     return most if asked == "auto" else min(asked, most)
-
-
-__all__ = ("CPU_BATCH_PIXELS", "Runner", "Runtime", "Windows", "cpu_batch_size")

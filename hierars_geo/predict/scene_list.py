@@ -112,6 +112,3 @@ class SceneList:
         }
         with atomic_path(path) as unfinished:
             unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-__all__ = ("SCENE_LIST", "SceneList", "SceneState", "SceneStatus")

@@ -170,6 +170,3 @@ def _read_ahead(reads: Iterator[ReadT]) -> Generator[ReadT, None, None]:
 def _read_batch(source: WindowSource, windows: tuple[Window, ...]) -> _ReadBatch:
     images, valids = zip(*(source.read(window) for window in windows), strict=True)
     return _ReadBatch(windows, np.stack(images), np.stack(valids))
-
-
-__all__ = ("WindowSource", "stream_blocks")

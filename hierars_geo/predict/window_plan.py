@@ -142,6 +142,3 @@ class WindowPlan:
 
 def _overlapping(starts: tuple[int, ...], size: int, first: int, stop: int) -> range:
     return range(bisect_right(starts, first - size), bisect_left(starts, stop))
-
-
-__all__ = ("WindowPlan",)

@@ -61,6 +61,3 @@ def _beside(href: str, document: str) -> str:
     """Join within a bucket: urljoin knows the schemes of the web alone."""
     scheme, _, rest = document.partition("://")
     return f"{scheme}://{urljoin(f'//{rest}', href).removeprefix('//')}"
-
-
-__all__ = ("gdal_name", "local_path", "resolve_href")

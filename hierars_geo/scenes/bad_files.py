@@ -99,6 +99,3 @@ def settle(bad: Sequence[BadFile], on_error: OnError, some_left: bool) -> None:
 def _reasons(bad: Sequence[BadFile]) -> str:
     more = f" | and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
     return " | ".join(str(b.error) for b in bad[:_MOST_NAMED]) + more
-
-
-__all__ = ("BadFile", "OnError", "map_all", "raise_all", "settle", "sort_out")

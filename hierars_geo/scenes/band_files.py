@@ -173,15 +173,3 @@ def match_band_files(
                 f"(in {origin}). Move all but one away."
             )
     return {name: [str(path) for path in by_band[name]] for name in named}
-
-
-__all__ = (
-    "BandFiles",
-    "band_of_file",
-    "is_safe",
-    "list_rasters",
-    "match_band_files",
-    "safe_images",
-    "scene_key",
-    "split_layouts",
-)

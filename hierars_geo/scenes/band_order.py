@@ -98,6 +98,3 @@ def numbered(
     if isinstance(bands, Mapping):
         return tuple(map(canonical_band, bands)), tuple(int(number) for number in bands.values())
     return tuple(map(canonical_band, bands)), ()
-
-
-__all__ = ("find_bands", "numbered")

@@ -76,6 +76,3 @@ def match_bands(wanted: Sequence[str], available: Sequence[str | None], origin: 
                 f"Expected one band named {name}, but got bands {where} (in {origin}). Rename all but one."
             )
     return [names.index(name) + 1 for name in canonical]
-
-
-__all__ = ("canonical_band", "is_placeholder", "match_bands")

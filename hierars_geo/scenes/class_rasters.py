@@ -154,6 +154,3 @@ def label_classes(patch: Patch, sets: LabelSets | None) -> NDArray[np.int64]:
     table: NDArray[np.int64] = np.vstack([sets.levels, np.full(sets.levels.shape[1], IGNORE_INDEX)])
     classes: NDArray[np.int64] = table.T[:, np.where(number < 0, -1, number % len(sets))]
     return classes
-
-
-__all__ = ("UNKNOWN", "ClassRasters", "ValueDecoder", "class_scene", "label_classes")

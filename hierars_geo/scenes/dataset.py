@@ -244,16 +244,3 @@ def _is_gdal_name(path: str) -> bool:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".")
-
-
-__all__ = (
-    "bounded_block_cache",
-    "dataset_grid",
-    "no_georeference_warnings",
-    "open_dataset",
-    "rasterio_crs",
-    "read_bands",
-    "to_rasterio_crs",
-    "to_rasterio_window",
-    "unreadable",
-)

@@ -159,6 +159,3 @@ def _moment(match: re.Match[str]) -> datetime | None:
     except ValueError:  # eight digits that are no date, such as a product number
         return None
     return datetime.combine(found, hour, UTC)
-
-
-__all__ = ("ALWAYS", "Acquisition", "acquired", "interval_of", "names_around", "tagged_time", "time_in_name")

@@ -91,6 +91,3 @@ def _close_all(handles: dict[int, _Handles], pid: int) -> None:
         _, of_thread = handles.popitem()
         while of_thread:
             of_thread.popitem()[1].close()
-
-
-__all__ = ("HandlePool", "opening_env")

@@ -67,6 +67,3 @@ class LeftOut:
 def read_once(path: str) -> GeoDataFrame:
     """Read a layer of polygons that many scenes ask for."""
     return read_layer(path)
-
-
-__all__ = ("LeftOut", "read_once")

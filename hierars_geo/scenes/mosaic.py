@@ -226,6 +226,3 @@ def _notes(tiles: Sequence[Scene], windows: Sequence[Window], grid: GeoGrid) -> 
             f"{covered / (grid.height * grid.width):.2%}: check that they are of one place."
         )
     return notes
-
-
-__all__ = ("Mosaic",)

@@ -127,6 +127,3 @@ def _is_mask(dataset: DatasetReader, index: int) -> bool:
     if top == 0:  # nothing but transparent where we looked
         return True
     return bool(float(top) in _ALPHA_TOPS and ((found == 0) | (found == top)).mean() >= _MASK_SHARE)
-
-
-__all__ = ("FILL_BEYOND", "empty_pixels", "has_mask", "has_numeric", "is_fill", "split_alpha")

@@ -73,6 +73,3 @@ class Outlines:
         index = pd.IntervalIndex.from_arrays(times[:, 0], times[:, 1], closed="both", name="datetime")
         table: type[GeoDataFrame] = import_module("geopandas").GeoDataFrame  # not where one only predicts
         return table(dict(columns), index=index, geometry=list(self.polygons), crs=crs)
-
-
-__all__ = ("Outlines",)

@@ -121,6 +121,3 @@ def in_halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
         np.concatenate([part.data for part in parts], axis=axis + 1),
         np.concatenate([part.valid for part in parts], axis=axis),
     )
-
-
-__all__ = ("Patch", "Pixels", "Planes", "first_valid", "in_halves", "stack_channels")

@@ -305,20 +305,3 @@ def added_offset(
         "nothing says the processing baseline, values are read as stored; write it into the tag "
         "PROCESSING_BASELINE, or keep the product's name"
     )
-
-
-__all__ = (
-    "BEFORE_OFFSETS",
-    "OWN_PROCESSING",
-    "Processing",
-    "ProductName",
-    "SafeProduct",
-    "added_offset",
-    "baseline_in_name",
-    "baseline_text",
-    "granule_of",
-    "has_offset",
-    "read_product_name",
-    "read_safe",
-    "safe_root",
-)

@@ -83,6 +83,3 @@ def foreign_note(
         f"values lie far from the training's, in standard deviations of it: {named}{more}; expect a poor map "
         "with high confidence. Check unit, level and date, or train with normalization.method scene"
     )
-
-
-__all__ = ("FOREIGN_STD", "foreign_bands", "foreign_note", "median_and_spread")

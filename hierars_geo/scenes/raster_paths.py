@@ -80,6 +80,3 @@ def _search(folder: str, suffixes: tuple[str, ...]) -> list[str]:
 
 def _is_hidden(path: Path, folder: str) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
-__all__ = ("RASTER_SUFFIXES", "Paths", "find_rasters")

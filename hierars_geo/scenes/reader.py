@@ -385,6 +385,3 @@ def _too_large(rows: tuple[int, int], cols: tuple[int, int], layers: Sequence[La
     bands = sum(len(layer.indexes) for layer in layers)
     pixels = (rows[1] - rows[0]) * (cols[1] - cols[0]) * bands
     return pixels > _MOST_FILE_PIXELS and max(window.height, window.width) > 1
-
-
-__all__ = ("Decode", "Layer", "LayerReader", "Target", "as_stored")

@@ -344,14 +344,3 @@ def _ground(frame: "GeoDataFrame | DataFrame", path: Path, crs: CRS) -> BaseGeom
             f"Expected polygons with a CRS, but got {len(frame)} features, CRS {own} (in {path})."
         )
     return move(polygons, CRS.from_user_input(own), crs)
-
-
-__all__ = (
-    "RegionMask",
-    "Regions",
-    "SceneRegion",
-    "cut_to_region",
-    "pixels_inside",
-    "read_region",
-    "read_split_file",
-)

@@ -233,19 +233,3 @@ def warp_method(kind: Kind, coarsening: float, interpolation: Interpolation = "b
     if kind == "image":
         return Resampling.average if coarsening >= AVERAGE_FROM else Resampling[interpolation]
     return Resampling.mode if coarsening >= MODE_FROM else Resampling.nearest
-
-
-__all__ = (
-    "AVERAGE_FROM",
-    "MODE_FROM",
-    "Interpolation",
-    "Kind",
-    "area_weights",
-    "cubic_weights",
-    "image_weights",
-    "linear_weights",
-    "nearest",
-    "separable",
-    "warp",
-    "warp_method",
-)

@@ -390,6 +390,3 @@ def _of_asset(reading: Reading, item: ItemAssets, asset: Asset) -> RasterFile:
         date=Acquisition.of(item.acquired) if item.acquired and file.date.moment is None else file.date,
         processing=replace(file.processing, baseline=item.baseline or file.processing.baseline),
     )
-
-
-__all__ = ("Scene", "ScenePaths")

@@ -230,15 +230,3 @@ def standardized(layers: Sequence[Layer], standard: Sequence[tuple[float, float]
         replace(layer, standard=tuple(standard[stop - len(layer.indexes) : stop]))
         for layer, stop in zip(layers, stops, strict=True)
     )
-
-
-__all__ = (
-    "Reading",
-    "band_layers",
-    "check_level",
-    "finest_grid",
-    "missing_bands",
-    "of_product",
-    "stack_layer",
-    "standardized",
-)

@@ -113,6 +113,3 @@ def _of_one_dtype(scenes: Sequence[Scene]) -> tuple[list[Scene], list[BadFile]]:
         )
         bad.append(BadFile(other.path, error))
     return kept, bad
-
-
-__all__ = ("FoundScenes", "find_scenes")

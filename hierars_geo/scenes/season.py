@@ -150,6 +150,3 @@ def _refuse_seasons(
         f"Expected images {asked}, but got {len(days)} from {days[0]} to {days[-1]} (in {path}, ...). "
         "Give images of the season that the model was trained on, or another --until."
     )
-
-
-__all__ = ("SeasonScene",)

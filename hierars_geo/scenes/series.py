@@ -209,14 +209,3 @@ def check_shared_ground(
         f"of which no two of different dates share ground ({name}, ...). Leave series out, or give the dates "
         "of one place."
     )
-
-
-__all__ = (
-    "Season",
-    "SeriesPatch",
-    "check_shared_ground",
-    "read_dates",
-    "read_step",
-    "seasons",
-    "steps_of",
-)

@@ -229,15 +229,3 @@ def stretch_between(plane: Float, valid: NDArray[np.bool_], limits: tuple[float,
     scaled = (np.where(valid, plane, low) - low) / max(high - low, 1e-6)
     stretched: NDArray[np.uint8] = (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
     return stretched
-
-
-__all__ = (
-    "RGB_NAMES",
-    "open_true_color",
-    "read_reduced",
-    "rgb_channels",
-    "stretch",
-    "stretch_between",
-    "stretch_limits",
-    "true_color",
-)

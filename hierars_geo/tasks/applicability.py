@@ -163,14 +163,3 @@ def cell_features(model: MapModel, batch: Batch) -> list[NDArray[np.float32]]:
         held = F.pad(ground, (0, wide - width, 0, tall - height))
         whole = F.interpolate(held, size=cells.shape[-2:], mode="area")[:, 0] == 1
     return [chip[:, there].T.cpu().numpy() for chip, there in zip(cells, whole, strict=True)]
-
-
-__all__ = (
-    "FOLDS",
-    "MOST_CHIPS",
-    "PROTOTYPES",
-    "cell_features",
-    "learn_ground",
-    "share_outside",
-    "upper_whisker",
-)

@@ -393,6 +393,3 @@ class SegmentationTask(LightningModule):
         self._record = replace(self.record, mean=saved.mean, std=saved.std)
         self._random = checkpoint.get(RANDOM_KEY)
         self.model.temperature = 1.0 if saved.calibration is None else saved.calibration.temperature
-
-
-__all__ = ("SegmentationTask",)

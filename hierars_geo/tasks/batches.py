@@ -127,6 +127,3 @@ def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | Non
     if "label_set" in batch:
         unlabelled["label_set"] = batch["label_set"].masked_fill(repeated[:, None, None], IGNORE_INDEX)
     return unlabelled
-
-
-__all__ = ("ground_valid", "require_finite", "short_group", "unlabel_repeated")

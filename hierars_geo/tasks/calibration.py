@@ -194,6 +194,3 @@ class _Counts:
         """(n, K) wrong and (n, K) shown."""
         together = np.stack(list(self.blocks.values()))
         return together[:, 0], together[:, 1]
-
-
-__all__ = ("block_at", "block_of", "calibrate")

@@ -160,6 +160,3 @@ class ProgressLines(Callback):
     def _silent(trainer: Trainer) -> bool:
         off = trainer.progress_bar_callback is None or not trainer.is_global_zero
         return off or sys.stderr.isatty() or sys.stdout.isatty()
-
-
-__all__ = ("AveragedWeights", "ProgressLines", "RequireLabels")

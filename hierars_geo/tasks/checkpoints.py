@@ -194,13 +194,3 @@ def _models(saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
         for key in sorted({*saved, *own})
         if saved.get(key) != own.get(key)
     ]
-
-
-__all__ = (
-    "RANDOM_KEY",
-    "WholeCheckpoints",
-    "random_state",
-    "require_same_model",
-    "restore_random_state",
-    "write_checkpoint",
-)

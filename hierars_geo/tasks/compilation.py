@@ -45,6 +45,3 @@ def compile_in_place(model: nn.Module, backend: str, device: torch.device) -> No
 def _probe(values: Tensor) -> Tensor:
     """Be the smallest thing that needs a compiler."""
     return values * 2 + 1
-
-
-__all__ = ("check_backend", "compile_in_place")

@@ -168,6 +168,3 @@ def _paint(index: NDArray[np.int64], taxonomy: Taxonomy, level: int) -> NDArray[
     """Paint class indices (H, W) in the colours of a level; (H, W, 3), light grey where there is none."""
     table = np.array([*taxonomy.colors(level), _NO_LABEL], dtype=np.uint8)
     return table[np.where(index < 0, len(table) - 1, index)]
-
-
-__all__ = ("DrawChips", "draw_levels")

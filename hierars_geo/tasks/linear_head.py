@@ -253,6 +253,3 @@ def _told(name: str, scores: Sequence[LevelScores] | None) -> dict[str, Any]:
     if scores is None:
         return {}
     return {name: {"OA": [float(s.oa) for s in scores], "mIoU": [float(s.miou) for s in scores]}}
-
-
-__all__ = ("Head", "LinearHead")

@@ -206,6 +206,3 @@ def check_class_weights(taxonomy: Taxonomy, weights: Sequence[Sequence[float]]) 
             f"list per level of {taxonomy.name}, but got lists of {', '.join(map(str, counts)) or 'nothing'}."
         )
     return [[float(weight) for weight in level] for level in weights]
-
-
-__all__ = ("Frequencies", "LossOptions", "Weighting", "check_class_weights", "check_rule", "class_weights")

@@ -85,6 +85,3 @@ def _advice(trainer: Trainer, module: Any) -> str:  # noqa: ANN401 (a task)
     return (
         f" Try {' or '.join(ways)}, or more steps." if ways else " Try more steps, or more of their labels."
     )
-
-
-__all__ = ("NeverPredicted",)

@@ -170,6 +170,3 @@ def warmup_polynomial(
     if step >= warmup_steps:
         return decay
     return decay * (start_factor + (1.0 - start_factor) * step / warmup_steps)
-
-
-__all__ = ("OptimizerOptions", "ScheduleOptions", "configure", "parameter_groups", "warmup_polynomial")

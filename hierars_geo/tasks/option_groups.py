@@ -44,6 +44,3 @@ def plain_options(told: Mapping[str, Any]) -> dict[str, Any]:
         return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
     return {name: plain(value) for name, value in told.items() if name not in _OF_CONSTRUCTORS}
-
-
-__all__ = ("group", "plain_options")

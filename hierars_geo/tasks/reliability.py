@@ -67,6 +67,3 @@ class ReliabilityOfTest(nn.Module):
             for counts in found.values()
             for number, error in enumerate(counts.calibration_error().tolist(), start=1)
         }
-
-
-__all__ = ("DIAGRAMS", "ReliabilityOfTest")

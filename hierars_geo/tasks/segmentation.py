@@ -337,6 +337,3 @@ def _listed(scores: Mapping[str, Sequence[float]]) -> str:
     """Scores per level in per cent: ``L1 OA 91.2 mIoU 54.6, L2 ...``."""
     both = zip(scores["OA"], scores["mIoU"], strict=True)
     return ", ".join(f"L{n} OA {100 * oa:.1f} mIoU {100 * iou:.1f}" for n, (oa, iou) in enumerate(both, 1))
-
-
-__all__ = ("BHCCMTask", "StartOptions")

@@ -136,6 +136,3 @@ class StepBar(ProgressBar):
         if self._bar is not None:
             self._bar.stop()
         self._bar = None
-
-
-__all__ = ("StepBar",)

@@ -118,6 +118,3 @@ def try_size(model: MapModel, record: ModelRecord, chip_px: int) -> None:
         torch.set_rng_state(random)
         for name, module in model.named_modules():
             module.training = training[name]
-
-
-__all__ = ("TrainingData", "require_same_data", "try_size")

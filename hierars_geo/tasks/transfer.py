@@ -373,6 +373,3 @@ def _target_config(
     return ModelConfig(
         architecture or own.architecture, encoder or own.encoder, mode, dropout, options, temporal
     )
-
-
-__all__ = ("TransLUTask", "TransferStart")

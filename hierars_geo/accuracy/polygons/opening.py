@@ -11,6 +11,3 @@ def open_polygons(
 ) -> VectorLabels:
     """Open polygons, lines and points, see :class:`hierars_geo.datasets.VectorLabels`."""
     return VectorLabels(path, taxonomy, attribute, crosswalk=crosswalk)
-
-
-__all__ = ("open_polygons",)

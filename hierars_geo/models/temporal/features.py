@@ -147,6 +147,3 @@ def _trial(body: EncoderDecoder, size: tuple[int, int], bands: int) -> list[Tens
             "another kind (DPT's gives tokens besides). Take architecture unet, upernet, fpn or segformer."
         )
     return list(maps)
-
-
-__all__ = ("TEMPORAL", "SeriesFeatures", "build_reduction")

@@ -110,6 +110,3 @@ def learnt_levels(channels: Sequence[int], strides: Sequence[int]) -> list[int]:
     """
     last = len(channels) - 1
     return [*(n for n in range(last) if channels[n] > 0 and strides[n] > 1), last]
-
-
-__all__ = ("LTAE", "DateAttention", "learnt_levels", "mixing", "positions")

@@ -170,15 +170,3 @@ def valid_shares(valid: Tensor, strides: Sequence[int]) -> list[Tensor]:
     """
     # by the stride and not by the size: an exported graph serves every size
     return [valid if stride == 1 else F.avg_pool2d(valid, stride) for stride in strides]
-
-
-__all__ = (
-    "MaxOverDates",
-    "MeanOverDates",
-    "Running",
-    "RunningMax",
-    "RunningMean",
-    "TemporalReduction",
-    "by_date",
-    "valid_shares",
-)

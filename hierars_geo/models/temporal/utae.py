@@ -42,6 +42,3 @@ class UTAE(TemporalReduction):
                 level.add(values, share, by_date(finer, score.shape[0], score.shape[1]))
             else:
                 level.add(values, share)
-
-
-__all__ = ("UTAE",)

@@ -164,6 +164,3 @@ def _width_and_heads(channels: int, heads: int, value_ratio: float) -> tuple[int
         raise OptionError(f"Expected value_ratio to be above 0 and at most 1, but got {value_ratio}.")
     width = max(1, round(channels * value_ratio))
     return width, math.gcd(width, heads)
-
-
-__all__ = ("CrossAttention", "DeformableAttention", "Size", "build_attention")

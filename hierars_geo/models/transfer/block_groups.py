@@ -348,16 +348,3 @@ def from_tokens(tokens: Tensor, size: Size) -> Tensor:
 
 def _size(x: Tensor) -> Size:
     return x.shape[-2], x.shape[-1]
-
-
-__all__ = (
-    "STAGES",
-    "BlockGroups",
-    "ConvFFN",
-    "Interaction",
-    "InteractionPair",
-    "Stream",
-    "from_tokens",
-    "split_encoder",
-    "to_tokens",
-)

@@ -280,13 +280,3 @@ def stages_read(encoder: nn.Module, decoder: nn.Module) -> tuple[int, ...]:
         for module, mode in modes:
             module.training = mode
     return tuple(stage for stage, gradient in enumerate(read) if gradient is not None)
-
-
-__all__ = (
-    "CDKS",
-    "Segment",
-    "SourceState",
-    "StreamMerge",
-    "match_groups",
-    "stages_read",
-)

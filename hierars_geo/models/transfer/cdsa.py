@@ -228,6 +228,3 @@ class CDSA:
         """Find the pixels whose labels are known at every level and are no legal path: (B, H, W) bool."""
         stacked = torch.stack(list(levels), dim=1)
         return (stacked != IGNORE_INDEX).all(dim=1) & ~is_legal(stacked, self.target_paths)
-
-
-__all__ = ("CDSA", "AnchoredLevel", "anchored_levels")

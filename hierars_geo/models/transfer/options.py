@@ -50,6 +50,3 @@ class CDKSOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
-
-
-__all__ = ("ATTENTIONS", "AttentionKind", "CDKSOptions")

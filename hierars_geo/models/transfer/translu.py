@@ -249,6 +249,3 @@ def _bands_of(segmenter: HierarchicalSegmenter) -> int:
 
 def _unscaled(segmenter: HierarchicalSegmenter, bands: int) -> SceneModel:
     return SceneModel(segmenter, [0.0] * bands, [1.0] * bands)
-
-
-__all__ = ("TransLU",)

@@ -150,6 +150,3 @@ def _peak_bytes(model: Runtime, shape: tuple[int, int, int], count: int, device:
     model(np.zeros((count, *shape), np.float32), np.ones((count, *shape[1:]), np.bool_))
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device) - before
-
-
-__all__ = ("BatchFallback", "is_out_of_memory", "largest_batch", "resolved_batch_size")

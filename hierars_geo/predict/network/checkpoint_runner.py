@@ -78,6 +78,3 @@ class CheckpointRunner:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
         shape = len(self.loaded.record.bands), *window
         return resolved_batch_size(asked, self.runtime, shape, self._devices)
-
-
-__all__ = ("CheckpointRunner",)

@@ -216,15 +216,3 @@ def _no_exporters_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-__all__ = (
-    "INPUTS",
-    "OUTPUT",
-    "WindowGraph",
-    "cannot_export",
-    "check_onnx_is_installed",
-    "trace",
-    "translate",
-    "window_graph",
-)

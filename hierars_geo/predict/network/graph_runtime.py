@@ -166,6 +166,3 @@ def _share_changed(
     if plain.channels > count:
         changed |= np.abs(ours[:, count] - theirs[:, count]) > 0.01 * theirs[:, count] + 1e-3
     return float(changed[valid].mean())
-
-
-__all__ = ("WORTHWHILE_PX", "chosen_library", "graph_runtime", "quantised_runtime")

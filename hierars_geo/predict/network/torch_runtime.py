@@ -239,6 +239,3 @@ class Replicas:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
-
-
-__all__ = ("Replicas", "resolve_device", "resolve_devices", "runtime_of_tensors", "torch_runtime")
