@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning, list_some
-from ..grid import Window
-from ..maps import ClassAreas, Maps, MapSource, PathMap, Progress, count_areas
-from ..metrics import Assessment, Estimate, assess
+from ..maps import ClassAreas, Maps, MapSource, Progress
+from ..metrics import Assessment, Estimate, Guesses, assess
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
+from .auxiliary_data import count_guesses, read_at_points
 from .reference_points import ReferencePoints, read_reference_points
 from .sampling import REFERENCE_COLUMN
 
@@ -120,15 +120,16 @@ def assess_maps(
     tree = scene.taxonomy
     with scene.open() as maps:
         reference = read_reference_points(points, maps.grid, tree, column)
-        mapped, pixel = _mapped_levels(maps, reference)
-        counted = count_areas(maps, progress)
+        mapped, pixel, guessed = read_at_points(maps, reference)
+        counted, mean_guesses = count_guesses(maps, progress)
     depth = mapped.shape[1]
     assessed: list[LevelAssessment] = []
     refused: dict[int, str] = {}
     for level in range(1, depth + 1):
         try:
             design = _design(reference, mapped, pixel, counted, level, tree)
-            assessed.append(_assess_level(design, mapped[:, level - 1], reference, tree))
+            guesses = Guesses(guessed[level - 1], mean_guesses[level - 1])
+            assessed.append(_assess_level(design, mapped[:, level - 1], reference, tree, guesses))
         except DataError as error:
             refused[level] = str(error)
     if not assessed:
@@ -144,35 +145,6 @@ def assess_maps(
             stacklevel=2,
         )
     return SceneAssessment(scene.name, tree, tuple(assessed), unlabelled, refused)
-
-
-def _mapped_levels(maps: PathMap, reference: ReferencePoints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n, D) class index of the map at every point, and (n,) number of the pixel that it lies in.
-
-    Raises:
-        DataError: Points lie outside the map, or where it has no class; they are counted.
-    """
-    cols, rows = (
-        np.floor(axis).astype(np.int64) for axis in ~maps.grid.transform @ (reference.x, reference.y)
-    )
-    height, width = maps.grid.shape
-    outside = (rows < 0) | (rows >= height) | (cols < 0) | (cols >= width)
-    if outside.any():
-        first = int(outside.argmax())
-        raise DataError(
-            f"Expected points on the map, but {outside.sum()} of {len(rows)} lie outside, first number "
-            f"{first} at {reference.x[first]:g}, {reference.y[first]:g} (in {reference.path}). Check the CRS."
-        )
-    path = np.array(
-        [int(maps.read(Window(row, col, 1, 1))[0, 0]) for row, col in zip(rows, cols, strict=True)]
-    )
-    blank = path == maps.decoder.nodata
-    if blank.any():
-        raise DataError(
-            f"Expected points where the map has a class, but {blank.sum()} of {len(rows)} lie on nodata, "
-            f"first number {int(blank.argmax())} (in {reference.path}). Remove them."
-        )
-    return maps.decoder.paths[path], rows * width + cols
 
 
 @dataclass(frozen=True)
@@ -252,7 +224,11 @@ def _families(stratum: NDArray[np.int64], mapped: NDArray[np.int64], count: int)
 
 
 def _assess_level(
-    design: _Design, mapped: NDArray[np.int64], reference: ReferencePoints, tree: Taxonomy
+    design: _Design,
+    mapped: NDArray[np.int64],
+    reference: ReferencePoints,
+    tree: Taxonomy,
+    guesses: Guesses,
 ) -> LevelAssessment:
     """Estimate a level.
 
@@ -301,6 +277,7 @@ def _assess_level(
         tree.num_classes[design.level - 1],
         population,
         design.kin[groups],
+        Guesses(guesses.at_points[known], guesses.mean),
     )
     return LevelAssessment(
         design.level,
@@ -345,6 +322,10 @@ def _level_dict(level: LevelAssessment, tree: Taxonomy) -> dict[str, Any]:
         "producers_accuracy": (result.producers, 1.0),
         "area_m2": (result.area_share, total),
     }
+    overall = {"overall_accuracy": _estimate_dict(result.overall, (), 1.0)}
+    if result.assisted_overall is not None and result.assisted_area_share is not None:
+        estimates["assisted_area_m2"] = (result.assisted_area_share, total)
+        overall["assisted_overall_accuracy"] = _estimate_dict(result.assisted_overall, (), 1.0)
     classes = [
         {"name": name, "value": value, "mapped_m2": float(level.mapped_m2[index])}
         | {key: _estimate_dict(estimate, index, unit) for key, (estimate, unit) in estimates.items()}
@@ -356,7 +337,7 @@ def _level_dict(level: LevelAssessment, tree: Taxonomy) -> dict[str, Any]:
         "design": level.design,
         "points": level.points,
         "collapsed_strata": list(level.collapsed),
-        "overall_accuracy": _estimate_dict(result.overall, (), 1.0),
+        **overall,
         "classes": classes,
         "counts": result.counts.tolist(),
         "proportions": result.proportions.tolist(),
@@ -375,9 +356,12 @@ def _class_row(level: LevelAssessment, index: int, tree: Taxonomy) -> dict[str, 
     }
     for name, estimate, unit in (
         ("area_ha", result.area_share, level.total_m2 * ha),
+        ("assisted_area_ha", result.assisted_area_share, level.total_m2 * ha),
         ("users_accuracy", result.users, 1.0),
         ("producers_accuracy", result.producers, 1.0),
     ):
+        if estimate is None:
+            continue
         columns[name] = float(estimate.value[index]) * unit
         columns[f"{name}_margin"] = float(estimate.margin[index]) * unit
     return columns

@@ -13,52 +13,13 @@ from numpy.typing import NDArray
 
 from ..errors import HieraRSWarning, OptionError, list_some
 from ..grid import PixelAreas, Window
-from ..maps import Maps, MapSource, PathMap, Progress, RowAreas, count_rows
+from ..maps import Maps, MapSource, PathMap, Progress
 from ..maps.styles.qml import points_qml
 from ..metrics import allocate, sample_size
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from ..vector.geopackage import LayerStyle, write_tables
-
-
-@dataclass(frozen=True)
-class Strata:
-    """The classes of one level of a map as strata.
-
-    Attributes:
-        level: From 1.
-        classes: (S,) class index of each stratum, ascending; only classes that the map shows.
-        row_pixels: (height, S) pixels of each stratum in each row.
-        row_area_m2: (height, S) their area on the ellipsoid.
-    """
-
-    level: int
-    classes: NDArray[np.int64]
-    row_pixels: NDArray[np.int64]
-    row_area_m2: NDArray[np.float64]
-
-    @classmethod
-    def of_level(cls, counted: RowAreas, level: int) -> "Strata":
-        """Return the classes of a level, from 1, as strata."""
-        index = counted.paths[:, level - 1]
-        shape = (int(index.max()) + 1, len(counted.pixels))
-        pixels, area_m2 = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-        np.add.at(pixels, index, counted.pixels.T)
-        np.add.at(area_m2, index, counted.area_m2.T)
-        present = np.flatnonzero(pixels.any(axis=1))
-        return cls(level, present, pixels[present].T, area_m2[present].T)
-
-    @property
-    def pixels(self) -> NDArray[np.int64]:
-        """(S,) pixels."""
-        count: NDArray[np.int64] = self.row_pixels.sum(axis=0)
-        return count
-
-    @property
-    def area_m2(self) -> NDArray[np.float64]:
-        """(S,) area on the ellipsoid."""
-        area: NDArray[np.float64] = self.row_area_m2.sum(axis=0)
-        return area
+from .strata import Division, Strata, divide
 
 
 @dataclass(frozen=True)
@@ -66,7 +27,7 @@ class DrawnPixels:
     """Pixels of a sample.
 
     Attributes:
-        stratum: (n,) position of the stratum in :attr:`Strata.classes`.
+        stratum: (n,) position of the stratum.
         row: (n,) row.
         col: (n,) column.
     """
@@ -82,6 +43,7 @@ def draw_pixels(
     strata: Strata,
     points: NDArray[np.int64],
     seed: int,
+    spread: bool = False,
     progress: Progress | None = None,
 ) -> DrawnPixels:
     """Draw pixels at random, every piece of ground of a stratum alike, none twice.
@@ -92,6 +54,8 @@ def draw_pixels(
         strata: The strata.
         points: (S,) pixels to draw from each; a stratum that has fewer gives all of them.
         seed: Decides the draw.
+        spread: Keep the pixels of a stratum apart: one from each of as many parts of its ground, row by row.
+            Every piece of ground is still drawn alike.
         progress: Called with (rows done, rows in all).
 
     Returns:
@@ -102,18 +66,18 @@ def draw_pixels(
         RasterError: The map is damaged.
     """
     generator = np.random.default_rng(seed)
-    stratum, row, rank = _draw_ranks(strata, points, generator)
+    stratum, row, rank = _draw_ranks(strata, points, generator, spread)
     col = np.zeros(len(row), dtype=np.int64)
-    index = np.append(maps.decoder.paths[:, strata.level - 1], -1)
     order = np.lexsort((stratum, row))
     for window, path, _ in maps.strips():
         first, last = np.searchsorted(row[order], (window.row, window.row_stop))
         drawn = order[first:last]
+        numbers = strata.numbers(window, path)
         # points of one row and stratum are drawn together
         changes = np.flatnonzero(np.diff(row[drawn]) | np.diff(stratum[drawn])) + 1
         for group in np.split(drawn, changes) if len(drawn) else ():
             at = int(row[group[0]])
-            of_class = np.flatnonzero(index[path[at - window.row]] == strata.classes[stratum[group[0]]])
+            of_class = np.flatnonzero(numbers[at - window.row] == stratum[group[0]])
             if areas.vary_along_rows and len(group) < len(of_class):
                 ground = areas.read(Window(at, 0, 1, maps.grid.width))[0][of_class]
                 share = ground / ground.sum()
@@ -127,7 +91,7 @@ def draw_pixels(
 
 
 def _draw_ranks(
-    strata: Strata, points: NDArray[np.int64], generator: np.random.Generator
+    strata: Strata, points: NDArray[np.int64], generator: np.random.Generator, spread: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Stratum, row and position among the pixels of the stratum in that row, (n,) each."""
     drawn = []
@@ -137,10 +101,14 @@ def _draw_ranks(
             rows = np.repeat(np.arange(len(in_row)), in_row)
             ranks = np.arange(len(rows)) - np.repeat(np.cumsum(in_row) - in_row, in_row)
         else:
-            rows, ranks = _draw_distinct(in_row, strata.row_area_m2[:, stratum], count, generator)
+            rows, ranks = _draw_distinct(in_row, strata.row_area_m2[:, stratum], count, generator, spread)
         drawn.append((np.full(len(rows), stratum), rows, ranks))
     strata_drawn, rows_drawn, ranks_drawn = zip(*drawn, strict=True)
     return np.concatenate(strata_drawn), np.concatenate(rows_drawn), np.concatenate(ranks_drawn)
+
+
+#: Of the golden ratio: steps of it fall as far from each other as any can.
+_GOLDEN = 0.6180339887498949
 
 
 def _draw_distinct(
@@ -148,10 +116,18 @@ def _draw_distinct(
     area_m2: NDArray[np.float64],
     count: int,
     generator: np.random.Generator,
+    spread: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw pixels by area, again until there are enough that differ."""
     share = area_m2 / area_m2.sum()
     found: dict[tuple[int, int], None] = {}
+    if spread:
+        below = np.cumsum(share)
+        below[np.flatnonzero(in_row)[-1] :] = 1
+        part = (np.arange(count) + generator.random(count)) / count
+        rows = np.searchsorted(below, part, side="right")
+        along = (np.arange(count) * _GOLDEN + generator.random()) % 1
+        found |= dict.fromkeys(zip(rows.tolist(), (along * in_row[rows]).astype(int).tolist(), strict=True))
     while len(found) < count:
         rows = generator.choice(len(in_row), size=count - len(found), p=share)
         ranks = generator.integers(0, in_row[rows])
@@ -169,7 +145,8 @@ def sample_points(
     out: str | Path,
     taxonomy: Taxonomy | str | Path | None = None,
     level: int | None = None,
-    size: int | None = None,
+    by: Division = "class",
+    points: int | None = None,
     target_error: float = 0.01,
     expected_accuracy: float = 0.8,
     expected_by_class: Mapping[str, float] | None = None,
@@ -178,23 +155,27 @@ def sample_points(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> GeoDataFrame:
-    """Draw points from a map, stratified by its classes, and write them for labelling.
+    """Draw points from a map, stratified, and write them for labelling.
 
     The GeoPackage holds a layer ``points`` (``id``, ``stratum``, an empty ``reference`` to fill in with the
-    name of a class of any level, ``note``) and a table ``strata`` (``stratum``, ``class_name``, ``pixels``,
-    ``area_m2``, ``points``), which the evaluation needs. Hide the column ``stratum`` from whoever labels:
+    name of a class of any level, ``note``, and ``stands_for_m2``, the ground that each point stands for) and
+    a table ``strata`` (``stratum``, ``class_name``, ``pixels``, ``area_m2``, ``points``), which the
+    evaluation needs. Hide the column ``stratum`` from whoever labels:
     they should not know what the map shows.
 
     Args:
         source: Maps of one scene: a folder that predict wrote to, or a class raster.
         out: ``.gpkg`` to write.
         taxonomy: The class tree; default what comes with the maps.
-        level: Level whose classes are the strata; default the finest.
-        size: Points in all; default as many as the target asks for.
+        level: Level whose classes or confidence the strata follow; default the finest.
+        by: ``class``; ``uncertainty``, more points the less sure the map is; ``applicability``, half of them
+            on ground unlike the training's; ``random``. All but ``class`` spread the points over the map.
+            Whatever it is, accuracy and areas estimated from the points are unbiased.
+        points: Points in all; default as many as the target asks for.
         target_error: Standard error of the overall accuracy to reach, where no size is given.
-        expected_accuracy: User's accuracy to expect, 0..1.
+        expected_accuracy: User's accuracy to expect, 0..1; of bands of confidence it is their middle.
         expected_by_class: The same of single classes, by name.
-        minimum: Least points of a class.
+        minimum: Least points of a stratum.
         seed: Decides the draw.
         overwrite: Replace a file that exists.
         progress: Called with (rows done, rows in all).
@@ -203,7 +184,7 @@ def sample_points(
         The points.
 
     Raises:
-        OptionError: A number is out of range.
+        OptionError: A number is out of range, or the maps lack the confidence or the area of applicability.
         TaxonomyError: A name is no class of the level.
         HieraRSError: The maps cannot be read, or the file cannot be written.
     """
@@ -228,39 +209,42 @@ def sample_points(
                 progress(before + done, 2 * height)
 
         areas = PixelAreas(maps.grid)
-        strata = Strata.of_level(count_rows(maps, areas, report), chosen)
-        points = size or sample_size(strata.area_m2, accuracy[strata.classes], target_error)
-        wanted = allocate(points, strata.area_m2, minimum, strata.pixels)
-        _note_sizes(strata, wanted, points, minimum, tree)
-        drawn = draw_pixels(maps, areas, strata, wanted, seed, lambda done, h: report(done, h, h))
-        table = _points(maps, strata, drawn, tree)
-    _write(target, table, _strata_table(strata, drawn, tree), tree)
+        strata = divide(maps, areas, by, chosen, accuracy, tree, report)
+        total = points or sample_size(strata.area_m2, strata.expected, target_error)
+        wanted = allocate(total, strata.wanted, minimum, strata.pixels)
+        _note_sizes(strata, wanted, total, minimum, tree)
+        drawn = draw_pixels(
+            maps, areas, strata, wanted, seed, by != "class", lambda done, h: report(done, h, h)
+        )
+        table = _points(maps, strata, drawn)
+    _write(target, table, _strata_table(strata, drawn), tree)
     return table
 
 
 def _note_sizes(strata: Strata, wanted: NDArray[np.int64], points: int, minimum: int, tree: Taxonomy) -> None:
     """Say which strata are drawn whole, and why there are more or fewer points than asked for."""
-    names = np.array(tree.class_names(strata.level), dtype=object)[strata.classes]
     whole = [
-        f"{names[nth]} ({strata.pixels[nth]} px)" for nth in np.flatnonzero(wanted >= strata.pixels).tolist()
+        f"{strata.names[nth]} ({strata.pixels[nth]} px)"
+        for nth in np.flatnonzero(wanted >= strata.pixels).tolist()
     ]
     said = [f"drawn whole, as they have no more pixels: {list_some(whole)}"] if whole else []
     if wanted.sum() > points:
-        said.append(f"{wanted.sum()} points instead of {points}, as every class gets at least {minimum}")
+        said.append(f"{wanted.sum()} points instead of {points}, as every stratum gets at least {minimum}")
     elif wanted.sum() < points:
         said.append(f"{wanted.sum()} points instead of {points}: the map has no more pixels")
     if said:
         warnings.warn(f"Strata of {tree.name}: {'; '.join(said)}.", HieraRSWarning, stacklevel=3)
 
 
-def _points(maps: PathMap, strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> GeoDataFrame:
+def _points(maps: PathMap, strata: Strata, drawn: DrawnPixels) -> GeoDataFrame:
     t, col, row = maps.grid.transform, drawn.col + 0.5, drawn.row + 0.5
-    values = np.array(tree.class_values(strata.level))[strata.classes]
+    stands_for_m2 = strata.area_m2 / np.bincount(drawn.stratum, minlength=len(strata.values))
     columns = {
         "id": np.arange(1, len(drawn.row) + 1),
-        "stratum": values[drawn.stratum],
+        "stratum": strata.values[drawn.stratum],
         REFERENCE_COLUMN: np.full(len(drawn.row), "", dtype=object),
         "note": np.full(len(drawn.row), "", dtype=object),
+        "stands_for_m2": stands_for_m2[drawn.stratum],
     }
     return GeoDataFrame(
         columns,
@@ -269,15 +253,15 @@ def _points(maps: PathMap, strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -
     )
 
 
-def _strata_table(strata: Strata, drawn: DrawnPixels, tree: Taxonomy) -> pd.DataFrame:
+def _strata_table(strata: Strata, drawn: DrawnPixels) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "stratum": np.array(tree.class_values(strata.level))[strata.classes],
+            "stratum": strata.values,
             "level": strata.level,
-            "class_name": np.array(tree.class_names(strata.level), dtype=object)[strata.classes],
+            "class_name": strata.names,
             "pixels": strata.pixels,
             "area_m2": strata.area_m2,
-            "points": np.bincount(drawn.stratum, minlength=len(strata.classes)),
+            "points": np.bincount(drawn.stratum, minlength=len(strata.values)),
         }
     )
 
@@ -294,7 +278,6 @@ __all__ = (
     "REFERENCE_COLUMN",
     "STRATA_LAYER",
     "DrawnPixels",
-    "Strata",
     "draw_pixels",
     "sample_points",
 )

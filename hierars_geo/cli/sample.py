@@ -1,13 +1,15 @@
 """``hierars-geo sample``: points to label, for accuracy and areas with intervals."""
 
 import sys
+from typing import Literal
 
 from ..errors import OptionError
 
 EXAMPLES = """examples:
   hierars-geo sample maps -o points.gpkg                       # enough for a standard error of 1 %
-  hierars-geo sample maps -o points.gpkg --level 2 --size 600 --min-per-class 40
+  hierars-geo sample maps -o points.gpkg --level 2 --points 600 --min-per-class 40
   hierars-geo sample maps -o points.gpkg --expected 0.85 Forest=0.95 Grassland=0.6
+  hierars-geo sample maps -o points.gpkg --by uncertainty --points 300   # where labels help most
   # fill in the column `reference` in a GIS, then
   hierars-geo evaluate maps points.gpkg --taxonomy mm5b -o accuracy.json
 """
@@ -19,24 +21,27 @@ def run(
     out: str,
     taxonomy: str | None = None,
     level: int | None = None,
-    size: int | None = None,
+    by: Literal["class", "uncertainty", "applicability", "random"] = "class",
+    points: int | None = None,
     target_error: float = 0.01,
     expected: list[str] = ["0.8"],  # noqa: B006  # never changed
     min_per_class: int = 50,
     seed: int = 0,
     overwrite: bool = False,
 ) -> int:
-    """Draw points from a map, stratified by its classes, for people to label (Olofsson et al. 2014).
+    """Draw points from a map, stratified, for people to label (Olofsson et al. 2014).
 
     Args:
         maps: Folder that predict wrote to, or a class raster.
         out: FILE.gpkg with layers points and strata.
         taxonomy: Catalog name or YAML file (default: what comes with the maps).
-        level: Level whose classes are the strata (default: the finest).
-        size: Points in all (default: as many as --target-error asks for).
+        level: Level whose classes or confidence the strata follow (default: the finest).
+        by: What the points are dealt by: the classes; uncertainty, more where the map is less sure;
+            applicability, half of them on ground unlike the training's; or nothing (random).
+        points: Points in all (default: as many as --target-error asks for).
         target_error: Standard error of the overall accuracy to reach.
         expected: User's accuracy to expect, of all classes (0.8) or by class (NAME=0.9).
-        min_per_class: Least points of a class.
+        min_per_class: Least points of a stratum.
         seed: Decides the draw.
         overwrite: Replace a file that exists.
     """
@@ -45,12 +50,13 @@ def run(
     from .progress import progress_bar
 
     with progress_bar(f"sample {maps}") as progress:
-        points = sample_points(
+        drawn = sample_points(
             maps,
             out,
             taxonomy=taxonomy,
             level=level,
-            size=size,
+            by=by,
+            points=points,
             target_error=target_error,
             expected_accuracy=default,
             expected_by_class=by_class,
@@ -59,7 +65,7 @@ def run(
             overwrite=overwrite,
             progress=progress,
         )
-    sys.stdout.write(f"{out}: {len(points)} points in {points['stratum'].nunique()} strata\n")
+    sys.stdout.write(f"{out}: {len(drawn)} points in {drawn['stratum'].nunique()} strata\n")
     return 0
 
 

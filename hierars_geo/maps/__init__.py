@@ -1,6 +1,6 @@
 """Maps as one object: which files they are, their pixels and areas; cloud-optimised GeoTIFFs and styles."""
 
-from .class_areas import AreaCounter, ClassAreas, PathCounter, Progress, RowAreas, count_areas, count_rows
+from .class_areas import AreaCounter, ClassAreas, PathCounter, PixelNumbers, Progress, count_areas, count_rows
 from .classmap import ClassMapReader, open_class_map
 from .cog import (
     CONFIDENCE_NODATA,
@@ -30,8 +30,8 @@ __all__ = (
     "PathCounter",
     "PathDecoder",
     "PathMap",
+    "PixelNumbers",
     "Progress",
-    "RowAreas",
     "SceneMaps",
     "StripWriter",
     "Thumbnail",

@@ -177,41 +177,37 @@ class PathCounter:
         return ClassAreas.of(self._maps.levels, self._maps.chains, pixels, area_m2.sum(axis=0), outside)
 
 
-@dataclass(frozen=True)
-class RowAreas:
-    """Pixels and areas of every legal path in every row of a map.
-
-    Attributes:
-        paths: (P, D) class index of each path at each level.
-        pixels: (height, P) int64.
-        area_m2: (height, P) float64.
-    """
-
-    paths: NDArray[np.int64]
-    pixels: NDArray[np.int64]
-    area_m2: NDArray[np.float64]
+#: Number of every pixel (h, w) of a window, from 0, or -1; it is given the window and the paths there.
+PixelNumbers = Callable[[Window, NDArray[np.unsignedinteger]], NDArray[np.int64]]
 
 
-def count_rows(maps: PathMap, areas: PixelAreas, progress: Progress | None = None) -> RowAreas:
-    """Count the pixels of every path row by row, in one pass.
+def count_rows(
+    maps: PathMap, areas: PixelAreas, numbers: PixelNumbers, count: int, progress: Progress | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Count pixels by their number, row by row, in one pass.
 
     Args:
         maps: Open maps.
         areas: Of their pixels.
+        numbers: Number of each pixel, below ``count``.
+        count: K.
         progress: Called with (rows done, rows in all).
 
+    Returns:
+        (height, K) pixels and (height, K) square metres.
+
     Raises:
-        DataError: No pixel has a class, or levels contradict each other.
+        DataError: No pixel has a number, or levels contradict each other.
         RasterError: The map is damaged.
     """
-    symbols = maps.decoder.nodata + 1
-    pixels = np.zeros((maps.grid.height, symbols), dtype=np.int64)
-    area_m2 = np.zeros((maps.grid.height, symbols))
+    pixels = np.zeros((maps.grid.height, count + 1), dtype=np.int64)
+    area_m2 = np.zeros((maps.grid.height, count + 1))
     for window, path, _ in maps.strips():
         rows = slice(window.row, window.row_stop)
-        pixels[rows], area_m2[rows] = areas.sum_by_row(path, window, symbols)
+        # what has no number, -1, is counted in the last column
+        pixels[rows], area_m2[rows] = areas.sum_by_row(numbers(window, path) % (count + 1), window, count + 1)
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
     if not pixels[:, :-1].any():
         raise DataError("Expected a map with classes, but all of it is nodata.")
-    return RowAreas(maps.decoder.paths, pixels[:, :-1], area_m2[:, :-1])
+    return pixels[:, :-1], area_m2[:, :-1]

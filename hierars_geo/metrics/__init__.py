@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..imports import lazy_face
 from .scores import HierarchicalScores, LevelScores, PairCounts, level_scores
-from .stratified import Z_95, Assessment, Estimate, allocate, assess, sample_size
+from .stratified import Z_95, Assessment, Estimate, Guesses, allocate, assess, sample_size
 
 if TYPE_CHECKING:
     from .hierarchical import HierarchicalMetrics, ReliabilityMetric
@@ -15,6 +15,7 @@ __all__ = (
     "Z_95",
     "Assessment",
     "Estimate",
+    "Guesses",
     "HierarchicalMetrics",
     "HierarchicalScores",
     "LevelScores",

@@ -9,6 +9,13 @@ equations: a stratum whose pixels are all labelled adds nothing to an error. A s
 point takes its variance from that point and those of its nearest kin together (collapsed strata: Cochran
 1977, Sampling Techniques, sec. 5A.12; Wolter 2007, Introduction to Variance Estimation, sec. 2.5), which is
 too large rather than too small.
+
+A map tells something of all ground, not of the points alone. The model-assisted estimates use that: a guess
+that is known everywhere (the confidence of the class shown) is averaged over the map and put right by what
+the points show of its mistakes, weighted so that the variance is least. That is the difference estimator of
+survey sampling (Sarndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, sec. 6.3) with the weight
+of prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023, PPI++, arXiv 2311.01453). A bad guess
+costs nothing: its weight is then near 0.
 """
 
 import math
@@ -54,6 +61,8 @@ class Assessment:
         users: (C,) user's accuracy.
         producers: (C,) producer's accuracy.
         area_share: (C,) share of the ground that each reference class covers; the map's own is biased.
+        assisted_overall: Scalar, overall accuracy with the help of guesses; None without them.
+        assisted_area_share: (C,) share of the ground with their help.
     """
 
     counts: NDArray[np.int64]
@@ -62,6 +71,22 @@ class Assessment:
     users: Estimate
     producers: Estimate
     area_share: Estimate
+    assisted_overall: Estimate | None = None
+    assisted_area_share: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """What a map says everywhere of how right it is.
+
+    Attributes:
+        at_points: (n, C) share that is expected to be the class shown and right: its confidence, 0..1, in the
+            column of the class that the map shows, 0 elsewhere.
+        mean: (C,) mean of that over all ground.
+    """
+
+    at_points: Float
+    mean: Float
 
 
 def assess(
@@ -72,6 +97,7 @@ def assess(
     num_classes: int,
     population: NDArray[np.integer] | None = None,
     kin: NDArray[np.integer] | None = None,
+    guesses: Guesses | None = None,
 ) -> Assessment:
     """Estimate accuracy and areas from a stratified random sample.
 
@@ -84,6 +110,7 @@ def assess(
         population: (H,) pixels of each stratum; None for many more than points, as in Olofsson et al.
         kin: (H,) number of the family of each stratum: one with a single point is collapsed with the largest
             of its family that has points, else with the largest of all. None for one family.
+        guesses: For the model-assisted estimates.
 
     Returns:
         The estimates.
@@ -120,6 +147,10 @@ def assess(
         users=sample.ratio(right, is_mapped),
         producers=sample.ratio(right, is_there),
         area_share=sample.mean(is_there),
+        assisted_overall=None if guesses is None else sample.assisted_overall(right, guesses),
+        assisted_area_share=None
+        if guesses is None
+        else sample.assisted(is_there, guesses.at_points, guesses.mean),
     )
 
 
@@ -151,7 +182,24 @@ class _Sample:
     def mean(self, indicator: NDArray[np.bool_]) -> Estimate:
         """Estimate the share of the ground where an indicator (n, ...) is true (eq. 3 and 25)."""
         y = indicator.astype(np.float64)
-        return Estimate(self._total(y), np.sqrt(self._variance(self._covariance(y, y))))
+        return Estimate(self._total(y), _root(self._variance(self._covariance(y, y))))
+
+    def assisted(self, indicator: NDArray[np.bool_], guess: Float, mean_guess: Float) -> Estimate:
+        """Estimate the share of the ground where an indicator (n, ...) is true with a guess (n, ...)."""
+        y = indicator.astype(np.float64)
+        both = self._variance(self._covariance(y, guess))
+        spread = self._variance(self._covariance(guess, guess))
+        weight = np.where(spread > 0, both / np.where(spread > 0, spread, 1), 0)
+        rest = y - weight * guess
+        return Estimate(
+            self._total(rest) + weight * mean_guess, _root(self._variance(self._covariance(rest, rest)))
+        )
+
+    def assisted_overall(self, right: NDArray[np.bool_], guesses: Guesses) -> Estimate:
+        """Estimate the share of the ground that is right, whatever the class."""
+        mean = np.asarray(guesses.mean.sum())
+        any_class: NDArray[np.bool_] = np.asarray(right.any(axis=1))
+        return self.assisted(any_class, guesses.at_points.sum(axis=1), mean)
 
     def ratio(self, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Estimate:
         """Estimate the ratio of the grounds of two indicators (n, C) (eq. 27 and 28)."""
@@ -163,8 +211,7 @@ class _Sample:
         spread = (
             self._covariance(y, y) + value**2 * self._covariance(x, x) - 2 * value * self._covariance(x, y)
         )
-        # rounding may leave a spread of 0 a hair below it
-        return Estimate(value, np.sqrt(np.maximum(self._variance(spread), 0)) / divisor)
+        return Estimate(value, _root(self._variance(spread)) / divisor)
 
     def _stratum_means(self, y: Float) -> Float:
         """(H, ...) mean of each stratum."""
@@ -188,15 +235,21 @@ class _Sample:
         return covariance
 
     def _variance(self, spread: Float) -> Float:
-        """Variance of a stratified mean from the variance within each stratum."""
+        """(Co)variance of stratified means from the (co)variance within each stratum."""
         weight = self._per_stratum(self.rest * self.shares**2 / self.sizes, spread)
         variance: Float = (weight * spread).sum(axis=0)
-        return np.maximum(variance, 0)
+        return variance
 
     @staticmethod
     def _per_stratum(values: NDArray[np.generic], like: Float) -> Float:
         """Values (H,) shaped to multiply arrays (H, ...) as wide as ``like``."""
         return values.reshape(-1, *(1,) * (like.ndim - 1)).astype(np.float64)
+
+
+def _root(variance: Float) -> Float:
+    """Standard error of a variance; rounding may leave one of 0 a hair below it."""
+    error: Float = np.sqrt(np.maximum(variance, 0))
+    return error
 
 
 def sample_size(

@@ -49,7 +49,7 @@ def labelled(points, leaf, transform, wrong_every=None):
 @pytest.mark.parametrize(("crs", "transform"), [("EPSG:32633", UTM), ("EPSG:4326", DEGREES)])
 def test_points_lie_in_their_strata_once_and_everywhere_alike(write_map, tmp_path, crs, transform):
     path, leaf = write_map(crs, transform)
-    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", size=3000, minimum=100)
+    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", points=3000, minimum=100)
     cols, rows = ~transform @ (points.geometry.x.to_numpy(), points.geometry.y.to_numpy())
     assert np.allclose(cols % 1, 0.5)
     assert np.allclose(rows % 1, 0.5)
@@ -74,9 +74,9 @@ def test_points_lie_in_their_strata_once_and_everywhere_alike(write_map, tmp_pat
 def test_estimates_of_every_level_from_points_drawn_by_leaves(write_map, tmp_path, capsys):
     path, leaf = write_map()
     out = tmp_path / "points.gpkg"
-    assert main(["sample", str(path), "-o", str(out), "--taxonomy", "mm5b", "--size", "400"]) == 0
+    assert main(["sample", str(path), "-o", str(out), "--taxonomy", "mm5b", "--points", "400"]) == 0
     again = tmp_path / "again.gpkg"
-    assert main(["sample", str(path), "-o", str(again), "--taxonomy", "mm5b", "--size", "400"]) == 0
+    assert main(["sample", str(path), "-o", str(again), "--taxonomy", "mm5b", "--points", "400"]) == 0
     points = pyogrio.read_dataframe(out, layer="points")
     assert points.geometry.equals(pyogrio.read_dataframe(again, layer="points").geometry)
     filled = labelled(points, leaf, UTM, wrong_every=10)
@@ -105,7 +105,7 @@ def test_estimates_of_every_level_from_points_drawn_by_leaves(write_map, tmp_pat
 
 def test_points_without_strata_are_weighted_by_the_areas_of_the_map(write_map, tmp_path):
     path, leaf = write_map()
-    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400)
+    points = sample_points(path, tmp_path / "points.gpkg", "mm5b", points=400)
     named = labelled(points, leaf, UTM).drop(columns="stratum").to_crs(4326)
     pyogrio.write_dataframe(named, tmp_path / "bare.gpkg", layer="anything")
     found = assess_maps(path, tmp_path / "bare.gpkg", "mm5b").levels[2]
@@ -117,7 +117,7 @@ def test_points_without_strata_are_weighted_by_the_areas_of_the_map(write_map, t
 
 def test_points_known_at_a_coarse_level_alone_count_there(write_map, tmp_path):
     path, leaf = write_map()
-    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400), leaf, UTM)
+    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", points=400), leaf, UTM)
     points.loc[points.index % 4 == 0, "reference"] = "L1/Vegetation"
     points.loc[points.index % 4 == 1, "reference"] = None
     pyogrio.write_dataframe(points, tmp_path / "points.gpkg", layer="points", append=False)
@@ -129,7 +129,7 @@ def test_points_known_at_a_coarse_level_alone_count_there(write_map, tmp_path):
 
 def test_what_cannot_be_estimated_is_said_in_one_line(write_map, tmp_path):
     path, leaf = write_map()
-    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", size=400), leaf, UTM)
+    points = labelled(sample_points(path, tmp_path / "points.gpkg", "mm5b", points=400), leaf, UTM)
 
     def refused(table, words, error=DataError, **options):
         pyogrio.write_dataframe(table, tmp_path / "points.gpkg", layer="points", append=False)
@@ -174,7 +174,7 @@ def test_a_class_of_one_pixel_stops_nothing(tmp_path):
     values[:, 20:], values[10, 10] = 2, 3
     path = write_raster(tmp_path / "map.tif", values, nodata=0)
     with pytest.warns(HieraRSWarning, match=r"drawn whole, as they have no more pixels: lake \(1 px\)"):
-        points = sample_points(path, tmp_path / "p.gpkg", tree, size=60, minimum=5)
+        points = sample_points(path, tmp_path / "p.gpkg", tree, points=60, minimum=5)
     assert len(points) == 60
     names = {1: "field", 2: "forest", 3: "lake"}
     pyogrio.write_dataframe(
@@ -201,7 +201,7 @@ def test_a_census_has_no_margin(tmp_path):
     values = rng.integers(1, 4, (12, 15)).astype("uint8")
     path = write_raster(tmp_path / "map.tif", values, nodata=0)
     with pytest.warns(HieraRSWarning, match="points instead of 9999: the map has no more pixels"):
-        points = sample_points(path, tmp_path / "p.gpkg", tree, size=9999, minimum=5)
+        points = sample_points(path, tmp_path / "p.gpkg", tree, points=9999, minimum=5)
     assert len(points) == values.size
     names = np.array(["field", "forest", "lake"], dtype=object)
     truth = np.where(rng.random(len(points)) < 0.3, rng.integers(0, 3, len(points)), points["stratum"] - 1)
@@ -223,7 +223,7 @@ def test_levels_that_can_be_estimated_are_and_the_others_say_why(tmp_path, capsy
     values = np.ones((40, 40), "uint8")
     values[:, 20:], values[:5, :5] = 2, 3
     path = write_raster(tmp_path / "map.tif", values, nodata=0)
-    points = sample_points(path, tmp_path / "p.gpkg", tree, size=60, minimum=10)
+    points = sample_points(path, tmp_path / "p.gpkg", tree, points=60, minimum=10)
     names = points["stratum"].map({1: "field", 2: "L1/land", 3: "lake"})  # no forest known as such
     pyogrio.write_dataframe(points.assign(reference=names), tmp_path / "p.gpkg", layer="points")
     out = tmp_path / "accuracy.json"
@@ -258,3 +258,78 @@ def test_few_points_of_a_post_stratum_are_joined_with_their_kin(tmp_path):
     assert float(level.result.overall.value) == pytest.approx(1)
     share = 0.55 / (np.isin(values[rows, cols], (1, 2))).sum()
     assert float(level.result.area_share.value[1]) == pytest.approx(share, rel=1e-3)
+
+
+@pytest.fixture
+def sure_maps(tmp_path):
+    """Maps with confidence and an area of applicability; return folder, leaves, confidence and inside."""
+    rng = np.random.default_rng(3)
+    leaf = rng.choice([1, 2, 5, 17], size=SIZE, p=[0.5, 0.3, 0.15, 0.05])
+    leaf[:20, :20] = -100
+    sure = np.clip(100 * rng.beta(5, 1.3, SIZE), 20, 100).astype(np.uint8)
+    sure[leaf < 0] = 255
+    inside = np.where(leaf < 0, 255, np.arange(SIZE[1]) >= 30).astype(np.uint8)
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    place = {"crs": "EPSG:32633", "transform": UTM, "dtype": "uint8"}
+    write_raster(folder / "scene_L3.tif", MM5B.index_to_value(leaf, 3), nodata=0, **place)
+    write_raster(folder / "scene_conf_L3.tif", sure, nodata=255, **place)
+    write_raster(folder / "scene_aoa.tif", inside, nodata=255, **place)
+    return folder, leaf, sure, inside
+
+
+@pytest.mark.parametrize("by", ["uncertainty", "applicability", "random"])
+def test_points_where_labels_help_most_give_unbiased_estimates(sure_maps, tmp_path, by, capsys):
+    folder, leaf, sure, inside = sure_maps
+    out = tmp_path / "points.gpkg"
+    call = ["sample", str(folder), "-o", str(out), "--taxonomy", "mm5b", "--by", by, "--points", "900"]
+    assert main(call) == 0
+    points = geopandas.read_file(out, layer="points")
+    strata = pyogrio.read_dataframe(out, layer="strata").set_index("stratum")
+    cols, rows = (
+        np.floor(axis).astype(int)
+        for axis in ~UTM @ (points.geometry.x.to_numpy(), points.geometry.y.to_numpy())
+    )
+    assert len(set(zip(rows, cols, strict=True))) == len(points) == 900
+    band = {
+        "uncertainty": np.digitize(sure, [50, 70, 85, 95]) + 1,
+        "applicability": inside,
+        "random": np.ones(SIZE, int),
+    }[by]
+    np.testing.assert_array_equal(points["stratum"], band[rows, cols])
+    known = leaf >= 0
+    numbers, pixels = np.unique(band[known], return_counts=True)
+    np.testing.assert_array_equal(strata.loc[numbers, "pixels"], pixels)
+    assert points["stands_for_m2"].sum() == pytest.approx(strata["area_m2"].sum())
+    density = strata["points"] / strata["pixels"]
+    if by == "uncertainty":
+        assert density.loc[1] > 5 * density.loc[5] > 0
+    if by == "applicability":
+        assert (strata["points"] == 450).all()
+    # as even over the rows as the ground: 900 points, 60 bands of two rows with about 15 each
+    per_two = np.bincount(rows // 2, minlength=60)
+    assert per_two[10:].std() < 0.75 * np.sqrt(per_two[10:].mean())
+    # the map is wrong where it is unsure, so that its shares of the classes are biased
+    truth = np.where(np.random.default_rng(4).random(SIZE) * 100 < sure, leaf, 2)
+    names = np.array(MM5B.class_names(3), dtype=object)
+    points.assign(reference=names[truth[rows, cols]]).to_file(tmp_path / "done.gpkg", layer="points")
+    pyogrio.write_dataframe(strata.reset_index(), tmp_path / "done.gpkg", layer="strata")
+    found = assess_maps(folder, tmp_path / "done.gpkg", "mm5b").levels[-1].result
+    right, shares = (truth == leaf)[known].mean(), np.bincount(truth[known], minlength=18) / known.sum()
+    for overall, area in (
+        (found.overall, found.area_share),
+        (found.assisted_overall, found.assisted_area_share),
+    ):
+        assert abs(overall.value - right) < 1.5 * overall.margin < 0.08
+        assert (np.abs(area.value - shares) <= 1.7 * area.margin + 1e-9).all()
+    # strata of confidence leave nothing to what the confidence tells; others gain
+    gain = found.assisted_overall.error / found.overall.error
+    assert gain < (1.0 + 1e-9 if by == "uncertainty" else 0.985)
+
+
+def test_maps_without_what_points_are_dealt_by_are_refused(write_map, tmp_path, capsys):
+    path, _ = write_map()
+    for by, remedy in (("uncertainty", "--confidence"), ("applicability", "--applicability")):
+        out = str(tmp_path / "points.gpkg")
+        assert main(["sample", str(path), "-o", out, "--taxonomy", "mm5b", "--by", by]) == 2
+        assert f"Predict with {remedy}." in capsys.readouterr().err

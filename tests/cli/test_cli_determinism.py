@@ -86,7 +86,7 @@ def test_results_have_the_same_bytes_again_and_with_more_threads(workplace, maps
         f"areas MAPS --by {polygons} --layer L1 -o OUT/areas.gpkg",
         f"areas MAPS --by {polygons} --layer L2 -o OUT/areas.parquet",
         f"evaluate MAPS {scene}_labels.tif --taxonomy mm5b -o OUT/metrics.json",
-        "sample MAPS -o OUT/points.gpkg --size 100 --min-per-class 2",
+        "sample MAPS -o OUT/points.gpkg --points 100 --min-per-class 2",
         f"report MAPS -o OUT/report.html --image {scene}_S2.tif",
     )
     threads = torch.get_num_threads()

@@ -53,7 +53,7 @@ def test_a_whole_way_says_nothing(workplace, tmp_path, capfd):
         ("predict", checkpoint, image, "-o", maps, "--device", "cpu"),
         ("vectorize", maps, "-o", tmp_path / "scene.gpkg"),
         ("areas", maps, "--by", tmp_path / "scene.gpkg", "--layer", "L1", "-o", tmp_path / "areas.csv"),
-        ("sample", maps, "-o", tmp_path / "points.gpkg", "--size", 100, "--min-per-class", 2),
+        ("sample", maps, "-o", tmp_path / "points.gpkg", "--points", 100, "--min-per-class", 2),
         ("evaluate", maps, labels, "--taxonomy", "mm5b", "-o", tmp_path / "metrics.json"),
         ("expand", checkpoint, "--taxonomy", tree, "-o", tmp_path / "more.ckpt"),
         ("report", maps),

@@ -306,7 +306,7 @@ def results(runs: Runs) -> None:
         "areas, GeoPackage": f"{areas}.gpkg",
         "areas, GeoParquet": f"{areas}.parquet",
         "evaluate": f"evaluate {maps} {scene}_labels.tif --taxonomy mm5b -o {{f}}/OUT/metrics.json",
-        "sample": f"sample {maps} -o {{f}}/OUT/points.gpkg --size 300 --min-per-class 5",
+        "sample": f"sample {maps} -o {{f}}/OUT/points.gpkg --points 300 --min-per-class 5",
         "report, figures": f"{report} --image {scene}_S2.tif",
         "catalog build": "catalog build {f}/scenes -o {f}/OUT/catalog",
         "export, ONNX": "export {f}/model.ckpt -o {f}/OUT/model.onnx",

@@ -214,7 +214,7 @@ def statistics(work: Work, recorder: Recorder, options: argparse.Namespace) -> N
         f"areas {work.maps} --by {polygons} --layer L1 -o OUT/areas.gpkg",
         f"evaluate {work.maps} {labels} --taxonomy mm5b -o OUT/metrics.json",
         f"evaluate {work.maps} {labels} --taxonomy mm5b -o OUT/r.csv --by {polygons} --layer L1",
-        f"sample {work.maps} -o OUT/points.gpkg --size 300 --min-per-class 5",
+        f"sample {work.maps} -o OUT/points.gpkg --points 300 --min-per-class 5",
         f"catalog build {work.folder / 'scenes'} -o OUT/catalog",
     )
     _call_in_turn([f"{each} --overwrite" for each in commands], work, recorder, options.calls)

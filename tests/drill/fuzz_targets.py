@@ -33,7 +33,7 @@ _WORDS = (
         "--depth-threshold",
         "--blend",
         "--tta",
-        "--size",
+        "--points",
         "--min-area-m2",
         "--quiet",
         "--debug",

@@ -79,7 +79,8 @@ def outcomes(source, place, tmp_path, taxonomy=None):
                 run(
                     "sample",
                     lambda: (
-                        len(sample_points(source, tmp_path / "p.gpkg", taxonomy, size=9, overwrite=True)) > 0
+                        len(sample_points(source, tmp_path / "p.gpkg", taxonomy, points=9, overwrite=True))
+                        > 0
                     ),
                 ),
                 run("evaluate", scored),
@@ -197,7 +198,7 @@ def test_every_command_measures_the_same_ground(name, tmp_path):
     around = shapely.box(*maps.grid.bounds)
     geopandas.GeoDataFrame(geometry=[around], crs=maps.grid.crs).to_parquet(tmp_path / "all.parquet")
     inside = class_areas(folder, tmp_path / "all.parquet", tmp_path / "a.csv", levels=[3]).classes
-    sample_points(folder, tmp_path / "p.gpkg", size=20, minimum=5)
+    sample_points(folder, tmp_path / "p.gpkg", points=20, minimum=5)
     strata = geopandas.read_file(tmp_path / "p.gpkg", layer="strata").set_index("stratum")["area_m2"]
     for value in (2, 6):
         found = [polygons[value], inside.set_index("class_value")["area_m2"][value], strata[value]]
@@ -207,7 +208,7 @@ def test_every_command_measures_the_same_ground(name, tmp_path):
 def test_drawn_points_are_alike_on_all_ground_though_pixels_shrink_along_rows(tmp_path):
     crs, transform = "EPSG:3979", Affine(30_000, 0, 0, 0, -30_000, 2e6)
     path = write(tmp_path / "map.tif", np.ones((70, 90), "uint8"), crs=crs, transform=transform, nodata=0)
-    points = sample_points(path, tmp_path / "p.gpkg", "mm5b", size=3000)
+    points = sample_points(path, tmp_path / "p.gpkg", "mm5b", points=3000)
     areas = np.concatenate([[0], np.cumsum(_column_areas(path))])
     cols = np.floor((~transform @ (points.geometry.x.to_numpy(), points.geometry.y.to_numpy()))[0]).astype(
         int
@@ -303,4 +304,4 @@ def test_methods_that_write_are_the_functions_of_their_rooms(place, tmp_path):
     assert scores.levels[2].oa == pytest.approx((place.reference == place.predicted)[known].mean())
     assert maps.vectorize(tmp_path / "v.gpkg").pixels == (place.predicted >= 0).sum()
     assert maps.report() == tmp_path / "maps" / "report.html"
-    assert len(maps.sample(tmp_path / "p.gpkg", level=1, size=40, minimum=2)) > 0
+    assert len(maps.sample(tmp_path / "p.gpkg", level=1, points=40, minimum=2)) > 0

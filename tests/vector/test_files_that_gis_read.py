@@ -91,11 +91,11 @@ def class_map(tmp_path):
 def test_a_log_of_the_old_database_is_not_read_into_the_new_one(class_map, tmp_path):
     out = tmp_path / "p.gpkg"
     options = {"taxonomy": COVER, "minimum": 10, "overwrite": True}
-    sample_points(class_map, out, size=40, **options)
+    sample_points(class_map, out, points=40, **options)
     by = tmp_path / "d.gpkg"
     gpd.GeoDataFrame(geometry=[shapely.box(3e5, 6.69e6, 4e5, 6.7e6)], crs=32633).to_file(by)
     writers = (
-        lambda: sample_points(class_map, out, size=400, **options),
+        lambda: sample_points(class_map, out, points=400, **options),
         lambda: class_areas(class_map, by, out, COVER, overwrite=True),
         lambda: vectorize(class_map, out, COVER, overwrite=True),
     )
