@@ -25,8 +25,8 @@ from .survey import MISSING, survey_values
 _PROMISE = "Adaptive map: "
 #: From -> name and colour of the steps of dissimilarity, in per cent of the border.
 _STEPS: tuple[tuple[int, str, RGB], ...] = (
-    (0, "Like the training ground", (222, 235, 247)),
-    (50, "Like it, but at the edge", (158, 202, 225)),
+    (0, "Very like the training ground", (222, 235, 247)),
+    (50, "Like it", (158, 202, 225)),
     (101, "Unlike it", (252, 146, 114)),
     (200, "Nothing like it was in the training", (103, 0, 13)),
 )
