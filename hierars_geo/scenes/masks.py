@@ -155,7 +155,7 @@ class Masking:
             self.bands = sensor.quality if named is None else (named,)
         if rule.values:
             values = {name: tuple(numbers) for name, numbers in rule.values.items()}
-            self.bands = (QualityBand(name="mask", values=values),)
+            self.bands = (QualityBand(name="mask", values=values, all_listed=False),)
         self._sensor = sensor
         self._classes = rule.classes or tuple(rule.values)
         self._tables: dict[tuple[str, tuple[str, ...]], MaskTable] = {}

@@ -21,7 +21,8 @@ class QualityBand(BaseModel):
     Attributes:
         name: How its file, its asset or its band is called: ``SCL`` of ``T48QUE_20190801_SCL_20m.jp2``.
         nodata: Value that says nothing.
-        values: Values of every class; they are all that there are.
+        values: Values of every class.
+        all_listed: Whether no other values are to be expected.
         bits: Bits, the lowest is 0, that are all set where a class is.
         at_least: Least value of every class, such as a probability in per cent.
     """
@@ -31,6 +32,7 @@ class QualityBand(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     nodata: int | None = None
     values: dict[str, _Numbers] = {}
+    all_listed: bool = True
     bits: dict[str, tuple[_Bit, ...]] = {}
     at_least: dict[str, int] = {}
 
@@ -68,8 +70,8 @@ class QualityBand(BaseModel):
         return found if self.nodata is None else found & (data != self.nodata)
 
     def unknown(self, data: NDArray[Any]) -> NDArray[Any]:
-        """Return the values (n,) of pixels that the table does not list."""
-        if not self.values:
+        """Return the values (n,) of pixels that the table does not list, where it should."""
+        if not self.values or not self.all_listed:
             return data[:0].ravel()
         return data[~np.isin(data, self._known)]
 

@@ -131,6 +131,22 @@ def test_pixels_under_clouds_at_all_dates_have_no_label_and_are_counted(tmp_path
     assert found.bands.count == 256
 
 
+def test_seasons_of_several_years_meet_the_labels_of_theirs(tmp_path):
+    days = {"20190501": 100, "20190801": 200, "20200601": 300, "20201224": 400}
+    images = season(tmp_path / "s", days)
+    paths = [
+        write(tmp_path / "l" / f"crops_{year}.tif", np.full((16, 16), value, dtype="uint8"))
+        for year, value in ((2019, 1), (2020, 4))
+    ]
+    both = SceneSeries(images, SeriesRule("03-01", "10-31")) & HierarchicalLabels(paths, tree())
+    x, y = query(0, 0, 8, 8)
+    found = {}
+    for when in both.index.index:
+        sample = both[x, y, slice(when.left, when.right)]
+        found[tuple(sample["year"].tolist())] = sample["doy"].tolist(), sample["mask"].unique().tolist()
+    assert found == {(2019, 2019): ([121, 213], [0]), (2020,): ([153], [3])}
+
+
 def test_short_series_are_padded_at_the_end(tmp_path):
     images = season(tmp_path, {"20200301": 100, "20200410": 9000, "20200501": 300})
     series = SceneSeries(images, SeriesRule())
