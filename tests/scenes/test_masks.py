@@ -1,5 +1,7 @@
 """Masks of clouds and the like, against NumPy on the values that were written."""
 
+import json
+
 import numpy as np
 import pytest
 from raster_factory import placed, write_raster
@@ -203,3 +205,23 @@ def test_what_is_masked_has_no_say_in_the_median_of_a_scene(tmp_path, side):
     low, high = np.percentile(kept, (25, 75))
     assert 1.25 < high - low < 1.45
     assert max(array.max() for array in scene.values()) < 1000
+
+
+def test_the_asset_of_a_stac_item_is_the_mask(tmp_path):
+    scl = np.full((SIDE // 2, SIDE // 2), 4, dtype="uint8")
+    scl[5:] = 8
+    write_raster(tmp_path / "q" / "classes.tif", scl, res=20)
+    assets = {"scl": {"href": "q/classes.tif", "type": "image/tiff"}}
+    for band, key in (("B02", "blue"), ("B03", "green")):
+        write_raster(tmp_path / "q" / f"{band}.tif", np.full((SIDE, SIDE), 500, "uint16"))
+        assets[key] = {"href": f"q/{band}.tif", "type": "image/tiff", "eo:bands": [{"common_name": key}]}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": None, "links": []}
+    item |= {"properties": {"datetime": "2020-05-01T00:00:00Z"}, "assets": assets}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    scene = Scene.open(tmp_path / "item.json", "sentinel2", BANDS, mask=["cloud"])
+    valid = scene.read(Window(0, 0, SIDE, SIDE)).valid
+    np.testing.assert_array_equal(valid, (scl != 8).repeat(2, 0).repeat(2, 1))
+    del assets["scl"]
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    with pytest.raises(RasterError, match="quality band SCL or Fmask for mask cloud"):
+        Scene.open(tmp_path / "item.json", "sentinel2", BANDS, mask=["cloud"])
