@@ -11,6 +11,8 @@ import shapely
 
 from ..grid.reprojection import same_crs
 from ..scenes.band_files import band_of_file, scene_key
+from ..scenes.quality import quality_of_name
+from ..scenes.sensors import all_quality_bands
 from .headers import BAND_FILE, Header, has_label_word, without_label_word
 
 _UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -25,16 +27,18 @@ class ItemPlan:
         images: (asset key, file) of every image file; several are bands of one scene, or sources of one
             ground.
         labels: (asset key, file) of its labels.
+        masks: (asset key, file) of its quality bands, such as ``SCL``.
     """
 
     id: str
     images: tuple[tuple[str, Header], ...]
     labels: tuple[tuple[str, Header], ...]
+    masks: tuple[tuple[str, Header], ...] = ()
 
     @property
     def headers(self) -> tuple[Header, ...]:
         """Every file, images first."""
-        return tuple(header for _, header in (*self.images, *self.labels))
+        return tuple(header for _, header in (*self.images, *self.labels, *self.masks))
 
     @property
     def times(self) -> tuple[datetime, ...]:
@@ -49,7 +53,8 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     Band files of a product (``B02.tif``, ``T48QUE_..._B02_10m.jp2``, folders ``*.SAFE``) are one item; any
     other image is one by itself. Labels belong to the images that bear their name up to the word that marks
     labels, in their own folder or in one beside theirs; else to the images there that show their ground, as
-    a training pairs them. Labels without an image are items, too.
+    a training pairs them. Labels without an image are items, too. Quality bands (``..._SCL.tif``) belong to
+    the image whose name they bear.
 
     Args:
         headers: The files.
@@ -58,11 +63,21 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     Returns:
         Items sorted by id.
     """
+    quality = {header.path: quality_of_name(header.path.stem, all_quality_bands()) for header in headers}
     images: dict[Path, list[Header]] = {}
     for header in headers:
-        if not header.is_labels:
+        if not header.is_labels and quality[header.path] is None:
             images.setdefault(_scene_of(header), []).append(header)
-    labels = [header for header in headers if header.is_labels]
+    masks: dict[Path, list[tuple[str, Header]]] = {}
+    labels = []
+    for header in headers:
+        band = quality[header.path]
+        if band is not None and (scene := _masked_scene(header, band.name)) in images:
+            masks.setdefault(scene, []).append((band.name, header))
+        elif header.is_labels:
+            labels.append(header)
+        elif band is not None:  # of no image: it is one itself
+            images.setdefault(_scene_of(header), []).append(header)
     owned: dict[Path, list[Header]] = {scene: [] for scene in images}
     orphans = []
     for label in labels:
@@ -74,7 +89,9 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
         orphans += [] if owners else [label]
     ids = _ids([*images, *(label.path.with_suffix("") for label in orphans)], root)
     plans = [
-        ItemPlan(ids[scene], _keys(files, "image"), _keys(owned[scene], "labels"))
+        ItemPlan(
+            ids[scene], _keys(files, "image"), _keys(owned[scene], "labels"), tuple(masks.get(scene, ()))
+        )
         for scene, files in images.items()
     ]
     plans += [ItemPlan(ids[label.path.with_suffix("")], (), _keys([label], "labels")) for label in orphans]
@@ -92,6 +109,15 @@ def _scene_of(header: Header) -> Path:
         stem = "" if key == path.parent else key.name.rstrip("_-. ")
         return path.parent / stem if stem else path.parent
     return path.with_suffix("")
+
+
+def _masked_scene(header: Header, band: str) -> Path:
+    """Path, without suffix, of the scene that a quality band bears the name of."""
+    path = header.path
+    if any(folder.suffix.upper() == ".SAFE" for folder in path.parents):
+        return _scene_of(header)
+    stem = re.sub(rf"(?:^|[_\-. ]+){re.escape(band)}(?:_\d+m)?$", "", path.stem, flags=re.IGNORECASE)
+    return path.parent / stem if stem else path.parent
 
 
 def _bears_name(label: Path, scene: Path) -> bool:

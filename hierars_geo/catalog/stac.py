@@ -75,6 +75,8 @@ def make_item(
         item.add_asset(key, _asset(header, "data", None, checksums))
     for key, header in plan.labels:
         item.add_asset(key, _asset(header, "labels", taxonomy, checksums))
+    for key, header in plan.masks:
+        item.add_asset(key, _asset(header, "data-mask", None, checksums))
     if plan.labels and taxonomy is not None:
         item.stac_extensions.append(CLASSIFICATION)
         item.properties["hierars:taxonomy"] = taxonomy.name

@@ -112,8 +112,12 @@ def asset_path(asset: pystac.Asset) -> Path:
     return plain if plain.exists() else Path(path_of(href))
 
 
+def _is_image(asset: pystac.Asset) -> bool:
+    return not {"labels", "data-mask"} & set(asset.roles or [])
+
+
 def _bands_of(item: pystac.Item) -> list[str]:
-    images = [asset for asset in item.assets.values() if "labels" not in (asset.roles or [])]
+    images = [asset for asset in item.assets.values() if _is_image(asset)]
     return [band["name"] for asset in images for band in asset.extra_fields.get("bands", [])]
 
 
@@ -127,7 +131,7 @@ def _check_asset(item: pystac.Item, asset: pystac.Asset, path: Path) -> list[Pro
         return [Problem(str(path), "unreadable", str(error))]
     problems = _check_header(header, recorded)
     problems += _check_bytes(header, recorded)
-    if "labels" not in (asset.roles or []):
+    if _is_image(asset):
         return problems + damage(header) + _check_time(header, item, recorded)
     classes = recorded.get("classification:classes")
     if not classes:
@@ -139,7 +143,7 @@ def _check_asset(item: pystac.Item, asset: pystac.Asset, path: Path) -> list[Pro
 def _check_outline(item: pystac.Item) -> list[Problem]:
     """Hold geometry and bbox to where the images lie, and the labels where there are none."""
     listed = list(item.assets.values())
-    images = [asset for asset in listed if "labels" not in (asset.roles or [])] or listed
+    images = [asset for asset in listed if _is_image(asset)] or listed
     headers, _ = split_usable([path for asset in images if (path := asset_path(asset)).is_file()], False)
     placed = [header for header in headers if header.grid is not None]
     if item.geometry is None or len(placed) < len(images):  # said of the file already

@@ -235,6 +235,13 @@ def sensor_names() -> tuple[str, ...]:
     return tuple(sorted((*catalog_names("sensors"), GENERIC.name)))
 
 
+@lru_cache(maxsize=1)
+def all_quality_bands() -> tuple[QualityBand, ...]:
+    """Return the quality bands that any sensor of the catalog knows, each once."""
+    found = {band.name: band for name in sensor_names() for band in find_sensor(name).quality}
+    return tuple(found.values())
+
+
 @lru_cache(maxsize=64)
 def find_sensor(name: str) -> Sensor:
     """Look a sensor up.
@@ -329,6 +336,7 @@ __all__ = (
     "BaselineOffset",
     "Reflectance",
     "Sensor",
+    "all_quality_bands",
     "find_sensor",
     "sensor_names",
     "spectral_bands",

@@ -178,6 +178,7 @@ class ItemAssets:
         address: The item.
         name: Its id.
         assets: Its rasters.
+        masks: Those of them that only tell clouds and the like.
         sensor: As asked for, else that of its platform; generic where neither says it.
         acquired: Time of the item, None where it has none.
         baseline: Processing baseline, None where it says nothing.
@@ -186,6 +187,7 @@ class ItemAssets:
     address: str
     name: str
     assets: tuple[Asset, ...]
+    masks: tuple[Asset, ...]
     sensor: Sensor
     acquired: datetime | None
     baseline: str | None
@@ -206,8 +208,8 @@ def read_item_assets(address: str, sensor: Sensor) -> ItemAssets:
     try:
         properties = content.get("properties") or {}
         sensor = sensor if sensor.bands else _sensor_of(properties)
-        assets = tuple(
-            Asset(
+        rasters = {
+            key: Asset(
                 key,
                 gdal_name(resolve_href(asset["href"], document)),
                 tuple(_names(key, asset, sensor)),
@@ -215,7 +217,10 @@ def read_item_assets(address: str, sensor: Sensor) -> ItemAssets:
             )
             for key, asset in content["assets"].items()
             if _is_raster(asset)
-        )
+        }
+        masking = {key for key in rasters if "data-mask" in (content["assets"][key].get("roles") or ())}
+        assets = tuple(asset for key, asset in rasters.items() if key not in masking)
+        masks = tuple(asset for key, asset in rasters.items() if key in masking)
         name = Path(str(content["id"])).name
         acquired = _time(properties.get("datetime"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -228,7 +233,7 @@ def read_item_assets(address: str, sensor: Sensor) -> ItemAssets:
             f"(in {address})."
         )
     return ItemAssets(
-        address, name, assets, sensor, acquired, _baseline(properties) or baseline_in_name(f"{name}_")
+        address, name, assets, masks, sensor, acquired, _baseline(properties) or baseline_in_name(f"{name}_")
     )
 
 
@@ -279,7 +284,7 @@ def band_assets(item: ItemAssets, wanted: Sequence[str]) -> dict[str, list[Asset
 
 def quality_asset(item: ItemAssets, band: QualityBand) -> str | None:
     """Return the path of a quality band, by the key of its asset or its name; None without one."""
-    for asset in item.assets:
+    for asset in (*item.masks, *item.assets):
         own = [asset.key, *(name for names in asset.bands for name in names)]
         if len(asset.bands) == 1 and band.name.lower() in (name.lower() for name in own):
             return asset.path

@@ -13,6 +13,8 @@ from scene_files import write
 from hierars_geo.catalog import BuildOptions, build, build_catalog, stac, validate_catalog
 from hierars_geo.catalog.stac import multihash
 from hierars_geo.errors import DataError, OptionError, OutputError
+from hierars_geo.grid import Window
+from hierars_geo.scenes import Scene
 
 
 @pytest.fixture
@@ -145,6 +147,27 @@ def test_label_rasters_are_no_scenes(tmp_path):
         "GewataB1-5_7_20020205": ["image", "labels"],
         "lulcElsewhere": ["labels"],
     }
+
+
+def test_quality_bands_are_assets_of_their_image_and_mask_it(tmp_path):
+    """From a folder of dates to a collection whose items are read without clouds."""
+    names = ["B02", "B03"]
+    for number, day in enumerate(("20200501", "20200601")):
+        image = np.random.default_rng(number).integers(300, 900, (2, 24, 24)).astype("uint16")
+        write(tmp_path / "season" / f"a_{day}.tif", image, names=names)
+        scl = np.full((12, 12), 4 + number, "uint8")
+        scl[:3] = 9
+        write(tmp_path / "season" / f"a_{day}_SCL.tif", scl, res=20)
+    items = items_of(build_catalog(tmp_path / "season", tmp_path / "catalog", BuildOptions()))[1]
+    assert sorted(items) == ["a_20200501", "a_20200601"]
+    assert [{key: asset.roles for key, asset in item.assets.items()} for item in items.values()] == [
+        {"image": ["data"], "SCL": ["data-mask"]}
+    ] * 2
+    assert problems_of(tmp_path / "catalog") == {}
+    for item in items.values():
+        with Scene.open(item.self_href, "sentinel2", names, mask=["cloud"]) as scene:
+            assert not scene.read(Window(0, 0, 6, 24)).valid.any()
+            assert scene.read(Window(6, 0, 18, 24)).valid.all()
 
 
 def test_files_without_a_date_ask_for_one(tmp_path):
