@@ -44,7 +44,7 @@ class ReliabilityOfTest(nn.Module):
             self.after.update(level_confidence(scores / temperature, paths), decoded, target)
 
     def summarise(self, taxonomy: Taxonomy, trainer: Trainer) -> dict[str, float]:
-        """Sum up what was counted, draw it into the folder of the run, and start anew.
+        """Sum up what was counted, draw it into the folder of the run if there is one, and start anew.
 
         Returns:
             Expected calibration errors to log: ``test/ECE_L1``, and ``test/ECE_L1_before`` of a checkpoint
@@ -54,13 +54,16 @@ class ReliabilityOfTest(nn.Module):
         found = {"before": before, "after": self.after.reliability()} if calibrated else {"as it is": before}
         self.before.reset()
         self.after.reset()
-        folder = trainer.log_dir
-        if folder is not None and trainer.is_global_zero and before.pixels.any(axis=1).all():
+        folder = Path(trainer.log_dir or ".")
+        told = (
+            trainer.loggers or folder.resolve() != Path.cwd()
+        )  # else it is Lightning's default, where one stands
+        if told and trainer.is_global_zero and before.pixels.any(axis=1).all():
             figure = draw_diagrams(
                 {name: counts.diagrams() for name, counts in found.items()}, taxonomy.level_labels
             )
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            with atomic_path(Path(folder) / DIAGRAMS) as unfinished:
+            folder.mkdir(parents=True, exist_ok=True)
+            with atomic_path(folder / DIAGRAMS) as unfinished:
                 figure.savefig(unfinished, format="png", dpi=120)
         return {
             f"test/ECE_L{number}{'_before' if calibrated and counts is before else ''}": error

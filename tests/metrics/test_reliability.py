@@ -59,10 +59,10 @@ def test_calibration_errors_are_those_of_torchmetrics():
     assert (halves[0] + halves[1]).calibration_error()[0] == pytest.approx((0.2 + 0.05) / 2)
 
 
-def test_a_tested_model_is_scored_before_and_after_its_temperature(tmp_path):
+def test_a_tested_model_is_scored_before_and_after_its_temperature(tmp_path, monkeypatch):
     parts = [drawn(seed) for seed in (2, 3)]
     tested = ReliabilityOfTest(3)
-    trainer = SimpleNamespace(log_dir=str(tmp_path / "run"), is_global_zero=True)
+    trainer = SimpleNamespace(log_dir=str(tmp_path / "run"), is_global_zero=True, loggers=[])
     for scores, decoded, target in parts:
         tested.update(scores, PATHS, 2.5, decoded, target)
     logged = tested.summarise(TREE, trainer)
@@ -72,4 +72,9 @@ def test_a_tested_model_is_scored_before_and_after_its_temperature(tmp_path):
     with Image.open(tmp_path / "run" / DIAGRAMS) as image:
         assert image.width > 2 * image.height
     tested.update(*parts[0][:1], PATHS, 1.0, *parts[0][1:])  # another model, not calibrated
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    monkeypatch.chdir(nowhere)
+    trainer = SimpleNamespace(log_dir=str(nowhere), is_global_zero=True, loggers=[])
     assert set(tested.summarise(TREE, trainer)) == {f"test/ECE_L{level}" for level in (1, 2, 3)}
+    assert not list(nowhere.iterdir())
