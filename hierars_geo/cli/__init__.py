@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "view": ("view", "show maps on a web page of this machine"),
     "taxonomy": ("taxonomy", "show, list and validate class trees"),
     "labels": ("labels", "check the sources of labels of a training"),
+    "models": ("models", "pretrained weights: list them with their licences, get them as files"),
     "catalog": ("catalog", "data sets: list, show, scan into STAC, validate, assemble"),
 }
 

@@ -43,9 +43,6 @@ MOVED_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
 _MOVED_IN_SOURCES: Final = {"nodata": "reading.nodata", "image_options": "reading"}
 _OPTION: Final = re.compile(r"--(data|model)(?:\.init_args)?\.(\w+)(?:=(.*))?", re.DOTALL)
 
-#: A short form of one option of the task.
-_HEAD: Final = re.compile(r"--head(=.*)?", re.DOTALL)
-
 
 def main(argv: list[str]) -> int:
     """Run the command.
@@ -56,7 +53,6 @@ def main(argv: list[str]) -> int:
     Raises:
         HieraRSError: A configuration cannot be read, or the work failed.
     """
-    argv = [_long_form(word) for word in argv]
     for path in _configs(argv):
         _check_config(path)
     _check_keys(_given_options(argv), "the command line")
@@ -64,12 +60,6 @@ def main(argv: list[str]) -> int:
 
     TrainingCLI(argv)
     return 0
-
-
-def _long_form(word: str) -> str:
-    """``--head``, as the parser knows it."""
-    found = _HEAD.fullmatch(word)
-    return word if found is None else f"--model.init_args.head{found[1] or ''}"
 
 
 def _configs(argv: list[str]) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """Lightning's command line tied to our data and tasks; imported only when a training command is called."""
 
+import re
 import sys
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
@@ -45,6 +46,8 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, args: ArgsType, run: bool = True) -> None:
         self._failed_start = FailedStart()
+        if isinstance(args, list):  # --head is short for one option of the task
+            args = [re.sub(r"--head(?=$|=)", "--model.init_args.head", word) for word in args]
         try:
             super().__init__(
                 model_class=LightningModule,

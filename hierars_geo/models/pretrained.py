@@ -1,16 +1,17 @@
 """Pretrained weights of an encoder: from a library, a torchvision-style enumeration, or a file."""
 
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import segmentation_models_pytorch as smp
 import timm
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -20,9 +21,11 @@ from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import BandAdaptation, adapt_bands, by_names
 from .plain_file import read_plain
 
+FetchedT = TypeVar("FetchedT")
+
 _LOG = logging.getLogger(__name__)
 
-_FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 #: What libraries and frameworks put before the names of an encoder's layers.
 _WRAPPERS = ("module.", "model.", "vit.", "backbone.", "encoder.", "segmenter.", "features.", "body.")
@@ -140,16 +143,79 @@ def _idle_parameters(encoder: nn.Module, bands: int) -> frozenset[str]:
 
 
 def _find(backbone: Backbone, source: str) -> PretrainedWeights:
-    if source.endswith(_FILE_SUFFIXES):
-        return PretrainedWeights(_read_file(Path(source)))
+    if source.endswith(FILE_SUFFIXES):
+        told = told_of_file(Path(source))
+        return PretrainedWeights(
+            _read_file(Path(source)), *(() if told is None else (told.bands, told.sensor))
+        )
+    of_member = "_Weights." in source
+    what = f"{source}' of encoder '{backbone.name}"
+    return fetched(what, lambda: _from_enumeration(source) if of_member else _from_library(backbone, source))
+
+
+def fetched(what: str, fetch: Callable[[], FetchedT]) -> FetchedT:
+    """Fetch weights.
+
+    Raises:
+        OptionError: There is no way to them.
+    """
     try:
-        return _from_enumeration(source) if "_Weights." in source else _from_library(backbone, source)
+        return fetch()
     except OSError as error:  # URLError, HTTPError and the hub's errors are OSErrors
         reason = " ".join(str(error).split())[:120]
         raise OptionError(
-            f"Expected to fetch weights '{source}' of encoder '{backbone.name}', but there is no way to them "
-            f"({reason}). Go online once, or set start.encoder_weights to null or to a file."
+            f"Expected to fetch weights '{what}', but there is no way to them ({reason}). Go online once, or "
+            "set start.encoder_weights to null or to a file."
         ) from error
+
+
+class ToldNumbers(NamedTuple):
+    """What a file of weights says of the images that they saw.
+
+    Attributes:
+        bands: Names, in order.
+        mean: Per band.
+        std: Per band, > 0.
+        sensor: Entry of the sensor catalog that the names are of; None for common names.
+        of_brightness: Whether the numbers are shares of full brightness, and not stored values.
+    """
+
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sensor: str | None
+    of_brightness: bool
+
+
+def told_of_file(path: Path) -> ToldNumbers | None:
+    """Read bands, mean and std that a file of ``hierars-geo models get`` carries; None of any other.
+
+    Raises:
+        OptionError: They are damaged.
+    """
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return None  # whoever reads the tensors says so
+    if "bands" not in told:
+        return None
+    try:
+        names = tuple(str(name) for name in json.loads(told["bands"]))
+        mean, std = (tuple(float(value) for value in json.loads(told[key])) for key in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise OptionError(
+            f"Expected {path} to name its bands with mean and std, but they are damaged. Get the weights "
+            "again: hierars-geo models get."
+        ) from error
+    if not len(names) == len(mean) == len(std) or not all(value > 0 for value in std):
+        raise OptionError(
+            f"Expected {path} to hold a mean and a std > 0 for each of {len(names)} bands, but got "
+            f"{len(mean)} and {len(std)}. Get the weights again: hierars-geo models get."
+        )
+    return ToldNumbers(names, mean, std, told.get("sensor"), "sensor" not in told)
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:

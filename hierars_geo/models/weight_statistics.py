@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,14 @@ from ..errors import OptionError, unknown_name
 from ..types import Spectra
 from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import by_names, matching_bands
-from .pretrained import DEFAULTS, enumeration_member, member_bands, timm_weights
+from .pretrained import (
+    DEFAULTS,
+    FILE_SUFFIXES,
+    enumeration_member,
+    member_bands,
+    timm_weights,
+    told_of_file,
+)
 
 #: ImageNet's mean and deviation of red, green and blue, of full brightness 1.
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -79,15 +87,18 @@ def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | Non
         source: As :func:`~hierars_geo.models.load_encoder_weights` takes it.
 
     Returns:
-        The numbers; None of a file, and of weights that come without any.
+        The numbers; None of weights that come without any, as most files do.
 
     Raises:
         OptionError: There are no such weights.
     """
     if "_Weights." in source:
         return _of_enumeration(source)
-    if source.rpartition(".")[2] in ("safetensors", "pt", "pth", "ckpt", "bin"):
-        return None
+    if source.endswith(FILE_SUFFIXES):
+        told = told_of_file(Path(source))
+        if told is None:
+            return None
+        return WeightStatistics(source, told.mean, told.std, told.bands, told.sensor, told.of_brightness)
     mean, std = _of_library(backbone, source)
     return WeightStatistics(source, mean, std, _RGB, of_brightness=True)
 

@@ -148,7 +148,7 @@ def test_commands_in_the_running_text_exist(document):
 
 
 def test_options_in_the_running_text_belong_to_a_command():
-    known = {"--debug", "--quiet", "--ckpt_path", "--config"}
+    known = {"--debug", "--quiet", "--ckpt_path", "--config", "--head"}
     known |= {option for command in set(COMMANDS) - set(TRAINING) for option in _options(command)}
     for script in (ROOT / "experiments").rglob("*.py"):
         known |= set(re.findall(r'add_argument\([^)]*?"(--[\w-]+)"', script.read_text(encoding="utf-8")))
