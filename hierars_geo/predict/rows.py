@@ -140,11 +140,6 @@ class RowStore:
                 os.truncate(path, end)
         return records[-1].start + records[-1].rows if records else chunk.window.row
 
-    def is_complete(self) -> bool:
-        """Tell whether every row of every chunk is there."""
-        chunks = map(self._plan.__getitem__, range(len(self._plan)))
-        return all(self.next_row(chunk) == chunk.window.row_stop for chunk in chunks)
-
     def open_chunk(self, chunk: Chunk) -> "ChunkWriter":
         """Open a chunk to append what is missing; use it as a context manager.
 

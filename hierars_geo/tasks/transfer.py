@@ -210,11 +210,6 @@ class TransLUTask(SegmentationTask):
         self._report = report
         self.started_from = {"checkpoint": str(path), "report": report.to_dict()}
 
-    @property
-    def target_model(self) -> SceneModel:
-        """The branch that is trained."""
-        return _target_of(self.model)
-
     def train(self, mode: bool = True) -> "TransLUTask":
         """Set the mode of what is trained; what is frozen stays in eval mode."""
         super().train(mode)
