@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,12 @@ def divide(
         HieraRSError: A raster is damaged, or all is nodata.
     """
     values, names, expected, numbers = _DIVISIONS[by](maps, level, expected, tree)
-    pixels, area_m2 = count_rows(maps, areas, numbers, len(values), progress)
+    if by == "class":  # paths are counted as they are read, and added up by class: no lookup per pixel
+        index = maps.decoder.paths[:, level - 1]
+        counted = count_rows(maps, areas, lambda _, path: path, len(index), progress)
+        pixels, area_m2 = (_added(rows, index, len(values)) for rows in counted)
+    else:
+        pixels, area_m2 = count_rows(maps, areas, numbers, len(values), progress)
     there = pixels.any(axis=0)
     position = np.where(there, np.cumsum(there) - 1, -1)
     position = np.append(position, -1)
@@ -104,6 +109,13 @@ def divide(
         area_m2[:, there],
         lambda window, path: position[numbers(window, path)],
     )
+
+
+def _added(rows: NDArray[Any], index: NDArray[np.int64], count: int) -> NDArray[Any]:
+    """Add up the columns of (height, T) rows that share an index below ``count``."""
+    total = np.zeros((len(rows), count), dtype=rows.dtype)
+    np.add.at(total.T, index, rows.T)
+    return total
 
 
 _Parts = tuple[NDArray[np.int64], NDArray[np.object_], NDArray[np.float64], PixelNumbers]

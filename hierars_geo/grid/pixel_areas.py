@@ -98,22 +98,23 @@ class PixelAreas:
         return total
 
     def sum_by_row(
-        self, code: NDArray[np.integer], window: Window, count: int
+        self, code: NDArray[np.integer], window: Window, count: int, first: int = 0
     ) -> tuple[NDArray[np.int64], Float]:
         """Count the pixels that share row and code, and add up their areas.
 
         Args:
-            code: (h, w) whole numbers 0..count-1.
+            code: (h, w) whole numbers, ``count`` of them from ``first`` on.
             window: Where the pixels lie.
             count: Number of codes.
+            first: The lowest code.
 
         Returns:
             (h, count) pixels and (h, count) square metres.
         """
-        return self._sums(code, window, count, 1)
+        return self._sums(code, window, count, 1, first)
 
     def _sums(
-        self, code: NDArray[np.integer], window: Window, count: int, block_rows: int
+        self, code: NDArray[np.integer], window: Window, count: int, block_rows: int, first: int = 0
     ) -> tuple[NDArray[np.int64], Float]:
         """(R, count) pixels and areas of every ``block_rows`` rows.
 
@@ -121,16 +122,18 @@ class PixelAreas:
         each. Where blocks would be too small each is weighed.
         """
         row = np.arange(window.height) // block_rows
-        col = np.arange(window.width) // self._block_cols
-        shape = int(row[-1]) + 1, int(col[-1]) + 1, count
+        shape = int(row[-1]) + 1, -(-window.width // self._block_cols), count
+        offset, size = (row * count - first)[:, None], shape[0] * count
         if math.prod(shape) > code.size:
-            flat = (code + (row * count)[:, None]).ravel()
-            size = shape[0] * count
+            flat = (code + offset).ravel()
             weights = np.broadcast_to(self.read(window), code.shape).ravel()
             pixels, areas = np.bincount(flat, minlength=size), np.bincount(flat, weights, minlength=size)
             return pixels.reshape(-1, count), areas.astype(np.float64).reshape(-1, count)
-        flat = (code + col * count + (row * shape[1] * count)[:, None]).ravel()
-        counts: NDArray[np.int64] = np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+        counts = np.empty(shape, dtype=np.int64)
+        for block in range(shape[1]):  # one addition and one count per pixel
+            part = code[:, block * self._block_cols : (block + 1) * self._block_cols]
+            found = np.bincount((part + offset).ravel(), minlength=size)
+            counts[:, block] = found.reshape(shape[0], count)
         rows = window.row + _centres(block_rows, window.height)
         cols = window.col + _centres(self._block_cols, window.width)
         return counts.sum(axis=1), (counts * self._at(rows, cols)[:, :, None]).sum(axis=1)

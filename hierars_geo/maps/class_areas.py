@@ -178,7 +178,7 @@ class PathCounter:
 
 
 #: Number of every pixel (h, w) of a window, from 0, or -1; it is given the window and the paths there.
-PixelNumbers = Callable[[Window, NDArray[np.unsignedinteger]], NDArray[np.int64]]
+PixelNumbers = Callable[[Window, NDArray[np.unsignedinteger]], NDArray[np.integer]]
 
 
 def count_rows(
@@ -189,7 +189,7 @@ def count_rows(
     Args:
         maps: Open maps.
         areas: Of their pixels.
-        numbers: Number of each pixel, below ``count``.
+        numbers: Number of each pixel, below ``count``; -1 or ``count`` for none.
         count: K.
         progress: Called with (rows done, rows in all).
 
@@ -200,14 +200,14 @@ def count_rows(
         DataError: No pixel has a number, or levels contradict each other.
         RasterError: The map is damaged.
     """
-    pixels = np.zeros((maps.grid.height, count + 1), dtype=np.int64)
-    area_m2 = np.zeros((maps.grid.height, count + 1))
+    # what has no number is counted in the first and the last column
+    pixels = np.zeros((maps.grid.height, count + 2), dtype=np.int64)
+    area_m2 = np.zeros((maps.grid.height, count + 2))
     for window, path, _ in maps.strips():
         rows = slice(window.row, window.row_stop)
-        # what has no number, -1, is counted in the last column
-        pixels[rows], area_m2[rows] = areas.sum_by_row(numbers(window, path) % (count + 1), window, count + 1)
+        pixels[rows], area_m2[rows] = areas.sum_by_row(numbers(window, path), window, count + 2, first=-1)
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
-    if not pixels[:, :-1].any():
+    if not pixels[:, 1:-1].any():
         raise DataError("Expected a map with classes, but all of it is nodata.")
-    return pixels[:, :-1], area_m2[:, :-1]
+    return pixels[:, 1:-1], area_m2[:, 1:-1]
