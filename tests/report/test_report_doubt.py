@@ -84,6 +84,11 @@ def test_the_page_shows_map_charts_and_table(scene, tmp_path):
     heights = [float(h) for h in re.findall(r'height="([\d.]+)" fill="#(?:b5402b|1f5673)"', text)]
     assert len(heights) == 60
     assert max(heights) == 62
+    # square roots of the shares: what is one in a hundred of the usual is a tenth as high
+    sections = build_doubt_section(survey_confidence(scene), MM5B).histograms
+    shares = np.array([histogram.shares for histogram in sections])
+    expected = 62 * np.sqrt(shares / shares.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(heights, expected.ravel(), atol=0.006)
 
 
 def test_what_is_unlike_the_training_ground_is_hatched_and_counted(tmp_path):
