@@ -68,6 +68,7 @@ class TrainingCLI(LightningCLI):
                         tasks.RequireLabels(),
                         tasks.ProgressLines(),
                         tasks.NeverPredicted(),
+                        tasks.PixelBaseline(),
                         HowToGoOn(),
                         self._failed_start,
                     ],

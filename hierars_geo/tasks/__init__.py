@@ -8,6 +8,7 @@ from .linear_head import LinearHead
 from .loss import LossOptions, class_weights
 from .never_predicted import NeverPredicted
 from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
+from .pixel_baseline import PixelBaseline
 from .segmentation import BHCCMTask, StartOptions
 from .step_bar import StepBar
 from .training_data import TrainingData
@@ -21,6 +22,7 @@ __all__ = (
     "LossOptions",
     "NeverPredicted",
     "OptimizerOptions",
+    "PixelBaseline",
     "ProgressLines",
     "RequireLabels",
     "ScheduleOptions",
