@@ -241,7 +241,7 @@ def test_each_process_augments_in_its_own_way(files):
         total_batch_idx = -1
 
     class Rank:
-        training, fit_loop = True, Loop
+        training, fit_loop, lightning_module = True, Loop, None
 
         def __init__(self, global_rank):
             self.global_rank = global_rank
