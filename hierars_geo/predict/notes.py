@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OptionError, RecipeError
+from ..errors import OptionError, RasterError, RecipeError
 from ..models.record import ModelFile
 from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
@@ -29,8 +29,7 @@ def training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px
         window_px: Side of a window.
     """
     record = loaded.record
-    foreign = foreign_note(scene.bands, scene.values(), record.mean, record.std) if any(record.mean) else None
-    notes = [] if foreign is None else [foreign]
+    notes = _foreign_values(scene, loaded)
     if sees_window and record.chip_size is not None and window_px > record.chip_size:
         notes.append(
             f"the window is {window_px} px, the training chips had {record.chip_size} px, and layers of this "
@@ -44,6 +43,22 @@ def training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px
                 "expect poorer maps, or resample the scene"
             )
     return notes
+
+
+def _foreign_values(scene: Scene, loaded: ModelFile) -> list[str]:
+    """Say which bands lie far from those of the training; nothing where a file is damaged.
+
+    The damage is told when its rows are predicted, and the rows above it are kept then.
+    """
+    record = loaded.record
+    if not any(record.mean):
+        return []
+    try:
+        values = scene.values()
+    except RasterError:
+        return []
+    note = foreign_note(scene.bands, values, record.mean, record.std)
+    return [] if note is None else [note]
 
 
 @contextmanager
