@@ -2,6 +2,7 @@
 
 * The home page is README.md, its links seen from here.
 * ``reference/*.md``: one page per package, from its ``__all__``. The source is read, never imported.
+* ``tutorials/*.md``: the scripts of docs/tutorials, cell by cell, as Jupytext reads them.
 * ``reference/commands.md``: what ``hierars-geo COMMAND --help`` says, from the parsers themselves.
 """
 
@@ -52,13 +53,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": commands_page(),
     }
     pages |= {f"reference/{name}.md": module_page(name, path) for name, path in public_modules()}
+    scripts = (ROOT / "docs" / "tutorials").glob("*.py")
+    pages |= {f"tutorials/{path.stem}.md": tutorial_page(path) for path in scripts}
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  # MkDocs hands over more
-    """Keep a figure and its spread on one line, in the narrow columns of tables."""
+    """Lead to the pages of tutorials, not their scripts; keep a figure and its spread on one line."""
+    markdown = re.sub(r"(?<=\(tutorials/)(\w+)\.py(?=\))", r"\1.md", markdown)
     return re.sub(r"(?<=\d) ± (?=\d)", "\u00a0±\u00a0", markdown)
 
 
@@ -68,6 +72,19 @@ def home_page() -> str:
     text = re.sub(r"(\]\(|(?<!!)\[)docs/", r"\1", text)
     text = text.replace("[LICENSE](LICENSE)", "[the licence](licence.md)")
     return f"---\nhide: [navigation]\n---\n{text}"
+
+
+def tutorial_page(path: Path) -> str:
+    """Return a script in percent format as a page: cells of text, and cells of code in fences."""
+    lines = []
+    for cell in re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        head, body = cell.split("\n", 1)
+        if head.strip() == "[markdown]":
+            lines += [re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE), ""]
+        else:
+            lines += ["```python", body.strip(), "```", ""]
+    lines += [f"The script: [{path.name}]({path.name}); Jupyter opens it as a notebook with Jupytext.", ""]
+    return "\n".join(lines)
 
 
 def public_modules() -> list[tuple[str, Path]]:
