@@ -14,6 +14,7 @@ from ..types import MaskRule, NodataRule, SeriesRule
 
 #: Sensors of the catalog, and any raster.
 SensorName = Literal[
+    "alphaearth",
     "gaofen2",
     "generic",
     "google_earth",
@@ -27,6 +28,7 @@ SensorName = Literal[
     "sentinel2",
     "sentinel2_l1c",
     "sentinel2_l2a",
+    "tessera",
 ]
 
 

@@ -8,6 +8,7 @@ with without_compiler():
 from .geo_raster import GeoRaster, SceneUnion, write_stack
 from .imagery import (
     NAIP,
+    AlphaEarth,
     GaoFen2,
     GoogleEarth,
     Landsat5,
@@ -20,6 +21,7 @@ from .imagery import (
     Sentinel2,
     Sentinel2L1C,
     Sentinel2L2A,
+    Tessera,
 )
 from .intersection import SceneIntersection
 from .label_index import LabelIndex
@@ -32,6 +34,7 @@ from .vector_labels import VectorLabels
 
 __all__ = (
     "NAIP",
+    "AlphaEarth",
     "BandStatistics",
     "DataStatistics",
     "GaoFen2",
@@ -54,6 +57,7 @@ __all__ = (
     "Sentinel2",
     "Sentinel2L1C",
     "Sentinel2L2A",
+    "Tessera",
     "VectorLabels",
     "band_statistics",
     "data_statistics",

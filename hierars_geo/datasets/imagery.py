@@ -192,10 +192,23 @@ class Sentinel1(SceneRaster):
     sensor_name = "sentinel1"
 
 
+class AlphaEarth(SceneRaster):
+    """Yearly embeddings of AlphaEarth Foundations: 64 bands, dequantised while they are read."""
+
+    sensor_name = "alphaearth"
+
+
+class Tessera(SceneRaster):
+    """Yearly embeddings of Tessera: 128 bands of float32, or of int8 with their scales in a raster beside."""
+
+    sensor_name = "tessera"
+
+
 #: The class of every sensor.
 IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
     cls.sensor_name: cls
     for cls in (
+        AlphaEarth,
         GaoFen2,
         GoogleEarth,
         Landsat5,
@@ -209,5 +222,6 @@ IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
         Sentinel2,
         Sentinel2L1C,
         Sentinel2L2A,
+        Tessera,
     )
 }

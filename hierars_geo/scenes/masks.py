@@ -329,8 +329,10 @@ def _listed(folder: str, changed: int) -> dict[str, str]:
 
 
 def without_masks(paths: Iterable[str], sensor: Sensor, rule: MaskRule | None) -> list[str]:
-    """Leave out files that are masks of others: quality bands by name, and what the rule's pattern names."""
+    """Leave out files that belong to others: quality bands, scales, and what the rule's pattern names."""
     plain = [path for path in paths if quality_of_name(Path(path.split("?")[0]).stem, sensor.quality) is None]
+    if sensor.quantization is not None and (ending := sensor.quantization.scale_file) is not None:
+        plain = [path for path in plain if not Path(path).stem.endswith(ending)]
     if rule is None or rule.file is None:
         return plain
     own = {named_beside(rule.file, path, sensor) for path in plain}

@@ -23,6 +23,7 @@ from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
 from .raster_file import RasterFile
 from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest, separable, warp
+from .sensors import Quantization
 
 #: Turns stored values of labels into leaf indices; may take pixels from the validity.
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
@@ -50,11 +51,15 @@ class Layer:
         file: The file.
         indexes: Its 1-based bands, in the order of the scene's channels.
         standard: Per band what is subtracted, and what the rest is divided by; empty for values as stored.
+        quantization: How stored integers become the floats that they stand for; None for values as stored.
+        scales: Raster on the same grid whose band multiplies every one of these; None for none.
     """
 
     file: RasterFile
     indexes: tuple[int, ...]
     standard: tuple[tuple[float, float], ...] = ()
+    quantization: Quantization | None = None
+    scales: str | None = None
 
     @cached_property
     def nodata(self) -> tuple[float | None, ...]:
@@ -322,7 +327,26 @@ class LayerReader:
         filled, empty = empty_pixels(data, layer.nodata, self.rule)
         if filled is not None:
             valid &= ~filled
+        if layer.quantization is not None:
+            data = layer.quantization.undo(data)
+        if layer.scales is not None:
+            data = data * self._scales(layer.scales, window, shape)
+            valid &= np.isfinite(data).all(axis=0)
         return _Stored(data, valid, empty, has_numeric(layer.nodata, self.rule))
+
+    def _scales(self, path: str, window: Window, shape: tuple[int, int] | None) -> Pixels:
+        """Read by what the bands of a file are multiplied: (1, h, w) float32, NaN where that is no data."""
+        try:
+            dataset = self.pool.get(path)
+            scales: Pixels = read_bands(dataset, (1,), window, shape=shape)
+        except RasterioIOError as error:
+            raise unreadable(path, window, error) from error
+        filled, empty = empty_pixels(scales, dataset.nodatavals[:1], self.rule)
+        scales = scales.astype(np.float32)
+        for nothing in (filled, empty):
+            if nothing is not None:
+                scales[:, nothing] = np.nan
+        return scales
 
 
 @dataclass(frozen=True)
@@ -330,7 +354,7 @@ class _Stored:
     """Pixels of a file as they lie in it.
 
     Attributes:
-        data: (C, H, W) stored values.
+        data: (C, H, W) stored values, of quantised ones what they stand for.
         valid: (H, W) bool, by mask, alpha band, NaN and fill values.
         empty: (H, W) bool, where all bands that have a nodata value hold it; None for nowhere.
         can_be_empty: Whether any band has one.

@@ -152,8 +152,9 @@ class Scene:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The files that are read, and those that tell what is left out of them."""
-        return (*self.paths, *(Path(mask.path) for mask in self.masks))
+        """The files that are read, their scales, and those that tell what is left out of them."""
+        scales = (Path(layer.scales) for layer in self.layers if layer.scales is not None)
+        return (*self.paths, *scales, *(Path(mask.path) for mask in self.masks))
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -168,8 +169,9 @@ class Scene:
 
     @property
     def dtype(self) -> str:
-        """Data type as stored, for example ``"uint16"``."""
-        return str(np.result_type(*(layer.file.dtype for layer in self.layers)))
+        """Data type as stored, for example ``"uint16"``; ``"float32"`` where it is dequantised."""
+        kinds = ("float32" if layer.quantization else layer.file.dtype for layer in self.layers)
+        return str(np.result_type(*kinds))
 
     @property
     def interval(self) -> tuple[int, int]:
@@ -359,7 +361,7 @@ def _of_item(address: str, reading: Reading) -> Scene:
         asset, places = stacked
         file = _of_asset(reading, item, asset)
         if places is not None and max(places) <= max(file.indexes):
-            bands, layer = reading.bands, Layer(reading.settled(file), places)
+            bands, layer = reading.bands, reading.layer(file, places)
         else:
             bands, layer = stack_layer(file, reading)
         layers: tuple[Layer, ...] = (layer,)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
@@ -104,6 +105,37 @@ class Reading:
         file = replace(file, add=add)
         return file if note is None else file.noted(note)
 
+    def layer(self, file: RasterFile, indexes: tuple[int, ...]) -> Layer:
+        """Settle what a header leaves open, and how quantised integers become floats.
+
+        Raises:
+            RasterError: The product has another level than the sensor, or the raster of scales is missing or
+                on another grid.
+        """
+        layer, rule = Layer(self.settled(file), indexes), self.sensor.quantization
+        if rule is None or np.dtype(file.dtype).kind not in "iu":
+            return layer
+        scales = None if rule.scale_file is None else _scales_beside(file, rule.scale_file, self.sensor)
+        return replace(layer, quantization=rule, scales=scales)
+
+
+def _scales_beside(file: RasterFile, ending: str, sensor: Sensor) -> str:
+    """Find the raster that says by what the integers of a file are multiplied."""
+    path = Path(file.path)
+    path = path.with_name(f"{path.stem}{ending}{path.suffix}")
+    if not path.is_file():
+        raise MissingFileError(
+            f"Expected {path} with the scale of every pixel, as {sensor.title} of {file.dtype} needs it, but "
+            f"it does not exist (for {file.path}). Put it there, or take the product as float32."
+        )
+    scales = probe(str(path))
+    if scales.grid != file.grid or len(scales.indexes) != 1:
+        raise RasterError(
+            f"Expected one band on the grid of {file.path}, but got {len(scales.indexes)} of "
+            f"{scales.grid.width} x {scales.grid.height} pixels (in {path}). Take the scales of this image."
+        )
+    return str(path)
+
 
 def stack_layer(file: RasterFile, reading: Reading) -> tuple[tuple[str, ...], Layer]:
     """Find the bands of a raster that holds all of them.
@@ -112,8 +144,7 @@ def stack_layer(file: RasterFile, reading: Reading) -> tuple[tuple[str, ...], La
         RasterError: A band is missing or ambiguous, or nothing says which band is which.
     """
     bands, indexes, note = find_bands(file, reading.sensor, reading.bands, reading.numbers)
-    file = reading.settled(file)
-    return bands, Layer(file if note is None else file.noted(note), indexes)
+    return bands, reading.layer(file if note is None else file.noted(note), indexes)
 
 
 def band_layers(
@@ -152,7 +183,7 @@ def band_layers(
             finest = of_product(finest, band, product)
         elif root is not None:
             finest = finest.noted(f"{root.name} lacks its metadata, day and baseline are read from its name")
-        layers.append(Layer(reading.settled(finest), finest.indexes))
+        layers.append(reading.layer(finest, finest.indexes))
     grid = finest_grid([layer.file.grid for layer in layers])
     for layer in layers:
         _check_same_place(layer.file.grid, grid, layer.file.path)

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
@@ -46,6 +48,26 @@ class BaselineOffset(_Strict):
     baseline: Annotated[str, Field(pattern=r"^\d\d\.\d\d$")]
     since: date
     offset: float
+
+
+class Quantization(_Strict):
+    """How floats were made small integers: ``sign(v) |v / divisor| ** power`` of a stored integer v is read.
+
+    Attributes:
+        divisor: Of stored integers.
+        power: Of what comes of it, without its sign.
+        scale_file: What the name of a raster beside the image has before its suffix, ``_scales``: its single
+            band multiplies every band. None where there is no such raster.
+    """
+
+    divisor: _Positive = 1.0
+    power: _Positive = 1.0
+    scale_file: _Name | None = None
+
+    def undo(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the floats (C, H, W) of stored integers."""
+        shares = stored.astype(np.float32) / np.float32(self.divisor)
+        return np.asarray(np.sign(shares) * np.abs(shares) ** np.float32(self.power), dtype=np.float32)
 
 
 class Band(_Strict):
@@ -99,6 +121,8 @@ class Sensor(_Strict):
         nodata: Stored value that products use where there is no measurement, whether declared or not.
         saturation: Stored value of a saturated pixel.
         baseline_offset: A step in how values are stored.
+        quantization: How integers become the floats that they stand for, while they are read; files of floats
+            are read as they are. None for sensors whose integers are measurements.
         quality: Bands beside the images that tell clouds and the like, the best first.
         product_names: Patterns of product names; groups ``date`` (YYYYMMDD), ``day_of_year`` (YYYYDDD),
             ``baseline`` (0509) and ``level`` (2A) are read from the first that fits.
@@ -120,6 +144,7 @@ class Sensor(_Strict):
     nodata: float | None = None
     saturation: float | None = None
     baseline_offset: BaselineOffset | None = None
+    quantization: Quantization | None = None
     quality: tuple[QualityBand, ...] = ()
     product_names: tuple[re.Pattern[str], ...] = ()
     file_per_band: bool = False
@@ -128,6 +153,8 @@ class Sensor(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, content: object) -> object:
+        if isinstance(content, dict) and "numbered" in content:
+            content = _numbered(content)
         if isinstance(content, dict) and content.get("stacks") and not content.get("default_bands"):
             return {**content, "default_bands": content["stacks"][0]}
         return content
@@ -221,6 +248,28 @@ class Sensor(_Strict):
             known = ", ".join(band.name for band in self.bands) or "any"
             raise OptionError(f"Expected bands of {self.title} ({known}), each once, but got {found}.")
         return names
+
+
+class _Numbered(_Strict):
+    """Bands ``A00``, ``A01``, ... that only differ in their number, in place of ``bands`` and ``stacks``."""
+
+    prefix: _Name
+    digits: Annotated[int, Field(ge=1, le=4)] = 1
+    count: Annotated[int, Field(ge=1, le=_MAX_BANDS)]
+    gsd_m: _Positive
+
+
+def _numbered(content: dict[str, Any]) -> dict[str, Any]:
+    """Write numbered bands out, as one published stack."""
+    if "bands" in content or "stacks" in content:
+        raise ValueError("expected bands and stacks, or numbered, but got both")
+    rule = _Numbered.model_validate(content["numbered"])
+    names = tuple(f"{rule.prefix}{number:0{rule.digits}d}" for number in range(rule.count))
+    bands = [{"name": name, "gsd_m": rule.gsd_m} for name in names]
+    return {key: value for key, value in content.items() if key != "numbered"} | {
+        "bands": bands,
+        "stacks": (names,),
+    }
 
 
 #: What weights and pictures call their bands.
@@ -334,6 +383,7 @@ __all__ = (
     "GENERIC",
     "Band",
     "BaselineOffset",
+    "Quantization",
     "Reflectance",
     "Sensor",
     "all_quality_bands",

@@ -153,7 +153,9 @@ def read_reduced(scene: Scene, extent: GeoGrid, shape: tuple[int, int]) -> Patch
     grid = GeoGrid(extent.crs, extent.transform @ pixels, shape)
     shown_m = grid.gsd_m()
     layers = [
-        replace(layer, file=overview_of(layer.file, shown_m / layer.file.grid.gsd_m() / AVERAGE_FROM))
+        layer  # an overview has averaged what its scales are no longer those of
+        if layer.scales
+        else replace(layer, file=overview_of(layer.file, shown_m / layer.file.grid.gsd_m() / AVERAGE_FROM))
         for layer in scene.layers
     ]
     with Scene(layers, scene.bands, scene.name, scene.rule, scene.resampling) as small:
