@@ -60,7 +60,7 @@ def test_a_sensor_that_extends_another_keeps_the_rest():
 
 
 def test_near_names_are_listed():
-    with pytest.raises(OptionError, match=r"sensor to be one of gaofen2, .*Did you mean landsat"):
+    with pytest.raises(OptionError, match=r"sensor to be one of alphaearth, .*Did you mean landsat"):
         find_sensor("landsat")
 
 
