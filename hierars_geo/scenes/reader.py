@@ -21,9 +21,9 @@ from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
+from .quantization import Quantization, read_scales
 from .raster_file import RasterFile
 from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest, separable, warp
-from .sensors import Quantization
 
 #: Turns stored values of labels into leaf indices; may take pixels from the validity.
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
@@ -330,23 +330,9 @@ class LayerReader:
         if layer.quantization is not None:
             data = layer.quantization.undo(data)
         if layer.scales is not None:
-            data = data * self._scales(layer.scales, window, shape)
+            data = data * read_scales(self.pool, layer.scales, window, shape)
             valid &= np.isfinite(data).all(axis=0)
         return _Stored(data, valid, empty, has_numeric(layer.nodata, self.rule))
-
-    def _scales(self, path: str, window: Window, shape: tuple[int, int] | None) -> Pixels:
-        """Read by what the bands of a file are multiplied: (1, h, w) float32, NaN where that is no data."""
-        try:
-            dataset = self.pool.get(path)
-            scales: Pixels = read_bands(dataset, (1,), window, shape=shape)
-        except RasterioIOError as error:
-            raise unreadable(path, window, error) from error
-        filled, empty = empty_pixels(scales, dataset.nodatavals[:1], self.rule)
-        scales = scales.astype(np.float32)
-        for nothing in (filled, empty):
-            if nothing is not None:
-                scales[:, nothing] = np.nan
-        return scales
 
 
 @dataclass(frozen=True)

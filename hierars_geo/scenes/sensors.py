@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError
@@ -17,6 +15,7 @@ from ..taxonomy.yaml_reader import catalog_names, first_complaint, read_yaml, re
 from ..types import SpectralBand
 from .bands import canonical_band
 from .quality import QualityBand
+from .quantization import Quantization
 
 _MAX_BANDS = 1000
 #: "gewataB1 (blue)"
@@ -48,26 +47,6 @@ class BaselineOffset(_Strict):
     baseline: Annotated[str, Field(pattern=r"^\d\d\.\d\d$")]
     since: date
     offset: float
-
-
-class Quantization(_Strict):
-    """How floats were made small integers: ``sign(v) |v / divisor| ** power`` of a stored integer v is read.
-
-    Attributes:
-        divisor: Of stored integers.
-        power: Of what comes of it, without its sign.
-        scale_file: What the name of a raster beside the image has before its suffix, ``_scales``: its single
-            band multiplies every band. None where there is no such raster.
-    """
-
-    divisor: _Positive = 1.0
-    power: _Positive = 1.0
-    scale_file: _Name | None = None
-
-    def undo(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the floats (C, H, W) of stored integers."""
-        shares = stored.astype(np.float32) / np.float32(self.divisor)
-        return np.asarray(np.sign(shares) * np.abs(shares) ** np.float32(self.power), dtype=np.float32)
 
 
 class Band(_Strict):
@@ -383,7 +362,6 @@ __all__ = (
     "GENERIC",
     "Band",
     "BaselineOffset",
-    "Quantization",
     "Reflectance",
     "Sensor",
     "all_quality_bands",
