@@ -56,7 +56,7 @@ def run(
     from ..models.checkpoint import load
 
     loaded = load(checkpoint)
-    data = _data(config)
+    data = configured_data(config)
     data.setup(split)
     if split not in data.parts:
         raise OptionError(
@@ -131,8 +131,8 @@ def calibrate_checkpoint(
     return record
 
 
-def _data(paths: list[str]) -> "SceneDataModule":
-    """Build the data module of a training's configuration."""
+def configured_data(paths: list[str]) -> "SceneDataModule":
+    """Build the data module of a training's configuration, given with its overlays."""
     from jsonargparse import Namespace
 
     from ..datamodules import SceneDataModule

@@ -101,7 +101,7 @@ def _labelled(
         doy = batch["doy"].to(device) if "doy" in batch else None
         inputs = batch["image"].to(device), batch["valid"].to(device), paths.to(device)
         logits = model.path_logits(*inputs, doy)
-    truth = _true_paths(taxonomy, batch)
+    truth = true_paths(taxonomy, batch)
     found = []
     for scores, row, valid in zip(logits.float().cpu(), truth, ground_valid(batch).cpu(), strict=True):
         known = (row >= 0) & valid
@@ -109,7 +109,7 @@ def _labelled(
     return found
 
 
-def _true_paths(taxonomy: Taxonomy, batch: Batch) -> Tensor:
+def true_paths(taxonomy: Taxonomy, batch: Batch) -> Tensor:
     """(B, H, W) legal path of the labels, ``IGNORE_INDEX`` where a label allows for none or several."""
     only = torch.full((taxonomy.num_classes[-1],), IGNORE_INDEX)
     leaves = torch.tensor(taxonomy.paths[:, -1].tolist())

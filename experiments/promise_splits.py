@@ -1,0 +1,280 @@
+"""Draw blocks of held-out ground anew, again and again, and see how often promises of a map hold.
+
+    python experiments/promise_splits.py bhccm.ckpt --flat flat.ckpt --config base/gewata.yaml --block-m 960
+
+The ground is predicted once. Every split deals its blocks at random: one half finds temperature and
+thresholds as ``hierars-geo calibrate`` does, the other half is shown with them. Rivals are told the risk that
+was measured there and take the deepest map that is no worse, which no real map could know.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hierars_geo.cli.calibrate import configured_data
+from hierars_geo.errors import DataError, HieraRSError
+from hierars_geo.metrics.reliability import Reliability, fitted_temperature
+from hierars_geo.metrics.risk import THRESHOLDS, check_promises, promised_threshold, shown_and_wrong
+from hierars_geo.models import load
+from hierars_geo.models.decode import best_path, confidence_of, path_classes
+from hierars_geo.models.map_model import MapModel
+from hierars_geo.tasks.batches import ground_valid
+from hierars_geo.tasks.calibration import true_paths
+from hierars_geo.tasks.training_data import require_same_data
+from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.types import Batch
+
+#: Pixels of a block that the temperature is fitted on.
+_DRAWN_PER_BLOCK = 200
+
+#: Rows of a table of counts.
+_WRONG, _SHOWN, _DEPTH = range(3)
+
+
+@dataclass
+class Ground:
+    """What a model says of labelled pixels that it never saw, in order of their blocks.
+
+    Attributes:
+        scores: (n, T) path logits.
+        row: (n,) true paths.
+        starts: (blocks + 1,) first pixel of every block, and the end.
+        paths: (T, N) classes of every path.
+    """
+
+    scores: NDArray[np.float32]
+    row: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    paths: NDArray[np.int64]
+    _counted: dict[float, tuple[NDArray[np.int64], list[Reliability]]] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> NDArray[np.int64]:
+        """(blocks,) labelled pixels."""
+        return np.diff(self.starts)
+
+    def counted(self, temperature: float) -> tuple[NDArray[np.int64], list[Reliability]]:
+        """Count by block, once per temperature.
+
+        Returns:
+            (blocks, 3, K) pixels wrong, shown, and the sum of the levels shown, by threshold; reliability.
+        """
+        if temperature not in self._counted:
+            self._counted[temperature] = self._count(temperature)
+        return self._counted[temperature]
+
+    def _count(self, temperature: float) -> tuple[NDArray[np.int64], list[Reliability]]:
+        paths = torch.from_numpy(self.paths)
+        counts, reliabilities = [], []
+        for start, stop in zip(self.starts[:-1], self.starts[1:], strict=True):
+            plain = torch.from_numpy(self.scores[start:stop].T.copy())[None, :, None]
+            best = best_path(plain)
+            truth = torch.from_numpy(self.row[start:stop])[None, None]
+            alike = path_classes(best, paths) == path_classes(truth, paths)
+            right = alike.cumprod(dim=1).bool()[0, :, 0].numpy()
+            sure = confidence_of((plain / temperature).softmax(dim=1), best[:, None], paths)[0, :, 0].numpy()
+            wrong, shown = shown_and_wrong(sure, right)
+            levels = range(len(self.paths[0]))
+            depth = sum(shown_and_wrong(sure[level:], right[level:])[1] for level in levels)
+            counts.append(np.stack([wrong, shown, depth]))
+            reliabilities.append(Reliability.of(sure, right))
+        return np.stack(counts), reliabilities
+
+    def temperature(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> float:
+        """Fit the temperature on pixels of some blocks, to two decimals: splits share their counts."""
+        chosen = np.concatenate(
+            [
+                start + rng.permutation(size)[:_DRAWN_PER_BLOCK]
+                for start, size in zip(self.starts[blocks], self.pixels[blocks], strict=True)
+            ]
+        )
+        return round(fitted_temperature(self.scores[chosen], self.row[chosen]), 2)
+
+    def deepest(self, blocks: NDArray[np.int64], risk: float) -> float:
+        """Mean levels of the deepest map of some blocks, uncalibrated, whose measured risk is no higher."""
+        wrong, shown, depth = self.counted(1.0)[0][blocks].sum(axis=0)
+        kept = wrong <= risk * shown
+        return float(depth[kept].max(initial=0) / self.pixels[blocks].sum())
+
+
+def held_out(network: MapModel, tree: Taxonomy, batches: Iterable[Batch], block_m: float) -> Ground:
+    """Predict ground that was kept apart.
+
+    Args:
+        network: In eval mode; the temperature that it was calibrated to is left out.
+        tree: Its taxonomy.
+        batches: Of the ground, with ``bounds``.
+        block_m: Side of a block in units of the ground's CRS, > 0.
+
+    Raises:
+        DataError: No pixel is labelled.
+    """
+    network.temperature = 1.0
+    paths = torch.from_numpy(tree.paths.copy())
+    scores, rows, places = [], [], []
+    for batch in batches:
+        with torch.inference_mode():
+            logits = network.path_logits(batch["image"], batch["valid"], paths).float()
+        truth, valid = true_paths(tree, batch), ground_valid(batch)
+        for chip, bounds in enumerate(batch["bounds"]):
+            left, bottom, right, top = (float(value) for value in bounds)  # type: ignore[attr-defined]
+            known = (truth[chip] >= 0) & valid[chip]
+            height, width = known.shape
+            line, column = (index.numpy() for index in torch.nonzero(known, as_tuple=True))
+            x = left + (column + 0.5) * (right - left) / width
+            y = top - (line + 0.5) * (top - bottom) / height
+            scores.append(logits[chip][:, known].T.numpy())
+            rows.append(truth[chip][known].numpy())
+            places.append(np.stack([x // block_m, y // block_m], axis=1).astype(np.int64))
+    if not sum(len(row) for row in rows):
+        raise DataError("Expected labelled pixels to score, but got none. Keep other ground apart.")
+    _, block = np.unique(np.concatenate(places), axis=0, return_inverse=True)
+    order = np.argsort(block.ravel(), kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(block.ravel()))])
+    return Ground(np.concatenate(scores)[order], np.concatenate(rows)[order], starts, tree.paths.copy())
+
+
+def score_splits(
+    ground: Ground, flat: Ground | None, risks: Sequence[float], delta: float, splits: int, seed: int
+) -> dict[str, Any]:
+    """Calibrate on one half of the blocks and look at the other, many times.
+
+    Args:
+        ground: Of the model.
+        flat: Of a flat model, the same pixels; None where there is none.
+        risks: Promises, 0..1.
+        delta: Probability with which one may fail.
+        splits: How often blocks are drawn, >= 1.
+        seed: Of the draws.
+
+    Returns:
+        Means over the splits, by risk.
+
+    Raises:
+        DataError: There are too few blocks, or the two models were not shown the same pixels.
+    """
+    blocks = len(ground.pixels)
+    check_promises(risks, delta, blocks // 2)
+    if flat is not None and not np.array_equal(ground.row, flat.row):
+        raise DataError("Expected both models to know the same classes of the same ground, but they differ.")
+    rng = np.random.default_rng(seed)
+    errors, temperatures = [], []
+    found: dict[float, list[tuple[float, ...]]] = {risk: [] for risk in risks}
+    for split in range(splits):
+        order = rng.permutation(blocks)
+        apart, test = order[: blocks // 2], order[blocks // 2 :]
+        temperature = ground.temperature(apart, rng)
+        temperatures.append(temperature)
+        (counts, after), (plain, before) = ground.counted(temperature), ground.counted(1.0)
+        errors.append([_together(each, test).calibration_error() for each in (before, after)])
+        for risk in risks:
+            wrong, shown = counts[apart, _WRONG], counts[apart, _SHOWN]
+            threshold = promised_threshold(wrong, shown, THRESHOLDS, risk, delta, seed=split)
+            ours = _shown(counts, test, threshold, ground)
+            naive = _shown(plain, test, round(1 - risk, 2), ground)
+            seen = (ground,) if flat is None else (ground, flat)
+            rivals = [each.deepest(test, ours[0]) if ours[1] else 0.0 for each in seen]
+            found[risk].append((*ours, *naive, *rivals))
+    before_after = np.mean(errors, axis=0)
+    return {
+        "blocks": blocks,
+        "pixels": len(ground.row),
+        "temperature": [min(temperatures), max(temperatures)],
+        "error_before": before_after[0].tolist(),
+        "error_after": before_after[1].tolist(),
+        "risks": {f"{risk:g}": _summary(np.array(rows), risk) for risk, rows in found.items()},
+    }
+
+
+def _together(parts: Sequence[Reliability], blocks: NDArray[np.int64]) -> Reliability:
+    first, *others = blocks.tolist()
+    together = parts[first]
+    for block in others:
+        together += parts[block]
+    return together
+
+
+def _shown(
+    counts: NDArray[np.int64], blocks: NDArray[np.int64], threshold: float | None, ground: Ground
+) -> tuple[float, float, float]:
+    """Risk of what is shown, share that is shown, and levels shown, all pixels counted."""
+    if threshold is None:
+        return 0.0, 0.0, 0.0
+    wrong, shown, depth = counts[blocks, :, THRESHOLDS.index(threshold)].sum(axis=0)
+    pixels = ground.pixels[blocks].sum()
+    return float(wrong / max(shown, 1)), float(shown / pixels), float(depth / pixels)
+
+
+def _summary(rows: NDArray[np.float64], risk: float) -> dict[str, float]:
+    measured, share, depth, naive_risk, naive_share, naive_depth, *rivals = rows.T
+    some = share > 0
+
+    def mean(column: NDArray[Any]) -> float:
+        return float(column[some].mean()) if some.any() else 0.0
+
+    found = {
+        "within": float((measured <= risk).mean()),
+        "nothing_shown": float((~some).mean()),
+        "risk": mean(measured),
+        "share": mean(share),
+        "depth": mean(depth),
+        "naive_within": float((naive_risk <= risk).mean()),
+        "naive_risk": float(naive_risk.mean()),
+        "naive_share": float(naive_share.mean()),
+        "naive_depth": float(naive_depth.mean()),
+    }
+    for name, rival in zip(("uncalibrated", "flat"), rivals, strict=False):
+        found |= {f"{name}_depth": mean(rival), f"deeper_than_{name}": mean(depth > rival)}
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Score the splits and print what was found as JSON.
+
+    Returns:
+        0, or 1 where that failed.
+    """
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("checkpoint", type=Path, help="a trained model")
+    p.add_argument("--flat", type=Path, help="a flat model of the same ground (default: none)")
+    p.add_argument(
+        "--config", nargs="+", required=True, help="configuration that says the data, with overlays"
+    )
+    p.add_argument(
+        "--part", choices=["val", "test"], default="test", help="ground kept apart (default: test)"
+    )
+    p.add_argument("--block-m", type=float, required=True, help="side of a block, units of the ground's CRS")
+    p.add_argument("--risks", type=float, nargs="+", default=[0.05, 0.1], help="promises (default: 0.05 0.1)")
+    p.add_argument("--delta", type=float, default=0.1, help="chance that one may fail (default: 0.1)")
+    p.add_argument("--splits", type=int, default=200, help="random splits (default: 200)")
+    p.add_argument("--seed", type=int, default=0, help="of the splits (default: 0)")
+    args = p.parse_args(argv)
+    try:
+        data = configured_data(args.config)
+        data.setup(args.part)
+        loader = data.val_dataloader() if args.part == "val" else data.test_dataloader()
+        seen = []
+        for path in (args.checkpoint, args.flat) if args.flat else (args.checkpoint,):
+            model = load(path)
+            require_same_data(model.record, data)
+            seen.append(held_out(model.network, model.record.taxonomy, loader, args.block_m))
+        found = score_splits(
+            seen[0], seen[1] if args.flat else None, args.risks, args.delta, args.splits, args.seed
+        )
+    except HieraRSError as error:
+        sys.stderr.write(f"promise_splits.py: error: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
