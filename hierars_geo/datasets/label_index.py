@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..taxonomy import Taxonomy
 from .coverage import Regions, WindowWalk
 from .scene_source import nanoseconds
-from .statistics import level_labels
+from .statistics import label_weights, level_labels, whole_pixels
 
 _COLUMNS = ("row", "col", "date", "column", "count", "top", "left", "bottom", "right")
 
@@ -29,14 +29,15 @@ class LabelIndex:
         block_px: Side of a block.
         num_classes: Classes per level, coarsest first.
         dates: (D, 2) int64, first and last nanosecond of every date.
-        entries: (E, 9) int64, sorted by column: row and column of the block, date, column, pixels, and the
-            window of these pixels in pixels of the lattice (top, left, and one past bottom and right).
+        entries: (E, 9) float64, sorted by column: row and column of the block, date, column, pixels, and the
+            window of these pixels in pixels of the lattice (top, left, and one past bottom and right). All
+            are whole numbers but the pixels, each of which counts by the weight of its label, > 0.
     """
 
     block_px: int
     num_classes: tuple[int, ...]
     dates: NDArray[np.int64]
-    entries: NDArray[np.int64]
+    entries: NDArray[np.float64]
 
     @classmethod
     def build(
@@ -69,10 +70,13 @@ class LabelIndex:
             moment = (nanoseconds(part.time.start), nanoseconds(part.time.stop))
             date = dates.setdefault(moment, len(dates))
             labels = level_labels(part.sample, taxonomy)
+            weights = label_weights(part.sample)
+            if weights is None:
+                weights = np.ones(labels[-1].shape)
             first = (part.window.row, part.window.col)
             offset = 0
             for level, classes in zip(labels, taxonomy.num_classes, strict=True):
-                entries = _histograms(level, classes, first, block_px)
+                entries = _histograms(level, weights, classes, first, block_px)
                 entries[:, 2:4] += (date, offset)
                 found.append(entries)
                 offset += classes
@@ -82,17 +86,17 @@ class LabelIndex:
 
     @property
     def totals(self) -> list[list[int]]:
-        """Pixels per level and class, coarsest level first."""
-        counts = np.zeros(sum(self.num_classes), dtype=np.int64)
-        np.add.at(counts, self.entries[:, 3], self.entries[:, 4])
+        """Pixels per level and class by the weight of their labels, coarsest level first."""
+        columns = self.entries[:, 3].astype(np.int64)
+        counts = np.bincount(columns, self.entries[:, 4], minlength=sum(self.num_classes)).astype(np.float64)
         edges = np.cumsum((0, *self.num_classes))
-        return [counts[a:b].tolist() for a, b in pairwise(edges)]
+        return [whole_pixels(counts[a:b]) for a, b in pairwise(edges)]
 
     def column(self, level: int, index: int) -> int:
         """Return the number of a class among those of all levels; ``level`` counts from 1."""
         return sum(self.num_classes[: level - 1]) + index
 
-    def blocks_of(self, column: int) -> NDArray[np.int64]:
+    def blocks_of(self, column: int) -> NDArray[np.float64]:
         """Return the entries (E_c, 9) of one class."""
         start, stop = np.searchsorted(self.entries[:, 3], [column, column + 1])
         return self.entries[start:stop]
@@ -121,9 +125,13 @@ class LabelIndex:
 
 
 def _histograms(
-    labels: NDArray[np.int64], classes: int, first: tuple[int, int], block_px: int
-) -> NDArray[np.int64]:
-    """Count labels (h, w), whose upper-left pixel is ``first``, by block and class.
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    classes: int,
+    first: tuple[int, int],
+    block_px: int,
+) -> NDArray[np.float64]:
+    """Add up weights (h, w) of labels (h, w), whose upper-left pixel is ``first``, by block and class.
 
     Returns:
         (E, 9) entries of date 0, with the class in place of the column.
@@ -132,13 +140,13 @@ def _histograms(
     low, high = (rows[0] // block_px, cols[0] // block_px), (rows[-1] // block_px, cols[-1] // block_px)
     width = high[1] - low[1] + 1
     cells = (high[0] - low[0] + 1) * width * classes
-    at_row, at_col = np.nonzero(labels >= 0)
+    at_row, at_col = np.nonzero((labels >= 0) & (weights > 0))
     row, col = rows[at_row], cols[at_col]
     block = (row // block_px - low[0]) * width + (col // block_px - low[1])
     cell = block * classes + labels[at_row, at_col]
-    counts = np.bincount(cell, minlength=cells)
+    counts = np.bincount(cell, weights[at_row, at_col], minlength=cells)
     met = np.flatnonzero(counts)
-    entries = np.zeros((len(met), len(_COLUMNS)), dtype=np.int64)
+    entries = np.zeros((len(met), len(_COLUMNS)))
     entries[:, 0] = low[0] + met // classes // width
     entries[:, 1] = low[1] + met // classes % width
     entries[:, 3], entries[:, 4] = met % classes, counts[met]
@@ -152,7 +160,7 @@ def _histograms(
     return entries
 
 
-def _merged(entries: NDArray[np.int64]) -> NDArray[np.int64]:
+def _merged(entries: NDArray[np.float64]) -> NDArray[np.float64]:
     """Add up entries of one block, date and class; sort by class."""
     order = np.lexsort((entries[:, 2], entries[:, 1], entries[:, 0], entries[:, 3]))
     entries = entries[order]

@@ -18,7 +18,7 @@ from .intersection import SceneIntersection
 
 Content = TypeVar("Content")
 #: Part of every key: raised when results mean something else than before.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class ResultCache:

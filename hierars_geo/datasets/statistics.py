@@ -246,7 +246,7 @@ def data_statistics(
             pixels, hidden = pixels + valid[0].size, hidden + int((~valid.any(axis=0)).sum())
         if with_bands:
             bands.add(valid_values(part.sample))
-        weights = _weights(part.sample)
+        weights = label_weights(part.sample)
         for counts, labels in zip(classes, level_labels(part.sample, taxonomy), strict=True):
             known = labels >= 0
             share = None if weights is None else weights[known]
@@ -258,14 +258,27 @@ def data_statistics(
         )
     return DataStatistics(
         bands.result(tuple(getattr(dataset, "bands", ()))) if with_bands else None,
-        [np.rint(counts).astype(np.int64).tolist() for counts in classes],
+        [whole_pixels(counts) for counts in classes],
         len(walk),
         walk.windows_in_all,
     )
 
 
-def _weights(sample: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    """(H, W) weight of the label of each pixel, so that a doubtful one counts for less ground."""
+def whole_pixels(counts: NDArray[np.float64]) -> list[int]:
+    """Round weighted pixels per class (C,); what occurs is one at least, however little it weighs."""
+    rounded: list[int] = np.where(counts > 0, np.rint(counts).clip(1), 0).astype(np.int64).tolist()
+    return rounded
+
+
+def label_weights(sample: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Return the weight (H, W) of the label of each pixel, so that a doubtful one counts for less ground.
+
+    Args:
+        sample: With ``label_set`` (H, W) where it has ``label_weight`` (S,).
+
+    Returns:
+        0 where there is no label; None where all labels weigh alike.
+    """
     if "label_weight" not in sample:
         return None
     table = np.append(np.asarray(sample["label_weight"], dtype=np.float64), 0.0)

@@ -19,9 +19,10 @@ class BalancedChipSampler(RandomChipSampler):
     """Random chips, a chosen share of which are aimed at classes.
 
     An aimed chip shows all pixels of its class in one block of the index: the block is drawn by the number of
-    these pixels, the chip's place evenly among those that show them all and lie wholly inside the ground
-    (where there is none, the chip reaches beyond it and is blank there). The other chips are those of
-    :class:`RandomChipSampler`. Chips depend on seed and epoch alone.
+    these pixels, each by the weight of its label (one that weighs nothing is none), the chip's place evenly
+    among those that show them all and lie wholly inside the ground (where there is none, the chip reaches
+    beyond it and is blank there). The other chips are those of :class:`RandomChipSampler`. Chips depend on
+    seed and epoch alone.
 
     Args:
         dataset: What to sample from.
@@ -93,7 +94,7 @@ class BalancedChipSampler(RandomChipSampler):
         """Find a place that shows a block of a class."""
         blocks, cumulated = self._blocks[column]
         at = int(np.searchsorted(cumulated, draw[0] * cumulated[-1], side="right"))
-        block = blocks[min(at, len(blocks) - 1)]
+        block = blocks[min(at, len(blocks) - 1)].astype(np.int64)
         date = int(block[2])
         first, stop = block[7:9] - self.size_px, block[5:7] + 1
         starts = self._starts_of[date]

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from torchgeo.datasets import GeoDataset
 
+from ..datasets.statistics import label_weights
 from ..errors import OptionError
 from ..scenes.regions import RegionMask
 from ..types import IGNORE_INDEX
@@ -47,8 +48,10 @@ class ChipRules:
 
         That there is no label weighs most, and missing data more than a dominant class.
         """
-        labels = sample.get("label_set", sample["mask"])
-        unlabelled = not bool((labels != IGNORE_INDEX).any())
+        labels = label_weights(sample)  # a label that weighs nothing is none
+        if labels is None:
+            labels = np.asarray(sample.get("label_set", sample["mask"])) != IGNORE_INDEX
+        unlabelled = not labels.any()
         observed = sample["valid"] if sample["valid"].ndim == 2 else sample["valid"].any(dim=0)
         valid = float(observed.float().mean())
         lacking = self.min_valid_share - valid if valid < self.min_valid_share else 0.0

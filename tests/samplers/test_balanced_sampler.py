@@ -1,5 +1,6 @@
 """Rare classes are met at the chosen rate, and chips keep the rules, whatever reads them."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -9,8 +10,9 @@ from scene_files import X0, Y0, coordinates, tree, write
 from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
-from hierars_geo.datasets import HierarchicalLabels, SceneRaster
+from hierars_geo.datasets import HierarchicalLabels, SceneRaster, open_labels
 from hierars_geo.datasets.label_index import LabelIndex
+from hierars_geo.datasets.statistics import data_statistics
 from hierars_geo.errors import OptionError
 from hierars_geo.samplers import RandomChipSampler
 from hierars_geo.samplers.balanced_sampler import BalancedChipSampler, class_rates
@@ -56,7 +58,7 @@ def test_the_index_counts_every_block_at_every_level(index, labels):
     assert index.totals[1] == [(seen == value).sum() for value in (1, 2, 3, 4)]
     assert index.totals[0] == [((seen == 1) | (seen == 3)).sum(), (seen == 2).sum()]
     column = index.column(2, 2)
-    for row, col, _, _, count, top, left, bottom, right in index.blocks_of(column).tolist():
+    for row, col, _, _, count, top, left, bottom, right in index.blocks_of(column).astype(int).tolist():
         rows, cols = np.nonzero(seen[row * 8 : row * 8 + 8, col * 8 : col * 8 + 8] == 3)
         rows, cols = rows + row * 8, cols + col * 8
         assert len(rows) == count
@@ -64,6 +66,46 @@ def test_the_index_counts_every_block_at_every_level(index, labels):
     assert index.blocks_of(column)[:, 4].sum() == 92
     again = LabelIndex.from_arrays(index.to_arrays())
     np.testing.assert_array_equal(again.entries, index.entries)
+
+
+def test_blocks_and_classes_count_by_the_weight_of_their_labels(tmp_path, scene, labels):
+    """A survey of weight 2 in few pixels beside a product of weight 0.25, and one that weighs nothing."""
+    layers = {
+        "survey": np.zeros_like(labels),
+        "product": np.zeros_like(labels),
+        "mute": np.zeros_like(labels),
+    }
+    layers["survey"][40:42, 40:42] = 1
+    layers["survey"][200, 200] = 4
+    layers["product"][96:104, 96:104] = 1
+    layers["mute"][160:192, 160:192] = 1
+    layers["mute"][240:260, 20:40] = 3  # a class that nothing else says
+    weights = {"survey": 2.0, "product": 0.25, "mute": 0.0}
+    entries = [
+        {"path": str(write(tmp_path / f"{name}.tif", values)), "weight": weights[name]}
+        for name, values in layers.items()
+    ]
+    both = scene.images[0] & open_labels(entries, TREE)
+    index = LabelIndex.build(both, TREE, 8, window_px=50)
+    column = index.column(2, 0)
+    found = {(row, col): pixels for row, col, _, _, pixels, *_ in index.blocks_of(column).tolist()}
+    assert found == {(5, 5): 8.0, (12, 12): 16.0}
+    assert index.totals == [[24, 2], [24, 0, 0, 2]] == data_statistics(both, TREE, with_bands=False).classes
+    rates = class_rates(index, TREE, 0.8)
+    np.testing.assert_allclose(rates, [0, 0, 0.4, 0, 0, 0.4])  # none for what weighs nothing
+    sampler = BalancedChipSampler(both, 16, 3000, index, class_rates(index, TREE, {"leaf 1": 1.0}))
+    at_survey = np.mean([place(slices)[0] < 60 for slices in sampler])
+    assert at_survey == pytest.approx(1 / 3, abs=0.04)
+    few = dataclasses.replace(index, entries=index.entries * ([1] * 4 + [0.01] + [1] * 4))
+    assert few.totals == [[1, 1], [1, 0, 0, 1]]  # little weight is not none
+
+    def fault(row, col):
+        left, top = X0 + 10 * col, Y0 - 10 * row
+        return ChipRules().fault(both[left : left + 80, top - 80 : top])
+
+    assert not any(fault(40, 40))
+    assert fault(170, 170)[0]  # labels that weigh nothing are none
+    assert fault(270, 270)[0]
 
 
 def test_a_class_of_a_tenth_of_a_per_cent_is_met_at_the_chosen_rate(scene, index, labels):
