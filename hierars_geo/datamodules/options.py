@@ -27,8 +27,10 @@ class SplitOptions:
     Attributes:
         val_fraction: Share of the ground for validation, unless it has scenes or a region of its own.
         test_fraction: Share of the ground for testing, likewise.
-        by: What is dealt: ``blocks`` of ground, or whole ``scenes`` (those that overlap stay together).
+        by: What is dealt: ``blocks`` of ground, whole ``scenes`` (those that overlap stay together), or
+            ``clusters`` of labelled points and lines (of polygons, where there are neither).
         block_m: Side of a block in metres (default: two chips).
+        cluster_m: Metres within which features are of one cluster (default: the side of a chip).
         buffer_m: Ground left out of training around val and test, in metres.
         file: In place of dealing: polygons in any CRS whose column ``split`` says train, val or test.
         train_region: [left, bottom, right, top] in the CRS of the images, or a file of polygons in any CRS
@@ -44,8 +46,9 @@ class SplitOptions:
 
     val_fraction: float = 0.2
     test_fraction: float = 0.2
-    by: Literal["blocks", "scenes"] = "blocks"
+    by: Literal["blocks", "scenes", "clusters"] = "blocks"
     block_m: float | None = None
+    cluster_m: float | None = None
     buffer_m: float = 0.0
     file: str | None = None
     train_region: Region | None = None
@@ -58,7 +61,7 @@ class SplitOptions:
     leak_check: bool = True
 
     def __post_init__(self) -> None:
-        _check_choice("splits.by", self.by, ("blocks", "scenes"))
+        _check_choice("splits.by", self.by, ("blocks", "scenes", "clusters"))
         if self.file is not None and any(region is not None for region in self.regions):
             raise OptionError("Expected splits.file or regions of train, val and test, but got both.")
         for name in ("val", "test"):

@@ -18,12 +18,13 @@ from ..datasets.result_cache import ResultCache, data_key
 from ..datasets.scene_source import SceneSource
 from ..datasets.series import SceneSeries
 from ..datasets.statistics import BandStatistics, DataStatistics, data_statistics
-from ..datasets.vector_labels import VectorLabels
+from ..datasets.vector_labels import vector_sources
 from ..errors import DataError, OptionError, list_some, notice
 from ..grid.reprojection import move
 from ..samplers.balanced_sampler import BalancedChipSampler, class_rates
 from ..samplers.chip_samplers import ChipSampler, GridChipSampler, RandomChipSampler
 from ..samplers.chips import CandidateSampler, ChosenChips, CoveringChips
+from ..samplers.label_clusters import ClusterSplit
 from ..samplers.splits import (
     BlockSplit,
     RegionSplit,
@@ -109,6 +110,11 @@ class SceneSplits:
             return Splits(shapely.union_all(list(self.dataset.index.geometry)), None, None)
         if split.by == "scenes":
             return SceneSplit(split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
+        if split.by == "clusters":
+            cluster_m = split.cluster_m or self.options.chips.size * self.gsd_m
+            return ClusterSplit(cluster_m, split.fractions, self.options.seed, split.buffer_m).split(
+                self.dataset
+            )
         block_m = split.block_m or 2 * self.options.chips.size * self.gsd_m
         return BlockSplit(block_m, split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
 
@@ -307,7 +313,7 @@ class SceneSplits:
 
 def _note_points_outside(labels: SceneSource, dataset: SceneIntersection) -> None:
     """Say which files hold points that no image shows: they label nothing."""
-    vectors = [one for one in getattr(labels, "sources", (labels,)) if isinstance(one, VectorLabels)]
+    vectors = vector_sources(labels)
     if not vectors:
         return
     crs = dataset.crs

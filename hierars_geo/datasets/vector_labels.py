@@ -32,6 +32,7 @@ from ..types import IGNORE_INDEX
 from .geo_raster import CombinedSource
 from .label_shapes import LabelShapes, buffered, ground_pieces, move_geometries
 from .sample import figure_of
+from .scene_source import SceneSource
 
 Order = Literal["area", "file"]
 OnError = Literal["raise", "skip"]
@@ -216,6 +217,18 @@ class VectorLabels(CombinedSource, GeoDataset):
             )
         return self._outlines[wkt, around]
 
+    def features(self, crs: CRS) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+        """Return labelled features in a CRS, collections part by part.
+
+        Returns:
+            (Q,) polygons, lines and points, and (Q,) whether each is of a point or a line, as its disc is.
+        """
+        shapes = self._shapes_in(crs, crs.to_wkt())
+        thin = np.zeros(len(self._codes), dtype=np.bool_)
+        thin[shapes.owners[shapely.get_dimensions(shapes.parts) < 2]] = True
+        known = self._codes[shapes.owners] > 0
+        return shapes.parts[known], thin[shapes.owners][known]
+
     def points_outside(self, ground: BaseGeometry, crs: CRS) -> tuple[int, int]:
         """Count the labelled points and lines that lie outside some ground in a CRS, and all of them."""
         shapes = self._shapes_in(crs, crs.to_wkt())
@@ -267,6 +280,13 @@ class VectorLabels(CombinedSource, GeoDataset):
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw a sample as a matplotlib figure."""
         return figure_of(sample, self.bands, self.taxonomy, suptitle)
+
+
+def vector_sources(labels: SceneSource) -> list[VectorLabels]:
+    """List the files of features that labels are read from, however they were united."""
+    if isinstance(labels, VectorLabels):
+        return [labels]
+    return [found for one in getattr(labels, "sources", ()) for found in vector_sources(one)]
 
 
 def _prepared(geometries: NDArray[np.object_], crs: CRS, target: CRS, buffer_m: float) -> NDArray[np.object_]:

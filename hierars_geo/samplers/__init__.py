@@ -3,6 +3,7 @@
 from .balanced_sampler import BalancedChipSampler, class_rates
 from .chip_samplers import GridChipSampler, RandomChipSampler
 from .chips import CandidateSampler, ChipRules, ChosenChips, CoveringChips
+from .label_clusters import ClusterSplit
 from .splits import BlockSplit, RegionSplit, SceneSplit, Splits, check_no_leak
 
 __all__ = (
@@ -11,6 +12,7 @@ __all__ = (
     "CandidateSampler",
     "ChipRules",
     "ChosenChips",
+    "ClusterSplit",
     "CoveringChips",
     "GridChipSampler",
     "RandomChipSampler",

@@ -1,5 +1,9 @@
 """Images of several sensors as one set of chips, and points as labels, through the data module."""
 
+import itertools
+import math
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -218,6 +222,24 @@ def test_every_chip_shows_a_point_and_no_point_is_in_two_splits(files, sampler):
     assert len(train) > 10
     assert not train & (val | test)
     assert not val & test
+
+
+def test_chips_of_two_splits_show_no_points_that_are_near_each_other(files):
+    """A chip's ground by default; the product beside the points trains where val and test are not."""
+    options, points = files
+    product = write(Path(options["images"][0]).with_name("product.tif"), np.full((SIDE, SIDE), 80, np.uint8))
+    labels = [
+        options["labels"][0] | {"priority": 1},
+        {"path": str(product), "taxonomy": "esa_worldcover", "weight": 0.5},
+    ]
+    splits = {"by": "clusters", "val_fraction": 0.3, "test_fraction": 0.2}
+    data = SceneDataModule(**options | {"labels": labels}, splits=splits)
+    data.setup("fit")
+    shown = [labelled(data.sample_dataloader(name, 10**6))[0] & points for name in data.parts]
+    assert sum(map(len, shown)) == len(set.union(*shown)) == len(points)
+    for one, other in itertools.combinations(shown, 2):
+        assert min(math.dist(a, b) for a in one for b in other) > 32
+    assert sum(data.class_frequencies[0]) > 0.5 * 0.4 * SIDE**2  # the product, at half weight
 
 
 def test_points_outside_the_images_are_counted_with_their_file(files, tmp_path):

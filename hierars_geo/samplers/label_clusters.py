@@ -1,0 +1,125 @@
+"""ClusterSplit: labelled points and what lies near them stay on one side of a split."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from ..datasets.intersection import SceneIntersection
+from ..datasets.label_shapes import buffered, ground_pieces, move_geometries
+from ..datasets.vector_labels import vector_sources
+from ..errors import DataError, OptionError
+from ..grid.longitudes import polygonal
+from .splits import Splits, centre_gsd_m, check_fractions, deal, with_buffer
+
+#: Discs are polygons within their circle: wide enough that none comes short of the distance.
+_ROUND = 1.005
+
+
+@dataclass(frozen=True)
+class ClusterSplit:
+    """Deal clusters of labelled points and lines to the splits at random, by area.
+
+    What lies within ``cluster_m`` of each other, directly or over others, is one cluster, and one split gets
+    all of it: blocks would part a point from the one beside it. Where there are neither points nor lines,
+    polygons are dealt. Val and test take the ground around their features, half-way at least where those of
+    another split are near; train has all other ground, so that rasters label there what no cluster claims.
+
+    Attributes:
+        cluster_m: Metres on the ground, in any CRS.
+        fractions: Shares of train, val and test; 0 leaves a split out.
+        seed: Same seed, same clusters.
+        buffer_m: Ground left out of train around val and test, in metres.
+
+    Raises:
+        OptionError: The distance or a share is out of range.
+    """
+
+    cluster_m: float
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    seed: int = 0
+    buffer_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.cluster_m) and self.cluster_m > 0 and self.buffer_m >= 0):
+            raise OptionError(
+                f"Expected cluster_m > 0 and buffer_m >= 0, but got {self.cluster_m} and {self.buffer_m}."
+            )
+        check_fractions(self.fractions)
+
+    def split(self, dataset: SceneIntersection) -> Splits:
+        """Divide the ground of images and labels.
+
+        Raises:
+            DataError: No source of labels holds features, or there are fewer clusters than splits.
+        """
+        lattice, gsd_m = dataset.lattice, centre_gsd_m(dataset)
+        ground = shapely.union_all(list(dataset.index.geometry))
+        features = _features(dataset, ground)
+        if not len(features):
+            raise DataError(
+                "Expected points, lines or polygons among the labels to deal clusters of, but got rasters "
+                "alone. Split by blocks or scenes, or name regions."
+            )
+        # a pixel at least, so that the one that a point falls in is of its side
+        clusters, owner = _clusters(features, lattice.crs, max(self.cluster_m / 2, gsd_m))
+        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
+        if len(clusters) < len(wanted):
+            raise DataError(
+                f"Expected at least {len(wanted)} clusters of labels to deal to the splits, but got "
+                f"{len(clusters)} of features within {self.cluster_m:g} m. Make cluster_m smaller, or split "
+                "by blocks."
+            )
+        split = deal(shapely.area(clusters), self.fractions, self.seed)
+        around = dataset.around_px * max(lattice.res)
+        parts: list[BaseGeometry | None] = [None, None, None]
+        left = ground
+        for i in [i for i in (1, 2) if self.fractions[i] > 0]:
+            near = shapely.union_all(
+                [*ground_pieces(features[split[owner] == i], around), *clusters[split == i]]
+            )
+            own = shapely.difference(near, shapely.union_all(clusters[split != i]))
+            parts[i] = polygonal(shapely.intersection(own, left))
+            left = polygonal(shapely.difference(left, own))
+        parts[0] = left
+        return with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
+
+
+def _features(dataset: SceneIntersection, ground: BaseGeometry) -> NDArray[np.object_]:
+    """Points and lines of all labels that the ground shows, as wide as they label; else polygons."""
+    sources = [] if dataset.labels is None else vector_sources(dataset.labels)
+    found = [source.features(dataset.lattice.crs) for source in sources]
+    if not found:
+        return np.empty(0, dtype=object)
+    features, thin = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    shapely.prepare(ground)
+    shown = shapely.intersects(ground, features)
+    wanted: NDArray[np.object_] = features[shown & (thin if (shown & thin).any() else True)]
+    return wanted
+
+
+def _clusters(
+    features: NDArray[np.object_], crs: CRS, radius_m: float
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Unite the ground around features where it touches.
+
+    Args:
+        features: (P,) points, lines or polygons.
+        crs: Their CRS.
+        radius_m: What the ground reaches, metres.
+
+    Returns:
+        (Q,) disjoint polygons from west to east, whatever the order of the features was, and (P,) which of
+        them each feature lies in.
+    """
+    discs = move_geometries(buffered(features, crs, radius_m * _ROUND), CRS.from_epsg(4326), crs)
+    pieces = shapely.get_parts(shapely.union_all(discs))
+    pieces = pieces[np.lexsort(shapely.bounds(pieces).T[::-1])]
+    owner = np.empty(len(features), dtype=np.int64)
+    feature, piece = shapely.STRtree(pieces).query(features, predicate="intersects")
+    owner[feature] = piece
+    return pieces, owner
