@@ -11,12 +11,14 @@ with without_compiler():
     import timm
 
 from .mscan import MSCAN, MSCAN_SIZES
+from .swin_v2 import SwinV2
 from .vit_pyramid import ViTPyramid
 
 #: Why a backbone cannot be dilated, by family; decoders that need dilation cannot take it.
 _UNDILATED = {
     "swin": "its windows and patch merging are tied to strides of 4, 8, 16 and 32",
     "deit3": "its patches of 16 pixels are its only resolution",
+    "vit": "its patches of 16 pixels are its only resolution",
     "mscan": "its stages have strides of 4, 8, 16 and 32",
 }
 
@@ -27,15 +29,19 @@ class Backbone:
 
     Attributes:
         name: For segmentation-models-pytorch: an own or registered encoder, or ``tu-<timm name>``.
-        family: ``resnet``, ``convnext``, ``swin``, ``deit3``, ``mit``, ``mscan``, or ``other``.
+        family: ``resnet``, ``convnext``, ``swin``, ``deit3``, ``vit``, ``mit``, ``mscan``, or
+            ``other``.
         drop_path_rate: Default of the papers' segmentation models; None where there is no such thing.
         options: What timm is told besides.
+        enumeration: Import path of the enumeration of its weights, whose members then go by their names
+            alone; None where weights are the library's.
     """
 
     name: str
     family: str
     drop_path_rate: float | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    enumeration: str | None = None
 
     @property
     def timm_name(self) -> str | None:
@@ -58,6 +64,29 @@ _CONVNEXT_LIGHT = {"atto": 0.1, "femto": 0.1, "pico": 0.1, "nano": 0.1}
 _DEIT3 = {"small": 0.05, "base": 0.2, "large": 0.45}
 _SIZES = ("tiny", "small", "base", "large")
 
+#: What TorchGeo's names stand before.
+TORCHGEO = "torchgeo:"
+#: TorchGeo's image models that give a pyramid -> enumeration of their weights, and the default drop path:
+#: torchvision's of Swin V2, DeiT III's of the ViTs.
+_TORCHGEO: dict[str, tuple[str, float | None]] = {
+    "resnet18": ("ResNet18_Weights", None),
+    "resnet50": ("ResNet50_Weights", None),
+    "resnet152": ("ResNet152_Weights", None),
+    "swin_v2_t": ("Swin_V2_T_Weights", 0.2),
+    "swin_v2_b": ("Swin_V2_B_Weights", 0.5),
+    "vit_small_patch16_224": ("ViTSmall16_Weights", 0.05),
+    "vit_base_patch16_224": ("ViTBase16_Weights", 0.2),
+    "vit_large_patch16_224": ("ViTLarge16_Weights", 0.45),
+}
+
+
+def _of_torchgeo(name: str) -> Backbone:
+    enumeration, rate = _TORCHGEO[name]
+    family = name.split("_")[0].rstrip("0123456789")
+    own = name if family == "resnet" else TORCHGEO + name
+    return Backbone(own, family, rate, enumeration=f"torchgeo.models.{enumeration}")
+
+
 BACKBONES: dict[str, Backbone] = {
     **{f"resnet{depth}": Backbone(f"resnet{depth}", "resnet") for depth in (18, 34, 50, 101, 152)},
     **{
@@ -72,10 +101,14 @@ BACKBONES: dict[str, Backbone] = {
     **{f"deit3_{size}": Backbone(f"deit3_{size}", "deit3", rate) for size, rate in _DEIT3.items()},
     **{f"mit_b{size}": Backbone(f"mit_b{size}", "mit") for size in range(6)},
     **{name: Backbone(name, "mscan", size.drop_path_rate) for name, size in MSCAN_SIZES.items()},
+    **{TORCHGEO + name: _of_torchgeo(name) for name in _TORCHGEO},
 }
 
 #: timm's name of every ViT here.
-VIT_NAMES: dict[str, str] = {f"deit3_{size}": f"deit3_{size}_patch16_224" for size in _DEIT3}
+VIT_NAMES: dict[str, str] = {
+    **{f"deit3_{size}": f"deit3_{size}_patch16_224" for size in _DEIT3},
+    **{TORCHGEO + name: name for name in _TORCHGEO if name.startswith("vit_")},
+}
 
 
 def _register() -> None:
@@ -84,6 +117,7 @@ def _register() -> None:
         name: (MSCAN, {"widths": size.widths, "depths": size.depths}) for name, size in MSCAN_SIZES.items()
     }
     own |= {name: (ViTPyramid, {"name": vit}) for name, vit in VIT_NAMES.items()}
+    own |= {TORCHGEO + name: (SwinV2, {"name": name}) for name in _TORCHGEO if name.startswith("swin_")}
     for name, (encoder, parameters) in own.items():
         parameters["drop_path_rate"] = BACKBONES[name].drop_path_rate
         smp.encoders.encoders[name] = {"encoder": encoder, "pretrained_settings": {}, "params": parameters}

@@ -17,6 +17,9 @@ _FROM_ZERO = re.compile(r"(?:layers[_.]|blocks[_.])(\d+)\.")
 #: Stages counted from 1: ResNet's ``layer2``, MiT's and MSCAN's ``patch_embed2``, ``block2``, ``norm2``.
 _FROM_ONE = re.compile(r"(?:layer|block|patch_embed|norm)(\d+)\.")
 
+#: torchvision's Swin V2: patches, and then stages with a merging before all but the first.
+_SWIN_V2 = re.compile(r"swin\.(\d)\.")
+
 #: Blocks of ConvNeXt's third stage that share one group.
 _BLOCKS_PER_GROUP = 3
 
@@ -79,6 +82,8 @@ def _depth(tail: str, last_convnext_group: int) -> int | None:
         return last_convnext_group if stage > 2 else 3 + int(found[2] or 0) // _BLOCKS_PER_GROUP
     if found := _FROM_ZERO.match(tail):
         return int(found[1]) + 1
+    if found := _SWIN_V2.match(tail):
+        return int(found[1]) // 2 + 1 if int(found[1]) else 0
     if found := _FROM_ONE.match(tail):
         return 0 if tail.startswith("patch_embed1.") else int(found[1])
     return None

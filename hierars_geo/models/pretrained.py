@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError, OptionError, list_some, unknown_name
-from ..types import Spectra
+from ..types import Spectra, SpectralBand
 from .backbones import VIT_NAMES, Backbone
-from .band_adaptation import BandAdaptation, adapt_bands, by_names
+from .band_adaptation import BandAdaptation, adapt_bands, by_names, matching_bands
 from .plain_file import read_plain
 
 FetchedT = TypeVar("FetchedT")
@@ -28,7 +28,17 @@ _LOG = logging.getLogger(__name__)
 FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 
 #: What libraries and frameworks put before the names of an encoder's layers.
-_WRAPPERS = ("module.", "model.", "vit.", "backbone.", "encoder.", "segmenter.", "features.", "body.")
+_WRAPPERS = (
+    "module.",
+    "model.",
+    "vit.",
+    "backbone.",
+    "encoder.",
+    "segmenter.",
+    "features.",
+    "swin.",
+    "body.",
+)
 
 #: Published ImageNet-1k weights of MSCAN, as MMSegmentation's SegNeXt configurations name them.
 _MSCAN_URL = "https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segnext/"
@@ -84,8 +94,8 @@ def load_encoder_weights(
         backbone: What it is.
         source: ``imagenet`` (or ``default``); another name of the library's for this encoder (a tag of
             timm's, ``fb_in22k``); the import path of a member of a torchvision-style enumeration,
-            ``torchgeo.models.ResNet18_Weights.SENTINEL2_ALL_MOCO``; or a file (safetensors, or a state dict
-            that loads without running code).
+            ``torchgeo.models.ResNet18_Weights.SENTINEL2_ALL_MOCO``, of an encoder ``torchgeo:NAME`` the
+            member alone; or a file (safetensors, or a state dict that loads without running code).
         bands: Names of the encoder's bands, in channel order.
         adaptation: How the first layer meets other bands, see
             :func:`~hierars_geo.models.adapt_bands`.
@@ -95,8 +105,10 @@ def load_encoder_weights(
 
     Raises:
         MissingFileError: There is no such file.
-        OptionError: There are no such weights, no way to them, or they are another encoder's.
+        OptionError: There are no such weights, no way to them, they are another encoder's, or another
+            sensor's with which these bands have nothing in common.
     """
+    source = member_path(backbone, source)
     weights = _find(backbone, source)
     own = encoder.state_dict()
     names = {_plain(name): name for name in own}
@@ -105,6 +117,8 @@ def load_encoder_weights(
     if first in found and found[first].ndim == own[first].ndim:
         known = None if weights.bands is None else spectra(weights.sensor, weights.bands)
         wanted = None if bands is None else spectra(sensor or weights.sensor, bands)
+        if adaptation == "auto" and weights.sensor is not None and known and wanted:
+            _check_bands(source, known, wanted)
         found[first] = adapt_bands(found[first], own[first].shape[1], known, wanted, adaptation)
     needed = [name for name, _ in encoder.named_parameters() if not name.startswith("pyramid.")]
     missing = [name for name in needed if name not in found or found[name].shape != own[name].shape]
@@ -121,6 +135,17 @@ def load_encoder_weights(
     encoder.load_state_dict(
         {name: value for name, value in found.items() if value.shape == own[name].shape}, strict=False
     )
+
+
+def _check_bands(source: str, known: Sequence[SpectralBand], wanted: Sequence[SpectralBand]) -> None:
+    """Refuse weights of a sensor whose bands see nothing of what the encoder's see."""
+    if all(index is None for index in matching_bands(known, wanted)):
+        names, own = (list_some([band.name for band in bands], 12) for bands in (wanted, known))
+        raise OptionError(
+            f"Expected weights '{source}' to know some of the bands {names}, but they were trained on {own}. "
+            "Say which bands these are (sensor, bands), take weights of these bands, or set "
+            "start.band_adaptation to average."
+        )
 
 
 def _idle_parameters(encoder: nn.Module, bands: int) -> frozenset[str]:
@@ -237,6 +262,25 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     return {str(name): value for name, value in tensors if isinstance(value, Tensor)}
 
 
+def member_path(backbone: Backbone, source: str) -> str:
+    """Return the import path of a member that is named alone; other sources as they are.
+
+    Raises:
+        OptionError: The member is of the enumeration of another encoder.
+    """
+    if backbone.enumeration is None or source.endswith(FILE_SUFFIXES):
+        return source
+    if "_Weights." not in source:
+        return f"{backbone.enumeration}.{source}"
+    path = source if source.count(".") > 1 else f"{backbone.enumeration.rpartition('.')[0]}.{source}"
+    if path.startswith("torchgeo.") and path.rpartition(".")[0] != backbone.enumeration:
+        raise OptionError(
+            f"Expected weights of {backbone.enumeration} for this encoder, but got '{source}'. Take the "
+            "weights of this encoder, or the encoder of these weights."
+        )
+    return path
+
+
 def enumeration_member(path: str) -> tuple[str, Any]:
     """Find a member of an enumeration by its import path: ``package.module.Name_Weights.MEMBER``.
 
@@ -337,5 +381,6 @@ __all__ = (
     "first_layer",
     "load_encoder_weights",
     "member_bands",
+    "member_path",
     "timm_weights",
 )

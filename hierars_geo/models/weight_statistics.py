@@ -20,6 +20,7 @@ from .pretrained import (
     FILE_SUFFIXES,
     enumeration_member,
     member_bands,
+    member_path,
     timm_weights,
     told_of_file,
 )
@@ -92,6 +93,7 @@ def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | Non
     Raises:
         OptionError: There are no such weights.
     """
+    source = member_path(backbone, source)
     if "_Weights." in source:
         return _of_enumeration(source)
     if source.endswith(FILE_SUFFIXES):
