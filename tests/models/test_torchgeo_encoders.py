@@ -1,4 +1,4 @@
-"""TorchGeo's image models as encoders: their own weights, by the names of their enumerations or from a file."""
+"""TorchGeo's image models as encoders: weights by the names of their enumerations or from a file."""
 
 import pytest
 import torch
