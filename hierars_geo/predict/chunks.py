@@ -1,15 +1,14 @@
 """Chunks: rectangles of output pixels that are predicted on their own, with the same result however cut."""
 
-import os
 from dataclasses import dataclass
 
 from ..errors import OptionError
 from ..grid import Window
+from .memory import MemoryBudget, machine_bytes
 from .window_plan import WindowPlan
 
-#: Widest chunk in columns, and the memory for shared rows that makes it narrower.
+#: Widest chunk in columns.
 MOST_CHUNK_PX = 16384
-_SHARED_BYTES = 96 * 2**20
 
 _FLOAT_BYTES = 4
 
@@ -58,6 +57,7 @@ class ChunkPlan:
         channels: int,
         chunk_px: int | None = None,
         chunk_rows: int | None = None,
+        memory: MemoryBudget | None = None,
     ) -> "ChunkPlan":
         """Cut a raster.
 
@@ -66,8 +66,9 @@ class ChunkPlan:
             windows: The grid of windows.
             channels: T, channels that are accumulated.
             chunk_px: Most columns of a chunk; None for 16 384, or as many as keep the rows that windows share
-                with those below them within 96 MiB.
+                with those below them within their share of the budget.
             chunk_rows: Most rows of a chunk; None for all: one engine needs no cut, as rows leave at once.
+            memory: The budget; None for that of this machine.
 
         Raises:
             OptionError: A size is not positive, or the accumulator does not fit into memory.
@@ -77,13 +78,14 @@ class ChunkPlan:
                 raise OptionError(f"Expected {name} to be >= 1 px, but got {size}.")
         pixel_bytes = _FLOAT_BYTES * (channels + 1)
         column_bytes = pixel_bytes * windows.most_shared_rows
-        most = chunk_px or min(MOST_CHUNK_PX, max(windows.size[1], _SHARED_BYTES // max(column_bytes, 1)))
+        shared = (memory or MemoryBudget.of(None)).shared_rows_bytes
+        most = chunk_px or min(MOST_CHUNK_PX, max(windows.size[1], shared // max(column_bytes, 1)))
         columns = min(most, shape[1])
         needed = pixel_bytes * windows.size[0] * windows.size[1] + column_bytes * columns
-        memory = _memory_bytes()
-        if memory is not None and needed > memory:
+        there = machine_bytes()
+        if there is not None and needed > there:
             raise OptionError(
-                f"Expected a window and a chunk that fit into memory ({memory / 2**30:.0f} GiB), but got a "
+                f"Expected a window and a chunk that fit into memory ({there / 2**30:.0f} GiB), but got a "
                 f"window of {windows.size[0]} x {windows.size[1]} px over {columns} columns, which needs "
                 f"{needed / 2**30:.0f} GiB. Use a smaller --window or --chunk-px."
             )
@@ -110,11 +112,3 @@ def _edges(length: int, most: int) -> tuple[int, ...]:
     """Cut an axis into the fewest parts of at most ``most`` pixels, as equal as can be."""
     parts = -(-length // most)
     return tuple(length * number // parts for number in range(parts + 1))
-
-
-def _memory_bytes() -> int | None:
-    """Memory of this machine, None where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None

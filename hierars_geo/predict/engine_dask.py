@@ -48,7 +48,7 @@ def predict_chunk(job: SceneJob, number: int, from_row: int) -> tuple[Rows, str]
         HieraRSError: What the local engine would raise.
     """
     predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
-    with bounded_block_cache(), predictor.open(job.rasters) as scene:
+    with bounded_block_cache(predictor.memory.block_cache_bytes), predictor.open(job.rasters) as scene:
         plan = predictor.chunk_plan(scene, chunk_rows=job.chunk_rows)
         part = plan[number].below(max(from_row, plan[number].window.row))
         rows = below(predictor.rows(scene, plan, part))

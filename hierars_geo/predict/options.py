@@ -17,6 +17,8 @@ Augmentation: TypeAlias = Literal["flips", "turns", "scales"]
 
 #: Far more than any model sees at once.
 _MAX_WINDOW_PX: Final = 65_536
+#: Less, and every block would be decoded for each window anew.
+_LEAST_MEMORY_MB: Final = 16
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -100,7 +102,9 @@ class WindowOptions:
         overlap: Share of the window that neighbours share, 0 <= overlap < 1.
         blend: How overlapping windows are blended: none, hann, linear or trim.
         batch_size: Windows per forward pass, or auto for what the device takes.
-        chunk_px: Most columns predicted at once (default: 16384, or what memory allows).
+        chunk_px: Most columns predicted at once (default: 16384, or what memory_mb allows).
+        memory_mb: MB for what grows with a raster: rows that windows share, GDAL's blocks, what is read ahead
+            (default: 192, less on machines below 24 GB).
     """
 
     window: int | None = None
@@ -108,6 +112,7 @@ class WindowOptions:
     blend: Blend = "hann"
     batch_size: int | Literal["auto"] = 4
     chunk_px: int | None = None
+    memory_mb: int | None = None
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < 1:
@@ -122,6 +127,8 @@ class WindowOptions:
             raise OptionError(f"Expected batch_size to be >= 1 or auto, but got {self.batch_size}.")
         if self.chunk_px is not None and self.chunk_px < 1:
             raise OptionError(f"Expected chunk_px to be >= 1 px, but got {self.chunk_px}.")
+        if self.memory_mb is not None and self.memory_mb < _LEAST_MEMORY_MB:
+            raise OptionError(f"Expected memory_mb to be >= {_LEAST_MEMORY_MB} MB, but got {self.memory_mb}.")
         check_choice("blend", self.blend, get_args(Blend))
 
 
@@ -218,7 +225,8 @@ class PredictOptions:
     Examples:
         >>> options = PredictOptions(confidence=True, window=256)
         >>> options.output.confidence, options.windows
-        (True, WindowOptions(window=256, overlap=0.25, blend='hann', batch_size=4, chunk_px=None))
+        (True, WindowOptions(window=256, overlap=0.25, blend='hann', batch_size=4, chunk_px=None,
+        memory_mb=None))
     """
 
     reading: ReadingOptions
@@ -251,4 +259,4 @@ class PredictOptions:
         """Return plain values by the options' own names, for the provenance."""
         plain = {name: value for group in asdict(self).values() for name, value in group.items()}
         no_value = self.reading.nodata is not None and math.isnan(self.reading.nodata)
-        return plain | {"cache_dir": None} | ({"nodata": "nan"} if no_value else {})
+        return plain | {"cache_dir": None, "memory_mb": None} | ({"nodata": "nan"} if no_value else {})

@@ -30,6 +30,7 @@ from .engine import Engine, SceneJob, compute_into, named_everywhere
 from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
+from .memory import MemoryBudget
 from .namespace import namespace_of
 from .notes import baseline_notes, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
@@ -71,6 +72,7 @@ class Predictor:
         loaded: The model: what its file says, and a checkpoint's network.
         runner: Who runs the network.
         window_px: Side of a window.
+        memory: Of what grows with a raster.
 
     Raises:
         HieraRSError: The model cannot be loaded, or an option is out of range.
@@ -101,6 +103,7 @@ class Predictor:
         if record.chip_size is not None:
             usual = record.chip_size if self.runner.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.windows.window or usual
+        self.memory = MemoryBudget.of(self.options.windows.memory_mb)
         self._quantised: tuple[tuple[Any, ...], Runtime] | None = None
 
     @property
@@ -191,7 +194,8 @@ class Predictor:
         shape, options = (extent.height, extent.width), self.options.windows
         windows = WindowPlan.of(shape, self.window_px, options.overlap, options.blend)
         windows = windows.shifted(extent.row, extent.col)
-        return ChunkPlan.of(scene.grid.shape, windows, channels, chunk_px or options.chunk_px, chunk_rows)
+        columns = chunk_px or options.chunk_px
+        return ChunkPlan.of(scene.grid.shape, windows, channels, columns, chunk_rows, self.memory)
 
     def rows(
         self,
@@ -219,8 +223,9 @@ class Predictor:
         decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.output.depth_threshold)
         batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
+        runtime = self.runtime_of(plan, scene)
         with closing(
-            stream_blocks(scene, self.runtime_of(plan, scene), plan.windows, batch_size, part, progress)
+            stream_blocks(scene, runtime, plan.windows, batch_size, part, progress, self.memory)
         ) as blocks:
             yield from across((decoder.decode(_inside(scene, block)) for block in blocks), part)
 
@@ -255,7 +260,7 @@ class Predictor:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
                 written; or what is to be resumed was a different run, or is still at work.
         """
-        with bounded_block_cache(), self.open(raster_path) as scene:
+        with bounded_block_cache(self.memory.block_cache_bytes), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
             outputs = planned_outputs(scene.name, self.options.output, self.levels, folder)
             plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
@@ -344,7 +349,8 @@ class Predictor:
 
     def _job(self, raster_path: ScenePath, chunk_rows: int) -> SceneJob:
         checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
-        return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, self.options, chunk_rows)
+        options = self.options.replaced(memory_mb=self.memory.total_mb)  # a worker's own would cut otherwise
+        return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, options, chunk_rows)
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""

@@ -25,7 +25,7 @@ from .runtime import Runtime
 _ENDS = 65536
 
 #: Options that bytes do not depend on, or of which the manifest holds what came of them.
-_SAID_OTHERWISE = ("chunk_px", "runtime", "cache_dir")
+_SAID_OTHERWISE = ("chunk_px", "memory_mb", "runtime", "cache_dir")
 
 ROWS_PATTERN = "chunk-*.rows"
 _MANIFEST = "manifest.json"

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from ..grid import GeoGrid, Window
 from ..scenes.patch import Patch
 from .accumulator import Accumulator, Block
+from .memory import MemoryBudget
 from .runtime import DatedBatch, Runtime, SeriesRun
 from .window_plan import WindowPlan
 
 ReadT = TypeVar("ReadT")
-
-#: Batches, or dates of one, read ahead of the model.
-_READ_AHEAD = 2
 
 
 class WindowSource(Protocol):
@@ -58,6 +56,7 @@ def stream_blocks(
     batch_size: int = 4,
     part: Window | None = None,
     progress: Callable[[int], None] | None = None,
+    memory: MemoryBudget | None = None,
 ) -> Generator[Block[Any], None, None]:
     """Predict a scene, or a rectangle of it, from top to bottom.
 
@@ -72,6 +71,7 @@ def stream_blocks(
         batch_size: Windows per forward pass; the last bits of the path logits depend on it.
         part: Rectangle of the scene to predict; None for all of it.
         progress: Called with the number of windows done since the last call.
+        memory: What batches read ahead take a share of; None for the budget of this machine.
 
     Yields:
         Blocks that cover the part once: row of windows by row of windows, each from left to right.
@@ -84,9 +84,10 @@ def stream_blocks(
     accumulator: Accumulator[Any] = Accumulator(runtime.channels, weights, part, plan.most_shared_rows)
     # closed before the caller closes the source: no thread reads on after an interrupt
     groups = plan.batches(batch_size, part)
-    computed = _computed(source, runtime, groups)
+    memory = memory or MemoryBudget.of(None)
+    computed = _computed(source, runtime, groups, memory)
     if runtime.run_dates is not None:
-        computed = _computed_by_date(cast(DatedSource, source), runtime.run_dates, groups)
+        computed = _computed_by_date(cast(DatedSource, source), runtime.run_dates, groups, memory)
     with closing(computed) as batches:
         for windows, found_valid, values in batches:
             valid = runtime.place(found_valid)
@@ -106,20 +107,22 @@ _Computed: TypeAlias = tuple[tuple[Window, ...], NDArray[np.bool_], list[Any]]
 
 
 def _computed(
-    source: WindowSource, runtime: Runtime, groups: Iterator[tuple[Window, ...]]
+    source: WindowSource, runtime: Runtime, groups: Iterator[tuple[Window, ...]], memory: MemoryBudget
 ) -> Generator[_Computed, None, None]:
     """Run the model over windows, reading ahead."""
-    with closing(_read_ahead(_read_batch(source, group) for group in groups)) as batches:
+    read = (_read_batch(source, group) for group in groups)
+    with closing(_read_ahead(read, lambda one: memory.batches_ahead(one.image.nbytes))) as batches:
         for batch in batches:
             yield batch.windows, batch.valid, _run(runtime, batch)
 
 
 def _computed_by_date(
-    source: DatedSource, run_dates: SeriesRun, groups: Iterator[tuple[Window, ...]]
+    source: DatedSource, run_dates: SeriesRun, groups: Iterator[tuple[Window, ...]], memory: MemoryBudget
 ) -> Generator[_Computed, None, None]:
     """Run a model of series over windows, reading a date or two ahead of the one that is with the model."""
     for windows in groups:
-        with closing(_read_ahead(_read_date(windows, found) for found in source.dates(windows))) as dates:
+        found_dates = (_read_date(windows, found) for found in source.dates(windows))
+        with closing(_read_ahead(found_dates, lambda one: memory.batches_ahead(one[0].nbytes))) as dates:
             first = next(dates, None)
             if first is None:
                 nothing = np.zeros((len(windows), windows[0].height, windows[0].width), np.bool_)
@@ -152,16 +155,16 @@ def _run(runtime: Runtime, batch: _ReadBatch) -> list[Any]:
     return values
 
 
-def _read_ahead(reads: Iterator[ReadT]) -> Generator[ReadT, None, None]:
-    """Let a second thread read while the model works on what was read before."""
+def _read_ahead(reads: Iterator[ReadT], ahead: Callable[[ReadT], int]) -> Generator[ReadT, None, None]:
+    """Let a second thread read as many as one of them says while the model works on what was read before."""
     end = object()
     pending: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
         try:
-            pending.extend(pool.submit(next, reads, end) for _ in range(_READ_AHEAD + 1))
+            pending.append(pool.submit(next, reads, end))
             while (found := pending.popleft().result()) is not end:
+                pending.extend(pool.submit(next, reads, end) for _ in range(ahead(found) - len(pending)))
                 yield found
-                pending.append(pool.submit(next, reads, end))
         finally:
             for future in pending:
                 future.cancel()

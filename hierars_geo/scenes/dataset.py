@@ -43,13 +43,16 @@ def no_georeference_warnings() -> Iterator[None]:
         yield
 
 
-def bounded_block_cache() -> AbstractContextManager[object]:
+def bounded_block_cache(most_bytes: int = _BLOCK_CACHE_BYTES) -> AbstractContextManager[object]:
     """Return a GDAL environment whose block cache stays small.
 
     GDAL keeps decoded blocks up to a twentieth of the machine's memory, which looks like a leak in a process
     that passes over a large raster once.
+
+    Args:
+        most_bytes: Of decoded blocks.
     """
-    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=_BLOCK_CACHE_BYTES)  # type: ignore[no-untyped-call]
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=most_bytes)  # type: ignore[no-untyped-call]
     return env
 
 

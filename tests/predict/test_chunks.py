@@ -10,6 +10,7 @@ from hierars_geo.grid import Window
 from hierars_geo.predict import ChunkPlan, Runtime, WindowPlan, stream_blocks
 from hierars_geo.predict.arrays import ArraySource
 from hierars_geo.predict.chunks import MOST_CHUNK_PX
+from hierars_geo.predict.memory import MemoryBudget
 
 
 def batch_sensitive_model(image, valid):
@@ -95,6 +96,15 @@ def test_columns_at_once_are_bounded_by_memory():
     many = ChunkPlan.of(wide, WindowPlan.of(wide, 512, 0.75), 18)
     assert max(np.diff(few.col_edges)) <= MOST_CHUNK_PX
     assert max(np.diff(many.col_edges)) * 19 * many.windows.most_shared_rows * 4 <= 96 * 2**20
+    less = ChunkPlan.of(wide, many.windows, 18, memory=MemoryBudget(80))
+    assert 39 * 2**20 < max(np.diff(less.col_edges)) * 19 * less.windows.most_shared_rows * 4 <= 40 * 2**20
+
+
+def test_without_a_word_the_budget_is_a_share_of_the_machine(monkeypatch):
+    for gigabytes, budget in ((4, 64), (16, 128), (24, 192), (512, 192)):
+        monkeypatch.setattr("hierars_geo.predict.memory.machine_bytes", lambda size=gigabytes: size * 2**30)
+        assert MemoryBudget.of(None).total_mb == budget
+    assert MemoryBudget.of(1000).total_mb == 1000
 
 
 def test_rows_of_windows_share_about_as_much_everywhere():

@@ -16,6 +16,7 @@ from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, 
 from hierars_geo.predict import PredictOptions, Predictor, engine_dask  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
+from hierars_geo.predict.memory import MemoryBudget
 from hierars_geo.predict.rows import ChunkWriter  # noqa: E402
 
 
@@ -123,6 +124,7 @@ def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
     )
     assert asked == [(64, 64)]
     assert [job.options.windows.batch_size for job in jobs] == [3]
+    assert [job.options.windows.memory_mb for job in jobs] == [MemoryBudget.of(None).total_mb]
     assert_same_maps(by_cluster, local)
 
 

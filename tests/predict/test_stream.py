@@ -18,6 +18,7 @@ from hierars_geo.grid import GeoGrid, Window
 from hierars_geo.models import level_confidence
 from hierars_geo.predict import Block, OutputOptions, Runtime, WindowPlan, stream_blocks
 from hierars_geo.predict.layers import LayerDecoder, wanted_layers
+from hierars_geo.predict.memory import MemoryBudget
 from hierars_geo.taxonomy import Taxonomy
 
 
@@ -214,6 +215,23 @@ def test_no_thread_reads_after_the_stream_is_closed():
         next(stream)
         assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+@pytest.mark.parametrize(("budget", "ahead"), [(1, 1), (100, 2)])
+def test_what_is_read_ahead_stays_within_its_share(budget, ahead):
+    source = make_source(1024, 128, hole=False)
+    run, seen = [], []
+
+    def model(image, valid):
+        run.append(image.nbytes)
+        time.sleep(0.05)  # the other thread reads what it may
+        seen.append(len(source.reads) - len(run))
+        return window_mean_model(image, valid)
+
+    plan = WindowPlan.of((1024, 128), 128, 0.0)
+    list(stream_blocks(source, Runtime(model, 3), plan, batch_size=1, memory=MemoryBudget(budget)))
+    assert run[0] > 2**20 / 12  # two of them are more than a sixth of the smaller budget
+    assert max(seen) == ahead
 
 
 def test_tensors_as_on_a_gpu_are_blended_and_decoded_like_arrays():

@@ -17,9 +17,9 @@ def main(arguments: list[str]) -> None:
     """Measure."""
     checkpoint, raster, out_dir = arguments[:3]
     window_px, overlap, batch = int(arguments[3]), float(arguments[4]), int(arguments[5])
-    predictor = Predictor(
-        checkpoint, PredictOptions(window=window_px, overlap=overlap, batch_size=batch), device="cpu"
-    )
+    # torch at every size: from 128 windows on auto loads another library, which would look like growth
+    options = PredictOptions(window=window_px, overlap=overlap, batch_size=batch, runtime="torch")
+    predictor = Predictor(checkpoint, options, device="cpu")
     model, record = predictor.loaded.network, predictor.loaded.record
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling
