@@ -80,6 +80,7 @@ test-newest: build/newest/.installed ## run the tests with the newest versions o
 wheel-check: $(STAMP) ## build wheel and source archive, try the wheel outside the repository (DEMO=1: the demo, too)
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m twine check --strict dist/*
 	@$(call fresh,build/wheel,$(BIN)/python,-c constraints.txt dist/*.whl)
 	@set -eu; tool="$(CURDIR)/build/wheel/bin/hierars-geo"; \
 	empty=$$(mktemp -d); trap 'rm -rf "$$empty"' EXIT; cd "$$empty"; set -x; \

@@ -37,6 +37,45 @@ def test_environment_has_the_names_and_bounds_of_pyproject():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
+def test_the_conda_recipe_has_the_version_names_bounds_and_command_of_pyproject():
+    recipe = yaml.safe_load((ROOT / ".ci" / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    found = _requirements(recipe["requirements"]["run"])
+    expected = _requirements(PROJECT["project"]["dependencies"])
+    expected["python"] = PROJECT["project"]["requires-python"]
+    assert {CONDA_NAMES.get(name, name): bounds for name, bounds in found.items()} == expected
+    built_by = _requirements(PROJECT["build-system"]["requires"])["hatchling"]
+    host = dict(line.split(" ", 1) for line in recipe["requirements"]["host"] if " " in line)
+    assert host["hatchling"] == built_by
+    assert recipe["context"]["version"] == PROJECT["project"]["version"]
+    scripts = [" = ".join(item) for item in PROJECT["project"]["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    assert (ROOT / ".ci" / "conda" / recipe["source"]["path"]).resolve() == ROOT
+    assert (recipe["about"]["license"], recipe["about"]["license_file"]) == ("MIT", "LICENSE")
+
+
+def test_the_container_for_training_installs_what_was_tested():
+    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    base = re.search(r"^FROM python:(\d\.\d+)-slim$", recipe, re.MULTILINE)
+    assert f">={base[1]}" == PROJECT["project"]["requires-python"]
+    installed = re.search(r'pip install .*-c /tmp/source/constraints\.txt "/tmp/source\[(.+)\]"', recipe)
+    assert set(installed[1].split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+    (command,) = PROJECT["project"]["scripts"]
+    assert f'ENTRYPOINT ["{command}"]' in recipe
+
+
+def test_the_citation_names_this_version_and_the_paper_of_the_readme():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    own = {key: PROJECT["project"][key] for key in ("version", "license", "keywords")}
+    assert {key: citation[key] for key in own} == own
+    assert citation["title"] == PROJECT["project"]["name"]
+    paper = citation["references"][0]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f'"{paper["title"]}", IEEE TGRS {paper["volume"]}, {paper["year"]}' in readme
+    assert f'Cite {", ".join(author["family-names"] for author in paper["authors"])}' in readme
+    number = paper["identifiers"][0]["value"].removeprefix("arXiv:")
+    assert f"arXiv {number}" in readme
+
+
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-newest.txt"])
 def test_constraints_pin_every_direct_dependency_within_its_bounds(name):
     pins = _pins(name)
