@@ -71,7 +71,7 @@ def test_the_citation_names_this_version_and_the_paper_of_the_readme():
     paper = citation["references"][0]
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f'"{paper["title"]}", IEEE TGRS {paper["volume"]}, {paper["year"]}' in readme
-    assert f'Cite {", ".join(author["family-names"] for author in paper["authors"])}' in readme
+    assert f"Cite {', '.join(author['family-names'] for author in paper['authors'])}" in readme
     number = paper["identifiers"][0]["value"].removeprefix("arXiv:")
     assert f"arXiv {number}" in readme
 
