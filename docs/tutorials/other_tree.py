@@ -40,7 +40,7 @@ with rasterio.open("few.tif", "w", **profile) as dataset:
 # ## The source, then two targets
 #
 # The same target is trained twice: from scratch, and from the source's weights with the source beside it. `cdsa` aligns the
-# trees by their anchors; `cdks`, by which the backbones talk, is left out here, as the smallest encoder has too few blocks.
+# trees by their anchors; `cdks`, by which the backbones talk, is left out to keep this short.
 
 
 # %%

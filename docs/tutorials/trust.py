@@ -107,7 +107,8 @@ figure.savefig("trust.png", dpi=60)
 # %% [markdown]
 # ![Depth of the map, and the area of applicability](trust.png)
 #
-# Bright is deep, and like the training ground. In the square no promise holds, however sure the model says it is.
+# Bright is deep on the left, and like the training ground on the right. In the square the model is sure down to the leaves, and
+# no promise holds: its confidence alone would not have told.
 
 # %%
 unlike = inside == 0
