@@ -16,7 +16,7 @@ from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, 
 from hierars_geo.predict import PredictOptions, Predictor, engine_dask  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
-from hierars_geo.predict.memory import MemoryBudget
+from hierars_geo.predict.memory import MemoryBudget  # noqa: E402
 from hierars_geo.predict.rows import ChunkWriter  # noqa: E402
 
 
