@@ -224,9 +224,8 @@ class PredictOptions:
 
     Examples:
         >>> options = PredictOptions(confidence=True, window=256)
-        >>> options.output.confidence, options.windows
-        (True, WindowOptions(window=256, overlap=0.25, blend='hann', batch_size=4, chunk_px=None,
-        memory_mb=None))
+        >>> options.output.confidence, options.windows.window
+        (True, 256)
     """
 
     reading: ReadingOptions
