@@ -29,6 +29,8 @@ CALIBRATION_PROPERTY = "hierars:calibration"
 _PARTS = ("properties", "assets")
 #: Name of the asset of a level.
 _LEVEL = re.compile(r"L[1-9]\d*")
+#: What the note of a promise begins with in the item.
+_PROMISE = "Adaptive map: "
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,13 @@ class SceneMaps:
     def finest(self) -> int:
         """The finest level that has a map."""
         return max(self.classes)
+
+    @property
+    def promise(self) -> str | None:
+        """Sentence of what the adaptive map promises; None where it promises nothing."""
+        notes = self.properties.get("hierars:notes")
+        told = [str(note) for note in notes] if isinstance(notes, list) else []
+        return next((note.removeprefix(_PROMISE) for note in told if note.startswith(_PROMISE)), None)
 
     @property
     def sensor(self) -> str | None:

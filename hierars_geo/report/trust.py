@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from .png import index_png
 from .scores import Calibrated, check_content
 from .survey import MISSING, survey_values
 
-#: What the note of a promise begins with in the item.
-_PROMISE = "Adaptive map: "
 #: From -> name and colour of the steps of dissimilarity, in per cent of the border.
 _STEPS: tuple[tuple[int, str, RGB], ...] = (
     (0, "Very like the training ground", (222, 235, 247)),
@@ -62,7 +59,7 @@ def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | N
     Raises:
         RasterError: A raster is damaged.
     """
-    sentences = [*_promise(scene.properties)]
+    sentences = [] if scene.promise is None else [scene.promise]
     panel = None
     if (path := scene.others.get("di")) is not None:
         panel = _panel(survey_values(path, _MOST, scene).reduced)
@@ -97,12 +94,6 @@ def draw_reliability(
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
     return ConfusionFigure(buffer.getvalue(), round(figure.get_figwidth() * _CSS_DPI))
-
-
-def _promise(properties: Mapping[str, Any]) -> list[str]:
-    notes = properties.get("hierars:notes")
-    told = [str(note) for note in notes] if isinstance(notes, list) else []
-    return [note.removeprefix(_PROMISE) for note in told if note.startswith(_PROMISE)]
 
 
 def _panel(dissimilarity: NDArray[np.int64]) -> Panel:

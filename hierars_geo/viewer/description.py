@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..maps.scene_maps import SceneMaps
 from ..taxonomy import Taxonomy, hex_color
 from .painting import UNSURE_COLOR, level_colors, ramp_colors, view_layers
 from .views import View
@@ -47,6 +48,7 @@ def describe_view(view: View) -> dict[str, Any]:
         ],
         "tree": class_tree(tree, scene.levels),
         "layers": {name: _address(view, name, version) for name in view_layers(view)},
+        "promise": _promise(scene),
         "image": None if view.backdrop is None else ", ".join(view.backdrop.bands),
         "unsureColor": hex_color(UNSURE_COLOR),
         "confidenceRamp": [hex_color(ramp_colors()[step]) for step in _RAMP_STEPS],
@@ -96,6 +98,15 @@ def _branches(
             }
         )
     return entries
+
+
+def _promise(scene: SceneMaps) -> dict[str, Any] | None:
+    """Confidence in per cent from which the adaptive map keeps its promise, and the promise."""
+    options = scene.properties.get("hierars:options")
+    threshold = options.get("depth_threshold") if isinstance(options, dict) else None
+    if scene.promise is None or not isinstance(threshold, float) or not 0 <= threshold <= 1:
+        return None
+    return {"threshold": round(100 * threshold), "text": scene.promise}
 
 
 def _address(view: View, layer: str, version: str) -> str:

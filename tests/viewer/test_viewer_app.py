@@ -55,6 +55,22 @@ def color_at(client, view, layer, lon, lat, **query):
     return Image.open(BytesIO(answer.content)).convert("RGBA").getpixel((col, row))
 
 
+@pytest.mark.parametrize(
+    ("options", "promised"),
+    [({"depth_threshold": 0.64, "risk": 0.1}, 64), ({"depth_threshold": "0.64"}, None), ([], None)],
+)
+def test_the_page_is_told_what_the_adaptive_map_promises(tmp_path, options, promised):
+    scene = paint(tmp_path)
+    item = tmp_path / f"{scene.name}.json"
+    content = json.loads(item.read_text())
+    notes = ["bands in file order", "Adaptive map: Of all pixels shown, at most 10 % are wrong."]
+    content["properties"] |= {"hierars:notes": notes, "hierars:options": options}
+    item.write_text(json.dumps(content))
+    (view,) = TestClient(build_app(find_views([tmp_path])), base_url=HERE).get("/views").json()["views"]
+    told = {"threshold": promised, "text": "Of all pixels shown, at most 10 % are wrong."}
+    assert view["promise"] == (None if promised is None else told)
+
+
 def test_tiles_have_the_colours_of_the_tree(client, views, painted):
     for row, col in PIXELS:
         lon, lat = painted.lonlat(row, col)

@@ -195,6 +195,24 @@ def test_adaptive_depth_follows_its_slider(page, painted):
     assert colors(page) == {UNSURE}
 
 
+def test_a_promise_stands_under_its_slider(page, address):
+    assert page.locator("#promise").count() == 0
+
+    def promising(route):
+        answer = route.fetch().json()
+        answer["views"][0]["promise"] = {"threshold": 64, "text": "At most 10 % are wrong."}
+        route.fulfill(json=answer)
+
+    page.route("**/views", promising)
+    try:
+        page.reload()
+        page.wait_for_selector("html[data-ready]", state="attached")
+        assert page.locator("#threshold").input_value() == "64"
+        assert page.locator("#promise").inner_text() == "At 64 %: At most 10 % are wrong."
+    finally:
+        page.unroute("**/views")
+
+
 def test_confidence_and_image(page, painted):
     page.keyboard.press("c")
     becomes(2, lambda: len(colors(page)))  # 60 and 30 per cent

@@ -28,7 +28,7 @@ export function buildLayers(store, view) {
   for (const name of layersOf(view)) {
     rows[name] = row(store, view, name);
     box.append(rows[name].line);
-    if (name === "depth") box.append(threshold(store));
+    if (name === "depth") box.append(threshold(store), ...promise(view));
     if (name === "conf") box.append((rows.conf.ramp = ramp(view)));
   }
   const update = ({ main, opacity, level }) => {
@@ -79,7 +79,7 @@ function threshold(store) {
     id: "threshold",
     min: "0",
     max: "100",
-    step: "5",
+    step: "1",
     value: String(store.state.threshold),
     oninput: () => {
       output.textContent = `${slider.value} %`;
@@ -88,6 +88,13 @@ function threshold(store) {
   });
   const label = element("label", { for: "threshold", text: "sure to at least" });
   return element("div", { class: "layer sub" }, [label, slider, output]);
+}
+
+/** What the adaptive map promises, from the confidence that it was found for. */
+function promise(view) {
+  if (!view.promise) return [];
+  const text = `At ${view.promise.threshold} %: ${view.promise.text}`;
+  return [element("p", { id: "promise", class: "soft sub", text })];
 }
 
 function ramp(view) {

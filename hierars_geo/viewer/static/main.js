@@ -22,7 +22,7 @@ function startState(view) {
     level: finest,
     main: `L${finest}`,
     opacity,
-    threshold: START_THRESHOLD,
+    threshold: view.promise?.threshold ?? START_THRESHOLD,
     muted: false,
     only: "",
     border: 50,
