@@ -55,8 +55,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(call add,$(DEVELOPED)); \
 	touch $(STAMP)
 
-demo: $(STAMP) ## synthetic scenes, training, maps, polygons and report in OUT=demo_out
-	$(BIN)/hierars-geo demo $(OUT) --overwrite
+demo: $(STAMP) ## synthetic scenes, training, maps, polygons and report in OUT=demo_out (CROPS=1: crops from a season)
+	$(if $(CROPS),$(BIN)/python experiments/season_demo.py $(OUT)/crops,$(BIN)/hierars-geo demo $(OUT) --overwrite)
 
 test: $(STAMP) ## run the tests (PYTEST_ARGS='-m slow' for the slow ones)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
