@@ -97,13 +97,14 @@ PUBLISHED = {
 
 
 def _dtype(sensor):
-    return "uint8" if sensor.full_scale == 255 else "float32" if sensor.name == "sentinel1" else "uint16"
+    floats = sensor.name == "sentinel1" or sensor.quantization is not None
+    return "uint8" if sensor.full_scale == 255 else "float32" if floats else "uint16"
 
 
 def _nodata_note(sensor):
     if sensor.name == "naip":  # GDAL's own doing, where nobody says what the fourth band of bytes is
         return "band 4 is tagged alpha but is no mask, it is read as data"
-    return None if sensor.nodata is None else "no nodata value is declared, 0 counts"
+    return None if sensor.nodata is None else f"no nodata value is declared, {sensor.nodata:g} counts"
 
 
 def _register_sensor(name):
@@ -113,14 +114,14 @@ def _register_sensor(name):
 
     @kind(f"{name}, a stack without names")
     def stack(folder):
-        data = holed(len(bands), _dtype(sensor))
+        data = holed(len(bands), _dtype(sensor), sensor.nodata or 0)
         path = write(folder / "scene.tif", data)
         note = None if sensor.trust_colors else f"no bands are named, their order is taken as 1 is {bands[0]}"
         return Kind(path, data, ~empty, bands, sensor=name, note=note or _nodata_note(sensor))
 
     @kind(f"{name}, names and another order")
     def named(folder):
-        data = holed(len(bands), _dtype(sensor))
+        data = holed(len(bands), _dtype(sensor), sensor.nodata or 0)
         names = [sensor.band(band).common or band for band in bands]
         path = write(folder / "scene.tif", data[::-1], names=names[::-1])
         return Kind(path, data, ~empty, bands, sensor=name, note=_nodata_note(sensor))
@@ -129,7 +130,7 @@ def _register_sensor(name):
 
         @kind(f"{name}, a file per band")
         def files(folder):
-            data = holed(len(bands), _dtype(sensor))
+            data = holed(len(bands), _dtype(sensor), sensor.nodata or 0)
             for band, plane in zip(bands, data, strict=True):
                 write(folder / f"T50_20200601_{band}.tif", plane)
             note = _nodata_note(sensor)
@@ -139,7 +140,7 @@ def _register_sensor(name):
 
         @kind(f"{name}, a published name")
         def published(folder):
-            data = holed(len(bands), _dtype(sensor))
+            data = holed(len(bands), _dtype(sensor), sensor.nodata or 0)
             title, day = PUBLISHED[name]
             path = write(folder / title, data, names=bands)
             return Kind(path, data, ~empty, bands, sensor=name, day=day, note=_nodata_note(sensor))
@@ -148,6 +149,16 @@ def _register_sensor(name):
 for sensor_name in sensor_names():
     if sensor_name != "generic":
         _register_sensor(sensor_name)
+
+
+@kind("alphaearth, quantised as in its archive")
+def quantised(folder):
+    bands = find_sensor("alphaearth").stacks[0]
+    stored = (image(len(bands)) % 250 - 125).astype("int8")
+    stored[:, GAP] = -128
+    path = write(folder / "scene.tif", stored, names=bands, nodata=-128)
+    shares = stored / 127.5
+    return Kind(path, np.sign(shares) * shares**2, ~GAP, bands, sensor="alphaearth", tolerance=1e-6)
 
 
 # products and STAC items ---------------------------------------------------------------------------------
