@@ -374,6 +374,3 @@ def _estimate_dict(estimate: Estimate, index: int | tuple[()], unit: float) -> d
     if np.isnan(value):
         return {"value": None, "standard_error": None, "margin_95": None}
     return {"value": value, "standard_error": error, "margin_95": margin}
-
-
-__all__ = ("LevelAssessment", "SceneAssessment", "assess_maps")

@@ -271,13 +271,3 @@ def _write(target: Path, points: GeoDataFrame, strata: pd.DataFrame, tree: Taxon
         tables = {POINTS_LAYER: points, STRATA_LAYER: strata}
         qml = points_qml(tree, REFERENCE_COLUMN, "stratum")
         write_tables(path, tables, "Point", [LayerStyle(POINTS_LAYER, qml, "", "Points to label")])
-
-
-__all__ = (
-    "POINTS_LAYER",
-    "REFERENCE_COLUMN",
-    "STRATA_LAYER",
-    "DrawnPixels",
-    "draw_pixels",
-    "sample_points",
-)

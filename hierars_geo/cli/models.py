@@ -68,5 +68,3 @@ def get(name: str, *, out: Path, accept_licence: bool = False, overwrite: bool =
 
 
 SUBCOMMANDS = {"list": list_weights, "get": get}
-
-__all__ = ("DESCRIPTION", "EXAMPLES", "SUBCOMMANDS", "get", "list_weights")

@@ -230,15 +230,3 @@ class PairingOptions:
     def __post_init__(self) -> None:
         if self.grid is not None and not isinstance(self.grid, str):  # a list where a mapping gave it
             object.__setattr__(self, "grid", tuple(self.grid))
-
-
-__all__ = (
-    "LabelOptions",
-    "Labels",
-    "PairingOptions",
-    "ReadingOptions",
-    "SensorName",
-    "SeriesRule",
-    "SourceOptions",
-    "as_group",
-)

@@ -12,10 +12,11 @@ from pyproj import CRS
 
 from ..errors import RasterError, TaxonomyError
 from ..polygons.vector_file import is_vector
+from ..scenes.bad_files import map_all
 from ..scenes.class_rasters import UNKNOWN, ValueDecoder, class_scene
 from ..scenes.dataset import open_dataset
 from ..scenes.patch import Patch, Pixels
-from ..scenes.raster_file import RasterFile, map_all, probe_all
+from ..scenes.raster_file import RasterFile, probe_all
 from ..scenes.raster_paths import Paths, find_rasters
 from ..scenes.resampling import Kind
 from ..taxonomy import Crosswalk, Legend, Taxonomy

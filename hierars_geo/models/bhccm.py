@@ -75,6 +75,7 @@ class GateSource:
 
     @classmethod
     def of(cls, logits: Tensor, local: LocalGates | None = None) -> "GateSource":
+        """Pool the logits (B, C, h, w) of a level."""
         # W is linear: one product serves both poolings
         pooled = logits.amax(dim=(2, 3)) + logits.mean(dim=(2, 3)) if local is None else local.pool(logits)
         profile = torch.cat([logits.amax(dim=1, keepdim=True), logits.mean(dim=1, keepdim=True)], dim=1)
@@ -240,6 +241,3 @@ class BHCCM(nn.Module):
 
 def _scalars(names: list[str]) -> nn.ParameterDict:
     return nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in names})
-
-
-__all__ = ("BHCCM", "MODES", "LocalGates", "MergeBlock", "Mode")

@@ -372,15 +372,3 @@ def first_layer(encoder: nn.Module) -> str:
         if isinstance(module, nn.Conv2d):
             return f"{name}.weight"
     return ""
-
-
-__all__ = (
-    "DEFAULTS",
-    "PretrainedWeights",
-    "enumeration_member",
-    "first_layer",
-    "load_encoder_weights",
-    "member_bands",
-    "member_path",
-    "timm_weights",
-)

@@ -193,13 +193,3 @@ def read_initializers(path: Path, prefix: str) -> dict[str, Tensor]:
             "release that the catalog names."
         )
     return stored
-
-
-__all__ = (
-    "WeightEntry",
-    "WeightPackage",
-    "find_weights",
-    "published_weights",
-    "read_initializers",
-    "write_weights",
-)

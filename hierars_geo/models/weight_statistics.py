@@ -173,6 +173,3 @@ def check_scale(
             f"{own_mean[worst]:.4g} and std {own_std[worst]:.4g}. Convert the images, or take "
             "normalization.method statistics."
         )
-
-
-__all__ = ("WeightStatistics", "check_scale", "weight_statistics")

@@ -11,10 +11,11 @@ from ..grid import GeoGrid, Window
 from ..grid.reprojection import outline
 from ..taxonomy import LabelSets, Legend, Taxonomy
 from ..types import IGNORE_INDEX
+from .bad_files import map_all
 from .handles import HandlePool
 from .outlines import Outlines
 from .patch import Patch, Pixels, first_valid
-from .raster_file import RasterFile, map_all, probe_all
+from .raster_file import RasterFile, probe_all
 from .raster_paths import Paths, find_rasters
 from .reader import Layer, LayerReader
 from .scene import Scene

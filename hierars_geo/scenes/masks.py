@@ -359,13 +359,3 @@ def covered(
     """Return which pixels (h, w) of a window any of at least one mask leaves out."""
     found: NDArray[np.bool_] = np.logical_or.reduce([mask.covers(reader, target, window) for mask in masks])
     return found
-
-
-__all__ = (
-    "MaskLayer",
-    "Masking",
-    "covered",
-    "named_beside",
-    "quality_beside",
-    "without_masks",
-)

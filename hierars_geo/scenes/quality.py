@@ -94,6 +94,3 @@ def quality_of_name(stem: str, bands: Iterable[QualityBand]) -> QualityBand | No
         if re.fullmatch(pattern, stem, re.IGNORECASE):
             return band
     return None
-
-
-__all__ = ("QualityBand", "quality_of_name")

@@ -64,6 +64,3 @@ def read_scales(
         if nothing is not None:
             scales[:, nothing] = np.nan
     return scales
-
-
-__all__ = ("Quantization", "read_scales")

@@ -223,18 +223,3 @@ def grouped(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         f"{paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}: {note}."
         for note, paths in said.items()
     )
-
-
-__all__ = (
-    "ALWAYS",
-    "RasterFile",
-    "believed_years",
-    "grouped",
-    "grouped_notes",
-    "map_all",
-    "overview_of",
-    "probe",
-    "probe_all",
-    "settle_nodata",
-    "with_date",
-)

@@ -356,16 +356,3 @@ def _read_content(path: Path) -> object:
     if isinstance(content.get("bands"), list) and all(isinstance(name, str) for name in content["bands"]):
         merged["bands"] = tuple(base.band(name) for name in content["bands"])
     return merged
-
-
-__all__ = (
-    "GENERIC",
-    "Band",
-    "BaselineOffset",
-    "Reflectance",
-    "Sensor",
-    "all_quality_bands",
-    "find_sensor",
-    "sensor_names",
-    "spectral_bands",
-)

@@ -346,17 +346,3 @@ def _time(text: str | None) -> datetime | None:
         return None
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-__all__ = (
-    "Asset",
-    "ItemAssets",
-    "band_assets",
-    "document_of",
-    "is_stac",
-    "item_addresses",
-    "quality_asset",
-    "read_item",
-    "read_item_assets",
-    "stacked_asset",
-)

@@ -124,6 +124,3 @@ class PixelBaseline(Callback):
 
 def _module(pl_module: LightningModule) -> Any:  # noqa: ANN401  # a task, which knows its tree
     return pl_module
-
-
-__all__ = ("PixelBaseline",)
