@@ -42,6 +42,23 @@ def test_the_stub_names_what_the_face_holds():
         _ = hg.prediction
 
 
+def test_no_name_of_a_room_is_hidden_by_a_module():
+    """Of a lazy room, a module imported before its name is asked for would stand in place of the function."""
+    hidden = [
+        f"{face.parent.name}.{name}"
+        for face in (ROOT / "hierars_geo").rglob("*/__init__.py")
+        for name in _listed_lazily(face)
+        if (face.parent / f"{name}.py").exists() or (face.parent / name).is_dir()
+    ]
+    assert not hidden
+
+
+def _listed_lazily(face: Path) -> list[str]:
+    text = face.read_text(encoding="utf-8")
+    listed = text.partition("__all__ = ")[2] if "lazy_face" in text else ""
+    return list(ast.literal_eval(listed)) if listed else []
+
+
 def test_the_verb_and_the_room_share_a_name():
     assert callable(hg.predict)
     assert hg.predict.Predictor is hg.Predictor

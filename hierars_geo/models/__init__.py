@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .features import FeatureExtractor, extract_features, padded_size
     from .gaussian import GaussianClassifier
     from .init_report import InitReport
-    from .layer_groups import LayerGroups, layer_groups
+    from .layer_decay import LayerGroups, layer_groups
     from .map_model import MapModel
     from .pretrained import load_encoder_weights
     from .record import RECORD_KEY, ModelRecord, Transfer

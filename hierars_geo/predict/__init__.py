@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .chunks import Chunk, ChunkPlan
     from .engine import Engine, SceneJob
     from .engine_dask import DaskEngine
-    from .network.torch_runtime import resolve_device, torch_runtime
+    from .network.torch_session import resolve_device, torch_runtime
     from .options import NetworkOptions, OutputOptions, PredictOptions, ReadingOptions, WindowOptions
     from .predictor import Predictor, ScenePath
     from .rows import Rows

@@ -18,7 +18,7 @@ from ..types import IGNORE_INDEX, Blend
 from .augment import averaged_over_views
 from .namespace import on_host
 from .network.batching import BatchFallback
-from .network.torch_runtime import runtime_of_tensors
+from .network.torch_session import runtime_of_tensors
 from .options import Augmentation
 from .stream import stream_blocks
 from .window_plan import WindowPlan

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..errors import OptionError
-from ..models.layer_groups import layer_groups
+from ..models.layer_decay import layer_groups
 
 #: In the names of parameters that keep their size whatever their shape: positions, and tokens added to them.
 _NO_DECAY: Final = ("position", "pos_embed", "cls_token", "dist_token", "reg_token")

@@ -57,8 +57,8 @@ def test_reliability_adds_up_and_its_error_is_that_of_the_bins():
     confidence = np.array([[0.95, 0.9, 0.2, 1.0]])
     right = np.array([[True, False, False, True]])
     whole = Reliability.of(confidence, right, bins=10)
-    parts = Reliability.of(confidence[:, :2], right[:, :2], 10) + Reliability.of(
-        confidence[:, 2:], right[:, 2:], 10
+    parts = Reliability.of(confidence[:, :2], right[:, :2], bins=10) + Reliability.of(
+        confidence[:, 2:], right[:, 2:], bins=10
     )
     np.testing.assert_array_equal(whole.pixels, parts.pixels)
     # bin 0.9..1: three pixels, confidence 2.85, two right; bin 0.2..0.3: one pixel, none right

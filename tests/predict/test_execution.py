@@ -10,7 +10,7 @@ from hierars_geo.errors import DeviceMemoryError, HieraRSWarning, OptionError
 from hierars_geo.models import ModelConfig, ModelRecord, build_model
 from hierars_geo.predict.augment import View, averaged_over_views, views
 from hierars_geo.predict.network.batching import BatchFallback, is_out_of_memory, resolved_batch_size
-from hierars_geo.predict.network.torch_runtime import Replicas, resolve_devices, torch_runtime
+from hierars_geo.predict.network.torch_session import Replicas, resolve_devices, torch_runtime
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 

@@ -19,7 +19,7 @@ from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.predict import results as module
 from hierars_geo.predict.network import checkpoint_runner
 from hierars_geo.predict.network.batching import BatchFallback
-from hierars_geo.predict.network.torch_runtime import runtime_of_tensors
+from hierars_geo.predict.network.torch_session import runtime_of_tensors
 from hierars_geo.predict.rows import ChunkWriter
 from hierars_geo.predict.run_folder import run_folder, run_path
 

@@ -6,7 +6,7 @@ from ...imports import lazy_face
 
 if TYPE_CHECKING:
     from .checkpoint_runner import CheckpointRunner
-    from .torch_runtime import resolve_device, torch_runtime
+    from .torch_session import resolve_device, torch_runtime
 else:
     __getattr__ = lazy_face(__name__, __file__)
 

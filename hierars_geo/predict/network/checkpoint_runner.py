@@ -14,7 +14,7 @@ from ..options import PredictOptions
 from ..runtime import Runtime, Windows
 from .batching import resolved_batch_size
 from .graph_runtime import chosen_library, graph_runtime, quantised_runtime
-from .torch_runtime import resolve_devices, torch_runtime
+from .torch_session import resolve_devices, torch_runtime
 
 
 class CheckpointRunner:
