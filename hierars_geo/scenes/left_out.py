@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 
+from .. import polygons as vector_files  # lazy: not where one only predicts
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline, same_crs
-from ..polygons.moved_polygons import onto_map, read_layer
 from .dataset import no_georeference_warnings
 from .reader import LayerReader, Target
+
+if TYPE_CHECKING:
+    from geopandas.geodataframe import GeoDataFrame
 
 #: Sides of the rectangle that stands for a scene's ground in another CRS, in pixels.
 _SIDE_PX = 1000
@@ -58,12 +61,12 @@ class LeftOut:
                 left, bottom, right, top = outline(grid, target.crs).bounds
                 res = ((right - left) / _SIDE_PX, (top - bottom) / _SIDE_PX)
                 grid = GeoGrid.from_bounds(target.crs, (left, bottom, right, top), res)
-            moved = onto_map(read_once(self.path), grid, self.path).geometry.to_numpy()
+            moved = vector_files.onto_map(read_once(self.path), grid, self.path).geometry.to_numpy()
             self._polygons[wkt] = shapely.STRtree(moved[~shapely.is_empty(moved)])
         return self._polygons[wkt]
 
 
 @lru_cache(maxsize=4)
-def read_once(path: str) -> GeoDataFrame:
+def read_once(path: str) -> "GeoDataFrame":
     """Read a layer of polygons that many scenes ask for."""
-    return read_layer(path)
+    return vector_files.read_layer(path)

@@ -121,7 +121,7 @@ def test_the_option_reaches_the_recipe_and_a_map_does_not_see_the_date(save_chec
 
 def test_what_contradicts_the_option_is_refused(tmp_path):
     options = {"labels": ["x.tif"], "taxonomy": "mm5b"}
-    with pytest.raises(OptionError, match="method scene, which takes both from each scene"):
+    with pytest.raises(OptionError, match="method scene, which brings both"):
         SceneDataModule(images=["a"], **options, normalization={"method": "scene", "mean": [0], "std": [1]})
     with pytest.raises(OptionError, match=r"one source with normalization\.method scene, but got 2"):
         SceneDataModule(
