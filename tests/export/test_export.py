@@ -19,7 +19,7 @@ from hierars_geo.errors import OptionError, OutputError
 from hierars_geo.export import DeepnessGraph, MapGraph, deepness_metadata, export_model
 from hierars_geo.export.graph import AnySizeAveragePool
 from hierars_geo.models import ModelConfig, jsps, level_confidence
-from hierars_geo.predict import graph as graph_module
+from hierars_geo.predict.network import graph as graph_module
 
 #: Sizes and batches that no graph is traced with: aligned, odd, tiny, one image and several.
 SHAPES = ((1, 64, 64), (3, 65, 97), (2, 5, 3), (1, 33, 20))
