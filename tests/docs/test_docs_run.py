@@ -49,7 +49,7 @@ def test_cheap_commands_run(words, tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_all_commands_run(tmp_path):
-    script = ROOT / "experiments" / "drill" / "docs_commands.py"
+    script = ROOT / "tests" / "drill" / "docs_commands.py"
     command = [sys.executable, str(script), "--keep", str(tmp_path / "walk")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
