@@ -103,12 +103,12 @@ class Walk:
         return self._run(str(fence), f"(Python) {first} ...", f"python {BLOCK}", fence.text)
 
     def _command(self, where: str, command: str) -> Outcome:
-        for rule in RULES["exceptions"]:
-            if re.search(rule["match"], command) and not ("unless" in rule and self._holds(rule["unless"])):
-                return Outcome(where, command, "left out", note=rule["why"])
         return self._run(where, command, self._shortened(command), command)
 
     def _run(self, where: str, shown: str, command: str, needs: str) -> Outcome:
+        for rule in RULES["exceptions"]:
+            if re.search(rule["match"], needs) and not ("unless" in rule and self._holds(rule["unless"])):
+                return Outcome(where, shown, "left out", note=rule["why"])
         started = time.monotonic()
         try:
             self._provide(needs)
