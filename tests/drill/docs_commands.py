@@ -197,10 +197,13 @@ class Walk:
         return "" if self.services[-1].poll() is None else "ended at once"
 
 
-def unused_rules(commands: Sequence[str]) -> list[str]:
-    """Return the rules that fit no command any more."""
-    rules = [*RULES["exceptions"], *RULES["short"]]
-    return [rule["match"] for rule in rules if not any(re.search(rule["match"], line) for line in commands)]
+def unused_rules(fences: Sequence[Fence]) -> list[str]:
+    """Return the rules that fit no command and no block of Python any more."""
+    commands = [command for fence in fences for command in fence.commands]
+    blocks = [fence.text for fence in fences if fence.language == "python" and not fence.file_name]
+    fitting = [(rule, [*commands, *blocks]) for rule in RULES["exceptions"]]
+    fitting += [(rule, commands) for rule in RULES["short"]]
+    return [rule["match"] for rule, texts in fitting if not any(re.search(rule["match"], t) for t in texts)]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -225,8 +228,8 @@ def main(argv: Sequence[str]) -> int:
             for command in fence.commands:
                 sys.stdout.write(f"{fence}  {' '.join(words_of(command))}\n")
         return 0
-    if unused := unused_rules([command for fence in fences for command in fence.commands]):
-        sys.stderr.write(f"docs_commands.py: rules that fit no command: {', '.join(unused)}\n")
+    if unused := unused_rules(fences):
+        sys.stderr.write(f"docs_commands.py: rules that fit nothing: {', '.join(unused)}\n")
         return 1
     with tempfile.TemporaryDirectory(prefix="docs-commands-") as scratch:
         return _run_all(chosen, args.keep or Path(scratch))
