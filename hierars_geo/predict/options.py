@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ..errors import OptionError, unknown_name
@@ -243,9 +245,12 @@ class PredictOptions:
     ) -> None:
         groups: tuple[Any, ...] = (reading, windows, output, network)
         for name, group in zip(("reading", "windows", "output", "network"), groups, strict=True):
-            own = {field.name: options.pop(field.name) for field in fields(group) if field.name in options}
-            plain = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
-            object.__setattr__(self, name, replace(group, **plain))
+            own = {
+                field.name: _as_written(field.name, options.pop(field.name))
+                for field in fields(group)
+                if field.name in options
+            }
+            object.__setattr__(self, name, replace(group, **own))
         if options:
             known = list(self.to_dict())
             raise OptionError(unknown_name("option of a prediction", next(iter(options)), known))
@@ -259,3 +264,12 @@ class PredictOptions:
         plain = {name: value for group in asdict(self).values() for name, value in group.items()}
         no_value = self.reading.nodata is not None and math.isnan(self.reading.nodata)
         return plain | {"cache_dir": None, "memory_mb": None} | ({"nodata": "nan"} if no_value else {})
+
+
+def _as_written(name: str, value: object) -> object:
+    """Return an option as the command line has it: paths, dates and the numbers of a box as text."""
+    if name == "region" and isinstance(value, list | tuple):
+        return ",".join(str(float(number)) for number in value)
+    if isinstance(value, Path | date):
+        return str(value)
+    return tuple(value) if isinstance(value, list) else value

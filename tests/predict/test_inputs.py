@@ -92,7 +92,7 @@ def test_a_tile_in_another_crs_lands_where_it_belongs(tmp_path):
 def test_a_box_is_the_same_window_of_the_whole_scenes_maps(save_checkpoint, write_scene, tmp_path):
     scene, checkpoint = write_scene(), save_checkpoint()
     options = {"window": 64, "confidence": True}
-    box = {"region": "500230,3998740,501030,3999540", "region_crs": "EPSG:32650"}
+    box = {"region": (500230, 3998740, 501030, 3999540), "region_crs": "EPSG:32650"}
     part = (
         Predictor(checkpoint, PredictOptions(**options, **box), device="cpu")
         .predict(scene, tmp_path / "region")
@@ -115,7 +115,7 @@ def test_outside_polygons_there_is_no_data(save_checkpoint, write_scene, tmp_pat
     file = tmp_path / "region.gpkg"
     geopandas.GeoDataFrame(geometry=[shape], crs="EPSG:32650").to_crs("EPSG:4326").to_file(file)
     options = {"window": 32, "overlap": 0.5, "chunk_px": 40}
-    maps = Predictor(checkpoint, PredictOptions(region=str(file), **options), device="cpu").predict(
+    maps = Predictor(checkpoint, PredictOptions(region=file, **options), device="cpu").predict(
         scene, tmp_path / "maps"
     )
     values, transform = read(maps.layers["L3"])
