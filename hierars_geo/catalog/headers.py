@@ -10,22 +10,23 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioIOError
 from rasterio.features import shapes
 from rasterio.io import DatasetReader
 from shapely.geometry.base import BaseGeometry
 
 from ..errors import RasterError
-from ..grid import GeoGrid, Window
+from ..grid import GeoGrid
 from ..grid.reprojection import outline
 from ..maps.styles.stac import lonlat_outline
 from ..maps.thumbnail import thumbnail_shape
 from ..scenes.band_files import band_of_file
 from ..scenes.bands import canonical_band, is_placeholder
-from ..scenes.dataset import dataset_grid, open_dataset, unreadable
+from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.dates import acquired
 from ..scenes.handles import opening_env
 from ..scenes.nodata import split_alpha
+from ..scenes.products import safe_root
+from ..scenes.scene import Scene
 
 #: Words in the name of a file, or of its folder, that mark labels.
 _LABEL_WORDS = frozenset(
@@ -235,16 +236,11 @@ def valid_mask(header: Header) -> NDArray[np.bool_]:
     Raises:
         RasterError: The file is damaged.
     """
-    shape = thumbnail_shape(header.shape, _SIDE_PX)
-    try:
-        with opening_env(), open_dataset(str(header.path)) as dataset:
-            mask: NDArray[np.bool_] = dataset.dataset_mask(out_shape=shape) > 0
-            for index, band in enumerate(header.bands, start=1):
-                if np.dtype(band.dtype).kind == "f":
-                    mask &= np.isfinite(dataset.read(index, out_shape=shape))
-    except RasterioIOError as error:
-        raise unreadable(str(header.path), Window(0, 0, *header.shape), error) from error
-    return mask
+    sensor, bands = None, None
+    if safe_root(str(header.path)) is not None and BAND_FILE.fullmatch(header.bands[0].name):
+        sensor, bands = "sentinel2", [header.bands[0].name]  # its product's metadata say what is no data
+    with Scene.open(header.path, sensor, bands) as scene:
+        return scene.valid(thumbnail_shape(header.shape, _SIDE_PX))
 
 
 def _outline_of(mask: NDArray[np.bool_], grid: GeoGrid) -> BaseGeometry:

@@ -11,10 +11,13 @@ import shapely
 
 from ..grid.reprojection import same_crs
 from ..scenes.band_files import band_of_file, scene_key
+from ..scenes.products import safe_root
 from ..scenes.quality import quality_of_name
-from ..scenes.sensors import all_quality_bands
+from ..scenes.sensors import all_quality_bands, all_scale_endings
 from .headers import BAND_FILE, Header, has_label_word, without_label_word
 
+#: Key of the asset that multiplies the values of an image; no reader takes it for one.
+SCALES = "scales"
 _UNFIT_FOR_ID = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -27,18 +30,18 @@ class ItemPlan:
         images: (asset key, file) of every image file; several are bands of one scene, or sources of one
             ground.
         labels: (asset key, file) of its labels.
-        masks: (asset key, file) of its quality bands, such as ``SCL``.
+        others: (asset key, file) of what tells of its images: quality bands (``SCL``), and scales.
     """
 
     id: str
     images: tuple[tuple[str, Header], ...]
     labels: tuple[tuple[str, Header], ...]
-    masks: tuple[tuple[str, Header], ...] = ()
+    others: tuple[tuple[str, Header], ...] = ()
 
     @property
     def headers(self) -> tuple[Header, ...]:
         """Every file, images first."""
-        return tuple(header for _, header in (*self.images, *self.labels, *self.masks))
+        return tuple(header for _, header in (*self.images, *self.labels, *self.others))
 
     @property
     def times(self) -> tuple[datetime, ...]:
@@ -53,8 +56,8 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     Band files of a product (``B02.tif``, ``T48QUE_..._B02_10m.jp2``, folders ``*.SAFE``) are one item; any
     other image is one by itself. Labels belong to the images that bear their name up to the word that marks
     labels, in their own folder or in one beside theirs; else to the images there that show their ground, as
-    a training pairs them. Labels without an image are items, too. Quality bands (``..._SCL.tif``) belong to
-    the image whose name they bear.
+    a training pairs them. Labels without an image are items, too. Quality bands (``..._SCL.tif``) and the
+    scales of quantised values (``..._scales.tif``) belong to the image whose name they bear.
 
     Args:
         headers: The files.
@@ -63,20 +66,20 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     Returns:
         Items sorted by id.
     """
-    quality = {header.path: quality_of_name(header.path.stem, all_quality_bands()) for header in headers}
+    of_others = {header.path: _of_other(header) for header in headers}
     images: dict[Path, list[Header]] = {}
     for header in headers:
-        if not header.is_labels and quality[header.path] is None:
+        if not header.is_labels and of_others[header.path] is None:
             images.setdefault(_scene_of(header), []).append(header)
-    masks: dict[Path, list[tuple[str, Header]]] = {}
+    others: dict[Path, list[tuple[str, Header]]] = {}
     labels = []
     for header in headers:
-        band = quality[header.path]
-        if band is not None and (scene := _masked_scene(header, band.name)) in images:
-            masks.setdefault(scene, []).append((band.name, header))
+        told = of_others[header.path]
+        if told is not None and told[0] in images:
+            others.setdefault(told[0], []).append((told[1], header))
         elif header.is_labels:
             labels.append(header)
-        elif band is not None:  # of no image: it is one itself
+        elif told is not None:  # of no image: it is one itself
             images.setdefault(_scene_of(header), []).append(header)
     owned: dict[Path, list[Header]] = {scene: [] for scene in images}
     orphans = []
@@ -90,7 +93,7 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     ids = _ids([*images, *(label.path.with_suffix("") for label in orphans)], root)
     plans = [
         ItemPlan(
-            ids[scene], _keys(files, "image"), _keys(owned[scene], "labels"), tuple(masks.get(scene, ()))
+            ids[scene], _keys(files, "image"), _keys(owned[scene], "labels"), tuple(others.get(scene, ()))
         )
         for scene, files in images.items()
     ]
@@ -101,9 +104,8 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
 def _scene_of(header: Header) -> Path:
     """Path, without band and suffix, that all files of a scene share."""
     path = header.path
-    for folder in path.parents:
-        if folder.suffix.upper() == ".SAFE":
-            return folder.with_suffix("")
+    if (root := safe_root(str(path))) is not None:
+        return root.with_suffix("")
     if len(header.bands) == 1 and BAND_FILE.fullmatch(band_of_file(path)):
         key = Path(scene_key(str(path)))
         stem = "" if key == path.parent else key.name.rstrip("_-. ")
@@ -111,13 +113,20 @@ def _scene_of(header: Header) -> Path:
     return path.with_suffix("")
 
 
-def _masked_scene(header: Header, band: str) -> Path:
-    """Path, without suffix, of the scene that a quality band bears the name of."""
+def _of_other(header: Header) -> tuple[Path, str] | None:
+    """Return path, without suffix, of the scene that a file tells of, and its key; None for an image."""
     path = header.path
-    if any(folder.suffix.upper() == ".SAFE" for folder in path.parents):
-        return _scene_of(header)
-    stem = re.sub(rf"(?:^|[_\-. ]+){re.escape(band)}(?:_\d+m)?$", "", path.stem, flags=re.IGNORECASE)
-    return path.parent / stem if stem else path.parent
+    for ending in all_scale_endings():
+        if path.stem.endswith(ending):
+            return path.with_name(path.stem.removesuffix(ending)), SCALES
+    band = quality_of_name(path.stem, all_quality_bands())
+    if band is None:
+        return None
+    if safe_root(str(path)) is not None:
+        return _scene_of(header), band.name
+    ending = rf"(?:^|[_\-. ]+){re.escape(band.name)}(?:_\d+m)?$"
+    stem = re.sub(ending, "", path.stem, flags=re.IGNORECASE)
+    return path.parent / stem if stem else path.parent, band.name
 
 
 def _bears_name(label: Path, scene: Path) -> bool:

@@ -17,7 +17,7 @@ from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
 from ..taxonomy import Taxonomy
 from .headers import BandHeader, Header, footprint
-from .scenes import ItemPlan
+from .scenes import SCALES, ItemPlan
 
 #: How the multihash of the file extension marks 32 bytes of SHA-256.
 _MULTIHASH_SHA256 = "1220"
@@ -75,8 +75,8 @@ def make_item(
         item.add_asset(key, _asset(header, "data", None, checksums))
     for key, header in plan.labels:
         item.add_asset(key, _asset(header, "labels", taxonomy, checksums))
-    for key, header in plan.masks:
-        item.add_asset(key, _asset(header, "data-mask", None, checksums))
+    for key, header in plan.others:
+        item.add_asset(key, _asset(header, "metadata" if key == SCALES else "data-mask", None, checksums))
     if plan.labels and taxonomy is not None:
         item.stac_extensions.append(CLASSIFICATION)
         item.properties["hierars:taxonomy"] = taxonomy.name

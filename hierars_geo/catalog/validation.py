@@ -113,7 +113,7 @@ def asset_path(asset: pystac.Asset) -> Path:
 
 
 def _is_image(asset: pystac.Asset) -> bool:
-    return not {"labels", "data-mask"} & set(asset.roles or [])
+    return not {"labels", "data-mask", "metadata"} & set(asset.roles or [])
 
 
 def _bands_of(item: pystac.Item) -> list[str]:

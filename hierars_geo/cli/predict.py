@@ -186,9 +186,10 @@ def _images(paths: Sequence[str], recipe: "ReadRecipe") -> list[str]:
 def _tiles(path: str) -> list[str]:
     """Return the rasters of a folder of tiles; a product or another raster is a tile itself."""
     from ..scenes.band_files import list_rasters
+    from ..scenes.products import is_safe
 
     folder = Path(path)
-    if not folder.is_dir() or folder.suffix.upper() == ".SAFE":
+    if not folder.is_dir() or is_safe(folder):
         return [path]
     return [str(file) for file in list_rasters(folder)]
 

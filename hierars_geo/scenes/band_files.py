@@ -48,11 +48,6 @@ def list_rasters(folder: Path) -> list[Path]:
     return files
 
 
-def is_safe(folder: Path) -> bool:
-    """Tell whether a folder is a Sentinel-2 product as ESA delivers it."""
-    return folder.suffix.upper() == ".SAFE" or any(folder.glob("MTD_MSIL*.xml"))
-
-
 def safe_images(folder: Path) -> list[Path]:
     """List the images of a Sentinel-2 product, in all resolutions.
 

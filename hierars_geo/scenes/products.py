@@ -130,6 +130,11 @@ class SafeProduct:
         return Processing(self.baseline or named, self.level, self.offsets.get(band), self.by_user)
 
 
+def is_safe(folder: Path) -> bool:
+    """Tell whether a folder is a Sentinel-2 product as ESA delivers it."""
+    return folder.suffix.upper() == ".SAFE" or any((folder / name).is_file() for name in _METADATA)
+
+
 def safe_root(path: str) -> Path | None:
     """Return the product folder that a file lies in, None for a file elsewhere."""
     return None if "://" in path else _root_of(Path(path).parent)
@@ -145,10 +150,7 @@ def granule_of(path: str, root: Path) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _root_of(folder: Path) -> Path | None:
-    for candidate in (folder, *list(folder.parents)[: _DEPTH - 1]):
-        if candidate.suffix.upper() == ".SAFE" or any((candidate / name).is_file() for name in _METADATA):
-            return candidate
-    return None
+    return next(filter(is_safe, (folder, *list(folder.parents)[: _DEPTH - 1])), None)
 
 
 def read_safe(root: Path) -> SafeProduct | None:

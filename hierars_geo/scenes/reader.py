@@ -1,21 +1,16 @@
 """LayerReader: read a window of any grid from the files of a scene, whatever grids they are on."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
-from rasterio.warp import transform
 
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice, Placement, place, stored_window
-from ..grid.reprojection import same_crs
 from ..types import NodataRule
 from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .handles import HandlePool
@@ -23,7 +18,7 @@ from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
 from .quantization import Quantization, read_scales
 from .raster_file import RasterFile
-from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest, separable, warp
+from .resampling import MODE_FROM, Interpolation, Kind, image_weights, nearest, separable, source_window, warp
 
 #: Turns stored values of labels into leaf indices; may take pixels from the validity.
 Decode: TypeAlias = Callable[[Pixels, NDArray[np.bool_], RasterFile], Patch]
@@ -206,7 +201,7 @@ class LayerReader:
     def _read_warped(self, layers: Sequence[Layer], target: Target, window: Window) -> Patch:
         """Warp with GDAL: another CRS, a rotated file, or a vote among labels."""
         grid, onto = layers[0].file.grid, target.crop(window)
-        source, coarsening = _source_window(grid, onto)
+        source, coarsening = source_window(grid, onto)
         if source is None:
             return self._empty(layers, window)
         rows, cols = (source.row, source.row_stop), (source.col, source.col_stop)
@@ -255,7 +250,7 @@ class LayerReader:
                 slice(None, None, -1 if placement.cols.flipped else 1),
             )
             valid = valid[turn].copy()
-            stored = [replace(part, data=part.data[(slice(None), *turn)].copy()) for part in stored]
+            stored = [part._replace(data=part.data[(slice(None), *turn)].copy()) for part in stored]
         if len(layers) == 1 and out is None:
             return _standardized(self.decode(stored[0].data, valid, layers[0].file), layers[0])
         channels = sum(len(part.data) for part in stored) if out is None else 0
@@ -302,20 +297,30 @@ class LayerReader:
             found = [(own, self._stored(layer, own)) for own in dict.fromkeys(windows) if own is not None]
         parts = []
         for window, part in found:
-            held = part.valid if part.empty is None else part.valid & ~part.empty
-            if masked is not None:
-                held = held & ~masked(layer.file.grid, window)
+            held = part.held if masked is None else part.held & ~masked(layer.file.grid, window)
             patch = self.decode(part.data, held, layer.file)
             parts.append(patch.data[:, patch.valid])
         return np.concatenate(parts, axis=1)
 
-    def _stored(self, layer: Layer, window: Window, shape: tuple[int, int] | None = None) -> "_Stored":
-        """Read bands of a file in a window that lies within it, or fewer pixels of it from an overview."""
-        file = layer.file
+    def valid(self, layer: Layer, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Tell which pixels of a file hold data, reduced to fewer (h, w); what cannot say it is not read.
+
+        Raises:
+            RasterError: The file is damaged.
+        """
+        whole = Window(0, 0, *layer.file.grid.shape)
+        speaks = np.dtype(layer.file.dtype).kind == "f" or layer.scales is not None
+        if not speaks and all(value is None for value in layer.nodata):
+            return self._unmasked(layer, whole, shape)
+        part = self._stored(layer, whole, shape)
+        return self.decode(part.data, part.held, layer.file).valid
+
+    def _unmasked(self, layer: Layer, window: Window, shape: tuple[int, int] | None) -> NDArray[np.bool_]:
+        """Return what the mask beside the bands and the alpha band leave of a window, or of an overview."""
+        file, at = layer.file, to_rasterio_window(window)
+        valid = np.ones(shape or (window.height, window.width), dtype=np.bool_)
         try:
-            dataset, at = self.pool.get(file.path, file.overview), to_rasterio_window(window)
-            data: Pixels = read_bands(dataset, layer.indexes, window, shape=shape)
-            valid = np.ones(data.shape[1:], dtype=np.bool_)
+            dataset = self.pool.get(file.path, file.overview)
             if file.validity == "mask":
                 planes = None if shape is None else (len(layer.indexes), *shape)
                 masks = dataset.read_masks(list(layer.indexes), window=at, out_shape=planes)
@@ -324,6 +329,17 @@ class LayerReader:
                 valid &= dataset.read(file.alpha, window=at, out_shape=shape) > 0
         except RasterioIOError as error:
             raise unreadable(file.path, window, error) from error
+        return valid
+
+    def _stored(self, layer: Layer, window: Window, shape: tuple[int, int] | None = None) -> "_Stored":
+        """Read bands of a file in a window that lies within it, or fewer pixels of it from an overview."""
+        file = layer.file
+        try:
+            dataset = self.pool.get(file.path, file.overview)
+            data: Pixels = read_bands(dataset, layer.indexes, window, shape=shape)
+        except RasterioIOError as error:
+            raise unreadable(file.path, window, error) from error
+        valid = self._unmasked(layer, window, shape)
         filled, empty = empty_pixels(data, layer.nodata, self.rule)
         if filled is not None:
             valid &= ~filled
@@ -335,8 +351,7 @@ class LayerReader:
         return _Stored(data, valid, empty, has_numeric(layer.nodata, self.rule))
 
 
-@dataclass(frozen=True)
-class _Stored:
+class _Stored(NamedTuple):
     """Pixels of a file as they lie in it.
 
     Attributes:
@@ -350,6 +365,11 @@ class _Stored:
     valid: NDArray[np.bool_]
     empty: NDArray[np.bool_] | None
     can_be_empty: bool
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """(H, W) bool, where the file by itself holds data."""
+        return self.valid if self.empty is None else self.valid & ~self.empty
 
 
 def as_stored(data: Pixels, valid: NDArray[np.bool_], file: RasterFile) -> Patch:
@@ -370,25 +390,6 @@ def _standardized(patch: Patch, layer: Layer) -> Patch:
         return patch
     centre, spread = np.array(layer.standard, dtype=np.float32).T[:, :, None, None]
     return Patch((patch.data - centre) / spread, patch.valid, patch.files)
-
-
-def _source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]:
-    """File pixels around a target, and how many of them fall on a target pixel along an axis."""
-    outline = shapely.segmentize(shapely.Polygon(target.corners), max(target.res) * max(target.shape) / 16)
-    x, y = shapely.get_coordinates(outline).T
-    if not same_crs(grid.crs, target.crs):
-        moved = transform(rasterio_crs(target.crs), rasterio_crs(grid.crs), x, y)
-        x, y = np.asarray(moved[0]), np.asarray(moved[1])
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):  # beyond what the file's CRS can express
-            return None, 1.0
-    t: Affine = ~grid.transform
-    cols, rows = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
-    ground = shapely.Polygon(np.stack([cols, rows], axis=1)).area
-    coarsening = math.sqrt(ground / (target.height * target.width))
-    margin = math.ceil(coarsening) + 2
-    row, col = math.floor(rows.min()) - margin, math.floor(cols.min()) - margin
-    height, width = math.ceil(rows.max()) + margin - row, math.ceil(cols.max()) + margin - col
-    return Window(row, col, height, width).intersection(Window(0, 0, *grid.shape)), coarsening
 
 
 def _too_large(rows: tuple[int, int], cols: tuple[int, int], layers: Sequence[Layer], window: Window) -> bool:

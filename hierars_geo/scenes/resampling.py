@@ -12,15 +12,18 @@ from typing import Literal
 
 import numpy as np
 import rasterio.crs
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.warp import reproject
+from rasterio.warp import reproject, transform
 from scipy import sparse
 
-from ..grid import Window
+from ..grid import GeoGrid, Window
 from ..grid.lattice import AxisMap, Placement
+from ..grid.reprojection import same_crs
 from ..types import IGNORE_INDEX
+from .dataset import rasterio_crs
 from .patch import Patch, Pixels, Planes
 
 #: Images are averaged from this many file pixels per lattice pixel on, below it interpolated.
@@ -233,3 +236,22 @@ def warp_method(kind: Kind, coarsening: float, interpolation: Interpolation = "b
     if kind == "image":
         return Resampling.average if coarsening >= AVERAGE_FROM else Resampling[interpolation]
     return Resampling.mode if coarsening >= MODE_FROM else Resampling.nearest
+
+
+def source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]:
+    """File pixels around a target, and how many of them fall on a target pixel along an axis."""
+    outline = shapely.segmentize(shapely.Polygon(target.corners), max(target.res) * max(target.shape) / 16)
+    x, y = shapely.get_coordinates(outline).T
+    if not same_crs(grid.crs, target.crs):
+        moved = transform(rasterio_crs(target.crs), rasterio_crs(grid.crs), x, y)
+        x, y = np.asarray(moved[0]), np.asarray(moved[1])
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):  # beyond what the file's CRS can express
+            return None, 1.0
+    t: Affine = ~grid.transform
+    cols, rows = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+    ground = shapely.Polygon(np.stack([cols, rows], axis=1)).area
+    coarsening = math.sqrt(ground / (target.height * target.width))
+    margin = math.ceil(coarsening) + 2
+    row, col = math.floor(rows.min()) - margin, math.floor(cols.min()) - margin
+    height, width = math.ceil(rows.max()) + margin - row, math.ceil(cols.max()) + margin - col
+    return Window(row, col, height, width).intersection(Window(0, 0, *grid.shape)), coarsening

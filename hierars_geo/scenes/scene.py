@@ -16,14 +16,14 @@ from ..grid import GeoGrid, Window, same_grid
 from ..output import gdal_env
 from ..types import MaskRule, NodataRule, ReadRecipe
 from .addresses import gdal_name
-from .band_files import band_of_file, is_safe, list_rasters, match_band_files, safe_images
+from .band_files import band_of_file, list_rasters, match_band_files, safe_images
 from .band_order import numbered
 from .dates import Acquisition
 from .handles import HandlePool, opening_env
 from .left_out import LeftOut
 from .masks import Elsewhere, MaskLayer, covered
 from .patch import Patch
-from .products import safe_root
+from .products import is_safe, safe_root
 from .radiometry import median_and_spread
 from .raster_file import RasterFile, grouped, grouped_notes
 from .reader import Layer, LayerReader, Target
@@ -193,10 +193,8 @@ class Scene:
         """What the catalog says where files are silent, and what is left out: fit for a record."""
         said: dict[str, list[str]] = {}
         for layer in self.layers:
-            if layer.file.assumed_nodata is not None:
-                note = (
-                    f"no nodata value is declared, {layer.file.assumed_nodata:g} counts, as the catalog says"
-                )
+            if (value := layer.file.assumed_nodata) is not None:
+                note = f"no nodata value is declared, {value:g} counts, as the catalog says"
                 said.setdefault(note, []).append(layer.file.path)
         for mask in self.masks:
             said.setdefault(mask.note, []).append(mask.path)
@@ -213,11 +211,6 @@ class Scene:
             for band, own in zip(self.bands, grids, strict=True)
             if not same_grid(own, self.grid)
         )
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Metadata of its first file."""
-        return dict(self._reader.pool.get(self.path).tags())
 
     @cached_property
     def _reader(self) -> LayerReader:
@@ -240,9 +233,8 @@ class Scene:
             RasterError: A file is damaged there; file and window are named.
         """
         self._check_open()
-        target, window = (
-            (self.grid, where) if isinstance(where, Window) else (where, Window(0, 0, *where.shape))
-        )
+        target = self.grid if isinstance(where, Window) else where
+        window = where if isinstance(where, Window) else Window(0, 0, *where.shape)
         with gdal_env():
             patch = self._read(target, window)
         return Patch(patch.filled(0), patch.valid, self.files)
@@ -285,6 +277,17 @@ class Scene:
             for layer in self.layers
             for channel in reader.values(layer, per_side, from_overview, masked)
         )
+
+    def valid(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Tell which pixels its files hold data of, reduced to fewer (h, w); its masks are not asked.
+
+        Raises:
+            RasterError: A file is damaged.
+        """
+        self._check_open()
+        with gdal_env():
+            found = [self._reader.valid(layer, shape) for layer in self.layers]
+        return np.asarray(np.logical_and.reduce(found))
 
     def standardize(self) -> None:
         """Read every band by the median and spread of its valid pixels from now on.

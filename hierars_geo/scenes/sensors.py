@@ -270,6 +270,13 @@ def all_quality_bands() -> tuple[QualityBand, ...]:
     return tuple(found.values())
 
 
+@lru_cache(maxsize=1)
+def all_scale_endings() -> tuple[str, ...]:
+    """Return how the names of rasters of scales end, by any sensor of the catalog."""
+    rules = (find_sensor(name).quantization for name in sensor_names())
+    return tuple({rule.scale_file: None for rule in rules if rule is not None and rule.scale_file})
+
+
 @lru_cache(maxsize=64)
 def find_sensor(name: str) -> Sensor:
     """Look a sensor up.

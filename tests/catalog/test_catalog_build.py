@@ -7,8 +7,9 @@ import numpy as np
 import pystac
 import pytest
 import shapely
+from pyproj import Transformer
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
-from scene_files import write
+from scene_files import safe, write
 
 from hierars_geo.catalog import BuildOptions, build, build_catalog, stac, validate_catalog
 from hierars_geo.catalog.stac import multihash
@@ -168,6 +169,40 @@ def test_quality_bands_are_assets_of_their_image_and_mask_it(tmp_path):
         with Scene.open(item.self_href, "sentinel2", names, mask=["cloud"]) as scene:
             assert not scene.read(Window(0, 0, 6, 24)).valid.any()
             assert scene.read(Window(6, 0, 18, 24)).valid.all()
+
+
+def test_scales_are_an_asset_of_the_image_that_they_multiply(tmp_path):
+    names = [f"Tessera_Band_{number}" for number in range(128)]
+    stored = np.full((128, 6, 8), 7, np.int8)
+    path = Path(write(tmp_path / "s" / "t_20200501.tif", stored, names=names))
+    scales = np.full((6, 8), 0.5, np.float32)
+    write(path.with_name("t_20200501_scales.tif"), scales)
+    write(path.with_name("alone_20200501_scales.tif"), 2 * scales)  # of no image: it is one itself
+    items = items_of(build_catalog(tmp_path / "s", tmp_path / "c"))[1]
+    roles = {name: {key: a.roles for key, a in item.assets.items()} for name, item in items.items()}
+    assert roles == {
+        "alone_20200501_scales": {"image": ["data"]},
+        "t_20200501": {"image": ["data"], "scales": ["metadata"]},
+    }
+    assert problems_of(tmp_path / "c") == {}
+    with Scene.open(items["t_20200501"].self_href, "tessera") as scene:
+        assert (scene.read(scene.grid).data == 3.5).all()
+
+
+def test_the_footprint_of_a_product_leaves_out_what_its_metadata_say(tmp_path):
+    """Its images declare no nodata value; the catalog reads them as a training does."""
+    root = safe(tmp_path / "s", "L2A")
+    _, items = items_of(build_catalog(tmp_path / "s", tmp_path / "c"))
+    (item,) = items.values()
+    assert item.id == root.stem
+    with Scene.open(root, "sentinel2", ["B04"]) as scene:
+        empty = ~scene.read(scene.grid).valid
+        lonlat = Transformer.from_crs(scene.grid.crs, 4326, always_xy=True)
+        corner = [lonlat.transform(*(scene.grid.transform @ at)) for at in ((3, 3), (12, 12))]
+    np.testing.assert_array_equal(empty, np.add.outer(np.arange(24) > 5, np.arange(24) > 5) == 0)
+    outline = shapely.geometry.shape(item.geometry)
+    assert [outline.contains(shapely.Point(place)) for place in corner] == [False, True]
+    assert problems_of(tmp_path / "c") == {}
 
 
 def test_files_without_a_date_ask_for_one(tmp_path):

@@ -9,8 +9,8 @@ from typing import Any
 import geopandas
 import numpy as np
 import rasterio
+import scene_files
 import shapely
-from affine import Affine
 from rasterio.enums import ColorInterp
 from scene_files import UTM, X0, Y0, write
 
@@ -166,34 +166,15 @@ def quantised(folder):
 S2 = {"B02": 10, "B8A": 20, "B01": 60}
 
 
-def _jp2(path, array, res):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = {"height": len(array), "width": len(array), "count": 1, "dtype": array.dtype, "crs": UTM}
-    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "YCBCR420": "NO"}
-    with rasterio.open(
-        path, "w", "JP2OpenJPEG", transform=Affine(res, 0, X0, 0, -res, Y0), **shape, **lossless
-    ) as file:
-        file.write(array, 1)
-
-
-def safe(folder, baseline, offset, name="N0509", day="20230115", xml=True):
+def safe(folder, baseline, offset, name="N0509", xml=True):
     """A product whose bands are flat, so that resampling leaves them: 2000 + resolution, 0 in a corner."""
-    root = folder / f"S2A_MSIL2A_{day}T051121_{name}_R019_T50SMJ_{day}T080000.SAFE"
-    images = root / "GRANULE" / f"L2A_T50SMJ_A039000_{day}T051121" / "IMG_DATA"
-    for band, finest in S2.items():
-        for res in (res for res in (10, 20, 60) if res >= finest):
-            plane = np.full((240 // res, 240 // res), 2000 + res, np.uint16)
-            plane[: 120 // res, : 120 // res] = 0
-            _jp2(images / f"R{res}m" / f"T50SMJ_{day}T051121_{band}_{res}m.jp2", plane, res)
-    stated = "".join(f'<BOA_ADD_OFFSET band_id="{i}">{offset}</BOA_ADD_OFFSET>' for i in range(13))
-    if xml:
-        (root / "MTD_MSIL2A.xml").write_text(
-            f"<P><PRODUCT_START_TIME>2023-01-15T05:11:21.024Z</PRODUCT_START_TIME>"
-            f"<PROCESSING_LEVEL>Level-2A</PROCESSING_LEVEL><PROCESSING_BASELINE>{baseline}"
-            f"</PROCESSING_BASELINE><SPECIAL_VALUE_TEXT>NODATA</SPECIAL_VALUE_TEXT>"
-            f"<SPECIAL_VALUE_INDEX>0</SPECIAL_VALUE_INDEX>{stated if offset is not None else ''}</P>"
-        )
-    return root
+
+    def flat(band, res):
+        plane = np.full((240 // res, 240 // res), 2000 + res, np.uint16)
+        plane[: 120 // res, : 120 // res] = 0
+        return plane
+
+    return scene_files.safe(folder, "L2A", baseline, offset, name=name, xml=xml, pixels=flat, bands=S2)
 
 
 def _product(root, taken_off, note=None):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scene_files import query, write
+from scene_files import S2_BANDS, query, ramp, safe, write
 
 from hierars_geo.datasets import GaoFen2, Sentinel2
 from hierars_geo.datasets.imagery import Sentinel2L1C
@@ -13,54 +13,6 @@ from hierars_geo.errors import OptionError, RasterError
 from hierars_geo.scenes import DataNotice
 
 ROOT = Path(__file__).parents[2] / "../shared/data"
-BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
-GSD = {"B01": 60, "B09": 60, "B10": 60, **dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12"), 20)}
-
-
-def stored(band, res):
-    """A different ramp in every band and resolution; 0 in the upper-left 60 m, and dark right of it."""
-    side = 240 // res
-    ramp = np.arange(side * side, dtype=np.uint16).reshape(side, side) % 100
-    values = 2000 + 100 * BANDS.index(band) + res + ramp
-    corner = 60 // res
-    values[:corner, :corner] = 0
-    values[:corner, corner : 2 * corner] = 900
-    return values.astype(np.uint16)
-
-
-def jp2(path, array, res):
-    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "YCBCR420": "NO"}
-    write(path, array, res=res, driver="JP2OpenJPEG", **lossless)
-
-
-def safe(folder, level, baseline="05.09", offsets=True, xml=None, day="20230115"):
-    """A small product: bands, the files that lie among them, and metadata."""
-    code = baseline.replace(".", "")
-    root = folder / f"S2A_MSI{level}_{day}T051121_N{code}_R019_T50SMJ_{day}T080000.SAFE"
-    images = root / "GRANULE" / f"{level}_T50SMJ_A039000_{day}T051121" / "IMG_DATA"
-    stem = f"T50SMJ_{day}T051121"
-    for band in BANDS:
-        if level == "L1C":
-            jp2(images / f"{stem}_{band}.jp2", stored(band, GSD.get(band, 10)), GSD.get(band, 10))
-        elif band != "B10":
-            for res in (res for res in (10, 20, 60) if res >= GSD.get(band, 10)):
-                jp2(images / f"R{res}m" / f"{stem}_{band}_{res}m.jp2", stored(band, res), res)
-    deep = images if level == "L1C" else images / "R10m"
-    jp2(deep / f"{stem}_TCI{'' if level == 'L1C' else '_10m'}.jp2", np.ones((24, 24), np.uint8), 10)
-    jp2(images.parent / "QI_DATA" / "MSK_CLASSI_B00.jp2", np.ones((4, 4), np.uint8), 60)
-    tag = "RADIO_ADD_OFFSET" if level == "L1C" else "BOA_ADD_OFFSET"
-    listed = "".join(f'<{tag} band_id="{i}">-1000</{tag}>' for i in range(13)) if offsets else ""
-    text = xml or (
-        f'<?xml version="1.0"?><n1:Product xmlns:n1="urn:x"><n1:General_Info><Product_Info>'
-        f"<PRODUCT_START_TIME>2023-01-15T05:11:21.024Z</PRODUCT_START_TIME>"
-        f"<PROCESSING_LEVEL>Level-{level[1:]}</PROCESSING_LEVEL>"
-        f"<PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE></Product_Info>"
-        f"<Special_Values><SPECIAL_VALUE_TEXT>NODATA</SPECIAL_VALUE_TEXT>"
-        f"<SPECIAL_VALUE_INDEX>0</SPECIAL_VALUE_INDEX></Special_Values>{listed}"
-        f"</n1:General_Info></n1:Product>"
-    )
-    (root / f"MTD_MSI{level}.xml").write_text(text)
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +29,7 @@ def test_a_product_is_one_scene_of_its_finest_files(products, level):
     assert tuple(Path(path).stem[22:] for path in dataset.files) == finest
     assert f"{dataset.bounds[2].start:%Y-%m-%d}" == "2023-01-15"
     sample = dataset[query(0, 0, 24, 24)]
-    np.testing.assert_array_equal(sample["image"][0, 6:], stored("B02", 10)[6:])
+    np.testing.assert_array_equal(sample["image"][0, 6:], ramp("B02", 10)[6:])
     np.testing.assert_array_equal(sample["valid"][:6, :6], np.zeros((6, 6)))  # nodata 0, told by the metadata
     assert sample["valid"][12:].all()
 
@@ -85,7 +37,7 @@ def test_a_product_is_one_scene_of_its_finest_files(products, level):
 def test_every_band_is_found_and_the_folder_above_may_be_named(products):
     both = Sentinel2(products["L2A"].parent)
     assert (len(both.files), both.skipped) == (10, ())
-    assert len(Sentinel2L1C(products["L1C"], bands=BANDS).files) == 13
+    assert len(Sentinel2L1C(products["L1C"], bands=S2_BANDS).files) == 13
 
 
 def test_the_level_is_checked(products):
@@ -103,8 +55,8 @@ def test_harmonized_values_are_1000_less_and_not_below_0(products):
     assert old["valid"][:6, 6:12].all()
 
 
-def test_an_old_baseline_is_read_as_stored(tmp_path):
-    root = safe(tmp_path, "L1C", "02.14", offsets=False)
+def test_an_old_baseline_is_read_as_ramp(tmp_path):
+    root = safe(tmp_path, "L1C", "02.14", offset=None)
     plain, old = (Sentinel2(root, bands=["B04"], harmonize=h)[query(0, 0, 24, 24)] for h in (False, True))
     np.testing.assert_array_equal(old["image"], plain["image"])
 
@@ -178,7 +130,7 @@ def test_real_band_files_of_both_spellings_and_radar():
         tile = Sentinel2(ROOT / "sentinel2_t48que", bands=["red", "swir16"], harmonize=True)
     assert ["Left out" in str(w.message) or "baseline" in str(w.message) for w in given] == [True, True]
     assert tile.bands == ("B04", "B11")
-    top = Sentinel2L1C(ROOT / "punjab_s1_s2/s2c", bands=BANDS)
+    top = Sentinel2L1C(ROOT / "punjab_s1_s2/s2c", bands=S2_BANDS)
     assert (len(top), len(top.bands)) == (2, 13)
     radar = Sentinel1(ROOT / "punjab_s1_s2/s1")
     assert (len(radar), radar.bands) == (2, ("VV", "VH"))
