@@ -89,10 +89,6 @@ def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
 def run_command(command: str, arguments: list[str]) -> int:
     """Run a command; errors are raised.
 
-    Args:
-        command: One of :data:`COMMANDS`.
-        arguments: What follows it.
-
     Returns:
         The exit status.
 

@@ -146,11 +146,7 @@ def configured_data(paths: list[str]) -> "SceneDataModule":
 
 
 def print_trust(record: "ModelRecord") -> None:
-    """Print how far a calibrated model can be trusted.
-
-    Args:
-        record: What its checkpoint says.
-    """
+    """Print how far a calibrated model can be trusted."""
     from rich.console import Console
     from rich.table import Table
 

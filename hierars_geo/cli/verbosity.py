@@ -81,11 +81,7 @@ class Verbosity:
 
     @contextmanager
     def of(self, arguments: list[str]) -> Iterator[None]:
-        """Speak so while a command runs.
-
-        Args:
-            arguments: The command and what follows it.
-        """
+        """Speak so while a command runs."""
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             stack.enter_context(_logging(self))

@@ -67,10 +67,6 @@ class MapGraph(nn.Module):
 
     A pixel that is NaN or infinite in any band has no data: the model sees the mean there, its classes are
     the tree's nodata value and its confidences 0.
-
-    Args:
-        model: The trained model.
-        record: What its checkpoint says of it.
     """
 
     paths: Tensor
@@ -150,10 +146,6 @@ class DeepnessGraph(MapGraph):
     the others 0. The first channel is "no data": the plugin knows no NaN and would make a class of it, so a
     pixel whose stored values are the training's nodata value in all bands has no data (in any band where the
     training counted so), 0 where the training was told of none: that also is what lies around a raster.
-
-    Args:
-        model: The trained model.
-        record: What its checkpoint says of it.
     """
 
     def __init__(self, model: MapModel, record: ModelRecord) -> None:

@@ -152,11 +152,7 @@ def count_areas(maps: PathMap, progress: Progress | None = None) -> ClassAreas:
 
 
 class PathCounter:
-    """Count the paths of maps strip by strip, and how much of each lies outside the area of applicability.
-
-    Args:
-        maps: Open maps.
-    """
+    """Count the paths of maps strip by strip, and how much of each lies outside the area of applicability."""
 
     def __init__(self, maps: PathMap) -> None:
         self._maps = maps

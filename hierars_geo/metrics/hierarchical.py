@@ -20,9 +20,6 @@ class HierarchicalMetrics(Metric):
 
     States are sums of counts, so results over batches and over processes are exact, never means of means.
 
-    Args:
-        taxonomy: The tree.
-
     Examples:
         >>> metrics = HierarchicalMetrics(Taxonomy.from_yaml("mm5b"))
         >>> leaf = torch.tensor([[[0, 3], [17, -100]]])
@@ -129,11 +126,7 @@ class HierarchicalMetrics(Metric):
 
 
 class ReliabilityMetric(Metric):
-    """Count confidence and what is right per level, over batches and processes.
-
-    Args:
-        levels: N.
-    """
+    """Count confidence and what is right per level, over batches and processes."""
 
     full_state_update = False
     higher_is_better = False

@@ -95,9 +95,6 @@ class HierarchicalScores(NamedTuple):
     def to_dict(self, taxonomy: Taxonomy) -> dict[str, Any]:
         """Return plain values with names for JSON; NaN becomes None.
 
-        Args:
-            taxonomy: The tree that was scored.
-
         Returns:
             The content of a metrics.json.
         """
@@ -129,11 +126,7 @@ class HierarchicalScores(NamedTuple):
         return {"calibration_error": error, "reliability": self.reliability.diagrams()[level - 1]}
 
     def to_rows(self, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-        """Return one flat row per level and class, for a table; NaN where undefined.
-
-        Args:
-            taxonomy: The tree that was scored.
-        """
+        """Return one flat row per level and class, for a table; NaN where undefined."""
         return [
             {
                 "level": number,

@@ -30,10 +30,6 @@ def matching_bands(known: Sequence[SpectralBand], wanted: Sequence[SpectralBand]
     That is the band of the same common name, else the nearest in wavelength (within 5 %), else, where no
     catalog knows a band, the one of the same name.
 
-    Args:
-        known: Bands of the weights.
-        wanted: Bands of the new layer.
-
     Returns:
         Index into ``known`` per wanted band, None where none sees the same.
 

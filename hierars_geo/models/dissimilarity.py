@@ -16,9 +16,6 @@ class Dissimilarity(nn.Module):
     """Distance of features to the nearest prototype, in units of the threshold: above 1 is unknown ground.
 
     Squares are multiplied out, ``|z - p|^2 = |z|^2 - 2 z p + |p|^2``: one 1x1 convolution for all prototypes.
-
-    Args:
-        known: What the checkpoint says.
     """
 
     weight: Tensor

@@ -26,10 +26,6 @@ def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str,
     :func:`~hierars_geo.models.transplant`. A source branch stays as it is. Optimiser and averages are left
     out: a training starts from the result, it does not resume.
 
-    Args:
-        checkpoint: Of the trained model.
-        tree: The new class tree.
-
     Returns:
         Content of the new checkpoint, and where its weights come from.
 

@@ -38,10 +38,6 @@ class GaussianClassifier(nn.Module):
     def learn(cls, batches: Iterable[Batch], num_classes: int) -> "GaussianClassifier":
         """Show a classifier every labelled pixel of some batches.
 
-        Args:
-            batches: Batches with ``image`` and ``mask``.
-            num_classes: Leaves of the tree.
-
         Raises:
             DataError: There is no batch.
         """

@@ -122,10 +122,6 @@ class ModelRecord:
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "ModelRecord":
         """Read what :meth:`to_dict` wrote, in this release or in 0.1.
 
-        Args:
-            content: The mapping.
-            origin: Name of the checkpoint, for messages.
-
         Raises:
             CheckpointError: Another version, a missing key or a value of another kind.
         """

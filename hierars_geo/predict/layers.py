@@ -73,12 +73,7 @@ STACK_LAYER = Layer(STACK_NAME, "stack", None)
 
 
 def wanted_layers(options: OutputOptions, levels: tuple[int, ...]) -> tuple[Layer, ...]:
-    """List what is computed, in order.
-
-    Args:
-        options: What is asked for.
-        levels: Levels that are written.
-    """
+    """List what is computed, in order."""
     layers = [class_layer(level) for level in levels]
     if options.confidence:
         layers += [confidence_layer(level) for level in levels]

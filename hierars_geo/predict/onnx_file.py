@@ -35,9 +35,6 @@ def seal(path: Path) -> None:
 def sealed_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of an ONNX file that was sealed here.
 
-    Args:
-        path: The file.
-
     Raises:
         CheckpointError: It is no ONNX file, is damaged, or was not sealed.
     """

@@ -48,11 +48,6 @@ def some_windows(
 ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
     """Read windows that hold data, spread over a scene: always the same ones.
 
-    Args:
-        scene: The scene.
-        plan: Windows over its grid.
-        part: Rectangle of the scene.
-
     Returns:
         At most :data:`CALIBRATION_WINDOWS` of image (1, C, h, w), 0 where not valid, and validity (1, h, w).
     """

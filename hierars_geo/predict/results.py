@@ -77,15 +77,6 @@ def write_results(
 ) -> None:
     """Turn complete rows into files, and give them their names when all of them are finished.
 
-    Args:
-        scene: What was predicted.
-        store: Its rows.
-        outputs: From :func:`planned_outputs`.
-        run: Where files are made.
-        loaded: The model.
-        options: How it was predicted.
-        manifest: Of the run.
-
     Raises:
         OutputError: A file cannot be written.
     """

@@ -152,10 +152,6 @@ class RowStore:
     def strips(self, layer: StoredLayer, rows: int = 512) -> Iterator[NDArray[np.generic]]:
         """Yield a layer of the whole raster from top to bottom.
 
-        Args:
-            layer: One of the layers.
-            rows: Most rows of a strip.
-
         Yields:
             (bands, h, W).
         """

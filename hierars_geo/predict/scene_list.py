@@ -46,10 +46,6 @@ class SceneList:
     """The state of every scene, written anew into ``manifest.json`` at every change, from the first one on.
 
     It is for people and schedulers to read. What ``--resume`` goes by are the maps and rows themselves.
-
-    Args:
-        folder: Of the maps.
-        sources: The scenes, as they were named.
     """
 
     def __init__(self, folder: Path, sources: Sequence[str | Path | Sequence[str | Path]]) -> None:

@@ -119,10 +119,6 @@ class WindowPlan:
     def settled_by(self, window: Window, part: Window) -> tuple[int, int]:
         """Tell which pixels no later window touches.
 
-        Args:
-            window: Of the plan, touching the part.
-            part: Rectangle that is predicted.
-
         Returns:
             (row, column): of the window's pixels, those above the row and left of the column are settled once
             this window has come after those before it.

@@ -53,10 +53,6 @@ def tree_order(taxonomy: Taxonomy, level: int) -> dict[int, int | None]:
 
     A class with several parents comes once, under the first of them.
 
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
-
     Returns:
         Class index -> index of the parent under which it comes (None at level 1).
     """
@@ -72,11 +68,6 @@ def legend(taxonomy: Taxonomy, areas: ClassAreas, level: int) -> list[LegendEntr
     """Entries of the classes that occur at a level, grouped under their parents.
 
     A group has its parent's name as heading, unless it is one class of the same name.
-
-    Args:
-        taxonomy: The class tree.
-        areas: Areas that include the level.
-        level: 1..N.
     """
     measured = areas.class_area_m2(level)
     total = sum(measured.values())

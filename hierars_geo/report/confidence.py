@@ -42,9 +42,6 @@ class ConfidenceSurvey:
 def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
     """Reduce the confidences of a scene and count them per class, in one pass.
 
-    Args:
-        scene: The maps.
-
     Returns:
         By level, coarsest first.
 

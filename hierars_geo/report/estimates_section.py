@@ -132,12 +132,7 @@ class EstimatesSection:
 
 
 def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> EstimatesSection:
-    """Prepare estimates for the page.
-
-    Args:
-        estimates: As read.
-        taxonomy: The class tree.
-    """
+    """Prepare estimates for the page."""
     found = {
         level: estimate
         for level in range(1, taxonomy.num_levels + 1)

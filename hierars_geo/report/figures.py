@@ -82,11 +82,6 @@ def _save(figure: Figure, path: Path) -> None:
 def draw_map(panel: Panel, frame: MapFrame, name: str) -> Figure:
     """Draw one map with everything that explains it.
 
-    Args:
-        panel: The map.
-        frame: Its geometry.
-        name: Of the scene, for the title.
-
     Returns:
         The figure: the map's own pixels, none made up between them.
     """

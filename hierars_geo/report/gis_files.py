@@ -266,10 +266,6 @@ _OWN_LINKS = ("collection", "parent", "root")
 def collect_items(folder: Path, scenes: Sequence[SceneMaps]) -> dict[Path, str]:
     """Describe the scenes of a folder as a collection, and link their items to it.
 
-    Args:
-        folder: Where the items lie.
-        scenes: Their scenes.
-
     Returns:
         File -> new content: the items that change, then ``collection.json``; nothing without scenes.
 

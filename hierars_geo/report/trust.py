@@ -49,10 +49,6 @@ class TrustSection:
 def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | None:
     """Prepare the section.
 
-    Args:
-        scene: The maps.
-        areas: Of their classes.
-
     Returns:
         The section; None where the maps neither promise anything nor know their ground.
 

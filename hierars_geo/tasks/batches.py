@@ -21,11 +21,6 @@ _MOST: Final = 8
 def require_finite(loss: Tensor, batch: Batch, step: int) -> None:
     """Check a loss.
 
-    Args:
-        loss: Scalar.
-        batch: Where it came from.
-        step: Optimiser steps done.
-
     Raises:
         DataError: The loss is infinite or NaN. Chips whose valid pixels hold such values are named alone,
             else all chips are, by their files where the batch has ``files``, and by bounds and CRS.

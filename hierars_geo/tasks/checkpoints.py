@@ -20,11 +20,7 @@ RANDOM_KEY = "random_state"
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the states of PyTorch's generators: what dropout and drop path draw from.
-
-    Args:
-        device: Where the model is.
-    """
+    """Return the states of PyTorch's generators: what dropout and drop path draw from."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -111,10 +107,6 @@ def require_same_model(checkpoint: Mapping[str, Any], own: ModelRecord) -> Model
     """Refuse weights of another tree, band set, model or version.
 
     Colours, raster values and the name of the tree may differ: no weight depends on them.
-
-    Args:
-        checkpoint: Its content.
-        own: What the task is.
 
     Returns:
         The checkpoint's record.

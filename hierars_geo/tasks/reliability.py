@@ -16,11 +16,7 @@ DIAGRAMS = "reliability.png"
 
 
 class ReliabilityOfTest(nn.Module):
-    """Counts as the network says it, and as a calibrated checkpoint mends it.
-
-    Args:
-        levels: N.
-    """
+    """Counts as the network says it, and as a calibrated checkpoint mends it."""
 
     def __init__(self, levels: int) -> None:
         super().__init__()

@@ -149,10 +149,6 @@ def polygon_areas_m2(
 def region_areas_m2(regions: Regions, grid: GeoGrid) -> NDArray[np.float64]:
     """Measure regions on the ellipsoid by their borders: the same areas as those of their polygons.
 
-    Args:
-        regions: Regions of the raster.
-        grid: Where the raster lies.
-
     Returns:
         (R,) m2; 0 for :data:`~.regions.OUTSIDE`.
 

@@ -36,9 +36,6 @@ class GroundMetric:
     sides of a pixel at nodes across the raster and are interpolated linearly. Within a scene a length is
     right to 1e-7; over a continent to 1e-5, and to 1e-4 along slanting edges of many degrees.
 
-    Args:
-        grid: Any CRS on the Earth.
-
     Raises:
         RasterError: The CRS is not of the Earth.
     """

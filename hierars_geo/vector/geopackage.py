@@ -105,12 +105,7 @@ def class_styles(levels: Sequence[int], taxonomy: Taxonomy) -> list[LayerStyle]:
 
 
 def add_styles(path: Path, styles: Sequence[LayerStyle]) -> None:
-    """Add the table that QGIS reads default styles from, and put fixed numbers in place of times.
-
-    Args:
-        path: A GeoPackage with the layers.
-        styles: One per layer.
-    """
+    """Add the table that QGIS reads default styles from, and put fixed numbers in place of times."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_CREATE_STYLES)
         database.execute(_REGISTER_STYLES, (TIMESTAMP,))
@@ -138,10 +133,6 @@ def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:
     """List the layers that have no spatial index, or one that lacks polygons.
 
     GDAL makes it when it closes the file; where the disk is full by then, it says nothing.
-
-    Args:
-        path: A GeoPackage with the layers.
-        levels: Levels that it has.
     """
     names = [f"L{level}" for level in levels]
     with closing(sqlite3.connect(path)) as database:

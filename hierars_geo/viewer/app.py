@@ -126,11 +126,7 @@ _HEADERS: Final = {
 
 
 class ProtectiveHeaders:
-    """Middleware that adds the headers to every answer.
-
-    Args:
-        app: What answers.
-    """
+    """Middleware that adds the headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -186,12 +182,7 @@ def build_app(views: Sequence[View]) -> Starlette:
 
 
 class _Endpoints:
-    """Answers to the addresses of the application; each runs in a worker thread.
-
-    Args:
-        views: What to show.
-        files: The page.
-    """
+    """Answers to the addresses of the application; each runs in a worker thread."""
 
     def __init__(self, views: Sequence[View], files: dict[str, PageFile]) -> None:
         self._views = {view.number: view for view in views}

@@ -131,11 +131,7 @@ _KEPT_TILES = 512
 
 
 class TileServer:
-    """Paint tiles of the views made at the start.
-
-    Args:
-        views: What there is.
-    """
+    """Paint tiles of the views made at the start."""
 
     def __init__(self, views: Sequence[View]) -> None:
         self._layers = {view.number: view_layers(view) for view in views}

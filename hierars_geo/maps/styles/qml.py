@@ -32,10 +32,6 @@ _DISSIMILARITY_STOPS = (
 def raster_qml(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's class raster: one palette entry per class, nothing drawn elsewhere.
 
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
-
     Returns:
         QML text, to be written as UTF-8 to ``<basename>.qml``.
 
@@ -212,9 +208,6 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
 
 def hatching_qml(label: str) -> str:
     """Style of polygons that are hatched, so that what lies below shows through.
-
-    Args:
-        label: What they mean, in the legend.
 
     Returns:
         QML text.

@@ -22,10 +22,6 @@ _OUTLINE_PX = "0.3"
 def raster_sld(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's class raster.
 
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
-
     Returns:
         XML text, to be written as UTF-8.
 
@@ -50,10 +46,6 @@ def raster_sld(taxonomy: Taxonomy, level: int) -> str:
 
 def vector_sld(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's polygons by their column ``class_value``.
-
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
 
     Returns:
         XML text, fit for a ``.sld`` file and for ``styleSLD`` of a GeoPackage's ``layer_styles``.

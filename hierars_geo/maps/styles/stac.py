@@ -24,10 +24,6 @@ _WORLD = (-180.0, -90.0, 180.0, 90.0)
 def classification_classes(taxonomy: Taxonomy, level: int) -> list[dict[str, Any]]:
     """Return ``classification:classes`` of a level's raster.
 
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
-
     Returns:
         One entry per class, in index order: value, name (letters, digits, hyphen and underscore), title and
         colour (hexadecimal).

@@ -13,10 +13,6 @@ _TRANSPARENT: RGBA = (0, 0, 0, 0)
 def palette(taxonomy: Taxonomy, level: int) -> dict[int, RGBA]:
     """Colour table of a level's raster, as ``rasterio``'s ``write_colormap`` takes it.
 
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
-
     Returns:
         Raster value -> (red, green, blue, alpha), each 0..255, sorted by value; nodata is transparent. A
         GeoTIFF holds a palette for byte and uint16 bands only, and drops the alpha: declare nodata besides.
@@ -34,10 +30,6 @@ def palette(taxonomy: Taxonomy, level: int) -> dict[int, RGBA]:
 
 def category_names(taxonomy: Taxonomy, level: int) -> list[str]:
     """Class names by raster value, as GDAL's category names want them.
-
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
 
     Returns:
         A list whose index is the raster value, ``""`` where there is no class; it ends at the largest class
@@ -58,10 +50,6 @@ def pam_xml(taxonomy: Taxonomy, level: int) -> str:
 
     GDAL reads it when it opens the raster, and QGIS names the legend after it where the band has a palette,
     too.
-
-    Args:
-        taxonomy: The class tree.
-        level: 1..N.
 
     Returns:
         XML text, to be written as UTF-8.

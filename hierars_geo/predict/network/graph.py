@@ -143,12 +143,6 @@ def translate(
 ) -> Any:  # noqa: ANN401  # torch.onnx.ONNXProgram, which types as Any
     """Translate a program to ONNX.
 
-    Args:
-        program: Of :func:`trace`.
-        input_names: Of its inputs.
-        output_names: Of its outputs.
-        name: Of the model, for messages.
-
     Raises:
         OptionError: An operation has no counterpart in ONNX.
     """
