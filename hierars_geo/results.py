@@ -58,9 +58,6 @@ class Maps(maps.Maps):
             level: Level that the values of a raster are classes of; default the leaves.
             region: Count only pixels whose centre lies within (left, bottom, right, top), in the maps' CRS.
 
-        Returns:
-            The scores.
-
         Raises:
             HieraRSError: A file cannot be read, holds values the tree lacks, or the two do not overlap.
         """
@@ -83,9 +80,6 @@ class Maps(maps.Maps):
             out: File to write; default ``report.html`` beside the maps.
             gis: Write the QGIS project, styles and STAC collection beside the maps, too.
             **options: As in :func:`hierars_geo.report.write_report`.
-
-        Returns:
-            The report.
 
         Raises:
             HieraRSError: A file cannot be read, does not fit, or cannot be written.
@@ -117,9 +111,6 @@ def predict(
         resume: Compute only what an earlier run of the same scene, model and options lacks.
         **options: As in :class:`hierars_geo.predict.PredictOptions`: ``confidence``, ``depth_threshold``,
             ``window``, ``nodata``, ...
-
-    Returns:
-        The maps.
 
     Raises:
         HieraRSError: The model or the scene cannot be read, an option is out of range, or maps cannot be

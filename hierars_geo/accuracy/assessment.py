@@ -108,9 +108,6 @@ def assess_maps(
         column: Column with the class.
         progress: Called with (rows done, rows in all).
 
-    Returns:
-        The estimates of every level that can be estimated.
-
     Raises:
         DataError: Points lie outside the map or where it has no class, no level can be estimated, or the
             levels of the maps contradict each other.

@@ -42,9 +42,6 @@ def evaluate_maps(
 ) -> HierarchicalScores:
     """Score maps against labels; see :func:`evaluate_regions`.
 
-    Returns:
-        The scores of everything.
-
     Raises:
         HieraRSError: As there.
     """

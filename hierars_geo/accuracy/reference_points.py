@@ -54,9 +54,6 @@ def read_reference_points(
         column: Column with the class: its name at any level (``level/name`` where that is not enough), or its
             raster value at the finest level; empty where nobody could tell.
 
-    Returns:
-        The points.
-
     Raises:
         MissingFileError: There is no such file.
         OptionError: There is no such column.

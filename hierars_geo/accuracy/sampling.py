@@ -180,9 +180,6 @@ def sample_points(
         overwrite: Replace a file that exists.
         progress: Called with (rows done, rows in all).
 
-    Returns:
-        The points.
-
     Raises:
         OptionError: A number is out of range, or the maps lack the confidence or the area of applicability.
         TaxonomyError: A name is no class of the level.

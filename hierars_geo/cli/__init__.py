@@ -89,9 +89,6 @@ def _run(command: str, arguments: list[str], verbosity: Verbosity) -> int:
 def run_command(command: str, arguments: list[str]) -> int:
     """Run a command; errors are raised.
 
-    Returns:
-        The exit status.
-
     Raises:
         HieraRSError: An option is wrong, or the work failed.
         SystemExit: ``--help``.

@@ -89,9 +89,6 @@ def calibrate_checkpoint(
         split: Ground kept apart.
         block_m: Side of a block of ground in metres; None for two chips.
 
-    Returns:
-        What the new checkpoint says of its model.
-
     Raises:
         HieraRSError: Model and data do not fit, or there is too little ground.
     """

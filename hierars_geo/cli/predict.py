@@ -112,11 +112,7 @@ def _predict_all(
     predict: "Callable[[ScenePath, DaskEngine | None], Maps]",
     computing: "AbstractContextManager[DaskEngine | None]",
 ) -> int:
-    """Predict several scenes; one that fails does not keep the others from being predicted.
-
-    Returns:
-        1 where a scene failed.
-    """
+    """Predict several scenes; one that fails does not keep the others from being predicted."""
     from ..output.output import check_writable_folder
     from ..predict import SceneList
 

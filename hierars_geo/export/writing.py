@@ -147,9 +147,6 @@ def export_model(
         tile_px: Height and width with ``deepness``; default 512, or the side of larger training chips.
         overwrite: Replace files that exist.
 
-    Returns:
-        The files.
-
     Raises:
         OptionError: Options contradict each other, a package is missing, or the model cannot be exported.
         HieraRSError: The checkpoint cannot be loaded, or the files cannot be written.

@@ -103,9 +103,6 @@ def open_class_map(path: str | os.PathLike[str], band: int | None = None) -> Cla
         path: A raster with one integer band (and perhaps alpha).
         band: 1-based band of a raster of several; None for the only one.
 
-    Returns:
-        The reader.
-
     Raises:
         MissingFileError: There is no such file.
         RasterError: It cannot be read, has no CRS, or is no single-band integer raster.

@@ -70,9 +70,6 @@ class Maps:
             taxonomy: The class tree, its name in the catalog, or a YAML file; default what comes with the
                 maps: in the STAC item beside them, else as the rasters are tagged.
 
-        Returns:
-            The maps.
-
         Raises:
             MissingFileError: Something does not exist, or a folder holds no maps.
             OptionError: Nothing says which tree it is.

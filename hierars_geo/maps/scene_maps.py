@@ -164,9 +164,6 @@ def describe_scene(files: MapFiles, given: Taxonomy | str | Path | None = None) 
         given: The class tree, its name in the catalog, or the path of a YAML file; default what comes with
             the maps: in the item, else as the rasters are tagged.
 
-    Returns:
-        The maps.
-
     Raises:
         OptionError: Nothing says which tree it is.
         DataError: The item is no readable JSON, or there are maps of levels that the tree lacks.

@@ -93,11 +93,7 @@ class HierarchicalScores(NamedTuple):
         return self.mean_tree_distance * int(self.agreement.sum()) / wrong if wrong else float("nan")
 
     def to_dict(self, taxonomy: Taxonomy) -> dict[str, Any]:
-        """Return plain values with names for JSON; NaN becomes None.
-
-        Returns:
-            The content of a metrics.json.
-        """
+        """Return plain values with names for JSON; NaN becomes None."""
         return {
             "taxonomy": taxonomy.name,
             "pixels": int(self.levels[-1].confusion.sum()),
@@ -155,9 +151,6 @@ def level_scores(confusion: NDArray[np.int64]) -> LevelScores:
 
     Args:
         confusion: (C, C) int64, rows reference, columns prediction.
-
-    Returns:
-        The scores.
     """
     hit = np.diag(confusion).astype(np.float64)
     reference, predicted = confusion.sum(axis=1), confusion.sum(axis=0)

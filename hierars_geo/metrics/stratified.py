@@ -112,9 +112,6 @@ def assess(
             of its family that has points, else with the largest of all. None for one family.
         guesses: For the model-assisted estimates.
 
-    Returns:
-        The estimates.
-
     Raises:
         DataError: A stratum has no points, or all ground is one stratum with a single point.
 
@@ -261,9 +258,6 @@ def sample_size(
         weights: (H,) area of each stratum, in any unit.
         users_accuracy: (H,) user's accuracy that is expected of each, 0..1.
         target_error: Standard error of the overall accuracy to reach, 0 < error < 0.5.
-
-    Returns:
-        Number of points, rounded up.
 
     Raises:
         OptionError: A number is out of range.

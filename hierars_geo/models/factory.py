@@ -76,9 +76,6 @@ def build_segmenter(
         sensor: Entry of the sensor catalog that the names of the bands are of, where it is known.
         spectra: Looks bands up in the sensor catalog; default: bands go by their names alone.
 
-    Returns:
-        The model in training mode.
-
     Raises:
         OptionError: A name does not exist (near ones are listed), decoder and encoder do not fit, or the
             weights cannot be had.

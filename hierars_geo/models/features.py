@@ -127,9 +127,6 @@ def extract_features(model: nn.Module | tuple[nn.Module, int]) -> FeatureExtract
             and what follows it), a :class:`FeatureExtractor`, or ``(module, channels)`` where the module
             returns features.
 
-    Returns:
-        The extractor.
-
     Raises:
         OptionError: The model has another form.
     """

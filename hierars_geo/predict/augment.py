@@ -104,9 +104,6 @@ def averaged_over_views(
         model: Maps (B, C, h, w) and (B, h, w) to (B, T, h, w), for any h and w.
         augmentations: What the views are, see :func:`views`; none for the model itself.
 
-    Returns:
-        A model of the same form.
-
     Raises:
         OptionError: An unknown augmentation.
     """

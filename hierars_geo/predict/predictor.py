@@ -253,9 +253,6 @@ class Predictor:
             resume: Compute only what an earlier run of the same scene, checkpoint and options lacks.
             engine: Who computes; None for this process.
 
-        Returns:
-            The maps.
-
         Raises:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
                 written; or what is to be resumed was a different run, or is still at work.

@@ -44,9 +44,6 @@ def write_figures(folder: Path, sections: Sequence[SceneSection]) -> list[Path]:
         folder: Where the figures go, made where it is missing; figures that exist are replaced.
         sections: The scenes.
 
-    Returns:
-        The files.
-
     Raises:
         OutputError: A file cannot be written.
     """

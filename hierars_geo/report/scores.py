@@ -100,9 +100,6 @@ def read_evaluation(
         taxonomy: The class tree of the maps.
         name: What the scores are called in messages when they come as a mapping.
 
-    Returns:
-        The scores.
-
     Raises:
         MissingFileError: No such file.
         DataError: It is no metrics file, or of another class tree.

@@ -100,9 +100,6 @@ def write_report(
         overwrite: Replace ``out`` if it exists.
         taxonomy: The class tree; default what comes with the maps.
 
-    Returns:
-        The file written.
-
     Raises:
         MissingFileError: A file or folder does not exist, or the folder holds no maps.
         DataError: Image or labels touch no scene, or scores are of another class tree.

@@ -94,9 +94,6 @@ class SegmentationTask(LightningModule):
     def build(self, data: TrainingData) -> Self:
         """Build the model for some data; a trainer with a data module does so by itself.
 
-        Returns:
-            The task.
-
         Raises:
             HieraRSError: No model can be built from the options for these data.
         """

@@ -50,9 +50,6 @@ def calibrate(
         delta: Probability with which a promise may fail for the draw of the blocks.
         split: What the ground is called.
 
-    Returns:
-        What the checkpoint shall know.
-
     Raises:
         DataError: No pixel is labelled, or there are too few blocks for a promise.
     """

@@ -108,9 +108,6 @@ def require_same_model(checkpoint: Mapping[str, Any], own: ModelRecord) -> Model
 
     Colours, raster values and the name of the tree may differ: no weight depends on them.
 
-    Returns:
-        The checkpoint's record.
-
     Raises:
         CheckpointError: It holds no record, one of another version, or of another model; what differs is
             named.

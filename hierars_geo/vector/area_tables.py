@@ -152,9 +152,6 @@ def class_areas(
         overwrite: Replace a file that exists.
         progress: Called with (polygons done, polygons in all).
 
-    Returns:
-        The tables.
-
     Raises:
         OptionError: An unknown format, level or column.
         HieraRSError: Maps or polygons cannot be read or do not overlap, or the table cannot be written.

@@ -128,9 +128,6 @@ def vectorize(
         overwrite: Replace files that exist.
         progress: Called with (rows read and written, in all).
 
-    Returns:
-        What was written.
-
     Raises:
         OptionError: An option is out of range, the format is unknown, or nothing says which taxonomy it is.
         MissingFileError: The source does not exist or holds no maps.

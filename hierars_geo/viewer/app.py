@@ -159,9 +159,6 @@ def build_app(views: Sequence[View]) -> Starlette:
 
     Args:
         views: What to show, numbered from 0.
-
-    Returns:
-        An ASGI application.
     """
     endpoints = _Endpoints(views, load_page_files())
     return Starlette(

@@ -159,9 +159,6 @@ class TileServer:
             threshold: Of adaptive depth, per cent.
             selection: Show only this class, its parents and its children.
 
-        Returns:
-            PNG.
-
         Raises:
             MissingFileError: There is no such view or layer.
             RasterError: A raster is damaged.

@@ -32,9 +32,6 @@ _DISSIMILARITY_STOPS = (
 def raster_qml(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's class raster: one palette entry per class, nothing drawn elsewhere.
 
-    Returns:
-        QML text, to be written as UTF-8 to ``<basename>.qml``.
-
     Raises:
         TaxonomyError: There is no such level.
     """
@@ -48,20 +45,12 @@ def raster_qml(taxonomy: Taxonomy, level: int) -> str:
 
 
 def confidence_qml() -> str:
-    """Style of a confidence raster: per cent 0..100 from dark to light; nodata (255) is the band's own.
-
-    Returns:
-        QML text, to be written as UTF-8 to ``<basename>.qml``.
-    """
+    """Style of a confidence raster: per cent 0..100 from dark to light; nodata (255) is the band's own."""
     return _ramp_qml([(value, f"{value} %", color) for value, color in _CONFIDENCE_STOPS])
 
 
 def dissimilarity_qml() -> str:
-    """Style of a raster of dissimilarities: pale where like the training ground, red and dark beyond 100 %.
-
-    Returns:
-        QML text, to be written as UTF-8 to ``<basename>.qml``.
-    """
+    """Style of a raster of dissimilarities: pale where like the training ground, red beyond 100 %."""
     return _ramp_qml(_DISSIMILARITY_STOPS)
 
 
@@ -88,9 +77,6 @@ def image_qml(bands: tuple[int, int, int], ranges: tuple[tuple[float, float], ..
     Args:
         bands: Numbers of red, green and blue, from 1.
         ranges: For each, the values that are drawn black and full.
-
-    Returns:
-        QML text.
     """
     root, renderer = _raster_root("multibandcolor")
     del renderer.attrib["band"]
@@ -207,11 +193,7 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
 
 
 def hatching_qml(label: str) -> str:
-    """Style of polygons that are hatched, so that what lies below shows through.
-
-    Returns:
-        QML text.
-    """
+    """Style of polygons that are hatched, so that what lies below shows through."""
     root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology")
     renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
     rules = ET.SubElement(renderer, "rules", key="{hatching}")

@@ -22,9 +22,6 @@ _OUTLINE_PX = "0.3"
 def raster_sld(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's class raster.
 
-    Returns:
-        XML text, to be written as UTF-8.
-
     Raises:
         TaxonomyError: There is no such level.
     """

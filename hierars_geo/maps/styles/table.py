@@ -51,9 +51,6 @@ def pam_xml(taxonomy: Taxonomy, level: int) -> str:
     GDAL reads it when it opens the raster, and QGIS names the legend after it where the band has a palette,
     too.
 
-    Returns:
-        XML text, to be written as UTF-8.
-
     Raises:
         TaxonomyError: There is no such level.
     """

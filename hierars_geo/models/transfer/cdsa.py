@@ -167,9 +167,6 @@ class CDSA:
         Args:
             logits: X of the target, one (B, C_l, h, w) per level.
             scores: From :meth:`scores`, of the same ground at any resolution.
-
-        Returns:
-            The masked logits.
         """
         masked = list(logits)
         probability = {level: value.softmax(dim=1) for level, value in scores.items()}
