@@ -104,7 +104,9 @@ def predict(
 
     Args:
         model: A model, see :func:`hierars_geo.load`, or the path of its checkpoint.
-        scene: A raster, a folder or list with one file per band, or a STAC item.
+        scene: A raster, a folder or list with one file per band, or a STAC item; of a model of series the
+            folder or list of a season's images; of a model of several sources one of these for each, by its
+            name: ``{"sentinel1": "S1.tif", "sentinel2": "season/"}``.
         folder: Of the maps, made where missing.
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
         overwrite: Replace maps that exist.

@@ -158,6 +158,9 @@ class ReadRecipe:
         mask: Which pixels are left out, clouds for example; None for none.
         leave_out: Polygons of ground that counts as no data; None for none. It is of these scenes alone: no
             checkpoint keeps it.
+        sources: Of several sources the recipe of each by its name, in the order of their channels, whose
+            ``bands`` above are ``NAME:BAND``; empty for one source.
+        grid: Name of the source whose pixels all of them are read on; None for the first.
     """
 
     bands: tuple[str, ...]
@@ -171,6 +174,8 @@ class ReadRecipe:
     standardize: bool = False
     mask: MaskRule | None = None
     leave_out: str | None = None
+    sources: "dict[str, ReadRecipe]" = field(default_factory=dict)
+    grid: str | None = None
 
 
 class SpectralBand(NamedTuple):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from glob import glob, has_magic
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ from ..predict.options import PredictOptions
 if TYPE_CHECKING:
     from ..maps import Maps
     from ..predict import DaskEngine, Predictor, SceneList, ScenePath
+    from ..scenes.scene import ScenePaths
     from ..types import ReadRecipe
 
 EXAMPLES = """examples:
@@ -20,6 +22,7 @@ EXAMPLES = """examples:
   hierars-geo predict model.ckpt scene.tif -o maps --confidence --depth-threshold 0.7
   hierars-geo predict model.ckpt 'tiles/*.tif' -o maps --mosaic --region 5.1,47.2,5.4,47.5
   hierars-geo predict model.ckpt scene.tif -o maps --resume
+  hierars-geo predict model.ckpt sentinel1=S1.tif sentinel2=season -o maps      # a model of several sources
   hierars-geo predict model.ckpt S2_folder -o maps --window 256 --overlap 0.5 --tta flips turns
   hierars-geo predict model.ckpt a.tif b.tif -o maps --engine dask --scheduler tcp://10.0.0.1:8786
 """
@@ -48,7 +51,8 @@ def run(
         checkpoint: Checkpoint of a trained model.
         rasters: Per scene a raster, a folder with a file per band, a STAC item; or a STAC item collection,
             catalog or collection of scenes; paths, or addresses such as https://..., s3://...; of a model of
-            series the images of one season, or their folder.
+            series the images of one season, or their folder; of a model of several sources NAME=PATH for
+            each.
         out_dir: Folder of the maps.
         device: auto, cpu, cuda, all, or cuda:0,cuda:1.
         engine: Who computes.
@@ -69,11 +73,14 @@ def run(
 
     options = options_of(told)
     predictor = Predictor(checkpoint, options, device)
-    found = (
-        [tuple(rasters)]
-        if predictor.of_series
-        else _scenes(rasters, options.reading.mosaic, predictor.recipe)
-    )
+    found: list[ScenePath]
+    recipe = predictor.recipe
+    if recipe.sources and (named := _named(rasters)):
+        found = [_sources(named, rasters, options.reading.mosaic, recipe)]
+    elif predictor.of_series:
+        found = [tuple(rasters)]
+    else:
+        found = [*_scenes(rasters, options.reading.mosaic, recipe)]
 
     def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
         with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
@@ -144,7 +151,43 @@ def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: H
     sys.stderr.write(f"hierars-geo: {_title(scene)}: {error}\n")
 
 
-def _scenes(rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe") -> list["ScenePath"]:
+def _named(rasters: Sequence[str]) -> list[tuple[str, str]]:
+    """Return name and path of every NAME=PATH; a path or an address may hold the sign itself."""
+    pairs = [raster.partition("=")[::2] for raster in rasters if not Path(raster).exists()]
+    return [(name, path) for name, path in pairs if path and not set(name) & set("/\\:?*")]
+
+
+def _sources(
+    named: Sequence[tuple[str, str]], rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe"
+) -> dict[str, "ScenePaths"]:
+    """Return what every source of one scene is read from, patterns written out.
+
+    Raises:
+        OptionError: A source is given twice, there is something without a name besides, or a pattern fits
+            several images.
+        MissingFileError: Nothing fits a pattern.
+    """
+    if len(named) < len(rasters):
+        raise OptionError(f"Expected NAME=PATH for every source, but got {' '.join(rasters)}. Name each.")
+    found: dict[str, ScenePaths] = {}
+    for name, path in named:
+        if name in found:
+            raise OptionError(
+                f"Expected every source once, but got {name} twice. Give a folder or a pattern of its "
+                "images, with --mosaic where they are tiles."
+            )
+        own = recipe.sources.get(name)
+        images = [path] if own is None or own.series is not None else _scenes([path], mosaic, own)
+        if len(images) > 1:
+            raise OptionError(
+                f"Expected one image of {name}, but got {len(images)} that fit {path}. Name one, or give "
+                "--mosaic where they are tiles."
+            )
+        found[name] = images[0]
+    return found
+
+
+def _scenes(rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe") -> list["ScenePaths"]:
     """Return what to predict, patterns written out: each raster, or all of them as one scene.
 
     Masks that lie beside the rasters are read with them, not predicted.
@@ -191,7 +234,9 @@ def _tiles(path: str) -> list[str]:
 
 
 def _title(scene: "ScenePath") -> str:
-    return str(scene) if isinstance(scene, str | Path) else f"{scene[0]} and {len(scene) - 1} more"
+    if isinstance(scene, Mapping):
+        return ", ".join(scene)
+    return str(scene) if isinstance(scene, str | PathLike) else f"{scene[0]} and {len(scene) - 1} more"
 
 
 def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states: "SceneList") -> None:

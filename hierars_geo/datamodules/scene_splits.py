@@ -85,14 +85,19 @@ class SceneSplits:
 
     @cached_property
     def read_recipe(self) -> ReadRecipe:
-        """How the scenes are read; of several sources, how the raster is that ``write_stack`` makes."""
-        rasters = [_raster_of(image) for image in self.dataset.images]
-        rules = (source.series for source in self.options.sources)
-        series = next((rule for rule in rules if rule is not None), None)
-        if len(rasters) == 1 and rasters[0] is not None:
-            # polygons that are left out are of these scenes, and of no others that will be predicted
-            return dataclasses.replace(rasters[0].recipe, series=series, leave_out=None)
-        return ReadRecipe(tuple(self.dataset.bands), series=series)
+        """How the scenes are read; of several sources, how each of them is."""
+        dataset = self.dataset
+        rules = {source.name or source.sensor: source.series for source in self.options.sources}
+        # polygons that are left out are of these scenes, and of no others that will be predicted
+        recipes = {
+            name: dataclasses.replace(raster.recipe, series=rules[name], leave_out=None)
+            for name, raster in zip(dataset.names, map(_raster_of, dataset.images), strict=True)
+            if raster is not None
+        }
+        if len(recipes) == 1:
+            return next(iter(recipes.values()))
+        series = next((rule for rule in rules.values() if rule is not None), None)
+        return ReadRecipe(tuple(dataset.bands), series=series, sources=recipes, grid=dataset.leader)
 
     @cached_property
     def ground(self) -> Splits:

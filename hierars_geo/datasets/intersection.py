@@ -70,6 +70,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     Attributes:
         images: The images in order.
         names: A name for each, from its sensor.
+        leader: The name of the one whose scenes and dates others are combined with.
         bands: Names of the stacked channels: ``NAME:BAND`` where there are several images.
         labels: The labels, None without.
         is_series: Whether samples hold several dates.
@@ -117,6 +118,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         )
         self._check_series()
         self._leader, lattice = choose(self.pairing.grid, self.images, self.names)
+        self.leader = self.names[self._leader]
         self._region = _common_region(operands, lattice.crs)
         self.policy = self.pairing.policy or usual_policy(
             [s.outlines(lattice.crs, self.around_px * max(lattice.res)) for s in self._sources()]
@@ -224,7 +226,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
             self.names, self._date_of(dates), cuts, strict=True
         ):
             patch = image.read(lattice, window, date)
-            if patch is None and name == self.names[self._leader]:
+            if patch is None and name == self.leader:
                 raise outside(where, self)
             patch = patch or Patch.empty(len(image.bands), window, "float32")
             self._confine(patch.valid, lattice, window)
@@ -359,7 +361,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         """Draw a sample: the true-colour image and the labels with their legend."""
         if not self.pairing.stack:
             leader = self.images[self._leader]
-            drawn = sample | {"image": sample[f"image_{self.names[self._leader]}"]}
+            drawn = sample | {"image": sample[f"image_{self.leader}"]}
             return figure_of(drawn, tuple(leader.bands), self.taxonomy, suptitle, sensor_of(leader))
         only = self.images[0] if len(self.images) == 1 else None
         return figure_of(sample, self.bands, self.taxonomy, suptitle, sensor_of(only))

@@ -99,7 +99,7 @@ class ModelRecord:
         return {
             "version": RECORD_VERSION,
             "taxonomy": self.taxonomy.to_dict(),
-            "read": asdict(self.read) | {"bands": list(self.bands), "numbers": list(self.read.numbers)},
+            "read": _plain(self.read),
             "mean": list(self.mean),
             "std": list(self.std),
             "model": self.model.to_dict(),
@@ -165,6 +165,7 @@ class ModelRecord:
         """
         count = len(self.bands)
         numbers = (*self.mean, *self.std)
+        of_sources = tuple(f"{name}:{band}" for name, own in self.read.sources.items() for band in own.bands)
         fits = {
             "bands to be distinct": len(set(self.bands)) == count > 0,
             "a finite mean and std > 0 for each of the bands": len(self.mean) == len(self.std) == count
@@ -172,6 +173,8 @@ class ModelRecord:
             and min(self.std, default=0) > 0,
             f"chip_size to be 1..{_MAX_CHIP_PX} px": self.chip_size is None
             or 1 <= self.chip_size <= _MAX_CHIP_PX,
+            "bands to be those of the sources": of_sources in ((), self.bands),
+            "grid to be one of the sources": self.read.grid is None or self.read.grid in self.read.sources,
             f"nodata_rule to be one of {', '.join(get_args(NodataRule))}": self.read.nodata_rule
             in get_args(NodataRule),
             "gsd_m to be > 0": self.gsd_m is None or 0 < self.gsd_m < math.inf,
@@ -206,13 +209,22 @@ def knows_reading(content: Mapping[str, Any]) -> bool:
     return content.get("version") not in _BEFORE_RECIPES
 
 
+def _plain(recipe: ReadRecipe) -> dict[str, Any]:
+    """Return a recipe as plain values."""
+    lists = {"bands": list(recipe.bands), "numbers": list(recipe.numbers)}
+    return asdict(recipe) | lists | {"sources": {name: _plain(own) for name, own in recipe.sources.items()}}
+
+
 def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
     """Return how scenes were read; of a record of release 0.1 what it holds, and what was the rule then."""
     if not knows_reading(content):
         return ReadRecipe(
             tuple(str(band) for band in content["bands"]), harmonize=bool(content.get("harmonize"))
         )
-    read = content["read"]
+    return _read_recipe(content["read"])
+
+
+def _read_recipe(read: Mapping[str, Any]) -> ReadRecipe:
     return ReadRecipe(
         bands=tuple(str(band) for band in read["bands"]),
         sensor=None if read["sensor"] is None else str(read["sensor"]),
@@ -224,4 +236,6 @@ def _recipe(content: Mapping[str, Any]) -> ReadRecipe:
         mask=None if read.get("mask") is None else MaskRule(**read["mask"]),
         series=None if read.get("series") is None else SeriesRule(**read["series"]),
         standardize=bool(read.get("standardize")),
+        sources={str(name): _read_recipe(own) for name, own in read.get("sources", {}).items()},
+        grid=None if read.get("grid") is None else str(read["grid"]),
     )

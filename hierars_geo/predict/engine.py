@@ -1,15 +1,21 @@
 """What an engine is: it computes the missing chunks of a scene, elsewhere than in the caller's thread."""
 
-from collections.abc import Callable, Generator, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from ..scenes.scene import ScenePaths
 from ..scenes.stac import document_of
+from ..scenes.stack import SourcePaths
 from .chunks import Chunk, ChunkPlan
 from .options import PredictOptions
 from .rows import Rows, RowStore
+
+#: A scene, or each of its sources, by names that other processes know.
+NamedScene: TypeAlias = str | tuple[str, ...] | dict[str, str | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,18 +34,24 @@ class SceneJob:
     checkpoint: str
     sha256: str
     device: str
-    rasters: str | tuple[str, ...]
+    rasters: NamedScene
     options: PredictOptions
     chunk_rows: int
 
 
-def named_everywhere(raster_path: str | Path | Sequence[str | Path]) -> str | tuple[str, ...]:
+def named_everywhere(scene: SourcePaths) -> NamedScene:
     """Name a scene so that other processes find it: local paths in full, addresses as they are."""
-    if isinstance(raster_path, str | Path):
-        name = str(raster_path)
-        document = document_of(name)  # what follows is the item of an item collection
-        return str(Path(document).resolve()) + name[len(document) :] if Path(document).exists() else name
-    return tuple(str(named_everywhere(part)) for part in raster_path)
+    if isinstance(scene, Mapping):
+        return {name: _in_full(paths) for name, paths in scene.items()}
+    return _in_full(scene)
+
+
+def _in_full(paths: ScenePaths) -> str | tuple[str, ...]:
+    if not isinstance(paths, str | os.PathLike):
+        return tuple(str(_in_full(part)) for part in paths)
+    name = os.fspath(paths)
+    document = document_of(name)  # what follows is the item of an item collection
+    return str(Path(document).resolve()) + name[len(document) :] if Path(document).exists() else name
 
 
 class Engine(Protocol):

@@ -72,8 +72,11 @@ def recipe_of(loaded: ModelFile, recipe: ReadRecipe) -> Iterator[None]:
         yield
     except RecipeError as error:
         sensor = "" if recipe.sensor is None else f" of {recipe.sensor}"
+        named = " ".join(f"{name}=PATH" for name in recipe.sources)
+        remedy = f" Give {named}, or a raster of all these bands." if named else ""
         raise RecipeError(
             f"{error} The read recipe of {loaded.path.name} asks for {', '.join(recipe.bands)}{sensor}."
+            f"{remedy}"
         ) from error
 
 

@@ -80,7 +80,21 @@ class ReadingOptions:
             harmonize=recipe.harmonize if self.harmonize is None else self.harmonize,
             mask=self._mask(recipe.mask),
             leave_out=self.leave_out,
+            sources={n: replace(own, leave_out=self.leave_out) for n, own in recipe.sources.items()},
         )
+
+    def refuse_for_sources(self) -> None:
+        """Refuse what says how one source is read where there are several.
+
+        Raises:
+            OptionError: Any of it is said.
+        """
+        for name in ("sensor", "bands", "nodata", "harmonize", "mask", "mask_dilation_m"):
+            if getattr(self, name) is not None:
+                raise OptionError(
+                    f"Expected no {name} with several sources, each of which is read as in training. "
+                    "Leave it out."
+                )
 
     def _mask(self, rule: MaskRule | None) -> MaskRule | None:
         """Return what is left out: what a recipe says, but for what is asked for here."""

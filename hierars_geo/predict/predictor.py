@@ -2,10 +2,11 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,12 +18,11 @@ from ..models.calibration import threshold_of
 from ..models.record import ModelFile
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
-from ..scenes.mosaic import Mosaic
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
-from ..scenes.season import SeasonScene
 from ..scenes.stac import document_of
-from ..types import ReadRecipe
+from ..scenes.stack import SourcePaths, open_scene
+from ..types import ReadRecipe, SeriesRule
 from . import network
 from .accumulator import Block
 from .chunks import ChunkPlan
@@ -52,8 +52,8 @@ from .window_plan import WindowPlan
 #: Side of a window where the caller does not say, no chip was larger, and no layer sees all of a window.
 DEFAULT_WINDOW_PX = 512
 
-#: A raster; or one file per band, in a folder or a list.
-ScenePath: TypeAlias = str | Path | Sequence[str | Path]
+#: What is predicted as one scene.
+ScenePath: TypeAlias = SourcePaths
 
 #: Called with (windows done, windows in all).
 Progress = Callable[[int, int], None]
@@ -144,7 +144,8 @@ class Predictor:
     @property
     def recipe(self) -> ReadRecipe:
         """How scenes are read: as the training's were, but for what the options say."""
-        return self.options.reading.overruled(self.loaded.record.read)
+        recipe = self.options.reading.overruled(self.loaded.record.read)
+        return replace(recipe, series=recipe.series or SeriesRule()) if self.of_series else recipe
 
     def open(self, raster_path: ScenePath) -> Scene:
         """Open a scene with the bands of the checkpoint.
@@ -153,19 +154,16 @@ class Predictor:
             HieraRSError: It cannot be read, or lacks bands.
         """
         options, recipe = self.options.reading, self.recipe
-        paths = [raster_path] if isinstance(raster_path, str | Path) else raster_path
         if options.until is not None and not self.of_series:
             raise OptionError(
                 "Expected --until with a model of series, but got one of single images. Leave it out."
             )
+        if isinstance(raster_path, Mapping):
+            options.refuse_for_sources()
         with recipe_of(self.loaded, recipe):
-            if self.of_series:
-                scene: Scene = SeasonScene.of_paths(paths, recipe, options.until)
-            elif options.mosaic:
-                scene = Mosaic.of_tiles(paths, recipe)
-            else:
-                scene = Scene.from_recipe(raster_path, recipe)
-        if not recipe.harmonize and options.harmonize is None:
+            scene = open_scene(raster_path, recipe, options.mosaic, options.until)
+        harmonized = any(own.harmonize for own in (recipe, *recipe.sources.values()))
+        if not harmonized and options.harmonize is None:
             scene.notes += baseline_notes(scene.baselines)
         if options.region is None:
             return scene
@@ -246,7 +244,7 @@ class Predictor:
 
         Args:
             raster_path: A raster, or a folder with one file per band; of a model of series a folder or list
-                with an image per date.
+                with an image per date; of a model of several sources such a path for each, by its name.
             out_dir: Folder of the results, made where missing.
             overwrite: Replace results that exist.
             progress: Called with (windows done, windows in all).
@@ -358,7 +356,9 @@ class Predictor:
 
 def _documents(raster_path: ScenePath) -> list[str | Path]:
     """Files or addresses that a scene was named by: its STAC item is read, too."""
-    parts = [raster_path] if isinstance(raster_path, str | Path) else raster_path
+    if isinstance(raster_path, Mapping):
+        return [document for path in raster_path.values() for document in _documents(path)]
+    parts = [raster_path] if isinstance(raster_path, str | PathLike) else raster_path
     return [document_of(str(part)) for part in parts]
 
 

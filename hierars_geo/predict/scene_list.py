@@ -13,7 +13,8 @@ from .. import __version__
 from ..errors import OptionError
 from ..maps import Maps
 from ..output.output import atomic_path
-from .engine import named_everywhere
+from ..scenes.stack import SourcePaths
+from .engine import NamedScene, named_everywhere
 
 #: Name of the file in the folder of the maps.
 SCENE_LIST = "manifest.json"
@@ -34,7 +35,7 @@ class SceneState:
         error: Why it failed.
     """
 
-    source: str | tuple[str, ...]
+    source: NamedScene
     name: str | None = None
     status: SceneStatus = "waiting"
     seconds: float | None = None
@@ -48,7 +49,7 @@ class SceneList:
     It is for people and schedulers to read. What ``--resume`` goes by are the maps and rows themselves.
     """
 
-    def __init__(self, folder: Path, sources: Sequence[str | Path | Sequence[str | Path]]) -> None:
+    def __init__(self, folder: Path, sources: Sequence[SourcePaths]) -> None:
         self._folder = folder
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock: dict[int, float] = {}

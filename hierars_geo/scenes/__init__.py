@@ -11,6 +11,7 @@ from .scene import Scene
 from .sensors import Sensor, find_sensor
 from .series import SeriesPatch
 from .stac import document_of, is_stac, item_addresses
+from .stack import open_scene
 
 __all__ = (
     "DataNotice",
@@ -29,4 +30,5 @@ __all__ = (
     "item_addresses",
     "list_rasters",
     "match_bands",
+    "open_scene",
 )

@@ -61,8 +61,8 @@ class Mosaic(Scene):
         self.masks = tuple(mask for tile in tiles for mask in tile.masks)
         self.grid = grid
         self.notes = tuple(notes)
-        self._tiles, self._windows = tuple(tiles), tuple(windows)
-        self._spans = np.array([(w.row, w.col, w.row_stop, w.col_stop) for w in windows], dtype=np.int64)
+        self._tiles = tuple(tiles)
+        self._lay(windows)
 
     @classmethod
     def of_tiles(
@@ -114,6 +114,17 @@ class Mosaic(Scene):
         notes = _notes(tiles, windows, grid)
         windows = [window.shifted(-top, -left) for window in windows]
         return cls(tiles, windows, grid, name or Path(tiles[0].files[0]).resolve().parent.name, notes)
+
+    def _lay(self, windows: Sequence[Window]) -> None:
+        """Say where each tile lies in the grid."""
+        self._windows = tuple(windows)
+        self._spans = np.array([(w.row, w.col, w.row_stop, w.col_stop) for w in windows], dtype=np.int64)
+
+    def onto(self, grid: GeoGrid) -> None:
+        """Read on the pixels of another grid from now on."""
+        self.grid = grid
+        self._tiles = tuple(_unwrapped(tile, grid) for tile in self._tiles)
+        self._lay([_window_in(tile.grid, grid) for tile in self._tiles])
 
     def standardize(self) -> None:
         """Read all tiles by the median and spread of the mosaic, so that no tile stands out; see Scene."""

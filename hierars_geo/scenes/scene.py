@@ -124,10 +124,9 @@ class Scene:
             OptionError: The sensor has no such band, or nothing to harmonize.
         """
         names, numbers = numbered(bands)
-        recipe = ReadRecipe(names or (), sensor, nodata, nodata_rule, harmonize, resampling, numbers)
-        if mask is not None:
-            recipe = replace(recipe, mask=mask if isinstance(mask, MaskRule) else MaskRule(tuple(mask)))
-        return cls.from_recipe(paths, recipe)
+        rule = mask if mask is None or isinstance(mask, MaskRule) else MaskRule(tuple(mask))
+        how = names or (), sensor, nodata, nodata_rule, harmonize, resampling, numbers
+        return cls.from_recipe(paths, ReadRecipe(*how, mask=rule))
 
     @classmethod
     def from_recipe(cls, paths: ScenePaths, recipe: ReadRecipe) -> "Scene":
@@ -159,8 +158,7 @@ class Scene:
     @cached_property
     def files(self) -> tuple[str, ...]:
         """Names of its files as people know them, without what GDAL is told besides (``vrt://FILE?...``)."""
-        plain = (layer.file.path.removeprefix("vrt://").split("?", maxsplit=1)[0] for layer in self.layers)
-        return tuple(plain)
+        return tuple(layer.file.path.removeprefix("vrt://").split("?")[0] for layer in self.layers)
 
     @cached_property
     def grid(self) -> GeoGrid:
@@ -304,6 +302,11 @@ class Scene:
     def _check_open(self) -> None:
         if self._closed:
             raise RasterError(f"Expected a scene that is open, but {self.name} is closed. Open it again.")
+
+    def onto(self, grid: GeoGrid) -> None:
+        """Read on the pixels of another grid from now on."""
+        _ = self.notes  # of its own pixels
+        self.grid = grid
 
     @property
     def extent(self) -> Window:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 from ..errors import DataError
 from ..grid import Window
@@ -12,6 +13,7 @@ from ..types import ReadRecipe, SeriesRule, as_day
 from .mosaic import Mosaic
 from .patch import Patch
 from .raster_paths import find_rasters
+from .resampling import Interpolation
 from .scene import Scene
 from .scene_list import find_scenes
 from .series import Season, read_step, seasons, steps_of
@@ -68,6 +70,7 @@ class SeasonScene(Mosaic):
         if name is None and len(paths) == 1 and Path(paths[0]).is_dir():
             name = Path(paths[0]).resolve().name
         whole = cls.of_scenes(counted, name)
+        whole.resampling = cast(Interpolation, recipe.resampling)
         whole.rule_of_dates, whole.season, whole.days = rule, season, days
         whole.acquired = min((s.acquired for s in counted if s.acquired is not None), default=None)
         whole._day_of = [acquired[tile.path] for tile in counted]

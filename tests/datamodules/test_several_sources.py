@@ -14,6 +14,7 @@ import torch
 import yaml
 from scene_files import UTM, X0, Y0, coordinates, tree, write
 
+import hierars_geo as hg
 from hierars_geo.cli import main
 from hierars_geo.datamodules import SceneDataModule
 from hierars_geo.datasets import SceneIntersection, SceneRaster, write_stack
@@ -32,7 +33,7 @@ def place(tmp_path_factory):
     return sorted(folder.rglob("place_labels.tif"))[0].parent
 
 
-def test_one_step_on_three_sensors_and_a_map_of_their_stack(place, tmp_path, capsys, monkeypatch):
+def test_one_step_on_three_sensors_and_a_map_of_their_scenes(place, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = {
         "sources": [
@@ -77,8 +78,30 @@ def test_one_step_on_three_sensors_and_a_map_of_their_stack(place, tmp_path, cap
     assert main(["predict", checkpoint, str(stack), "-o", "maps", "--device", "cpu"]) == 0
     with rasterio.open("maps/stack_L1.tif") as dataset:
         assert (dataset.crs, dataset.transform, dataset.shape) == grid
-    assert main(["predict", checkpoint, str(place / "place_S2.tif"), "-o", "other", "--device", "cpu"]) == 1
-    assert "ge:red" in capsys.readouterr().err
+    # as they are, without a stack
+    named = {"sentinel2": "place_S2.tif", "ge": "place_GE.tif", "gaofen2": "place_GF2.tif"}
+    given = [f"{name}={place / file}" for name, file in named.items()]
+    command = ["predict", checkpoint, "--device", "cpu", "-o"]
+    assert main([*command, "named", *given]) == 0
+    with rasterio.open("maps/stack_L3.tif") as stacked, rasterio.open("named/place_GF2_L3.tif") as direct:
+        assert (direct.crs, direct.transform, direct.shape) == grid
+        np.testing.assert_array_equal(direct.read(), stacked.read())
+    maps = hg.predict(
+        checkpoint, {name: place / file for name, file in named.items()}, "python", device="cpu"
+    )
+    assert maps.layers["L3"].read_bytes() == Path("named/place_GF2_L3.tif").read_bytes()
+    capsys.readouterr()
+    for arguments, status, said in (
+        (given[:2], 2, "Expected the sources ge, gaofen2, sentinel2, as the model was trained with, but got"),
+        ([*given, given[0]], 2, "Expected every source once, but got sentinel2 twice"),
+        ([*given, "other.tif"], 2, "Expected NAME=PATH for every source, but got"),
+        ([*given[:2], f"gaofen2={place}/*.tif"], 2, "Expected one image of gaofen2, but got"),
+        ([*given, "--nodata", "0"], 2, "Expected no nodata with several sources"),
+        ([str(place / "place_S2.tif")], 1, "Give ge=PATH gaofen2=PATH sentinel2=PATH, or a raster of all"),
+    ):
+        assert main([*command, "other", *arguments]) == status
+        assert said in (error := capsys.readouterr().err)
+        assert error.count("\n") == 1
 
 
 @pytest.fixture

@@ -27,13 +27,14 @@ def checkpoint_in(
     architecture="unet",
     temporal=None,
     series=None,
+    sources=None,
     **changes,
 ):
     """Write a checkpoint with random weights; options change the record."""
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=Taxonomy.from_yaml(taxonomy),
-        read=ReadRecipe(bands, harmonize=harmonize, series=series),
+        read=ReadRecipe(bands, harmonize=harmonize, series=series, sources=sources or {}),
         mean=(1000.0,) * len(bands),
         std=(500.0,) * len(bands),
         model=ModelConfig(

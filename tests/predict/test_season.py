@@ -14,7 +14,7 @@ from hierars_geo.errors import DataError, OptionError
 from hierars_geo.export import export_model
 from hierars_geo.models import load
 from hierars_geo.predict import PredictOptions, Predictor
-from hierars_geo.types import SeriesRule
+from hierars_geo.types import ReadRecipe, SeriesRule
 
 BANDS = ("B02", "B03", "B04", "B08")
 DAYS = {"20200310": 70, "20200415": 106, "20200622": 174, "20200801": 214}
@@ -126,6 +126,31 @@ def test_a_region_and_a_single_image(season, checkpoint, tmp_path):
     item = json.loads((tmp_path / "single" / "season.json").read_text())["properties"]
     assert item["hierars:dates"] == ["2020-06-22"]
     assert item["datetime"][:10] == "2020-06-22"
+
+
+def test_a_season_beside_an_image_of_another_sensor(season, save_checkpoint, tmp_path):
+    folder, image, clear = season
+    radar = np.random.default_rng(3).integers(200, 3000, (2, *SIZE)).astype(np.float32)
+    radar[:, 40:60, 90:] = 0
+    path = write_raster(tmp_path / "radar.tif", radar, ["VV", "VH"], nodata=0, crs="EPSG:32650")
+    rule = SeriesRule(start="03-01", end="09-30")
+    sources = {
+        "sentinel1": ReadRecipe(("VV", "VH"), "sentinel1"),
+        "sentinel2": ReadRecipe(BANDS, "sentinel2", series=rule),
+    }
+    bands = tuple(f"{name}:{band}" for name, own in sources.items() for band in own.bands)
+    checkpoint = save_checkpoint(bands=bands, temporal="mean", series=rule, sources=sources)
+    options = ["--window", "160", "--device", "cpu", "--until", "2020-07-01"]
+    command = ["predict", str(checkpoint), f"sentinel2={folder}", f"sentinel1={path}"]
+    assert main([*command, "-o", str(tmp_path / "maps"), *options]) == 0
+    both = np.concatenate([np.broadcast_to(radar, (3, *radar.shape)), image[:3]], axis=1)
+    seen = clear[:3] & (radar[0] > 0)
+    expected = expected_classes(checkpoint, both, seen, list(DAYS.values())[:3], 3)
+    with rasterio.open(tmp_path / "maps" / "radar_L3.tif") as dataset:
+        assert (dataset.read(1) == expected).mean() > 0.999
+    item = json.loads((tmp_path / "maps" / "radar.json").read_text())["properties"]
+    assert len(item["hierars:dates"]) == 3
+    assert item["hierars:source"][0] == "radar.tif"
 
 
 def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path):
