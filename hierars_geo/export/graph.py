@@ -56,8 +56,9 @@ def replace_adaptive_pools(model: nn.Module) -> None:
                     setattr(parent, name, AnySizeAveragePool((rows, columns)))
 
 
-#: Name of the only input.
-INPUT_NAME = "image"
+#: Axes of the inputs, of models of images and of series; all but the bands stay open.
+_IMAGE = {"image": ("batch", "bands", "height", "width")}
+_SERIES = {"image": ("batch", "dates", "bands", "height", "width"), "doy": ("batch", "dates")}
 #: Share of a value that it may change by on its way through float32 and back.
 _ROUNDING = 1e-6
 
@@ -66,7 +67,8 @@ class MapGraph(nn.Module):
     """Stored values in; path logits, and classes and confidences of every level out.
 
     A pixel that is NaN or infinite in any band has no data: the model sees the mean there, its classes are
-    the tree's nodata value and its confidences 0.
+    the tree's nodata value and its confidences 0. Of a series it has none at that date, and no class where it
+    has none at all dates.
     """
 
     paths: Tensor
@@ -77,6 +79,7 @@ class MapGraph(nn.Module):
         taxonomy = record.taxonomy
         self.levels = taxonomy.num_levels
         self.nodata = taxonomy.nodata_value
+        self.inputs = _SERIES if model.of_series else _IMAGE
         # a copy without channels last: the layout would become part of the graph's conditions
         self.model = copy.deepcopy(model).eval()
         self.model.contiguous_layout()
@@ -95,27 +98,29 @@ class MapGraph(nn.Module):
         classes = [f"class_L{level}" for level in levels]
         return ("path_logits", *classes, *(f"confidence_L{level}" for level in levels))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, image: Tensor, doy: Tensor | None = None) -> tuple[Tensor, ...]:
         """Compute all outputs.
 
         Args:
-            image: (B, C, H, W) float32 values as stored.
+            image: (B, C, H, W) float32 values as stored; of a series (B, D, C, H, W).
+            doy: (B, D) int64, day of the year 1..366, of a series.
 
         Returns:
             Path logits (B, T, H, W) float32, then per level raster values (B, H, W) int32, then per level
             confidences (B, H, W) float32 in 0..1, never rising from one level to the next.
         """
-        valid = image.isfinite().all(dim=1)
-        logits = self.path_logits(image, valid)
+        seen = image.isfinite().all(dim=-3)
+        valid = seen if doy is None else seen.any(dim=1)
+        logits = self.path_logits(image, seen, doy)
         best = logits.argmax(dim=1)
         classes = [torch.where(valid, self.values[level][best], self.nodata) for level in range(self.levels)]
         return (logits, *classes, *self.confidences(logits, best, valid))
 
-    def path_logits(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Path logits (B, T, H, W) of stored values (B, C, H, W) with their validity (B, H, W)."""
+    def path_logits(self, image: Tensor, valid: Tensor, doy: Tensor | None = None) -> Tensor:
+        """Path logits (B, T, H, W) of stored values and their validity; see :class:`~.models.MapModel`."""
         height, width = image.shape[-2:]
         padded = padded_size((height, width), self.model.multiple)
-        small = self.model.coarse_path_logits(image, valid, self.paths)
+        small = self.model.coarse_path_logits(image, valid, self.paths, doy)
         logits = F.interpolate(small, size=padded, mode="bilinear", align_corners=False)
         # a slice would make the graph ask whether there is anything to cut off, and refuse the other case
         rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
@@ -159,8 +164,8 @@ class DeepnessGraph(MapGraph):
         """Of the outputs, in order."""
         return tuple(f"scores_L{level}" for level in range(1, self.levels + 1))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Compute N tensors (B, 1 + C_l, H, W) float32 from stored values (B, C, H, W)."""
+    def forward(self, image: Tensor, doy: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Compute N tensors (B, 1 + C_l, H, W) float32 from stored values (B, C, H, W), of no series."""
         # the plugin divides and multiplies again, which rounds
         filled = (image - self.fill).abs() <= _ROUNDING * max(1.0, abs(self.fill))
         empty = filled.any(dim=1) if self.fill_in_any else filled.all(dim=1)

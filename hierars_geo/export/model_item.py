@@ -14,7 +14,7 @@ from ..maps.styles.stac import classification_classes, href_of
 from ..models.checkpoint import Model
 from ..models.record import ModelRecord
 from ..taxonomy import Taxonomy
-from .graph import INPUT_NAME, DeepnessGraph, MapGraph
+from .graph import DeepnessGraph, MapGraph
 
 _EXTENSIONS = (
     "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
@@ -77,7 +77,7 @@ def model_item(
             "mlm:pretrained": True,
             "mlm:accelerator": None,
             "mlm:accelerator_constrained": False,
-            "mlm:input": [_input(record.bands, side)],
+            "mlm:input": [_input(name, axes, record.bands, side) for name, axes in graph.inputs.items()],
             "mlm:output": _outputs(graph, record.taxonomy, side),
             "mlm:hyperparameters": {
                 **config,
@@ -107,15 +107,19 @@ def model_item(
     return item.to_dict(include_self_link=False)
 
 
-def _input(bands: tuple[str, ...], side: int) -> dict[str, Any]:
+def _input(name: str, axes: tuple[str, ...], bands: tuple[str, ...], side: int) -> dict[str, Any]:
+    sides = {"bands": len(bands), "height": side, "width": side}
+    pixels = "bands" in axes
     return {
-        "name": INPUT_NAME,
-        "description": "Values as stored in the raster; NaN or infinite in any band means no data.",
-        "bands": list(bands),
+        "name": name,
+        "description": "Values as stored in the raster; NaN or infinite in any band means no data."
+        if pixels
+        else "Day of the year of every date, 1 to 366.",
+        "bands": list(bands) if pixels else [],
         "input": {
-            "shape": [-1, len(bands), side, side],
-            "dim_order": ["batch", "bands", "height", "width"],
-            "data_type": "float32",
+            "shape": [sides.get(axis, -1) for axis in axes],
+            "dim_order": list(axes),
+            "data_type": "float32" if pixels else "int64",
         },
         "value_scaling": None,
         "resize_type": None,

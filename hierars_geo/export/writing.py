@@ -23,15 +23,12 @@ from ..output.output import (
 from ..predict.exported import GRAPH_ENTRY, RECORD_ENTRY
 from ..predict.network.graph import check_onnx_is_installed, trace, translate
 from ..predict.onnx_file import seal
-from .graph import INPUT_NAME, DeepnessGraph, MapGraph
+from .graph import DeepnessGraph, MapGraph
 from .model_item import DEFAULT_TILE_PX, deepness_metadata, model_item
 
-#: Names of the dimensions that stay open, by their place in the input.
-_OPEN = {0: "batch", 2: "height", 3: "width"}
-
-#: Height and width of the example that the graph is traced with; odd, so that padding and cropping are part
-#: of it, and different, so that the two are not taken for one.
-_EXAMPLE_PX = (75, 109)
+#: Sides of the example that the graph is traced with; height and width odd, so that padding and cropping are
+#: part of it, and all different, so that no two are taken for one.
+_EXAMPLE = {"batch": 2, "dates": 3, "height": 75, "width": 109}
 
 #: A Protocol Buffers file, as ONNX files are, ends at 2 GiB.
 _MAX_ONNX_BYTES = 2_000_000_000
@@ -49,11 +46,18 @@ def trace_map(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> Ex
     Raises:
         OptionError: The model holds something that torch.export cannot trace.
     """
-    height, width = _EXAMPLE_PX if tile_px is None else (tile_px, tile_px)
-    open_sides = _OPEN if tile_px is None else {0: _OPEN[0]}
+    sides = _EXAMPLE | {"bands": bands}
+    if tile_px is not None:
+        sides |= {"height": tile_px, "width": tile_px}
+    fixed = {"bands"} if tile_px is None else {"bands", "height", "width"}
+    shapes = [[sides[axis] for axis in axes] for axes in graph.inputs.values()]
+    dynamic = tuple(
+        {place: Dim.DYNAMIC for place, axis in enumerate(axes) if axis not in fixed}
+        for axes in graph.inputs.values()
+    )
     with torch.random.fork_rng(devices=()):
-        example = torch.randn(2, bands, height, width)
-    return trace(graph, (example,), (dict.fromkeys(open_sides, Dim.DYNAMIC),), name)
+        example = torch.randn(shapes[0]), *(torch.randint(1, 367, shape) for shape in shapes[1:])
+    return trace(graph, example, dynamic, name)
 
 
 def save_torch(program: ExportedProgram, path: Path, record: str) -> None:
@@ -84,17 +88,21 @@ def save_onnx(
             f"Expected at most {_MAX_ONNX_BYTES / 1e9:g} GB of weights in an ONNX file, but got "
             f"{size / 1e9:.1f} GB. Use --format torch."
         )
-    translated = translate(program, [INPUT_NAME], graph.output_names, name)
-    _name_dimensions(translated.model)
+    translated = translate(program, list(graph.inputs), graph.output_names, name)
+    _name_dimensions(translated.model, graph)
     translated.model.metadata_props.update(metadata)
     translated.save(path)
     seal(path)
 
 
-def _name_dimensions(model: Any) -> None:  # noqa: ANN401  # onnx_ir's Model
+def _name_dimensions(model: Any, graph: MapGraph) -> None:  # noqa: ANN401  # onnx_ir's Model
     """Call the open dimensions batch, height and width, in place of the tracer's s40, s73 and s6."""
-    shape = model.graph.inputs[0].shape
-    names = {str(shape[axis]): name for axis, name in _OPEN.items() if not isinstance(shape[axis], int)}
+    names = {
+        str(side): axis
+        for given, axes in zip(model.graph.inputs, graph.inputs.values(), strict=True)
+        for side, axis in zip(given.shape, axes, strict=True)
+        if not isinstance(side, int)
+    }
     values = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
     for value in values:
         for axis, side in enumerate(value.shape or ()):
@@ -134,8 +142,9 @@ def export_model(
 ) -> ExportedModel:
     """Export a model as one graph.
 
-    The graph takes values as stored in the raster, (B, C, H, W) float32 of any batch, height and width, and
-    does the rest itself: normalisation, padding, model, joint semantic path search. See :class:`MapGraph`
+    The graph takes values as stored in the raster, (B, C, H, W) float32 of any batch, height and width, of a
+    series (B, D, C, H, W) of any number of dates with the days of the year, and does the rest itself:
+    normalisation, padding, model, joint semantic path search. See :class:`MapGraph`
     for its outputs, and :class:`DeepnessGraph` for those with ``deepness``, whose height and width are fixed.
 
     Args:
@@ -154,10 +163,10 @@ def export_model(
     _check(format, deepness, tile_px)
     loaded = load(checkpoint)
     record = loaded.record
-    if record.model.temporal is not None:
+    if deepness and record.model.temporal is not None:
         raise OptionError(
-            f"Expected a model of single images, but {loaded.path} takes series (temporal: "
-            f"{record.model.temporal}), for which no graph is written. Predict with the checkpoint."
+            f"Expected a model of single images for Deepness, but {loaded.path} takes series (temporal: "
+            f"{record.model.temporal}). Leave --deepness out."
         )
     if record.read.standardize:
         raise OptionError(

@@ -1,8 +1,9 @@
 """ExportedRunner: a model that was exported as an ONNX file, run without PyTorch."""
 
 import json
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -27,7 +28,7 @@ from .graph_session import (
 from .onnx_file import sealed_metadata
 from .options import PredictOptions
 from .quantization import Sample, check_can_quantise, int8_runtime, open_quantised
-from .runtime import Runtime, Windows, cpu_batch_size
+from .runtime import DatedBatch, Runtime, Windows, cpu_batch_size
 
 #: How exported files end.
 SUFFIX: Final = ".onnx"
@@ -80,7 +81,10 @@ class ExportedRunner:
             run, changed = open_quantised(self.loaded.path, self._library, PATH_LOGITS, samples, count, 0)
             return int8_runtime(window_by_window(_of_stored(run)), self._library, count, changed, len(some))
         averaged = averaged_over_views(window_by_window(_of_stored(self._run)), self._options.views)
-        return Runtime(averaged, count, "cpu", self._options.precision, package, version(package))
+        runtime = Runtime(averaged, count, "cpu", self._options.precision, package, version(package))
+        if self.loaded.record.model.temporal is None:
+            return runtime
+        return replace(runtime, run_dates=partial(_run_dates, window_by_window(self._run)))
 
     def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
         """Windows of (height, width) px that are read together."""
@@ -105,8 +109,17 @@ def _of_stored(run: GraphRun) -> GraphRun:
 
 
 def _without_data(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Say in stored values (B, C, h, w) where there is no data: what is not a number has none."""
-    return np.where(valid[:, None], image, np.float32(np.nan))
+    """Say in stored values (..., C, h, w) where there is no data: what is not a number has none."""
+    return np.where(np.expand_dims(valid, -3), image, np.float32(np.nan))
+
+
+def _run_dates(run: GraphRun, series: Iterable[DatedBatch]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Hand all dates of windows over at once: a graph takes a series as a whole."""
+    dates = list(series)
+    known = [each for each in dates if each[1].any()] or dates[:1]
+    image, valid, doy = (np.stack(parts, axis=1) for parts in zip(*known, strict=True))
+    shown: NDArray[np.bool_] = np.logical_or.reduce(valid, axis=1)
+    return run(_without_data(image, valid), doy), shown
 
 
 def _read(path: Path) -> tuple[ModelFile, dict[str, Any]]:

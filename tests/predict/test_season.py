@@ -153,6 +153,28 @@ def test_a_season_beside_an_image_of_another_sensor(season, save_checkpoint, tmp
     assert item["hierars:source"][0] == "radar.tif"
 
 
+def test_an_exported_graph_takes_any_number_of_dates_to_the_same_maps(season, checkpoint, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    folder, _, _ = season
+    exported = export_model(checkpoint, tmp_path / "model.onnx")
+    given = json.loads(exported.item.read_text())["properties"]["mlm:input"]
+    assert [(one["name"], one["input"]["dim_order"], one["input"]["shape"]) for one in given] == [
+        ("image", ["batch", "dates", "bands", "height", "width"], [-1, -1, len(BANDS), -1, -1]),
+        ("doy", ["batch", "dates"], [-1, -1]),
+    ]
+    for until in (None, "2020-05-01"):  # four dates, and two
+        options = PredictOptions(window=64, confidence=True, batch_size=2, until=until)
+        for model, name in ((checkpoint, "torch"), (exported.model, "onnx")):
+            Predictor(model, options, "cpu").predict(folder, tmp_path / name, overwrite=True)
+        for level in (1, 2, 3):
+            ours, theirs = (classes_of(tmp_path / name, level) for name in ("onnx", "torch"))
+            assert (ours != theirs).sum() <= 1  # a tie of two classes, if any
+            assert len(np.unique(ours)) > 2
+    with pytest.raises(OptionError, match="no --tta with a model of series"):
+        Predictor(exported.model, PredictOptions(tta=True), "cpu")
+
+
 def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path):
     folder, _, _ = season
     predictor = Predictor(checkpoint, PredictOptions(window=64), "cpu")
@@ -166,8 +188,8 @@ def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path
     (folder / "T0_20210622.tif").rename(folder / "undated.tif")
     with pytest.raises(DataError, match=r"Expected a day for every image.*undated"):
         predictor.open(folder)
-    with pytest.raises(OptionError, match="takes series"):
-        export_model(checkpoint, tmp_path / "model.onnx")
+    with pytest.raises(OptionError, match="single images for Deepness"):
+        export_model(checkpoint, tmp_path / "model.onnx", deepness=True)
     with pytest.raises(OptionError, match="no --tta with a model of series"):
         Predictor(checkpoint, PredictOptions(tta=True), "cpu")
     plain = Predictor(save_checkpoint(name="plain.ckpt"), PredictOptions(until="2020-06-30"), "cpu")
