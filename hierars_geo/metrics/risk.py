@@ -3,26 +3,25 @@
 Pixels beside each other are wrong together, so blocks of ground count, not pixels. For one threshold, block i
 shows the share S_i of the largest block's pixels and W_i of them are wrong. The risk E[W] / E[S] is at most
 ``risk`` where E[W - risk * S] <= 0, the mean of a number within [-risk, 1 - risk]: its test is that of a
-bounded mean by betting (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86:1, to one side). Which threshold
-is taken is a choice among many tests: fixed sequences that start at several thresholds, each with its part of
-``delta``, keep the probability of any wrong promise below it (learn then test, Angelopoulos et al. 2021,
-arXiv 2110.01052). It holds for blocks drawn as those it was found on were.
+bounded mean by betting (Waudby-Smith and Ramdas 2024, J. R. Stat. Soc. B 86:1, to one side), with bets that
+aim at what is still missing in what is left of the blocks (Voracek and Orabona 2025, arXiv 2505.22422). Which
+threshold is taken is a choice among many tests: one fixed sequence of them, from a start that the blocks do
+not choose, keeps the probability of a wrong promise below that of one test (learn then test, Angelopoulos et
+al. 2021, arXiv 2110.01052). It holds for blocks drawn as those it was found on were.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
 
-#: Thresholds that sequences start at, in the order of the confidence that they ask for.
-STARTS = (0.99, 0.95, 0.9, 0.8, 0.6)
-
 #: Part of its capital that a bet may risk at most.
-_BOLDEST = 0.75
-
+_BOLDEST = 0.95
 
 #: Thresholds that promises are looked for among: whole per cents, falling.
 THRESHOLDS = tuple(round(1 - step / 100, 2) for step in range(101))
@@ -56,33 +55,53 @@ def shown_and_wrong(
     return wrong, above(reached[0])
 
 
-def mean_p_value(values: NDArray[np.float64], bound: float) -> float:
-    """Test whether a bounded mean reaches a bound, by betting against it.
+def below_bound(values: NDArray[np.float64], bound: float, level: float) -> NDArray[np.bool_]:
+    """Test by betting whether a bounded mean lies below a bound.
+
+    Capital starts at 1. Where the mean is at least the bound, whoever bets that it is not ever reaches
+    1 / level with a probability of at most ``level``, however the bets are laid (Ville's inequality). Bets
+    decide how often a mean below is found: each knows the draws before it, the capital, and how many draws
+    are left.
 
     Args:
-        values: (n,) draws within 0..1, independent and of one distribution.
+        values: (n, K) draws within 0..1, the rows independent and of one distribution; each column is a test.
         bound: Mean under the hypothesis that is tested, 0 < bound < 1: the mean is at least that.
+        level: Probability with which the answer may be yes where the hypothesis holds, 0..1, for every n.
 
     Returns:
-        Probability of such draws, or of ones that speak against the hypothesis more, where it holds: at most
-        this, 0..1. It is valid for every n.
+        (K,) whether the mean is found to lie below the bound.
     """
-    count = np.arange(1, len(values) + 1)
-    mean = (0.5 + np.cumsum(values)) / (count + 1)
-    variance = (0.25 + np.cumsum((values - mean) ** 2)) / (count + 1)
-    before = np.concatenate([[0.25], variance[:-1]])  # a bet knows only what came before
-    bet = np.sqrt(2 * math.log(20) / (before * len(values)))
-    bet = np.minimum(bet, _BOLDEST / (1 - bound))
-    capital = np.cumsum(np.log1p(-bet * (values - bound)))
-    return float(min(1.0, math.exp(-max(0.0, capital.max(initial=0.0)))))
+    count, tests = values.shape
+    capital, found = np.zeros(tests), np.zeros(tests, dtype=np.bool_)  # its logarithm
+    total, squares = np.full(tests, 0.5), np.full(tests, 0.25)  # as if one draw had been seen
+    for place, value in enumerate(values):
+        missing = np.maximum(-math.log(level) - capital, 0.0)
+        bet = np.sqrt(2 * missing * (place + 1) / (squares * (count - place)))
+        capital += np.log1p(-np.minimum(bet, _BOLDEST / (1 - bound)) * (value - bound))
+        found |= capital >= -math.log(level)
+        total += value
+        squares += (value - total / (place + 2)) ** 2
+    return found
+
+
+def level_for_maps(delta: float) -> float:
+    """Say how often a test may err, 0..1, so that about one map in 1 / delta fails its promise.
+
+    What is tested is the risk over all ground like that of the blocks. The share that is wrong in one map of
+    as much ground scatters about it as the share in the blocks does: the margin grows by the root of two.
+    """
+    normal = NormalDist()
+    return min(delta, normal.cdf(math.sqrt(2) * normal.inv_cdf(delta)))
 
 
 def blocks_needed(risk: float, delta: float) -> int:
     """Fewest blocks that a promise can be found on: all of them shown whole, and all of it right."""
-    needed = 1
-    while mean_p_value(np.zeros(needed), risk) > delta / len(STARTS):
-        needed += 1
-    return needed
+    level = level_for_maps(delta)
+    by_boldest = math.ceil(-math.log(level) / math.log1p(_BOLDEST * risk / (1 - risk)))
+    enough = range(by_boldest, 2 * by_boldest + 10)
+    return enough[
+        bisect_left(enough, True, key=lambda n: bool(below_bound(np.zeros((n, 1)), risk, level)[0]))
+    ]
 
 
 def check_promises(risks: Sequence[float], delta: float, blocks: int | None = None) -> None:
@@ -125,7 +144,7 @@ def promised_threshold(
         shown: (n, K) pixels of each block that are shown.
         thresholds: (K,) least confidence of what is shown, falling.
         risk: Share of the shown pixels that may be wrong, 0 < risk < 1.
-        delta: Probability with which the promise may fail for the draw of the blocks, 0 < delta < 1.
+        delta: Probability with which a map may fail the promise, 0 < delta < 1; see :func:`level_for_maps`.
         seed: Order in which the blocks are looked at.
 
     Returns:
@@ -139,11 +158,8 @@ def promised_threshold(
     order = np.random.default_rng(seed).permutation(len(shown))
     largest = max(int(np.max(shown)), 1)
     loss = (np.asarray(wrong, dtype=np.float64) - risk * np.asarray(shown)) / largest + risk
-    found = None
-    for start in STARTS:
-        for column in np.flatnonzero(np.asarray(thresholds) <= start):
-            if mean_p_value(loss[order, column], risk) > delta / len(STARTS):
-                break
-            here = thresholds[int(column)]
-            found = here if found is None else min(found, here)
-    return found
+    # a model that knows its confidence errs least, beside what is promised, from 1 - risk upwards
+    columns = np.flatnonzero(np.asarray(thresholds) <= 1 - risk + 1e-9)
+    kept = below_bound(loss[np.ix_(order, columns)], risk, level_for_maps(delta))
+    passed = int(np.argmin(np.append(kept, False)))
+    return float(thresholds[int(columns[passed - 1])]) if passed else None

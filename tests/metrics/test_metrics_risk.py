@@ -5,7 +5,7 @@ import pytest
 
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.metrics.reliability import Reliability, fitted_temperature
-from hierars_geo.metrics.risk import blocks_needed, mean_p_value, promised_threshold
+from hierars_geo.metrics.risk import below_bound, blocks_needed, level_for_maps, promised_threshold
 
 THRESHOLDS = np.linspace(1, 0, 51)
 
@@ -19,26 +19,47 @@ def draw_blocks(rng, count, pixels=200):
     return (shown & wrong[:, :, None]).sum(axis=1), shown.sum(axis=1)
 
 
-def test_a_p_value_is_at_most_as_often_small_as_it_says():
+def by_hand(values, bound, level):
+    """Capital of who bets that a mean lies below a bound, one draw after the other."""
+    capital, seen = 1.0, [0.5]
+    squares = 0.25
+    for place, value in enumerate(values):
+        if capital >= 1 / level:
+            return True
+        variance = squares / (place + 1)
+        bet = np.sqrt(2 * np.log(1 / (level * capital)) / (variance * (len(values) - place)))
+        capital *= 1 - min(bet, 0.95 / (1 - bound)) * (value - bound)
+        seen.append(value)
+        squares += (value - np.mean(seen)) ** 2
+    return capital >= 1 / level
+
+
+def test_a_mean_is_found_below_a_bound_by_chance_no_more_often_than_said():
     rng = np.random.default_rng(0)
-    p = np.array([mean_p_value((rng.random(60) < 0.1).astype(float), 0.1) for _ in range(600)])
+    draws = (rng.random((60, 3000)) < 0.1).astype(float)
     for level in (0.05, 0.1, 0.2):
-        assert (p <= level).mean() <= level + 3 * np.sqrt(level / len(p))
-    assert mean_p_value(np.full(60, 0.01), 0.1) < 0.02  # and it sees what is plain
+        found = below_bound(draws, 0.1, level)
+        assert found.mean() <= level + 3 * np.sqrt(level / found.size)
+        assert found[:200].tolist() == [by_hand(column, 0.1, level) for column in draws.T[:200]]
+    assert below_bound(np.full((60, 1), 0.01), 0.1, 0.02)[0]  # and it sees what is plain
+    assert not below_bound(np.full((60, 1), 0.1), 0.1, 0.5)[0]
 
 
 def test_a_promise_is_kept_in_its_share_of_draws_and_not_by_showing_nothing():
     rng = np.random.default_rng(1)
     truth_wrong, truth_shown = draw_blocks(rng, 4000)
     risk_of = truth_wrong.sum(axis=0) / np.maximum(truth_shown.sum(axis=0), 1)
-    broken, depths = 0, []
+    broken, in_a_map, depths = 0, 0, []
     for _ in range(60):
         threshold = promised_threshold(*draw_blocks(rng, 150), THRESHOLDS, risk=0.15, delta=0.1)
         assert threshold is not None
         column = int(np.flatnonzero(threshold == THRESHOLDS)[0])
         broken += risk_of[column] > 0.15
+        wrong, shown = draw_blocks(rng, 150)  # a map of as much ground
+        in_a_map += wrong[:, column].sum() > 0.15 * shown[:, column].sum()
         depths.append(truth_shown[:, column].sum() / truth_shown[:, -1].sum())
-    assert broken <= 0.1 * 60 + 3 * np.sqrt(60 * 0.1 * 0.9)
+    assert broken <= 0.035 * 60 + 3 * np.sqrt(60 * 0.035)
+    assert in_a_map <= 0.1 * 60 + 3 * np.sqrt(60 * 0.1 * 0.9)
     assert np.median(depths) > 0.5
 
 
@@ -46,7 +67,9 @@ def test_a_promise_nobody_can_keep_and_one_on_too_few_blocks():
     all_wrong = np.tile(np.array([100, 100]), (200, 1))
     assert promised_threshold(all_wrong, all_wrong, (0.9, 0.5), risk=0.1) is None
     needed = blocks_needed(0.05, 0.1)
-    assert mean_p_value(np.zeros(needed), 0.05) <= 0.02 < mean_p_value(np.zeros(needed - 1), 0.05)
+    level = level_for_maps(0.1)
+    assert 0.03 < level < 0.04  # z of 1.28 times the root of 2
+    assert [below_bound(np.zeros((n, 1)), 0.05, level)[0] for n in (needed, needed - 1)] == [True, False]
     with pytest.raises(DataError, match=rf"at least {needed} blocks .* for a risk of 0\.05, but got 3"):
         promised_threshold(all_wrong[:3], all_wrong[:3], (0.9, 0.5), risk=0.05)
     with pytest.raises(OptionError, match=r"risk to be a share, 0 < risk < 1, but got 1\.5"):
