@@ -200,9 +200,6 @@ def footprint(header: Header) -> BaseGeometry | None:
     the file; the outline is simplified by 1.5 pixels of that mask, and islands and holes of less than 16 of
     its pixels are left out.
 
-    Args:
-        header: The file.
-
     Returns:
         Polygon or MultiPolygon in longitude and latitude, see :func:`.lonlat_outline`; None for a chip
         without a place on the ground. Where nothing is valid, the outline of the raster.

@@ -59,10 +59,6 @@ def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
     a training pairs them. Labels without an image are items, too. Quality bands (``..._SCL.tif``) and the
     scales of quantised values (``..._scales.tif``) belong to the image whose name they bear.
 
-    Args:
-        headers: The files.
-        root: Folder that names are made relative to.
-
     Returns:
         Items sorted by id.
     """

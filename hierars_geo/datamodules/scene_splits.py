@@ -46,11 +46,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class SceneSplits:
-    """Opens what options describe, each thing when it is first asked for.
-
-    Args:
-        options: Checked options.
-    """
+    """Opens what options describe, each thing when it is first asked for."""
 
     def __init__(self, options: DataOptions) -> None:
         self.options = options

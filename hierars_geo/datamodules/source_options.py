@@ -41,10 +41,6 @@ Group = TypeVar("Group")
 def as_group(kind: type[Group], given: Group | Mapping[str, Any]) -> Group:
     """Build a group of options from a mapping, as YAML gives it; a group stays as it is.
 
-    Args:
-        kind: A dataclass.
-        given: Its instance, or its fields.
-
     Raises:
         OptionError: It is neither, or holds a key that there is not.
     """

@@ -26,10 +26,6 @@ def write_split_ground(folder: str | Path, parts: Mapping[str, SceneIntersection
 
     The file is what ``splits.file`` of another training takes, and ``evaluate --by splits.gpkg --id split``.
 
-    Args:
-        folder: Made where it is missing.
-        parts: The data set of each split.
-
     Returns:
         The file.
 
@@ -55,11 +51,6 @@ def write_split_report(
     folder: str | Path, statistics: Mapping[str, DataStatistics], taxonomy: Taxonomy
 ) -> None:
     """Write ``class_histograms.csv``, ``class_histograms.json`` and ``statistics.json``, and log a summary.
-
-    Args:
-        folder: Made where it is missing.
-        statistics: By split.
-        taxonomy: Tree of the labels.
 
     Raises:
         OutputError: The folder cannot be written.

@@ -52,11 +52,6 @@ def covered_parts(dataset: GeoDataset, lattice: Lattice, regions: Regions | None
     Scenes of one date that touch or overlap make one piece, so that no ground is met twice and chips may lie
     across scenes. Dates are kept apart.
 
-    Args:
-        dataset: Any GeoDataset.
-        lattice: Its pixels.
-        regions: Ground to be confined to.
-
     Returns:
         The pieces, sorted by date, from north to south.
 

@@ -46,9 +46,6 @@ class LabelStack(SceneUnion):
     Where they overlap, the source of the highest priority counts. Of one priority all count: a pixel may be
     on the paths that each of them allows for, so that a coarse label and a fine one below it say the fine.
 
-    Args:
-        entries: The sources, of one tree.
-
     Raises:
         DataError: Sources of one priority may agree on too many sets. When read: they contradict each other.
     """

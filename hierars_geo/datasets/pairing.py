@@ -248,11 +248,7 @@ class Pairing:
 
 
 def usual_policy(outlines: Sequence[Outlines]) -> TimePolicy:
-    """Return which dates meet where nobody says it: the nearest, where several sources carry dates.
-
-    Args:
-        outlines: Of every source.
-    """
+    """Return which dates meet where nobody says it: the nearest, where several sources carry dates."""
     dated = [bool((part.intervals != ALWAYS).any()) for part in outlines]
     return TimePolicy("nearest" if sum(dated) > 1 else "ignore")
 

@@ -111,10 +111,6 @@ class SharedGround:
     pixels of 4 m and 10 m that is one corner in 20 m. Lattices without a shared corner, and sizes that are no
     whole number of a source's pixels, are served by stretching that source's pixels to divide the ground
     evenly (by less than half a pixel over the whole window).
-
-    Args:
-        lattice: The lattice of queries.
-        others: Lattices of the sources, in the CRS of the first.
     """
 
     def __init__(self, lattice: Lattice, others: Sequence[Lattice]) -> None:

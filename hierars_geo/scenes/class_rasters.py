@@ -25,11 +25,7 @@ UNKNOWN: Final = IGNORE_INDEX - 1
 
 
 class ValueDecoder:
-    """Turns raster values into the numbers of their sets of paths; of leaves these are their indices.
-
-    Args:
-        legend: What the values say.
-    """
+    """Turns raster values into the numbers of their sets of paths; of leaves these are their indices."""
 
     def __init__(self, legend: Legend) -> None:
         self.legend = legend
@@ -99,10 +95,6 @@ class ClassRasters:
 
     On another grid they are reduced by vote where they are finer, else read at the nearest pixel. This is
     what :class:`hierars_geo.datasets.HierarchicalLabels` reads, without TorchGeo around it.
-
-    Args:
-        paths: Files, folders, patterns, or a list of them.
-        legend: What the values say.
 
     Raises:
         HieraRSError: Files cannot be read, have no CRS, several bands, or a class as nodata value.

@@ -161,10 +161,6 @@ def _pixel_m(grid: GeoGrid, target: Target) -> tuple[float, float]:
 class Masking:
     """A rule with what the catalog knows of a sensor: finds the mask of every scene.
 
-    Args:
-        rule: Which classes are left out.
-        sensor: Whose quality bands there may be.
-
     Raises:
         OptionError: No quality band of the sensor, or not the table of the rule, has a class.
     """
@@ -198,10 +194,6 @@ class Masking:
 
     def of_scene(self, layers: Sequence[Layer], elsewhere: Elsewhere | None = None) -> tuple[MaskLayer, ...]:
         """Find the masks of a scene; a class is taken from the first quality band that has it and is there.
-
-        Args:
-            layers: The scene's.
-            elsewhere: Where to look before the folder of its files.
 
         Raises:
             RasterError: No quality band with a class is there.

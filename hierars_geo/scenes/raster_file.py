@@ -74,10 +74,6 @@ class RasterFile:
 def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFile:
     """Open a file, look at its header and close it.
 
-    Args:
-        path: The file.
-        product_names: How products of its sensor are called.
-
     Raises:
         MissingFileError: It does not exist.
         RasterError: It cannot be read, has no CRS or geotransform, or complex values.

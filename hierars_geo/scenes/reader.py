@@ -98,11 +98,6 @@ class LayerReader:
         Bands on one grid are read, judged and resampled together: the nodata rule asks all of them. A pixel
         that is empty on any of the grids is not valid.
 
-        Args:
-            layers: The scene's.
-            target: Pixels to read on.
-            window: Window of it, which may reach beyond.
-
         Raises:
             RasterError: A file is damaged there.
         """

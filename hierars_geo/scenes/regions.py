@@ -49,11 +49,7 @@ def pixels_inside(polygons: Sequence[BaseGeometry], grid: GeoGrid) -> NDArray[np
 
 
 class RegionMask:
-    """Tells the pixels of a window that lie in a region.
-
-    Args:
-        polygons: The region, in the CRS of the lattices it will be asked about.
-    """
+    """Tells the pixels of a window that lie in a region."""
 
     def __init__(self, polygons: BaseGeometry) -> None:
         self.polygons = polygons
@@ -61,10 +57,6 @@ class RegionMask:
 
     def mask(self, lattice: Lattice, window: Window) -> NDArray[np.bool_] | None:
         """Return which pixels have their centre in the region.
-
-        Args:
-            lattice: Pixels.
-            window: Window of the lattice.
 
         Returns:
             (h, w) bool, None where all of them do.

@@ -71,10 +71,6 @@ class Reading:
     ) -> tuple[MaskLayer | LeftOut, ...]:
         """Find what is left out of a scene: by its quality bands, and by polygons.
 
-        Args:
-            layers: The scene's.
-            elsewhere: Where to look for quality bands before the folder of its files.
-
         Raises:
             RasterError: No quality band with a class is there.
             HieraRSError: The polygons cannot be read.

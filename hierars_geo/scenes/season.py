@@ -81,9 +81,6 @@ class SeasonScene(Mosaic):
 
         Which dates a window has depends on the images that touch it, as in training.
 
-        Args:
-            windows: Any number.
-
         Yields:
             Per date and window its day and what lies there, None for nothing.
 

@@ -187,10 +187,6 @@ def check_shared_ground(
 ) -> None:
     """Refuse images of which no two of different days show the same place: they are no series.
 
-    Args:
-        outlines: Day and bounds of every image, in one CRS.
-        name: Of the first file.
-
     Raises:
         DataError: There are several days, each of another place.
     """

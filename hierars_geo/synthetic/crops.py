@@ -67,12 +67,7 @@ def _as_crops(layout: Layout) -> Layout:
 
 
 def crop_layout(size_m: float, seed: int) -> Layout:
-    """Lay out and paint a Crop10m scene.
-
-    Args:
-        size_m: Side of the square scene.
-        seed: Another seed is another place.
-    """
+    """Lay out and paint a Crop10m scene."""
     plan_rng, plain_rng, nature_rng, town_rng, outer_rng, road_rng = streams(seed, 6)
     plan = draw_plan(plan_rng, size_m, town_share=0.07, airport=False, block_ha=65.0)
     canvas = Canvas(size_m, "balk", _CROP + Crop.OTHER)

@@ -183,12 +183,7 @@ def _paint_unsure(rng: np.random.Generator, canvas: Canvas) -> None:
 
 
 def land_cover_layout(size_m: float, seed: int) -> Layout:
-    """Lay out and paint an MM-5B scene.
-
-    Args:
-        size_m: Side of the square scene.
-        seed: Another seed is another place.
-    """
+    """Lay out and paint an MM-5B scene."""
     plan_rng, plain_rng, nature_rng, town_rng, outer_rng, road_rng, unsure_rng = streams(seed, 7)
     plan = draw_plan(plan_rng, size_m)
     canvas = Canvas(size_m, "balk", LandCover.DRY_CROPLAND)

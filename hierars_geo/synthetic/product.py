@@ -135,16 +135,7 @@ def _write_strip(dataset: DatasetWriter, row: int, strip: NDArray[np.uint8] | ND
 def write_image(
     spec: PlaceSpec, surface: Surface, sensor: SensorModel, view: View, path: Path, step: Callable[[], None]
 ) -> None:
-    """Let a sensor take its picture of a view and write it, strip by strip.
-
-    Args:
-        spec: Place and air.
-        surface: The ground.
-        sensor: Who looks.
-        view: Its pixels.
-        path: File to write.
-        step: Called after every strip.
-    """
+    """Let a sensor take its picture of a view and write it, strip by strip."""
     key = _SENSOR_STREAM + SENSOR_NAMES.index(sensor.name)
     day = acquisition_day(sensor, stream(spec, key))
     atmosphere = Atmosphere.draw(stream(spec, key, 0), view, spec.haze, spec.nodata_corner)
@@ -203,16 +194,7 @@ def write_season(
 def write_labels(
     spec: PlaceSpec, layout: Layout, view: View, taxonomy: Taxonomy, path: Path, step: Callable[[], None]
 ) -> None:
-    """Write the class at each cell's centre, with the taxonomy's nodata value and colours.
-
-    Args:
-        spec: Place.
-        layout: The shapes and their classes.
-        view: Cells of the label raster.
-        taxonomy: Tree whose finest level the classes are raster values of.
-        path: File to write.
-        step: Called after every strip.
-    """
+    """Write the class at each cell's centre, with the taxonomy's nodata value and colours."""
     level = len(taxonomy.level_names)
     colors = zip(taxonomy.class_values(level), taxonomy.colors(level), strict=True)
     tags = {"TAXONOMY": taxonomy.name, "LEVEL": taxonomy.level_names[-1]}

@@ -22,10 +22,6 @@ def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
     The repeated class is appended after the classes listed at the lower level, with the same name, colour and
     raster value.
 
-    Args:
-        spec: The validated file.
-        origin: The file's name, for messages.
-
     Returns:
         The levels, complete.
 
@@ -57,11 +53,6 @@ def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
 def check_levels(levels: tuple[LevelSpec, ...], spec: TaxonomySpec, origin: str) -> None:
     """Find duplicate level names, class names and raster values, and a class on a value without a class.
 
-    Args:
-        levels: The levels, complete or as listed.
-        spec: The validated file.
-        origin: The file's name, for messages.
-
     Raises:
         TaxonomyError: One of these was found; level and class are named.
     """
@@ -90,10 +81,6 @@ def _refuse_duplicates(items: list[str] | list[int], what: str, key: str, origin
 
 def link_parents(levels: tuple[LevelSpec, ...], origin: str) -> tuple[Parents, ...]:
     """Resolve the names of parents to indices.
-
-    Args:
-        levels: Complete levels.
-        origin: The file's name, for messages.
 
     Returns:
         One entry per level; for every class the indices of its parents at the level above (empty at level 1).
@@ -207,11 +194,6 @@ class Anchor:
 
 def parse_anchors(anchors: dict[str, str], levels: tuple[LevelSpec, ...], origin: str) -> tuple[Anchor, ...]:
     """Resolve ``{class or level/class: taxonomy/level/class}``.
-
-    Args:
-        anchors: The mapping of the file.
-        levels: Complete levels of the target tree.
-        origin: The file's name, for messages.
 
     Returns:
         Anchors, coarsest level first.

@@ -139,9 +139,6 @@ class TaxonomySpec(_Strict):
 def read_taxonomy_spec(path: Path) -> TaxonomySpec:
     """Read and validate a taxonomy file.
 
-    Args:
-        path: A YAML file.
-
     Returns:
         The validated content.
 
@@ -153,10 +150,6 @@ def read_taxonomy_spec(path: Path) -> TaxonomySpec:
 
 def parse_taxonomy_spec(content: object, origin: str) -> TaxonomySpec:
     """Validate the plain content of a taxonomy file.
-
-    Args:
-        content: What a YAML or JSON reader returned.
-        origin: Where it came from, for the message.
 
     Returns:
         The validated content.

@@ -139,10 +139,6 @@ _LEAST_PX = 0.1
 def measure_place(place: Place, pool: HandlePool) -> Place:
     """Compare the red band of every source with that of the reference, on the coarser one's pixels.
 
-    Args:
-        place: Its scenes.
-        pool: Open files.
-
     Returns:
         The place with ``shifts`` in metres and how they were measured.
     """

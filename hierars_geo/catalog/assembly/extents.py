@@ -36,10 +36,6 @@ def cut_extents(place: Place, options: AssembleOptions) -> list[Extent]:
     Corners lie on pixel corners of the coarsest source, so that its pixels are copied, not resampled. Chips
     do not overlap, but for the last of a row or column, which is moved inward.
 
-    Args:
-        place: Its scenes.
-        options: Side of a chip.
-
     Returns:
         The rectangles, row by row; none where the common ground is smaller than a chip.
 
@@ -92,11 +88,6 @@ def _inside(lattice: Lattice, bounds: Bounds) -> Window | None:
 
 def chip_lattice(extent: Extent, res_m: float, crs: CRS) -> tuple[Lattice, Window]:
     """Divide an extent into whole pixels as near to a pixel size as possible.
-
-    Args:
-        extent: The rectangle.
-        res_m: Wanted pixel size.
-        crs: CRS of the extent.
 
     Returns:
         A lattice whose origin is the extent's upper-left corner, and the window of the extent.
