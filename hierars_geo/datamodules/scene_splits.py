@@ -291,7 +291,7 @@ class SceneSplits:
             low, high = self.statistics.percentile(2.0), self.statistics.percentile(98.0)
             return tuple(float(value) or 1.0 for value in (high - low) / 2)
         return tuple(
-            1.0 if o.method in ("none", "scene") else float(o.scale or image.sensor.scale)
+            1.0 if o.method in ("none", "scene") else float(o.scale or image.sensor.full_scale)
             for image in map(_raster_of, self.dataset.images)
             if image is not None
             for _ in image.bands

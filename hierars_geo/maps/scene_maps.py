@@ -13,7 +13,7 @@ from ..errors import DataError, HieraRSWarning, MissingFileError, OptionError, R
 from ..grid import GeoGrid, same_grid
 from ..scenes.dates import time_in_name
 from ..scenes.sensors import sensor_names
-from ..taxonomy import Taxonomy
+from ..taxonomy import Legend, Taxonomy
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA
 from .map_files import TAXONOMY_TAG, MapFiles, stacked_levels
@@ -292,7 +292,7 @@ def _common_grid(
             for level, path in classes.items()
         }
         for level, reader in maps.items():
-            taxonomy.value_map(level).refuse_nodata(reader.nodata, reader.path)
+            Legend(taxonomy, level).refuse_nodata(reader.nodata, reader.path)
         grid = maps[max(maps)].grid
         for path in confidence.values():
             _check_confidence(stack.enter_context(reader := open_class_map(path)))

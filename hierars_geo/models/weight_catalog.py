@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import DataError, MissingFileError, OptionError, unknown_name
 from ..output.output import atomic_path, check_writable_folder
-from ..taxonomy.yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
+from ..taxonomy.yaml_reader import Strict, catalog_names, read_yaml, resolve_catalog_file, validated
 from .backbones import find_backbone
 from .pretrained import enumeration_member, fetched
 from .weight_statistics import weight_statistics
@@ -20,11 +20,7 @@ from .weight_statistics import weight_statistics
 _MAX_ITEMS = 1000
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class WeightPackage(_Strict):
+class WeightPackage(Strict):
     """A package of the registry that holds the weights as an ONNX graph.
 
     Attributes:
@@ -40,7 +36,7 @@ class WeightPackage(_Strict):
     prefix: str
 
 
-class WeightEntry(_Strict):
+class WeightEntry(Strict):
     """Published weights of an encoder; the schema of ``data_catalog/weights/NAME.yaml``.
 
     Attributes:
@@ -98,12 +94,7 @@ def find_weights(name: str) -> WeightEntry:
     if name not in names:
         raise OptionError(unknown_name("weights", name, names))
     path = resolve_catalog_file("weights", name)
-    try:
-        return WeightEntry.model_validate(read_yaml(path, _MAX_ITEMS))
-    except ValidationError as error:
-        raise DataError(
-            f"Expected {path} to describe weights, but {first_complaint(error)}. Correct the file."
-        ) from error
+    return validated(WeightEntry, read_yaml(path, _MAX_ITEMS), f"{path} to describe weights", DataError)
 
 
 def write_weights(entry: WeightEntry, out: Path) -> None:

@@ -7,13 +7,15 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ..taxonomy.yaml_reader import Strict
 
 _Numbers = tuple[int, ...]
 _Bit = Annotated[int, Field(ge=0, le=31)]
 
 
-class QualityBand(BaseModel):
+class QualityBand(Strict):
     """A band that a product ships beside its images, and the classes that its values stand for.
 
     One of ``values``, ``bits`` and ``at_least`` says which; classes may overlap.
@@ -27,14 +29,12 @@ class QualityBand(BaseModel):
         at_least: Least value of every class, such as a probability in per cent.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
     name: Annotated[str, Field(min_length=1, max_length=100)]
     nodata: int | None = None
-    values: dict[str, _Numbers] = {}
+    values: dict[str, _Numbers] = Field(default_factory=dict)
     all_listed: bool = True
-    bits: dict[str, tuple[_Bit, ...]] = {}
-    at_least: dict[str, int] = {}
+    bits: dict[str, tuple[_Bit, ...]] = Field(default_factory=dict)
+    at_least: dict[str, int] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "QualityBand":

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rasterio.errors import RasterioIOError
 
 from ..grid import Window
+from ..taxonomy.yaml_reader import Strict
 from .dataset import read_bands, unreadable
 from .handles import HandlePool
 from .nodata import empty_pixels
@@ -15,7 +16,7 @@ from .nodata import empty_pixels
 _Positive = Annotated[float, Field(gt=0)]
 
 
-class Quantization(BaseModel):
+class Quantization(Strict):
     """How floats were made small integers: ``sign(v) |v / divisor| ** power`` of a stored integer v is read.
 
     Attributes:
@@ -24,8 +25,6 @@ class Quantization(BaseModel):
         scale_file: What the name of a raster beside the image has before its suffix, ``_scales``: its single
             band multiplies every band. None where there is no such raster.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     divisor: _Positive = 1.0
     power: _Positive = 1.0

@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from ..errors import DataError, HieraRSError, MissingFileError, OptionError
-from ..taxonomy.yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
+from ..errors import DataError, MissingFileError, OptionError
+from ..taxonomy.yaml_reader import Strict, catalog_names, read_yaml, resolve_catalog_file, validated
 from ..types import SpectralBand
 from .bands import canonical_band
 from .quality import QualityBand
@@ -24,18 +24,14 @@ _Name = Annotated[str, Field(min_length=1, max_length=100)]
 _Positive = Annotated[float, Field(gt=0)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class Reflectance(_Strict):
+class Reflectance(Strict):
     """How stored values become reflectance: stored * scale + offset."""
 
     scale: _Positive
     offset: float = 0.0
 
 
-class BaselineOffset(_Strict):
+class BaselineOffset(Strict):
     """A step in how values are stored, by processing baseline.
 
     Attributes:
@@ -49,7 +45,7 @@ class BaselineOffset(_Strict):
     offset: float
 
 
-class Band(_Strict):
+class Band(Strict):
     """One band.
 
     Attributes:
@@ -80,7 +76,7 @@ class Band(_Strict):
         return (self.name, *([] if self.common is None else [self.common]), *self.aliases)
 
 
-class Sensor(_Strict):
+class Sensor(Strict):
     """What is known of a sensor before a file is opened; the schema of ``data_catalog/sensors/NAME.yaml``.
 
     Attributes:
@@ -162,11 +158,6 @@ class Sensor(_Strict):
         """Every band."""
         return frozenset(band.name for band in self.bands)
 
-    @property
-    def scale(self) -> float:
-        """Divisor of ``normalization: scale``."""
-        return self.full_scale
-
     def stack_of(self, count: int) -> tuple[str, ...] | None:
         """Return the published order of a stack with ``count`` bands, None where there is none."""
         return next((stack for stack in self.stacks if len(stack) == count), None)
@@ -229,7 +220,7 @@ class Sensor(_Strict):
         return names
 
 
-class _Numbered(_Strict):
+class _Numbered(Strict):
     """Bands ``A00``, ``A01``, ... that only differ in their number, in place of ``bands`` and ``stacks``."""
 
     prefix: _Name
@@ -299,7 +290,7 @@ def find_sensor(name: str) -> Sensor:
             f"Expected sensor to be one of {', '.join(sensor_names())} or a .yaml file, but got '{name}'."
             f"{hint}"
         ) from error
-    return _read_sensor(path)
+    return validated(Sensor, _read_content(path), f"{path} to describe a sensor", DataError)
 
 
 def spectral_bands(sensor: str | None, names: Sequence[str]) -> tuple[SpectralBand, ...]:
@@ -338,22 +329,9 @@ def _common_bands() -> dict[str, float]:
     return {band.common: band.center_nm for band in reversed(bands) if band.common and band.center_nm}
 
 
-def _read_sensor(path: Path) -> Sensor:
-    content = _read_content(path)
-    try:
-        return Sensor.model_validate(content)
-    except ValidationError as error:
-        raise DataError(
-            f"Expected {path} to describe a sensor, but {first_complaint(error)}. Correct the file."
-        ) from error
-
-
 def _read_content(path: Path) -> object:
     """Read a file, laid over the one that it extends; ``bands`` may then be names of the other's bands."""
-    try:
-        content = read_yaml(path, _MAX_BANDS)
-    except HieraRSError as error:
-        raise DataError(str(error)) from error
+    content = read_yaml(path, _MAX_BANDS, DataError)
     if not isinstance(content, dict) or "extends" not in content:
         return content
     base = find_sensor(str(content["extends"]))

@@ -192,7 +192,7 @@ class BHCCMTask(SegmentationTask):
         if found is None:
             return data.mean, data.std
         bands = data.read.bands
-        scale = find_sensor(data.read.sensor or found.sensor or GENERIC.name).scale
+        scale = find_sensor(data.read.sensor or found.sensor or GENERIC.name).full_scale
         mean, std = found.of_bands(bands, data.read.sensor, scale, spectral_bands)
         if data.by_weights:
             check_scale(found, bands, (mean, std), (data.mean, data.std))

@@ -30,14 +30,14 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from ..errors import MissingFileError, TaxonomyError, list_some
 from .class_names import PathSet, describe_paths, find_class, named_paths, paths_through
 from .code_legend import CodeLegend
 from .schema import MAX_CLASSES
 from .tree import Taxonomy
-from .yaml_reader import catalog_names, first_complaint, read_yaml, resolve_catalog_file
+from .yaml_reader import Strict, catalog_names, read_yaml, resolve_catalog_file, validated
 
 Meaning = str | int | list[str | int] | None
 
@@ -49,10 +49,8 @@ def _some(meanings: dict[str | int, Meaning]) -> dict[str | int, Meaning]:
     return meanings
 
 
-class CrosswalkSpec(BaseModel):
+class CrosswalkSpec(Strict):
     """The whole file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     legend: Annotated[str, Field(alias="from", min_length=1)]
     to: Annotated[str, Field(min_length=1)]
@@ -126,12 +124,8 @@ class Crosswalk:
             TaxonomyError: It is no valid crosswalk, or leads to another tree.
         """
         path = resolve_catalog_file("crosswalks", path_or_catalog_name)
-        try:
-            spec = CrosswalkSpec.model_validate(read_yaml(path, MAX_CLASSES))
-        except ValidationError as error:
-            raise TaxonomyError(
-                f"Expected {path} to be a crosswalk, but {first_complaint(error)}. Correct the file."
-            ) from error
+        content = read_yaml(path, MAX_CLASSES)
+        spec = validated(CrosswalkSpec, content, f"{path} to be a crosswalk", TaxonomyError)
         goal = _tree(spec.to, path) if target is None or not _same_name(spec.to, target) else target
         if target is not None and goal != target:
             raise TaxonomyError(

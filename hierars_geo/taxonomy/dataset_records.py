@@ -5,10 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ..errors import DataError, HieraRSError
-from .yaml_reader import first_complaint, read_yaml, resolve_catalog_file
+from ..errors import DataError
+from .yaml_reader import Strict, read_yaml, resolve_catalog_file, validated
 
 #: Name of the record that a data set carries in its own folder.
 RECORD_FILE = "dataset.yaml"
@@ -27,18 +27,14 @@ _Value = Annotated[int, Field(ge=0, le=65_535, strict=True)]
 _Sha256 = Annotated[str, Field(min_length=64, max_length=64), AfterValidator(_hexadecimal)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class BandStats(_Strict):
+class BandStats(Strict):
     """Published figures of the bands, in stored values and the order of ``bands``."""
 
     mean: tuple[float, ...]
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
-class SourceRecord(_Strict):
+class SourceRecord(Strict):
     """Images of one sensor, and where they and their labels lie below the data set's folder.
 
     ``images`` and ``labels`` are patterns of :meth:`pathlib.Path.glob`. A label belongs to the image whose
@@ -66,7 +62,7 @@ class SourceRecord(_Strict):
         return self
 
 
-class LabelScheme(_Strict):
+class LabelScheme(Strict):
     """Label values that are not those of the taxonomy: their names, and what each becomes in it."""
 
     names: dict[_Value, _Text]
@@ -80,7 +76,7 @@ class LabelScheme(_Strict):
         return self
 
 
-class DatasetRecord(_Strict):
+class DatasetRecord(Strict):
     """The whole file ``data_catalog/datasets/NAME.yaml``."""
 
     name: _Name
@@ -94,7 +90,7 @@ class DatasetRecord(_Strict):
     taxonomy: _Name | None = None
     label_scheme: LabelScheme | None = None
     sources: Annotated[dict[_Name, SourceRecord], Field(min_length=1)]
-    checksums: dict[str, _Sha256] = {}
+    checksums: dict[str, _Sha256] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _time_runs_forward(self) -> "DatasetRecord":
@@ -115,13 +111,5 @@ def read_record(name_or_path: str | Path) -> DatasetRecord:
         DataError: It breaks the schema; file, key and reason are named.
     """
     path = resolve_catalog_file("datasets", name_or_path)
-    try:
-        content = read_yaml(path, _MAX_ITEMS)
-    except HieraRSError as error:
-        raise DataError(str(error)) from error
-    try:
-        return DatasetRecord.model_validate(content)
-    except ValidationError as error:
-        raise DataError(
-            f"Expected {path} to be the record of a data set, but {first_complaint(error)}. Correct the file."
-        ) from error
+    content = read_yaml(path, _MAX_ITEMS, DataError)
+    return validated(DatasetRecord, content, f"{path} to be the record of a data set", DataError)

@@ -66,18 +66,10 @@ class ValueMap:
         values: Raster value of every class, in index order.
         nodata: Raster value of a pixel without a class; what ``IGNORE_INDEX`` is written as.
         ignored: Further raster values without a class.
-        names: Names of the classes, for messages.
     """
 
-    def __init__(
-        self,
-        values: tuple[int, ...],
-        nodata: int,
-        ignored: tuple[int, ...] = (),
-        names: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, values: tuple[int, ...], nodata: int, ignored: tuple[int, ...] = ()) -> None:
         self._values = values
-        self._names = names or tuple(map(str, values))
         self._nodata = nodata
         # Any byte or uint16 value is an entry: rasters of these types need no check before the lookup.
         table = np.full(MAX_VALUE + 1, _UNKNOWN, dtype=np.int64)
@@ -115,17 +107,7 @@ class ValueMap:
         return index
 
     def to_value(self, index: NDArray[np.generic]) -> NDArray[np.int64]:
-        """Turn class indices into raster values, ``IGNORE_INDEX`` into nodata.
-
-        Args:
-            index: Integers of any shape, 0..C-1 or ``IGNORE_INDEX``.
-
-        Returns:
-            int64 of the same shape.
-
-        Raises:
-            TaxonomyError: An index is out of range or the dtype is no integer.
-        """
+        """Turn class indices into raster values, ``IGNORE_INDEX`` into nodata, as :class:`IndexTable`."""
         return self._to_value.take(index)
 
     def tabulate(self, numbers: NDArray[np.integer], ignored: int, unknown: int) -> NDArray[np.integer]:
@@ -147,19 +129,6 @@ class ValueMap:
         by_index = np.append(numbers, np.full(-IGNORE_INDEX, ignored))
         table[known] = by_index[self._to_index[known]]
         return table
-
-    def refuse_nodata(self, nodata: float | None, origin: str) -> None:
-        """Refuse a raster whose nodata value is a class: its pixels would be left out in silence.
-
-        Args:
-            nodata: As the raster declares it; None where it declares none.
-            origin: Name of the file.
-
-        Raises:
-            TaxonomyError: It is a class.
-        """
-        if nodata is not None and nodata in self._values:
-            raise class_as_nodata(nodata, self._names[self._values.index(int(nodata))], origin)
 
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
         found = np.unique(values).tolist()

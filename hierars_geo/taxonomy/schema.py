@@ -27,10 +27,10 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from ..errors import TaxonomyError
-from .yaml_reader import read_yaml
+from .yaml_reader import Strict, read_yaml
 
 #: A class raster is at most uint16; one value is kept for nodata and one as a second mark.
 MAX_CLASSES = 65_534
@@ -104,11 +104,7 @@ _Value = Annotated[int, Field(ge=0, le=MAX_VALUE, strict=True)]
 _Ignored = Annotated[int, Field(ge=-(2**31), le=MAX_VALUE, strict=True)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, str_strip_whitespace=True)
-
-
-class ClassSpec(_Strict):
+class ClassSpec(Strict):
     """One class of one level."""
 
     name: _Name
@@ -117,14 +113,14 @@ class ClassSpec(_Strict):
     parent: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
 
 
-class LevelSpec(_Strict):
+class LevelSpec(Strict):
     """One level, classes in index order."""
 
     name: Annotated[_Name, AfterValidator(_without_slash)]
     classes: Annotated[tuple[ClassSpec, ...], Field(max_length=MAX_CLASSES), AfterValidator(_not_empty)]
 
 
-class TaxonomySpec(_Strict):
+class TaxonomySpec(Strict):
     """The whole file."""
 
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -133,14 +129,11 @@ class TaxonomySpec(_Strict):
     nodata: _Value = 0
     ignore_values: tuple[_Ignored, ...] = ()
     levels: Annotated[tuple[LevelSpec, ...], AfterValidator(_not_empty)]
-    anchors: dict[str, str] = {}
+    anchors: dict[str, str] = Field(default_factory=dict)
 
 
 def read_taxonomy_spec(path: Path) -> TaxonomySpec:
     """Read and validate a taxonomy file.
-
-    Returns:
-        The validated content.
 
     Raises:
         TaxonomyError: It is no YAML or breaks the schema; file, key and reason are named.
@@ -150,9 +143,6 @@ def read_taxonomy_spec(path: Path) -> TaxonomySpec:
 
 def parse_taxonomy_spec(content: object, origin: str) -> TaxonomySpec:
     """Validate the plain content of a taxonomy file.
-
-    Returns:
-        The validated content.
 
     Raises:
         TaxonomyError: It breaks the schema; origin, key and reason are named.

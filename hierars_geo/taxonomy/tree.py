@@ -72,9 +72,6 @@ class Taxonomy:
         Args:
             path_or_catalog_name: ``"mm5b"``, ``"corine"``, ... or the path of a ``.yaml`` file.
 
-        Returns:
-            The tree.
-
         Raises:
             MissingFileError: No such file or catalog entry.
             TaxonomyError: The file is no valid tree; file and key are named.
@@ -89,9 +86,6 @@ class Taxonomy:
         Args:
             content: The tree.
             origin: Where it comes from, for messages.
-
-        Returns:
-            The tree.
 
         Raises:
             TaxonomyError: The content is no valid tree; origin and key are named.
@@ -358,7 +352,7 @@ class Taxonomy:
     @cached_property
     def _value_maps(self) -> tuple[ValueMap, ...]:
         return tuple(
-            ValueMap(self.class_values(level), self.nodata_value, self.ignore_values, self.class_names(level))
+            ValueMap(self.class_values(level), self.nodata_value, self.ignore_values)
             for level in range(1, self.num_levels + 1)
         )
 

@@ -10,12 +10,12 @@ Files of the data catalog are found in the repository or inside the installed wh
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import MissingFileError, TaxonomyError
+from ..errors import HieraRSError, MissingFileError, TaxonomyError
 
 try:
     from yaml import CSafeLoader as _SafeLoader  # the one with libyaml is ten times faster
@@ -28,6 +28,15 @@ MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 16
 #: What pydantic calls what people do most often.
 _REASONS = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of what the catalog's files hold: unknown keys are refused, text has no blanks around it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class _UniqueKeyLoader(_SafeLoader):
@@ -43,19 +52,17 @@ class _UniqueKeyLoader(_SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, max_items: int) -> object:
+def read_yaml(path: Path, max_items: int, kind: type[HieraRSError] = TaxonomyError) -> object:
     """Read a YAML file.
 
     Args:
         path: The file.
         max_items: Longest list that is accepted; a longer one is refused while it is being read.
+        kind: The error for a file that cannot be read, is no YAML, gives a key twice, holds a list that is
+            too long, or repeats a list or mapping by an alias; file, reason and line are named.
 
     Returns:
         Plain values: dict, list, str, int, float, bool, date or None.
-
-    Raises:
-        TaxonomyError: It cannot be read, is no YAML, gives a key twice, holds a list that is too long, or
-            repeats a list or mapping by an alias; file, reason and line are named.
     """
     try:
         size = path.stat().st_size
@@ -70,9 +77,7 @@ def read_yaml(path: Path, max_items: int) -> object:
         yaml.YAMLError,
     ) as error:  # ValueError: bad UTF-8, a date that does not exist
         reason = " ".join(str(error).split())
-        raise TaxonomyError(
-            f"Expected {path} to be a readable YAML file, but: {reason}. Correct the file."
-        ) from error
+        raise kind(f"Expected {path} to be a readable YAML file, but: {reason}. Correct the file.") from error
 
 
 def _check_events(events: Iterator[yaml.Event], max_items: int) -> None:
@@ -113,6 +118,14 @@ def _line(item: yaml.Event | yaml.Node) -> str:
     return f" (line {item.start_mark.line + 1})" if item.start_mark else ""
 
 
+def validated(model: type[Model], content: object, expected: str, kind: type[HieraRSError]) -> Model:
+    """Check what was read by a schema; the error of a kind names the first key that is wrong, and why."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise kind(f"Expected {expected}, but {first_complaint(error)}. Correct the file.") from error
+
+
 def first_complaint(error: ValidationError) -> str:
     """Name the first key that is wrong, why, and how many more there are: ``bands.0.gsd: unknown key``."""
     first = error.errors(include_url=False)[0]
@@ -130,14 +143,7 @@ CATALOG_ROOT = (
 
 
 def catalog_names(kind: str) -> tuple[str, ...]:
-    """List the entries of one kind.
-
-    Args:
-        kind: A folder of the catalog, for example ``"taxonomies"``.
-
-    Returns:
-        Names without suffix, sorted.
-    """
+    """List the entries of a kind, a folder of the catalog (``"taxonomies"``): names without suffix, sorted."""
     return tuple(sorted(path.stem for path in (CATALOG_ROOT / kind).glob("*.yaml")))
 
 
