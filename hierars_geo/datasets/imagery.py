@@ -99,11 +99,11 @@ class SceneRaster(GeoRaster):
         )
         Reading.of(recipe)  # what the sensor lacks is said before files are looked for
         files, named = find_rasters(paths)
-        found = find_scenes(files, named, recipe, on_error)
-        self.skipped: tuple[BadFile, ...] = found.skipped
-        self.recipe = replace(recipe, bands=found.bands)
+        scenes, found, skipped = find_scenes(files, named, recipe, on_error)
+        self.skipped: tuple[BadFile, ...] = tuple(skipped)
+        self.recipe = replace(recipe, bands=found)
         self.rgb_bands = self.sensor.rgb
-        super().__init__(found.scenes, found.bands, crs, res, transforms, max_open_files, resampling)
+        super().__init__(scenes, found, crs, res, transforms, max_open_files, resampling)
         self._reader.rule = nodata_rule
 
     @property

@@ -93,6 +93,10 @@ class GeoGrid:
         transform = self.transform @ Affine.translation(window.col, window.row)
         return GeoGrid(self.crs, transform, (window.height, window.width))
 
+    def moved(self, dx: float, dy: float) -> "GeoGrid":
+        """Return the grid with its georeferencing moved by (dx, dy) in units of the CRS."""
+        return GeoGrid(self.crs, Affine.translation(dx, dy) @ self.transform, self.shape)
+
     def window_around(self, points: Sequence[tuple[float, float]]) -> Window:
         """Return the pixels that the bounds of some points touch; it may reach beyond the grid.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from ..errors import MissingFileError, RasterError, RecipeError, notice
 from .bands import canonical_band
 from .products import granule_of, safe_root
+from .raster_paths import RASTER_SUFFIXES
 from .sensors import Sensor
 
-_SUFFIXES = frozenset({".img", ".jp2", ".tif", ".tiff", ".vrt"})
 _SEPARATORS = re.compile(r"[_\-. ]+")
 #: The resolution that follows the band in the names of Sentinel-2 products: T32TQM_..._B02_10m.jp2; and what
 #: the Copernicus Browser adds: ..._B02_(Raw).tiff
@@ -39,10 +39,12 @@ def list_rasters(folder: Path) -> list[Path]:
     Raises:
         MissingFileError: There is none.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in _SUFFIXES)
+    files = sorted(
+        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in RASTER_SUFFIXES
+    )
     if not files:
         raise MissingFileError(
-            f"Expected {folder} to hold one raster per band ({' '.join(sorted(_SUFFIXES))}), but got none. "
+            f"Expected {folder} to hold one raster per band ({' '.join(sorted(RASTER_SUFFIXES))}), but got none. "
             "Give the folder with the band files, or one raster with all bands."
         )
     return files

@@ -1,5 +1,6 @@
 """LeftOut: polygons of ground that counts as no data in training and prediction, such as a watermark."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
 
 from .. import polygons as vector_files  # lazy: not where one only predicts
 from ..grid import GeoGrid, Window
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 #: Sides of the rectangle that stands for a scene's ground in another CRS, in pixels.
 _SIDE_PX = 1000
+
+
+def pixels_inside(polygons: Sequence[BaseGeometry] | NDArray[np.object_], grid: GeoGrid) -> NDArray[np.bool_]:
+    """Tell which pixels (h, w) have their centre in one of some polygons, at least one, in the grid's CRS."""
+    with no_georeference_warnings():
+        inside: NDArray[np.bool_] = geometry_mask(polygons, grid.shape, grid.transform, invert=True)
+    return inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +55,7 @@ class LeftOut:
         part = target.crop(window)
         tree = self._in_crs_of(target)
         near = tree.geometries[tree.query(shapely.box(*part.bounds))]
-        if not len(near):
-            return np.zeros(part.shape, dtype=np.bool_)
-        with no_georeference_warnings():
-            inside: NDArray[np.bool_] = geometry_mask(near, part.shape, part.transform, invert=True)
-        return inside
+        return pixels_inside(near, part) if len(near) else np.zeros(part.shape, dtype=np.bool_)
 
     def _in_crs_of(self, target: Target) -> shapely.STRtree:
         """Polygons in the CRS of the pixels that are asked for."""

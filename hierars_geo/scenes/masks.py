@@ -21,6 +21,7 @@ from .patch import Patch, Pixels
 from .products import granule_of, safe_root
 from .quality import QualityBand, quality_of_name
 from .raster_file import RasterFile, probe
+from .raster_paths import RASTER_SUFFIXES
 from .reader import Layer, LayerReader, Target
 from .sensors import Sensor
 
@@ -28,7 +29,6 @@ from .sensors import Sensor
 _PRODUCT_FOLDERS = ("R20m", "R60m", "R10m", "../QI_DATA")
 #: Metres of a projection count as they are where they are true to this share.
 _NEARLY_TRUE = 0.005
-_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img")
 #: Finds a quality band of a scene somewhere else than beside its files, as in a STAC item: a path or None.
 Elsewhere = Callable[[QualityBand], str | None]
 
@@ -299,7 +299,7 @@ def quality_beside(band: QualityBand, path: str, sensor: Sensor) -> str | None:
         names = _listing(str(where))
         for stem in stems:
             for size in ("", "_10m", "_20m", "_60m"):
-                for suffix in _SUFFIXES:
+                for suffix in RASTER_SUFFIXES:
                     hit = names.get(f"{stem}{band.name}{size}{suffix}".lower())
                     if hit is not None:
                         return os.path.normpath(where / hit)

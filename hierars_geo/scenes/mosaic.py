@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 
 from ..errors import RasterError
@@ -185,10 +184,7 @@ def _unwrapped(tile: Scene, anchor: GeoGrid) -> Scene:
         return tile
 
     def moved(file: RasterFile) -> RasterFile:
-        grid = GeoGrid(
-            file.grid.crs, Affine.translation(360 * turns, 0) @ file.grid.transform, file.grid.shape
-        )
-        return replace(file, grid=grid)
+        return replace(file, grid=file.grid.moved(360 * turns, 0))
 
     layers = [replace(layer, file=moved(layer.file)) for layer in tile.layers]
     scene = Scene(layers, tile.bands, tile.name, tile.rule, tile.resampling)

@@ -103,21 +103,13 @@ def stack_channels(patches: Iterable[Patch]) -> Patch:
 
 def in_halves(window: Window, read: Callable[[Window], Patch]) -> Patch:
     """Read a window as two halves across its longer side."""
-    if window.height >= window.width:
-        cut = window.height // 2
-        parts = [
-            read(Window(window.row, window.col, cut, window.width)),
-            read(Window(window.row + cut, window.col, window.height - cut, window.width)),
-        ]
-        axis = 0
+    row, col, height, width = window.row, window.col, window.height, window.width
+    if height >= width:
+        cut, axis = height // 2, 0
+        halves = Window(row, col, cut, width), Window(row + cut, col, height - cut, width)
     else:
-        cut = window.width // 2
-        parts = [
-            read(Window(window.row, window.col, window.height, cut)),
-            read(Window(window.row, window.col + cut, window.height, window.width - cut)),
-        ]
-        axis = 1
-    return Patch(
-        np.concatenate([part.data for part in parts], axis=axis + 1),
-        np.concatenate([part.valid for part in parts], axis=axis),
-    )
+        cut, axis = width // 2, 1
+        halves = Window(row, col, height, cut), Window(row, col + cut, height, width - cut)
+    one, other = map(read, halves)
+    data = np.concatenate([one.data, other.data], axis=axis + 1)
+    return Patch(data, np.concatenate([one.valid, other.valid], axis=axis))

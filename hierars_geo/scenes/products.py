@@ -45,22 +45,9 @@ class Processing:
     by_user: bool = False
 
 
-@dataclass(frozen=True)
-class ProductName:
-    """What a name says.
-
-    Attributes:
-        day: Day of acquisition, None where the name leaves it out.
-        level: Processing level (``L2A``).
-        baseline: Processing baseline (``05.09``).
-    """
-
-    day: date | None = None
-    level: str | None = None
-    baseline: str | None = None
-
-
-def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> ProductName | None:
+def read_product_name(
+    path: str, patterns: Sequence[re.Pattern[str]]
+) -> tuple[date | None, Processing] | None:
     """Read the name of a file, or of the nearest folder around it, that is that of a product.
 
     Args:
@@ -69,14 +56,14 @@ def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> Product
             :class:`hierars_geo.scenes.sensors.Sensor`.
 
     Returns:
-        None where no name fits.
+        Day of acquisition, None where the name leaves it out, level and baseline; None where no name fits.
 
     Raises:
         RasterError: A name fits, but its date is none.
 
     Examples:
         >>> gf2 = re.compile(r"GF2_PMS[12]_.*_(?P<date>[0-9]{8})_")
-        >>> read_product_name("GF2_PMS1_E118.4_N31.2_20150703_L1A0000898840-MSS1.tif", [gf2]).day
+        >>> read_product_name("GF2_PMS1_E118.4_N31.2_20150703_L1A0000898840-MSS1.tif", [gf2])[0]
         datetime.date(2015, 7, 3)
     """
     if not patterns:
@@ -88,7 +75,7 @@ def read_product_name(path: str, patterns: Sequence[re.Pattern[str]]) -> Product
     return None
 
 
-def _read(groups: dict[str, str | None], name: str, path: str) -> ProductName:
+def _read(groups: dict[str, str | None], name: str, path: str) -> tuple[date | None, Processing]:
     text, layout = groups.get("date"), "%Y%m%d"
     if text is None:
         text, layout = groups.get("day_of_year"), "%Y%j"
@@ -100,7 +87,7 @@ def _read(groups: dict[str, str | None], name: str, path: str) -> ProductName:
             "Correct the name, or write the tag ACQUISITION_DATE."
         ) from error
     level = groups.get("level")
-    return ProductName(day, f"L{level}" if level else None, baseline_text(groups.get("baseline")))
+    return day, Processing(baseline_text(groups.get("baseline")), f"L{level}" if level else None)
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,9 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
         names = tuple(None if is_placeholder(name) else canonical_band(str(name)) for name in described)
         dtype = _common_dtype(sorted({dataset.dtypes[i - 1] for i in indexes}), path)
         tags = dataset.tags()
-        product = read_product_name(path, product_names)
+        day, named = read_product_name(path, product_names) or (None, Processing())
         try:
-            date = acquired(path, tags, product.day if product else None)
+            date = acquired(path, tags, day)
         except RasterError as error:
             date = Acquisition(problem=str(error))
         notes = []
@@ -109,10 +109,8 @@ def probe(path: str, product_names: Sequence[re.Pattern[str]] = ()) -> RasterFil
             validity="mask" if has_mask(dataset, indexes) else "full",
             date=date,
             processing=Processing(
-                baseline_text(tags.get("PROCESSING_BASELINE"))
-                or (product.baseline if product else None)
-                or baseline_in_name(path),
-                product.level if product else None,
+                baseline_text(tags.get("PROCESSING_BASELINE")) or named.baseline or baseline_in_name(path),
+                named.level,
             ),
             notes=tuple(notes),
         )

@@ -14,7 +14,6 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
 from .. import polygons as vector_files
@@ -23,7 +22,7 @@ from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
 from ..grid.reprojection import move, move_polygons
-from .dataset import no_georeference_warnings
+from .left_out import pixels_inside
 from .patch import Patch
 from .scene import Scene
 from .season import SeasonScene
@@ -31,21 +30,6 @@ from .season import SeasonScene
 if TYPE_CHECKING:
     from geopandas.geodataframe import GeoDataFrame
     from pandas import DataFrame
-
-
-def pixels_inside(polygons: Sequence[BaseGeometry], grid: GeoGrid) -> NDArray[np.bool_]:
-    """Tell which pixels have their centre in one of some polygons.
-
-    Args:
-        polygons: In the grid's CRS, at least one.
-        grid: Pixels.
-
-    Returns:
-        (h, w) bool.
-    """
-    with no_georeference_warnings():
-        inside: NDArray[np.bool_] = geometry_mask(polygons, grid.shape, grid.transform, invert=True)
-    return inside
 
 
 class RegionMask:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..errors import MissingFileError, RasterError, notice
 from ..types import ReadRecipe
@@ -16,24 +16,9 @@ from .scene import Scene
 from .scene_layers import Reading, band_layers, missing_bands, stack_layer
 
 
-@dataclass(frozen=True)
-class FoundScenes:
-    """What a list of files holds.
-
-    Attributes:
-        scenes: Sorted by path.
-        bands: Names of their channels.
-        skipped: Files that cannot be used; empty unless they were to be skipped.
-    """
-
-    scenes: tuple[Scene, ...]
-    bands: tuple[str, ...]
-    skipped: tuple[BadFile, ...]
-
-
 def find_scenes(
     paths: Sequence[str], named: frozenset[str], recipe: ReadRecipe, on_error: OnError = "raise"
-) -> FoundScenes:
+) -> tuple[list[Scene], tuple[str, ...], list[BadFile]]:
     """Group files into scenes and find the bands of each.
 
     Args:
@@ -44,6 +29,10 @@ def find_scenes(
         on_error: What becomes of files that cannot be used.
 
     Masks of scenes are read with them and are no scenes themselves.
+
+    Returns:
+        The scenes, sorted by path, names of their channels, and files that cannot be used; of these there are
+        none unless they were to be skipped.
 
     Raises:
         MissingFileError: Band files are missing.
@@ -84,7 +73,7 @@ def find_scenes(
             scene.close()  # data sets read through a pool of their own
     for note in grouped_notes(layer.file for scene in scenes for layer in scene.layers):
         notice(note)
-    return FoundScenes(tuple(sorted(scenes, key=lambda scene: scene.path)), reading.bands, tuple(bad))
+    return sorted(scenes, key=lambda scene: scene.path), reading.bands, bad
 
 
 def _group_layers(group: BandFiles, reading: Reading) -> tuple[Layer, ...]:

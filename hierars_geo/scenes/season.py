@@ -123,7 +123,7 @@ def _scenes(paths: Sequence[str | os.PathLike[str]], recipe: ReadRecipe) -> list
     plain = [path for path in named if not is_stac(path)]
     if plain:
         files, known = find_rasters(plain)
-        scenes += find_scenes(files, known, recipe).scenes
+        scenes += find_scenes(files, known, recipe)[0]
     return scenes
 
 

@@ -16,6 +16,7 @@ from .addresses import gdal_name, local_path, resolve_href
 from .bands import canonical_band
 from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
 from .quality import QualityBand
+from .raster_paths import RASTER_SUFFIXES
 from .sensors import GENERIC, Sensor, find_sensor
 
 _SUFFIXES = (".geojson", ".json")
@@ -147,7 +148,6 @@ def _items_below(document: str) -> list[str]:
 
 
 _RASTER_TYPES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff")
-_RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".img")
 #: Roles of assets that show an image and are not its values.
 _NOT_DATA = frozenset({"metadata", "overview", "thumbnail", "visual"})
 
@@ -295,7 +295,7 @@ def _is_raster(asset: dict[str, Any]) -> bool:
     if _NOT_DATA & set(asset.get("roles") or ()):
         return False
     kind = str(asset.get("type", ""))
-    return kind.startswith(_RASTER_TYPES) or str(asset["href"]).lower().endswith(_RASTER_SUFFIXES)
+    return kind.startswith(_RASTER_TYPES) or str(asset["href"]).lower().endswith(RASTER_SUFFIXES)
 
 
 def _described(asset: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -143,7 +143,7 @@ CATALOG_ROOT = (
 
 
 def catalog_names(kind: str) -> tuple[str, ...]:
-    """List the entries of a kind, a folder of the catalog (``"taxonomies"``): names without suffix, sorted."""
+    """List the entries of a kind, a folder of the catalog (``"taxonomies"``): names, sorted."""
     return tuple(sorted(path.stem for path in (CATALOG_ROOT / kind).glob("*.yaml")))
 
 

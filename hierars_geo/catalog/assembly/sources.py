@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from ...datasets.imagery import GaoFen2, GoogleEarth, SceneRaster, Sentinel2
 from ...errors import MissingFileError, RasterError
-from ...grid import GeoGrid, Window
+from ...grid import Window
 from ...grid.lattice import Lattice
 from ...grid.reprojection import same_crs
 from ...scenes.handles import HandlePool
@@ -69,7 +68,7 @@ class SourceScene:
     def moved(self, dx: float, dy: float) -> "SourceScene":
         """Return the scene with its georeferencing moved by (dx, dy) in units of its CRS."""
         layers = tuple(
-            replace(layer, file=replace(layer.file, grid=_moved(layer.file.grid, dx, dy)))
+            replace(layer, file=replace(layer.file, grid=layer.file.grid.moved(dx, dy)))
             for layer in self.scene.layers
         )
         return replace(self, scene=Scene(layers))
@@ -78,10 +77,6 @@ class SourceScene:
         """Pixel size in metres, on a projected CRS in metres."""
         grid = self.scene.grid
         return grid.res[0] if same_crs(grid.crs, crs) else grid.gsd_m()
-
-
-def _moved(grid: GeoGrid, dx: float, dy: float) -> GeoGrid:
-    return GeoGrid(grid.crs, Affine.translation(dx, dy) @ grid.transform, grid.shape)
 
 
 class SceneWindows:
