@@ -60,8 +60,11 @@ def covered_parts(dataset: GeoDataset, lattice: Lattice, regions: Regions | None
     """
     region = None if regions is None else as_geometry(regions)
     pixel_area = lattice.res[0] * lattice.res[1]
+    by_date: dict[pd.Interval, list[BaseGeometry]] = {}
+    for interval, polygon in zip(dataset.index.index, dataset.index.geometry, strict=True):
+        by_date.setdefault(interval, []).append(polygon)
     parts = []
-    for interval, rows in _by_date(dataset):
+    for interval, rows in by_date.items():
         ground = shapely.union_all(rows, grid_size=min(lattice.res) * 1e-3)
         if region is not None:
             ground = shapely.intersection(ground, region)
@@ -84,28 +87,6 @@ def as_geometry(regions: Regions) -> BaseGeometry:
     if isinstance(regions, BaseGeometry):
         return regions
     return shapely.union_all([shapely.box(*bounds) for bounds in regions])
-
-
-def _by_date(dataset: GeoDataset) -> list[tuple[pd.Interval, list[BaseGeometry]]]:
-    groups: dict[pd.Interval, list[BaseGeometry]] = {}
-    for interval, polygon in zip(dataset.index.index, dataset.index.geometry, strict=True):
-        groups.setdefault(interval, []).append(polygon)
-    return list(groups.items())
-
-
-@dataclass(frozen=True)
-class ReadWindow:
-    """A window of a walk.
-
-    Attributes:
-        window: Pixels of the data set's lattice.
-        time: Dates, as TorchGeo's queries take them.
-        sample: What the data set holds there.
-    """
-
-    window: Window
-    time: slice
-    sample: dict[str, Any]
 
 
 class WindowWalk:
@@ -154,22 +135,21 @@ class WindowWalk:
     def __len__(self) -> int:
         return len(self._tiles)
 
-    def windows(self, description: str | None = None) -> Iterator[ReadWindow]:
+    def windows(self, description: str | None = None) -> Iterator[tuple[Window, slice, dict[str, Any]]]:
         """Read one window after the other.
 
         Args:
             description: Shows a progress bar of that name where stderr is a terminal; None for no bar.
+
+        Yields:
+            Pixels of the data set's lattice, dates as TorchGeo's queries take them, and the sample there.
         """
         for tile, time in self._walk(description):
             left, bottom, right, top = self.lattice.bounds(tile)
-            yield ReadWindow(tile, time, self.dataset[left:right, bottom:top, time])
+            yield tile, time, self.dataset[left:right, bottom:top, time]
 
     def tiles(self, description: str | None = None) -> Iterator[Window]:
-        """Give one window after the other, each once, without reading the data set.
-
-        Args:
-            description: As in :meth:`windows`.
-        """
+        """Give one window after the other, each once, without reading the data set; see :meth:`windows`."""
         seen: set[Window] = set()
         for tile, _ in self._walk(description):
             if tile not in seen:

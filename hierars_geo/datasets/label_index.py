@@ -66,14 +66,14 @@ class LabelIndex:
         found = []
         # whole blocks per window, so that few blocks are met twice
         walk = WindowWalk(dataset, regions, max(1, window_px // block_px) * block_px)
-        for part in walk.windows(description):
-            moment = (nanoseconds(part.time.start), nanoseconds(part.time.stop))
+        for window, time, sample in walk.windows(description):
+            moment = (nanoseconds(time.start), nanoseconds(time.stop))
             date = dates.setdefault(moment, len(dates))
-            labels = level_labels(part.sample, taxonomy)
-            weights = label_weights(part.sample)
+            labels = level_labels(sample, taxonomy)
+            weights = label_weights(sample)
             if weights is None:
                 weights = np.ones(labels[-1].shape)
-            first = (part.window.row, part.window.col)
+            first = (window.row, window.col)
             offset = 0
             for level, classes in zip(labels, taxonomy.num_classes, strict=True):
                 entries = _histograms(level, weights, classes, first, block_px)
@@ -103,12 +103,7 @@ class LabelIndex:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return plain arrays, fit for an .npz file."""
-        return {
-            "block_px": np.array(self.block_px),
-            "num_classes": np.array(self.num_classes),
-            "dates": self.dates,
-            "entries": self.entries,
-        }
+        return {name: np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "LabelIndex":

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from ..scenes.true_color import true_color
-from ..taxonomy import Taxonomy
+from ..taxonomy import RGB, Taxonomy, hex_color
 from ..types import IGNORE_INDEX, Bounds
 
-_NO_LABEL = (235, 235, 235)
+NO_LABEL: RGB = (235, 235, 235)
 
 
 def figure_of(
@@ -40,16 +40,15 @@ def figure_of(
     """
     panels: list[tuple[str, NDArray[Any]]] = []
     if "image" in sample:
-        image, valid = _numpy(sample["image"]), _numpy(sample["valid"])
+        image, valid = np.asarray(sample["image"]), np.asarray(sample["valid"])
         if image.ndim == 4:
             shown = int(valid.sum(axis=(1, 2)).argmax())
             image, valid = image[shown], valid[shown]
-        picture = true_color(image, valid, bands, sensor)
-        panels.append(("Image", picture))
+        panels.append(("Image", true_color(image, valid, bands, sensor)))
     classes: set[int] = set()
     for key in ("mask", "prediction"):
         if key in sample and taxonomy is not None:
-            index = _numpy(sample[key])
+            index = np.asarray(sample[key])
             classes |= set(np.unique(index[index != IGNORE_INDEX]).tolist())
             panels.append((key.capitalize(), class_colours(index, taxonomy)))
     figure = Figure(figsize=(4.5 * len(panels) + (2.2 if classes else 0), 4.8), layout="constrained")
@@ -59,9 +58,7 @@ def figure_of(
         axes.set_axis_off()
     if taxonomy is not None and classes:
         names, colours = taxonomy.class_names(taxonomy.num_levels), taxonomy.colors(taxonomy.num_levels)
-        entries = [
-            LegendPatch(facecolor=_rgb(*colours[c]), edgecolor="0.5", label=names[c]) for c in sorted(classes)
-        ]
+        entries = [legend_patch(colours[c], names[c]) for c in sorted(classes)]
         figure.legend(handles=entries, loc="outside right center", frameon=False, fontsize="small")
     if suptitle is not None:
         figure.suptitle(suptitle)
@@ -74,18 +71,15 @@ def sensor_of(source: object) -> str | None:
     return None if sensor is None or not sensor.rgb else str(sensor.name)
 
 
-def class_colours(index: NDArray[Any], taxonomy: Taxonomy) -> NDArray[np.uint8]:
-    """Paint leaf indices (H, W) in the colours of the tree, (H, W, 3) uint8; no label is light grey."""
-    table = np.array([*taxonomy.colors(taxonomy.num_levels), _NO_LABEL], dtype=np.uint8)
+def class_colours(index: NDArray[Any], taxonomy: Taxonomy, level: int | None = None) -> NDArray[np.uint8]:
+    """Paint indices (H, W) of leaves, or of a level, in the tree's colours (H, W, 3); no label is grey."""
+    table = np.array([*taxonomy.colors(level or taxonomy.num_levels), NO_LABEL], dtype=np.uint8)
     return table[np.where(index == IGNORE_INDEX, len(table) - 1, index)]
 
 
-def _rgb(red: int, green: int, blue: int) -> tuple[float, float, float]:
-    return red / 255, green / 255, blue / 255
-
-
-def _numpy(tensor: Any) -> NDArray[Any]:  # noqa: ANN401
-    return np.asarray(tensor)
+def legend_patch(color: RGB, label: str) -> LegendPatch:
+    """Return an entry of a figure's legend."""
+    return LegendPatch(facecolor=hex_color(color), edgecolor="0.5", label=label)
 
 
 class Metadata:

@@ -159,8 +159,8 @@ def band_statistics(
         DataError: There is no valid pixel.
     """
     total = BandAccumulator()
-    for part in WindowWalk(dataset, regions, window_px, max_windows).windows(description):
-        total.add(valid_values(part.sample))
+    for _, _, sample in WindowWalk(dataset, regions, window_px, max_windows).windows(description):
+        total.add(valid_values(sample))
     return total.result(tuple(getattr(dataset, "bands", ())))
 
 
@@ -201,18 +201,13 @@ class DataStatistics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""
-        return {
-            "bands": None if self.bands is None else self.bands.to_dict(),
-            "classes": self.classes,
-            "windows": self.windows,
-            "windows_in_all": self.windows_in_all,
-        }
+        return vars(self) | {"bands": None if self.bands is None else self.bands.to_dict()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "DataStatistics":
         """Read what :meth:`to_dict` gave."""
         bands = None if content["bands"] is None else BandStatistics.from_dict(content["bands"])
-        return cls(bands, content["classes"], content["windows"], content["windows_in_all"])
+        return cls(**{**content, "bands": bands})
 
 
 def data_statistics(
@@ -240,14 +235,14 @@ def data_statistics(
     bands = BandAccumulator()
     classes = [np.zeros(count) for count in taxonomy.num_classes]
     pixels = hidden = 0
-    for part in walk.windows(description):
-        valid = np.asarray(part.sample["valid"])
+    for _, _, sample in walk.windows(description):
+        valid = np.asarray(sample["valid"])
         if valid.ndim == 3:
             pixels, hidden = pixels + valid[0].size, hidden + int((~valid.any(axis=0)).sum())
         if with_bands:
-            bands.add(valid_values(part.sample))
-        weights = label_weights(part.sample)
-        for counts, labels in zip(classes, level_labels(part.sample, taxonomy), strict=True):
+            bands.add(valid_values(sample))
+        weights = label_weights(sample)
+        for counts, labels in zip(classes, level_labels(sample, taxonomy), strict=True):
             known = labels >= 0
             share = None if weights is None else weights[known]
             counts += np.bincount(labels[known], share, minlength=len(counts))

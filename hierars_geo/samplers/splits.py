@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 
@@ -46,8 +48,7 @@ class Splits:
     def items(self) -> Iterator[tuple[SplitName, BaseGeometry]]:
         """Yield the splits that there are."""
         for name in SPLIT_NAMES:
-            polygons = self[name]
-            if polygons is not None:
+            if (polygons := self[name]) is not None:
                 yield name, polygons
 
 
@@ -150,21 +151,21 @@ class SceneSplit:
 
 def _places(polygons: list[BaseGeometry], pixel_area: float) -> list[BaseGeometry]:
     """Unite polygons that share more than a pixel; sorted from west to east, whatever their order was."""
-    group = list(range(len(polygons)))
-
-    def root(i: int) -> int:
-        while group[i] != i:
-            group[i] = group[group[i]]
-            i = group[i]
-        return i
-
+    array = np.array(polygons, dtype=object)
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
-    for a, b in zip(first.tolist(), second.tolist(), strict=True):
-        if a < b and shapely.intersection(polygons[a], polygons[b]).area > pixel_area:
-            group[root(b)] = root(a)
-    roots = np.array([root(i) for i in range(len(polygons))])
-    united = [shapely.union_all([polygons[i] for i in np.flatnonzero(roots == r)]) for r in np.unique(roots)]
+    shared = shapely.area(shapely.intersection(array[first], array[second])) > pixel_area
+    united = [
+        shapely.union_all(array[members]) for members in connected(first[shared], second[shared], len(array))
+    ]
     return sorted(united, key=lambda polygon: polygon.bounds)
+
+
+def connected(first: NDArray[np.integer], second: NDArray[np.integer], count: int) -> list[NDArray[np.intp]]:
+    """Gather numbers 0..count-1, pairs (n,) and (n,) of which belong together, into groups in their order."""
+    pairs = (np.ones(len(first), dtype=np.bool_), (first, second))
+    links = csr_array(pairs, shape=(count, count))  # type: ignore[no-untyped-call]
+    groups, group = connected_components(links, directed=False)
+    return [np.flatnonzero(group == number) for number in range(groups)]
 
 
 @dataclass(frozen=True)

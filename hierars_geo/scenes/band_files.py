@@ -44,8 +44,8 @@ def list_rasters(folder: Path) -> list[Path]:
     )
     if not files:
         raise MissingFileError(
-            f"Expected {folder} to hold one raster per band ({' '.join(sorted(RASTER_SUFFIXES))}), but got none. "
-            "Give the folder with the band files, or one raster with all bands."
+            f"Expected {folder} to hold one raster per band ({' '.join(sorted(RASTER_SUFFIXES))}), but got "
+            "none. Give the folder with the band files, or one raster with all bands."
         )
     return files
 

@@ -7,15 +7,15 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from ...datasets.sample import NO_LABEL, class_colours, legend_patch
 from ...maps.thumbnail import thumbnail_shape
 from ...scenes.dataset import open_dataset
 from ...scenes.scene import Scene
 from ...scenes.true_color import read_reduced, true_color
-from ...taxonomy import RGB, Taxonomy
+from ...taxonomy import Taxonomy
 from ...types import IGNORE_INDEX
 from .chips import Chip
 from .pairing import Place, Unpaired
@@ -27,7 +27,6 @@ TITLES: dict[SourceName, str] = {
     "sentinel2": "Sentinel-2",
 }
 _COLOURS: dict[SourceName, str] = {"gaofen2": "#4477aa", "google_earth": "#cc6677", "sentinel2": "#228833"}
-_NO_LABEL: RGB = (235, 235, 235)
 _BELOW: tuple[Literal["outside lower left", "outside lower center", "outside lower right"], ...] = (
     "outside lower left",
     "outside lower center",
@@ -108,7 +107,7 @@ def sheet_figure(chips: Sequence[Chip], root: Path, tree: Taxonomy) -> Figure:
         for level, axes in enumerate(row[len(names) :], start=1):
             index = tree.lift(leaves, level)
             present[level - 1] |= set(np.unique(index[index != IGNORE_INDEX]).tolist())
-            axes.imshow(_painted(index, tree, level), interpolation="nearest", aspect="auto")
+            axes.imshow(class_colours(index, tree, level), interpolation="nearest", aspect="auto")
         row[0].set_ylabel(f"{chip.extent.name} ({chip.place.split})", fontsize="small")
     for axes in panels.flat:
         axes.set_xticks([])
@@ -127,11 +126,9 @@ def _legends(figure: Figure, present: Sequence[set[int]], tree: Taxonomy) -> Non
     places = np.linspace(0, 2, len(present)).round().astype(int)
     for level, (indexes, place) in enumerate(zip(present, places, strict=True), start=1):
         names, colours = tree.class_names(level), tree.colors(level)
-        handles = [
-            LegendPatch(facecolor=_unit(colours[i]), edgecolor="0.5", label=names[i]) for i in sorted(indexes)
-        ]
+        handles = [legend_patch(colours[i], names[i]) for i in sorted(indexes)]
         if level == 1:
-            handles.append(LegendPatch(facecolor=_unit(_NO_LABEL), edgecolor="0.5", label="no label"))
+            handles.append(legend_patch(NO_LABEL, "no label"))
         figure.legend(
             handles=handles,
             title=f"Labels {tree.level_names[level - 1]}",
@@ -140,11 +137,6 @@ def _legends(figure: Figure, present: Sequence[set[int]], tree: Taxonomy) -> Non
             frameon=False,
             fontsize="small",
         )
-
-
-def _unit(colour: RGB) -> tuple[float, float, float]:
-    red, green, blue = colour
-    return red / 255, green / 255, blue / 255
 
 
 def _diverse(chips: Sequence[Chip]) -> list[Chip]:
@@ -169,11 +161,6 @@ def _leaves(path: Path, tree: Taxonomy) -> NDArray[np.int64]:
         shape = thumbnail_shape(dataset.shape, _PICTURE_PX)
         values = dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
     return np.asarray(tree.value_to_index(values, origin=str(path)))
-
-
-def _painted(index: NDArray[np.int64], tree: Taxonomy, level: int) -> NDArray[np.uint8]:
-    table = np.array([*tree.colors(level), _NO_LABEL], dtype=np.uint8)
-    return np.asarray(table[np.where(index == IGNORE_INDEX, len(table) - 1, index)])
 
 
 Row = dict[str, object]

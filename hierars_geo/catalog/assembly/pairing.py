@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ...errors import DataError
 from ...grid.reprojection import outline
+from ...samplers.splits import connected
 from ...types import Bounds
 from .coregistration import Shift
 from .options import AssembleOptions
@@ -193,21 +194,9 @@ def assign_splits(places: Sequence[Place], options: AssembleOptions) -> list[Pla
 
 def _overlapping(places: Sequence[Place]) -> list[list[int]]:
     """Gather places whose ground touches, directly or through others."""
-    root = list(range(len(places)))
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            i = root[i]
-        return i
-
-    tree = shapely.STRtree([place.ground for place in places])
-    for i, place in enumerate(places):
-        for j in tree.query(place.ground, predicate="intersects").tolist():
-            root[find(j)] = find(i)
-    groups: dict[int, list[int]] = {}
-    for i in range(len(places)):
-        groups.setdefault(find(i), []).append(i)
-    return list(groups.values())
+    ground = [place.ground for place in places]
+    first, second = shapely.STRtree(ground).query(ground, predicate="intersects")
+    return [members.tolist() for members in connected(first, second, len(ground))]
 
 
 def _nothing_in_common(
