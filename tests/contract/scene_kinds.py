@@ -208,6 +208,17 @@ def band_of_product(folder):
     return Kind(path, made.data[:1], made.valid, ("B02",), options, None, "sentinel2", made.day)
 
 
+@kind("dark values of a product, which are not as dark as the offset")
+def dark(folder):
+    def values(band, res):
+        return np.full((240 // res, 240 // res), 900, np.uint16)
+
+    root = scene_files.safe(folder, pixels=values, bands=["B02"])
+    options = {"bands": ["B02"], "harmonize": True}
+    valid = np.ones_like(GAP)
+    return Kind(root, np.zeros((1, SIDE, SIDE)), valid, ("B02",), options, None, "sentinel2", "2023-01-15")
+
+
 def _baseline(name, tag, taken_off, note=None, day=None):
     def make(folder):
         data = image(2, first=3000)
@@ -224,6 +235,10 @@ def _baseline(name, tag, taken_off, note=None, day=None):
 
 for tag, taken_off in (("4.0", 1000), ("5.9", 1000), ("400", 1000), ("N0301", 0)):
     kind(f"a stack, the tag says baseline {tag}")(_baseline("s2.tif", tag, taken_off))
+for baseline, taken_off in (("0214", 0), ("0500", 1000)):  # of one day: processed again
+    title = f"S2B_MSIL2A_20200604T054639_N{baseline}_R048_T43RCP_20200604T094332.tif"
+    kind(f"a stack, the name says baseline {baseline}")(_baseline(title, None, taken_off, day="2020-06-04"))
+kind("a stack, the tag counts before the day")(_baseline("s2_20230604.tif", "3.01", 0, day="2023-06-04"))
 kind("a stack, the day says the baseline")(
     _baseline("s2_20230604.tif", None, 1000, "by the day alone", "2023-06-04")
 )
@@ -317,10 +332,34 @@ def filled(folder):
     return _plain(write(folder / "a.tif", data, nodata=-9999), data, ~(GAP | LAKE))
 
 
-@kind("NaN")
-def nan(folder):
-    data = holed(2, "float32", np.nan)
-    return _plain(write(folder / "a.tif", data), data, ~(GAP | LAKE))
+#: Type, value of a pixel without data in one band alone, what the file declares, and whether that counts.
+VALUES = (
+    ("uint16", 0, 0, False),
+    ("uint16", 65535, 65535, False),  # a bright roof may be
+    ("uint8", 255, 255, False),
+    ("int16", -9999, -9999, True),
+    ("float32", np.nan, None, True),
+    ("float32", np.nan, np.nan, True),
+    ("float32", np.inf, -3.4028234663852886e38, True),
+    ("float32", -np.inf, None, True),
+    ("float64", -1e300, -1e300, True),
+)
+
+
+def _held(dtype, value, declared, counts, rule):
+    def make(folder):
+        data, valid = image(2, dtype), np.ones_like(GAP)
+        data[0, 2, 3] = data[1, 5, 6] = value
+        valid[[2, 5], [3, 6]] = rule == "all" and not counts
+        path = write(folder / "a.tif", data, nodata=declared)
+        return _plain(path, data, valid, options={"nodata_rule": rule})
+
+    return make
+
+
+for values in VALUES:
+    for rule in ("all", "any"):
+        kind(f"{values[1]} of {values[0]}, {values[2]} declared, nodata in {rule}")(_held(*values, rule))
 
 
 @kind("a nodata tag that is rounded")
@@ -526,3 +565,22 @@ def _dated(name, day):
 
 for name, day in DATED.items():
     kind(f"dated {name}")(_dated(name, day))
+
+PRODUCTS = {
+    "GF2_PMS2_W58.4_S31.2_20161231_L1A0000898840-MSS2_ortho.tiff": "2016-12-31",
+    "GF2_PMS1__20150212_L1A0000647768-MSS1.tiff": "2015-02-12",
+    "GF2_PMS1__L1A0001064454-MSS1.tiff": None,
+}
+
+
+def _of_product(name, day):
+    def make(folder):
+        data, bands = image(4), find_sensor("gaofen2").stacks[0]
+        path = write(folder / ("of_20200101" if day else "x") / name, data, names=bands, nodata=0)
+        return _plain(path, data, np.ones_like(GAP), bands=bands, sensor="gaofen2", day=day)
+
+    return make
+
+
+for name, day in PRODUCTS.items():
+    kind(f"a product {name}")(_of_product(name, day))

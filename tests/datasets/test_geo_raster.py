@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import rasterio
 import torch
-from affine import Affine
 from scene_files import X0, Y0, coordinates, query, write
 
-from hierars_geo.datasets import GaoFen2, GoogleEarth, QueryError, SceneRaster
+from hierars_geo.datasets import GaoFen2, QueryError, SceneRaster
 from hierars_geo.errors import MissingFileError, OptionError, RasterError
 from hierars_geo.scenes import DataNotice
 
@@ -58,103 +56,6 @@ def test_query_beyond_the_data_is_an_index_error(scene):
         dataset[X0:X0, Y0 - 10 : Y0]
 
 
-@pytest.mark.parametrize("flip", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
-def test_south_up_and_mirrored_files_are_turned(tmp_path, flip):
-    stored = coordinates(50, 70)[:, :: flip[0], :: flip[1]]
-    transform = Affine(
-        10 * flip[1], 0, X0 + (700 if flip[1] < 0 else 0), 0, -10 * flip[0], Y0 - (500 if flip[0] < 0 else 0)
-    )
-    dataset = SceneRaster(write(tmp_path / "turned.tif", stored, transform=transform))
-    image, inside = expected(45, -2, 9, 9)
-    sample = dataset[query(45, -2, 9, 9)]
-    np.testing.assert_array_equal(sample["image"], image)
-    np.testing.assert_array_equal(sample["valid"], inside)
-
-
-def test_a_pixel_is_point_file_lies_where_an_area_file_lies(tmp_path, scene):
-    """GeoTIFF counts its tie point from the pixel's centre; what is read is the same ground."""
-    point = write(tmp_path / "point.tif", coordinates(50, 70))
-    with rasterio.open(point, "r+") as dataset:
-        dataset.update_tags(AREA_OR_POINT="Point")
-    with rasterio.open(point) as dataset:
-        assert dataset.tags()["AREA_OR_POINT"] == "Point"
-    window = query(7, 11, 5, 9)
-    assert torch.equal(SceneRaster(point)[window]["image"], SceneRaster(scene)[window]["image"])
-    assert (SceneRaster(point) & SceneRaster(scene))[window]["valid"].all()
-
-
-def test_tiles_become_one_mosaic_and_the_first_valid_pixel_counts(tmp_path):
-    first = coordinates(20, 20)
-    first[:, :5, :5] = 9999
-    write(tmp_path / "a.tif", first, nodata=9999)
-    write(tmp_path / "b.tif", coordinates(20, 30, 0, 15) + 1000, left=X0 + 150, nodata=9999)
-    write(tmp_path / "c.tif", coordinates(4, 4) + 2000)
-    sample = SceneRaster(tmp_path)[query(0, 0, 20, 45)]
-    wanted = coordinates(20, 45).astype("float32")
-    wanted[:, :, 20:] += 1000
-    wanted[:, :4, :4] += 2000
-    valid = np.ones((20, 45), dtype=bool)
-    valid[4, :5] = valid[:5, 4] = False
-    np.testing.assert_array_equal(sample["image"], np.where(valid, wanted, 0))
-    np.testing.assert_array_equal(sample["valid"], valid)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "hole", "profile"),
-    [
-        ("uint16", 0, {"nodata": 0}),
-        ("uint8", 255, {"nodata": 255}),
-        ("int16", -9999, {"nodata": -9999}),
-        ("float32", np.nan, {"nodata": np.nan}),
-        ("float32", np.nan, {}),
-        ("float32", np.inf, {"nodata": -3.4028234663852886e38}),
-        ("float64", -1e300, {"nodata": -1e300}),
-    ],
-)
-def test_a_pixel_is_valid_where_every_band_holds_data(tmp_path, dtype, hole, profile):
-    image = np.full((2, 10, 10), 7, dtype=dtype)
-    image[0, 2, 3] = image[1, 5, 6] = hole
-    path = write(tmp_path / "holes.tif", image, **profile)
-    sample = SceneRaster(path, nodata_rule="any")[query(0, 0, 10, 10)]
-    holes = np.argwhere(~sample["valid"].numpy())
-    np.testing.assert_array_equal(holes, [[2, 3], [5, 6]])
-    np.testing.assert_array_equal(sample["image"][:, 2, 3], [0, 0])
-    assert sample["image"].sum() == 7 * 2 * 98
-    # by default a value that may be a measurement does not count in one band alone
-    plausible = dtype in ("uint16", "uint8")
-    assert SceneRaster(path)[query(0, 0, 10, 10)]["valid"].sum() == (100 if plausible else 98)
-
-
-def test_alpha_and_mask_bands_tell_validity_and_are_no_channel(tmp_path):
-    rgba = np.full((4, 10, 10), 200, dtype=np.uint8)
-    rgba[3] = 255
-    rgba[3, :, 4:] = 0
-    dataset = GoogleEarth(write(tmp_path / "alpha.tif", rgba, alpha=True, photometric="rgb"))
-    sample = dataset[query(0, 0, 10, 10)]
-    assert dataset.bands == ("red", "green", "blue")
-    assert sample["image"].shape == (3, 10, 10)
-    np.testing.assert_array_equal(sample["valid"][0], [True] * 4 + [False] * 6)
-
-    masked = write(tmp_path / "masked.tif", np.ones((8, 8), dtype=np.uint8), mask=np.tri(8, dtype=bool))
-    np.testing.assert_array_equal(SceneRaster(masked)[query(0, 0, 8, 8)]["valid"], np.tri(8))
-
-
-def test_declared_nodata_that_no_pixel_can_hold_hides_nothing(tmp_path):
-    path = write(tmp_path / "a.tif", np.full((1, 4, 4), 55537, dtype=np.uint16))
-    assert SceneRaster(path, nodata=-9999)[query(0, 0, 4, 4)]["valid"].all()
-    assert not SceneRaster(path, nodata=55537)[query(0, 0, 4, 4)]["valid"].any()
-
-
-def test_bands_are_found_by_name_in_any_order_and_spelling(tmp_path):
-    stack = np.arange(4, dtype=np.uint16)[:, None, None] * np.ones((1, 6, 6), dtype=np.uint16)
-    path = write(tmp_path / "gf2.tif", stack, names=["NIR", "Red", "Green", "Blue"])
-    dataset = GaoFen2(path, bands=["red", "BLUE"])
-    assert dataset.bands == ("red", "blue")
-    np.testing.assert_array_equal(dataset[query(0, 0, 6, 6)]["image"][:, 0, 0], [1, 3])
-    assert GaoFen2(path).bands == ("blue", "green", "red", "nir")
-    np.testing.assert_array_equal(GaoFen2(path)[query(0, 0, 6, 6)]["image"][:, 0, 0], [3, 2, 1, 0])
-
-
 def test_catalog_order_is_used_only_where_it_fits_and_is_said(tmp_path):
     path = write(tmp_path / "gf2.tif", np.zeros((4, 6, 6), dtype=np.uint16))
     with pytest.warns(
@@ -184,14 +85,6 @@ def test_every_file_that_cannot_be_used_is_named_at_once(tmp_path):
         SceneRaster(tmp_path / "empty")
     with pytest.raises(RasterError, match=r"or bands with names \(red\), but got 2 without names"):
         SceneRaster([tmp_path / "good.tif"], bands=["red"])
-
-
-def test_a_file_damaged_inside_is_named_when_it_is_read(tmp_path):
-    path = tmp_path / "cut.tif"
-    write(path, np.random.default_rng(0).integers(0, 255, (1, 400, 400)).astype(np.uint8), compress="deflate")
-    path.write_bytes(path.read_bytes()[:-60_000])
-    with pytest.raises(RasterError, match=r"cut\.tif to be readable at rows"):
-        SceneRaster(path)[query(0, 0, 400, 400)]
 
 
 def test_paths_may_be_files_folders_patterns_and_lists(tmp_path):

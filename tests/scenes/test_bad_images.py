@@ -55,24 +55,6 @@ def test_nothing_left_is_an_error_all_the_same(tmp_path):
         SceneRaster(write(tmp_path / "c.tif", coordinates(3, 3)), on_error="ignore")
 
 
-@pytest.mark.parametrize(
-    ("name", "day"),
-    [
-        ("GF2_PMS1_E118.4_N31.2_20150703_L1A0000898840-MSS1.tif", "2015-07-03"),
-        ("GF2_PMS2_W58.4_S31.2_20161231_L1A0000898840-MSS2_ortho.tiff", "2016-12-31"),
-        ("GF2_PMS1__20150212_L1A0000647768-MSS1.tiff", "2015-02-12"),
-        ("GF2_PMS1__L1A0001064454-MSS1.tiff", None),
-    ],
-)
-def test_the_day_is_that_of_the_product(tmp_path, name, day):
-    dataset = GaoFen2(gf2(tmp_path / "of_20200101" if day else tmp_path / "x", name))
-    start, stop = dataset.bounds[2].start, dataset.bounds[2].stop
-    if day is None:
-        assert start.year < 1700
-    else:
-        assert (f"{start:%Y-%m-%d}", f"{stop:%Y-%m-%d}") == (day, day)
-
-
 def test_day_of_the_year_and_tag(tmp_path):
     from hierars_geo.datasets.imagery import Landsat7
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from raster_factory import NORTH_UP, coordinates
 from rasterio.control import GroundControlPoint
@@ -76,74 +75,6 @@ def test_order_is_taken_as_given_without_names_and_said_so(make_raster, descript
         Scene.open(path, bands=["B02", "B03"])
 
 
-def _holes(shape):
-    holes = np.zeros(shape, dtype=bool)
-    holes[2:5, 3:7] = True
-    holes[9, 9] = True
-    return holes
-
-
-@pytest.mark.parametrize("nodata", [0, 65535])
-def test_declared_nodata_counts_by_the_rule(make_raster, nodata):
-    full = coordinates(2, 12, 14, "uint16")
-    holes = _holes((12, 14))
-    full[:, holes] = nodata
-    full[1, 11, 13] = nodata  # in one band alone it may be dark water, or a bright roof
-    path = make_raster("scene.tif", full, nodata=nodata)
-    for rule in ("all", "any"):
-        holes[11, 13] = rule == "any"
-        with Scene.open(path, nodata_rule=rule) as scene:
-            assert scene.dtype == "uint16"
-            image, valid = scene.read(Window(0, 0, 12, 14))
-        np.testing.assert_array_equal(valid, ~holes)
-        np.testing.assert_array_equal(image, np.where(holes, 0, full))
-
-
-@pytest.mark.parametrize("nodata", [None, float("nan"), -9999.0])
-def test_nan_infinity_and_float_nodata_are_invalid(make_raster, nodata):
-    full = coordinates(2, 12, 14)
-    holes = _holes((12, 14))
-    full[1, holes] = np.nan if nodata is None else nodata
-    full[0, 0, 0], full[1, 0, 1] = np.nan, -np.inf
-    holes[0, :2] = True
-    with Scene.open(make_raster("scene.tif", full, nodata=nodata)) as scene:
-        image, valid = scene.read(Window(-1, 0, 13, 14))
-    np.testing.assert_array_equal(valid[1:], ~holes)
-    np.testing.assert_array_equal(image[:, 1:], np.where(holes, 0, full))
-    assert not valid[0].any()
-
-
-def test_internal_mask(make_raster):
-    full = coordinates(2, 12, 14, "uint16")
-    holes = _holes((12, 14))
-    path = make_raster("scene.tif", full, mask=np.where(holes, 0, 255).astype("uint8"))
-    with Scene.open(path) as scene:
-        image, valid = scene.read(Window(0, 0, 12, 14))
-    np.testing.assert_array_equal(valid, ~holes)
-    np.testing.assert_array_equal(image, np.where(holes, 0, full))
-
-
-@pytest.mark.parametrize("nodata", [None, 7])
-def test_alpha_is_validity_and_no_image_band(make_raster, nodata):
-    full = coordinates(3, 12, 14, "uint16")
-    holes = _holes((12, 14))
-    alpha = np.where(holes, 0, 255).astype("uint16")
-    path = make_raster(
-        "scene.tif",
-        np.concatenate([full, alpha[None]]),
-        photometric="RGB",
-        ALPHA="YES",
-        nodata=nodata,
-    )
-    if nodata is not None:
-        holes |= (full == nodata).all(axis=0)
-    with Scene.open(path, bands=["red", "green", "blue"]) as scene:
-        image, valid = scene.read(Window(0, 0, 12, 14))
-    assert image.shape == (3, 12, 14)
-    np.testing.assert_array_equal(valid, ~holes)
-    np.testing.assert_array_equal(image, np.where(holes, 0, full))
-
-
 def test_threads_read_at_once_and_all_is_closed(make_raster):
     full = coordinates(2, 200, 150)
     path = make_raster("scene.tif", full, tiled=True, blockxsize=16, blockysize=16, compress="deflate")
@@ -183,15 +114,6 @@ def test_acquired(make_raster, tags, acquired, notes):
     with Scene.open(make_raster("scene.tif", coordinates(1, 3, 3), tags=tags)) as scene:
         assert scene.acquired == acquired
         assert len(scene.notes) == notes
-
-
-def test_scale_and_offset_are_not_applied_but_noted(make_raster):
-    path = make_raster("scene.tif", coordinates(1, 3, 3))
-    with rasterio.open(path, "r+") as dataset:
-        dataset.scales, dataset.offsets = (0.0001,), (-0.1,)
-    with Scene.open(path) as scene:
-        assert "scale or offset" in scene.notes[0]
-        assert scene.read(Window(0, 0, 1, 1)).data[0, 0, 0] == 1
 
 
 @pytest.mark.parametrize("compress", ["none", "deflate"])

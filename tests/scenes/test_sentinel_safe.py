@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from scene_files import S2_BANDS, query, ramp, safe, write
+from scene_files import S2_BANDS, query, ramp, safe
 
 from hierars_geo.datasets import GaoFen2, Sentinel2
 from hierars_geo.datasets.imagery import Sentinel2L1C
@@ -45,50 +44,6 @@ def test_the_level_is_checked(products):
         Sentinel2L1C(products["L2A"])
 
 
-def test_harmonized_values_are_1000_less_and_not_below_0(products):
-    plain = Sentinel2(products["L2A"], bands=["B04"])[query(0, 0, 24, 24)]
-    old = Sentinel2(products["L2A"], bands=["B04"], harmonize=True)[query(0, 0, 24, 24)]
-    assert (plain["image"][0, :6, 6:12] == 900).all()
-    expected = np.where(plain["valid"], np.maximum(plain["image"][0].numpy() - 1000, 0), 0)
-    np.testing.assert_array_equal(old["image"][0], expected)
-    np.testing.assert_array_equal(old["valid"], plain["valid"])  # dark is not the same as no data
-    assert old["valid"][:6, 6:12].all()
-
-
-def test_an_old_baseline_is_read_as_ramp(tmp_path):
-    root = safe(tmp_path, "L1C", "02.14", offset=None)
-    plain, old = (Sentinel2(root, bands=["B04"], harmonize=h)[query(0, 0, 24, 24)] for h in (False, True))
-    np.testing.assert_array_equal(old["image"], plain["image"])
-
-
-PRODUCT = "S2B_MSIL2A_{day}T054639_N{baseline}_R048_T43RCP_{day}T094332.tif"
-
-
-@pytest.mark.parametrize(
-    ("name", "tag", "less", "notice"),
-    [
-        (PRODUCT.format(day="20200604", baseline="0214"), None, 0, None),
-        (PRODUCT.format(day="20200604", baseline="0500"), None, 1000, None),  # processed again
-        ("s2_20200604.tif", "04.00", 1000, None),
-        ("s2_20230604.tif", "3.01", 0, None),
-        ("s2_20230604.tif", None, 1000, "by the day alone"),
-        ("s2_20200604.tif", None, 0, "nothing says the processing baseline"),
-        ("s2.tif", None, 0, "nothing says the processing baseline"),
-    ],
-)
-def test_how_the_baseline_of_a_stack_is_known(tmp_path, name, tag, less, notice):
-    path = write(tmp_path / name, np.full((1, 4, 4), 3000, dtype=np.uint16), names=["B04"])
-    if tag:
-        with rasterio.open(path, "r+") as file:
-            file.update_tags(PROCESSING_BASELINE=tag)
-    if notice:
-        with pytest.warns(DataNotice, match=notice):
-            dataset = Sentinel2(path, bands=["red"], harmonize=True)
-    else:
-        dataset = Sentinel2(path, bands=["red"], harmonize=True)
-    assert (dataset[query(0, 0, 4, 4)]["image"] == 3000 - less).all()
-
-
 def test_other_sensors_have_nothing_to_harmonize(tmp_path):
     with pytest.raises(OptionError, match="harmonize with Sentinel-2"):
         GaoFen2(tmp_path, harmonize=True)
@@ -107,19 +62,6 @@ def test_metadata_that_cannot_be_trusted_are_refused(tmp_path, xml, match):
     root = safe(tmp_path, "L1C", xml=xml)
     with pytest.raises(RasterError, match=match):
         Sentinel2(root)
-
-
-def test_a_product_without_metadata_is_read_by_its_name(products, tmp_path):
-    import shutil
-
-    shutil.copytree(products["L1C"], tmp_path / products["L1C"].name)
-    next(tmp_path.glob("*/MTD_MSIL1C.xml")).unlink()
-    whole = Sentinel2(products["L1C"], bands=["B04"], harmonize=True)
-    with pytest.warns(DataNotice, match="lacks its metadata, day and baseline are read from its name"):
-        bare = Sentinel2(tmp_path, bands=["B04"], harmonize=True)
-    assert whole.bounds == bare.bounds  # the day, too
-    for key in ("image", "valid"):
-        np.testing.assert_array_equal(*(data[query(0, 0, 24, 24)][key] for data in (whole, bare)))
 
 
 @pytest.mark.skipif(not ROOT.is_dir(), reason="the folder with real rasters is absent")
