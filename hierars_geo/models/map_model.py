@@ -1,7 +1,7 @@
 """MapModel: what predicting, exporting and training ask of a model, whatever is inside."""
 
 import abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
@@ -79,18 +79,9 @@ class MapModel(nn.Module, abc.ABC):
         """Compute path logits (B, T, h, w) of the padded image, at the decoder's resolution."""
         return self.calibrated(path_logits(self.features_and_logits(image, valid, doy)[1], paths))
 
-    def path_logits_of_dates(self, series: Iterable[DatedImages], paths: Paths) -> tuple[Tensor, Tensor]:
-        """Compute path logits of series whose dates come one after another.
-
-        Args:
-            series: At least one date.
-            paths: (T, N) int64.
-
-        Returns:
-            (B, T, H, W), and (B, H, W) bool, where any date is valid.
-        """
-        image, valid, doy = (torch.stack(parts, dim=1) for parts in zip(*series, strict=True))
-        return self.path_logits(image, valid, paths, doy), valid.any(dim=1)
+    def begin_series(self) -> "SeriesPass":
+        """Begin a pass over the dates of series that come one after another."""
+        return SeriesPass(self)
 
     @property
     @abc.abstractmethod
@@ -111,9 +102,12 @@ class MapModel(nn.Module, abc.ABC):
         self, image: Tensor, valid: Tensor | None, paths: Paths, doy: Tensor | None = None
     ) -> Tensor:
         """Compute what :meth:`map_channels` does, (B, T + 1, h, w), at the decoder's resolution."""
+        return self.channels_of(*self.features_and_logits(image, valid, doy), image, paths)
+
+    def channels_of(self, features: Tensor, logits: list[Tensor], image: Tensor, paths: Paths) -> Tensor:
+        """Make what :meth:`map_channels` says of features and logits of an image, at their resolution."""
         if self.dissimilarity is None:
             raise RuntimeError("map_channels is for models that know their training ground")
-        features, logits = self.features_and_logits(image, valid, doy)
         scores = self.calibrated(path_logits(logits, paths))
         found = self.dissimilarity(features, self.cell(image, features))
         if found.shape[-2:] != scores.shape[-2:]:
@@ -151,3 +145,47 @@ class MapModel(nn.Module, abc.ABC):
     @abc.abstractmethod
     def contiguous_layout(self) -> None:
         """Leave channels last, which would become part of an exported graph's conditions."""
+
+
+class SeriesPass:
+    """One pass over the dates of series: the model sees one after another.
+
+    This one keeps them and shows the model all at once; a model that need not has one of its own.
+
+    Args:
+        model: Of series, in eval mode.
+    """
+
+    def __init__(self, model: MapModel) -> None:
+        self._model = model
+        self._dates: list[DatedImages] = []
+
+    def add(self, image: Tensor, valid: Tensor, doy: Tensor) -> None:
+        """Add a date.
+
+        Args:
+            image: Stored values (B, C, H, W).
+            valid: (B, H, W) bool.
+            doy: (B,) int64, day of the year 1..366.
+        """
+        self._dates.append((image, valid, doy))
+
+    def features_and_logits(self) -> tuple[Tensor, list[Tensor]]:
+        """Compute what :meth:`MapModel.features_and_logits` does, after at least one date."""
+        image, valid, doy = (torch.stack(parts, dim=1) for parts in zip(*self._dates, strict=True))
+        return self._model.features_and_logits(image, valid, doy)
+
+    def channels(self, image: Tensor, paths: Paths, applicability: bool = False) -> Tensor:
+        """Compute path logits (B, T, H, W), and dissimilarities after them where they are asked for.
+
+        Args:
+            image: (..., H, W) of any date.
+            paths: (T, N) int64.
+            applicability: See :meth:`MapModel.map_channels`.
+        """
+        features, logits = self.features_and_logits()
+        if applicability:
+            coarse = self._model.channels_of(features, logits, image, paths)
+        else:
+            coarse = self._model.calibrated(path_logits(logits, paths))
+        return unpad(coarse, (image.shape[-2], image.shape[-1]), self._model.multiple)

@@ -1,16 +1,15 @@
 """From values as stored to logits: any flat segmenter with BHCCM as its classifier, normalisation inside."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import OptionError
 from .bhccm import BHCCM, LocalGates, Mode
-from .decode import Paths, path_logits
 from .features import FeatureExtractor, extract_features, unpad
-from .map_model import DatedImages, MapModel
-from .temporal import SeriesFeatures
+from .map_model import MapModel, SeriesPass
+from .temporal import RunningFeatures, SeriesFeatures
 
 
 class HierarchicalSegmenter(nn.Module):
@@ -164,17 +163,27 @@ class SceneModel(MapModel):
         features = self.segmenter.features(self.normalise(image, valid), valid, doy)
         return features, self.segmenter.head(features)
 
-    def path_logits_of_dates(self, series: Iterable[DatedImages], paths: Paths) -> tuple[Tensor, Tensor]:
-        """Compute path logits of dates that are not kept; see :class:`MapModel`."""
-        extractor = self.segmenter.features
+    def begin_series(self) -> SeriesPass:
+        """Begin a pass over dates that are not kept; see :class:`MapModel`."""
+        return _ScenePass(self)
+
+
+class _ScenePass(SeriesPass):
+    """A pass that keeps no date."""
+
+    def __init__(self, model: SceneModel) -> None:
+        super().__init__(model)
+        extractor = model.segmenter.features
         if not isinstance(extractor, SeriesFeatures):
             raise OptionError("Expected a model of series, but got one of single images. Set temporal.")
-        seen: list[Tensor] = []
+        self._scene_model, self._running = model, RunningFeatures(extractor)
 
-        def normal() -> Iterator[DatedImages]:
-            for image, valid, doy in series:
-                seen[:] = [valid | seen[0] if seen else valid]
-                yield self.normalise(image[:, None], valid[:, None])[:, 0], valid, doy
+    def add(self, image: Tensor, valid: Tensor, doy: Tensor) -> None:
+        """Add a date; see :class:`SeriesPass`."""
+        normal = self._scene_model.normalise(image[:, None], valid[:, None])[:, 0]
+        self._running.add(normal, valid, doy)
 
-        logits = path_logits(self.segmenter.head(extractor.of_dates(normal())), paths)
-        return self._unpad(self.calibrated(logits), seen[0]), seen[0]
+    def features_and_logits(self) -> tuple[Tensor, list[Tensor]]:
+        """Compute features and logits; see :class:`SeriesPass`."""
+        features = self._running.result()
+        return features, self._scene_model.segmenter.head(features)

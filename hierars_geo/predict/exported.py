@@ -1,7 +1,7 @@
 """ExportedRunner: a model that was exported as an ONNX file, run without PyTorch."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, MissingFileError, OptionError
 from ..models.record import ModelFile, ModelRecord
 from ..output.output import sha256_of
-from .augment import averaged_over_views
+from .augment import View, averaged_over_views, views
 from .graph_session import (
     PACKAGES,
     GraphLibrary,
@@ -84,7 +84,9 @@ class ExportedRunner:
         runtime = Runtime(averaged, count, "cpu", self._options.precision, package, version(package))
         if self.loaded.record.model.temporal is None:
             return runtime
-        return replace(runtime, run_dates=partial(_run_dates, window_by_window(self._run)))
+        return replace(
+            runtime, run_dates=partial(_run_dates, window_by_window(self._run), views(self._options.views))
+        )
 
     def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
         """Windows of (height, width) px that are read together."""
@@ -113,13 +115,18 @@ def _without_data(image: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArr
     return np.where(np.expand_dims(valid, -3), image, np.float32(np.nan))
 
 
-def _run_dates(run: GraphRun, series: Iterable[DatedBatch]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _run_dates(
+    run: GraphRun, ways: Sequence[View], series: Iterable[DatedBatch]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Hand all dates of windows over at once: a graph takes a series as a whole."""
     dates = list(series)
     known = [each for each in dates if each[1].any()] or dates[:1]
     image, valid, doy = (np.stack(parts, axis=1) for parts in zip(*known, strict=True))
     shown: NDArray[np.bool_] = np.logical_or.reduce(valid, axis=1)
-    return run(_without_data(image, valid), doy), shown
+    size = shown.shape[-2], shown.shape[-1]
+    found = [way.undo(run(_without_data(*way.apply(image, valid)), doy), size) for way in ways]
+    mean: NDArray[np.float32] = np.mean(found, axis=0) if len(found) > 1 else found[0]
+    return mean, shown
 
 
 def _read(path: Path) -> tuple[ModelFile, dict[str, Any]]:

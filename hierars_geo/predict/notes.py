@@ -104,11 +104,9 @@ def refuse_for_series(options: PredictOptions, model: Path) -> None:
     """
     network = options.network
     asked = {
-        "--tta": bool(network.views),
         "--compile": network.compile,
         f"--runtime {network.runtime}": network.runtime not in ("auto", "torch") and model.suffix != SUFFIX,
         "--precision int8": network.precision == "int8",
-        "--applicability": options.output.applicability,
         "--mosaic": options.reading.mosaic,
     }
     for name, wanted in asked.items():

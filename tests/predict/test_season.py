@@ -13,6 +13,8 @@ from hierars_geo.cli import main
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.export import export_model
 from hierars_geo.models import load
+from hierars_geo.models.applicability import Applicability
+from hierars_geo.models.dissimilarity import pooled
 from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.types import ReadRecipe, SeriesRule
 
@@ -86,6 +88,46 @@ def test_a_folder_of_dates_becomes_the_maps_of_the_network_on_all_of_them(season
     assert main(["predict", str(checkpoint), str(folder), "-o", str(tmp_path / "early"), *early]) == 0
     expected = expected_classes(checkpoint, image[:2], clear[:2], list(DAYS.values())[:2], 3)
     assert (classes_of(tmp_path / "early", 3) == expected).mean() > 0.999
+
+
+def test_views_are_averaged_and_unknown_ground_is_told(season, save_checkpoint, tmp_path):
+    folder, image, clear = season
+    series = {"temporal": "ltae", "series": SeriesRule(start="03-01", end="09-30")}
+    network = load(save_checkpoint(**series)).network
+    days = torch.tensor([list(DAYS.values())])
+    dates = torch.from_numpy(image)[None], torch.from_numpy(clear)[None]
+    with torch.inference_mode():
+        cells = pooled(network.features_and_logits(*dates, days)[0], 4)[0].flatten(1).T.double().numpy()
+    nearest = np.linalg.norm(cells[:, None] - cells[::40], axis=-1).min(axis=1)
+    known = Applicability(
+        mean=(0.0,) * cells.shape[1],
+        std=(1.0,) * cells.shape[1],
+        prototypes=tuple(map(tuple, cells[::40].tolist())),
+        scale=1.0,
+        threshold=float(np.median(nearest)),
+        blocks=9,
+        outside=0.0,
+    )
+    checkpoint = save_checkpoint(applicability=known.to_dict(), **series)
+    model = load(checkpoint)
+    tree = model.record.taxonomy
+    paths = torch.from_numpy(tree.paths.copy())
+    with torch.inference_mode():
+        views = [
+            model.network.map_channels(*(part.flip(axes) for part in dates), paths, days).flip(axes)
+            for axes in ((), (-1,), (-2,), (-2, -1))
+        ]
+        expected = torch.stack(views).mean(dim=0)[0].numpy()
+    options = PredictOptions(window=160, tta=("flips",), applicability=True)
+    maps = Predictor(checkpoint, options, "cpu").predict(folder, tmp_path / "maps")
+    seen = clear.any(axis=0)
+    classes = tree.index_to_value(tree.paths[expected[:-1].argmax(axis=0), 2], 3)
+    assert (classes_of(tmp_path / "maps", 3) == np.where(seen, classes, tree.nodata_value)).mean() > 0.999
+    with rasterio.open(maps.layers["di"]) as dataset:
+        di = dataset.read(1).astype(float)
+    assert ((di == 255) == ~seen).all()
+    assert np.abs(di - np.minimum(100 * expected[-1], 254))[seen].max() < 1
+    assert 0.05 < (di[seen] > 100).mean() < 0.95
 
 
 def test_windows_and_resuming_give_the_same_bytes(season, checkpoint, tmp_path):
@@ -163,16 +205,14 @@ def test_an_exported_graph_takes_any_number_of_dates_to_the_same_maps(season, ch
         ("image", ["batch", "dates", "bands", "height", "width"], [-1, -1, len(BANDS), -1, -1]),
         ("doy", ["batch", "dates"], [-1, -1]),
     ]
-    for until in (None, "2020-05-01"):  # four dates, and two
-        options = PredictOptions(window=64, confidence=True, batch_size=2, until=until)
+    for until in (None, "2020-05-01"):  # four dates, and two with views
+        options = PredictOptions(window=64, confidence=True, batch_size=2, until=until, tta=until is not None)
         for model, name in ((checkpoint, "torch"), (exported.model, "onnx")):
             Predictor(model, options, "cpu").predict(folder, tmp_path / name, overwrite=True)
         for level in (1, 2, 3):
             ours, theirs = (classes_of(tmp_path / name, level) for name in ("onnx", "torch"))
             assert (ours != theirs).sum() <= 1  # a tie of two classes, if any
             assert len(np.unique(ours)) > 2
-    with pytest.raises(OptionError, match="no --tta with a model of series"):
-        Predictor(exported.model, PredictOptions(tta=True), "cpu")
 
 
 def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path):
@@ -190,8 +230,8 @@ def test_what_is_no_season_is_said(season, checkpoint, save_checkpoint, tmp_path
         predictor.open(folder)
     with pytest.raises(OptionError, match="single images for Deepness"):
         export_model(checkpoint, tmp_path / "model.onnx", deepness=True)
-    with pytest.raises(OptionError, match="no --tta with a model of series"):
-        Predictor(checkpoint, PredictOptions(tta=True), "cpu")
+    with pytest.raises(OptionError, match="no --compile with a model of series"):
+        Predictor(checkpoint, PredictOptions(compile=True), "cpu")
     plain = Predictor(save_checkpoint(name="plain.ckpt"), PredictOptions(until="2020-06-30"), "cpu")
     with pytest.raises(OptionError, match="Expected --until with a model of series"):
         plain.open(folder / "T0_20200622.tif")

@@ -1,6 +1,6 @@
 """Models of series: one encoder per date, and what brings the dates together."""
 
-from .features import TEMPORAL, SeriesFeatures, build_reduction
+from .features import TEMPORAL, RunningFeatures, SeriesFeatures, build_reduction
 from .ltae import LTAE
 from .reduction import MaxOverDates, MeanOverDates, TemporalReduction
 from .utae import UTAE
@@ -11,6 +11,7 @@ __all__ = (
     "UTAE",
     "MaxOverDates",
     "MeanOverDates",
+    "RunningFeatures",
     "SeriesFeatures",
     "TemporalReduction",
     "build_reduction",

@@ -79,24 +79,55 @@ class SeriesFeatures(FeatureExtractor):
         """Do as :meth:`forward` in eval mode for dates that come one after another and are not kept.
 
         Args:
-            series: At least one date: image (B, C, H, W) normalised, validity (B, H, W) bool, and day of the
-                year (B,) int64.
+            series: At least one date, see :meth:`RunningFeatures.add`.
         """
-        running, known = self.temporal.start(), False
+        running = RunningFeatures(self)
         for image, valid, doy in series:
-            if known and not valid.any():
-                continue
-            flat, shares = self._padded(image, valid)
-            maps = [level.unsqueeze(1) for level in self.body.encoder(_laid_out(flat))]
-            self.temporal.add(running, maps, [share.unsqueeze(1) for share in shares], doy.unsqueeze(1))
-            known = True  # where no date is valid, the first one gives the shapes, without any weight
-        return self.body.decode(self.temporal.finish(running))
+            running.add(image, valid, doy)
+        return running.result()
+
+    def of_date(self, image: Tensor, valid: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Encode a date (B, C, H, W): maps (B, 1, F, h, w) and valid shares of every level."""
+        flat, shares = self._padded(image, valid)
+        maps = self.body.encoder(_laid_out(flat))
+        return [level.unsqueeze(1) for level in maps], [share.unsqueeze(1) for share in shares]
 
     def _padded(self, image: Tensor, valid: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Pad images (B, C, H, W), and compute the valid shares (B, 1, h, w) of every level's cells."""
         # only floats can be padded by their edge
         whole = pad(valid.unsqueeze(1).float(), self.multiple)
         return pad(image, self.multiple), valid_shares(whole, self.strides)
+
+
+class RunningFeatures:
+    """Features of series of which one date comes after another and none is kept.
+
+    Args:
+        extractor: In eval mode.
+    """
+
+    def __init__(self, extractor: SeriesFeatures) -> None:
+        self._extractor = extractor
+        self._running = extractor.temporal.start()
+        self._known = False
+
+    def add(self, image: Tensor, valid: Tensor, doy: Tensor) -> None:
+        """Add a date.
+
+        Args:
+            image: (B, C, H, W) normalised.
+            valid: (B, H, W) bool.
+            doy: (B,) int64, day of the year.
+        """
+        if self._known and not valid.any():
+            return
+        maps, shares = self._extractor.of_date(image, valid)
+        self._extractor.temporal.add(self._running, maps, shares, doy.unsqueeze(1))
+        self._known = True  # where no date is valid, the first one gives the shapes, without any weight
+
+    def result(self) -> Tensor:
+        """Return features (B, F, h, w) of the padded ground after the dates so far, at least one."""
+        return self._extractor.body.decode(self._extractor.temporal.finish(self._running))
 
 
 def build_reduction(name: str, channels: Sequence[int], strides: Sequence[int]) -> TemporalReduction:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import HieraRSWarning, OptionError
 from ...models.map_model import DatedImages, MapModel, PathModel
-from ..augment import averaged_over_views
+from ..augment import averaged_over_views, views
 from ..options import Augmentation, Precision, check_choice
 from ..runtime import DatedBatch, Runtime
 from .batching import BatchFallback
@@ -53,7 +53,8 @@ def torch_runtime(
             "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
         )
     if model.of_series:
-        return _series_runtime(model, paths.to(devices[0]), devices[0], precision)
+        how = augmentations, precision, applicability
+        return _series_runtime(model, paths.to(devices[0]), devices[0], *how)
     if compiled:
         compiled = _compiles(devices[0])
     copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
@@ -96,29 +97,50 @@ def runtime_of_tensors(
     return runtime if device.type == "cpu" else replace(runtime, place=place)
 
 
-def _series_runtime(model: MapModel, paths: Tensor, device: torch.device, precision: Precision) -> Runtime:
-    """Run a model of series on one device, date after date."""
+def _series_runtime(
+    model: MapModel,
+    paths: Tensor,
+    device: torch.device,
+    augmentations: Sequence[Augmentation],
+    precision: Precision,
+    applicability: bool,
+) -> Runtime:
+    """Run a model of series on one device, date after date; views of a date pass side by side."""
+    ways = views(augmentations)
 
-    def placed(dated: DatedBatch) -> DatedImages:
-        image, valid, doy = (torch.from_numpy(part).to(device) for part in dated)
-        return image, valid, doy
+    def channels(series: Iterable[DatedImages]) -> tuple[Tensor, Tensor]:
+        passes = [model.begin_series() for _ in ways]
+        image, seen = torch.empty(0), torch.empty(0)
+        for number, (image, valid, doy) in enumerate(series):
+            seen = seen | valid if number else valid
+            for way, running in zip(ways, passes, strict=True):
+                running.add(*way.apply(image, valid), doy)
+        size = (seen.shape[-2], seen.shape[-1])
+        found = (
+            way.undo(running.channels(way.apply(image, seen)[0], paths, applicability), size)
+            for way, running in zip(ways, passes, strict=True)
+        )
+        return sum(found, start=torch.zeros(())) / len(ways), seen
 
-    def run_dates(series: Iterable[DatedBatch]) -> tuple[Any, NDArray[np.bool_]]:
-        dates = map(placed, series)
+    def run(series: Iterable[DatedImages]) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
             if precision == "float32":
-                logits, valid = model.path_logits_of_dates(dates, paths)
-            else:
-                with torch.autocast(device.type, dtype=_DTYPES[precision]):
-                    logits, valid = model.path_logits_of_dates(dates, paths)
-        logits = logits.float()
-        return logits.numpy() if logits.is_cpu else logits, valid.cpu().numpy()
+                return channels(series)
+            with torch.autocast(device.type, dtype=_DTYPES[precision]):
+                found, seen = channels(series)
+            return found.float(), seen
+
+    def run_dates(series: Iterable[DatedBatch]) -> tuple[Any, NDArray[np.bool_]]:
+        placed = (tuple(torch.from_numpy(part).to(device) for part in dated) for dated in series)
+        found, seen = run(cast(Iterable[DatedImages], placed))
+        return found.numpy() if found.is_cpu else found, seen.cpu().numpy()
 
     def one_date(image: Tensor, valid: Tensor) -> Tensor:
         first = torch.ones(len(image), dtype=torch.int64, device=image.device)
-        return model.path_logits_of_dates([(image, valid, first)], paths)[0]
+        return run([(image, valid, first)])[0]
 
-    return replace(runtime_of_tensors(one_date, len(paths), device, precision), run_dates=run_dates)
+    count = len(paths) + applicability
+    return replace(runtime_of_tensors(one_date, count, device, precision), run_dates=run_dates)
 
 
 def _one_device(
