@@ -4,11 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RasterError
-from ..taxonomy import Taxonomy
+from ..taxonomy import RGB, Taxonomy
 
 #: Values of the raster; 255 is nodata.
 OUTSIDE, INSIDE, AOA_NODATA = 0, 1, 255
 
+#: Number of the stripes over what lies outside in pictures of numbers, and their colour.
+STRIPE = -9
+STRIPE_COLOR: RGB = (35, 35, 35)
 #: Pixels from one stripe of the hatching to the next, and those that a stripe is wide.
 _STRIPES_PX, _STRIPE_PX = 8, 2
 

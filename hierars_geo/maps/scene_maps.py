@@ -81,6 +81,13 @@ class SceneMaps:
         return next((note.removeprefix(_PROMISE) for note in told if note.startswith(_PROMISE)), None)
 
     @property
+    def depth_threshold(self) -> float | None:
+        """Confidence 0..1 that the adaptive map asks of a level; None where nobody says."""
+        options = self.properties.get("hierars:options")
+        value = options.get("depth_threshold") if isinstance(options, Mapping) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
     def sensor(self) -> str | None:
         """Entry of the sensor catalog that the image was read as; None where unknown."""
         sensor = self.properties.get("hierars:sensor")

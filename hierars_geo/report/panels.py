@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from ..maps import ClassAreas
-from ..maps.outside import hatched
+from ..maps.outside import STRIPE, STRIPE_COLOR, hatched
 from ..taxonomy import RGB, Taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import LegendEntry, legend
@@ -22,9 +22,6 @@ _AGREES: RGB = (205, 224, 232)
 _BELOW: RGB = (150, 150, 150)
 _PER_CENT = 100
 _NO_DATA = "No data"
-#: Number and colour of the stripes over what lies outside the area of applicability.
-_STRIPE = -9
-_STRIPE_COLOR: RGB = (35, 35, 35)
 #: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
 _CONFIDENCE_RAMP = "viridis"
 _ERROR_RAMP = "YlOrRd"
@@ -234,7 +231,7 @@ def _hatch(
     """Draw stripes over what lies outside the area of applicability."""
     if outside is None:
         return index, colors
-    return np.where(hatched(outside), _STRIPE, index), {**colors, _STRIPE: _STRIPE_COLOR}
+    return np.where(hatched(outside), STRIPE, index), {**colors, STRIPE: STRIPE_COLOR}
 
 
 def _hatching(outside: NDArray[np.bool_] | None) -> str | None:

@@ -247,7 +247,7 @@ def _rows(
     if scene.depth is not None:
         depth = survey_values(scene.depth, tree.num_levels, scene)
         palette = read_palette(scene.depth)
-        overview.append(depth_panel(depth, tree.level_labels, palette, _threshold(scene)))
+        overview.append(depth_panel(depth, tree.level_labels, palette, scene.depth_threshold))
     if scene.adaptive is not None:
         legend = adaptive_taxonomy(tree)
         mixed = survey_values(scene.adaptive, max(legend.class_values(1)), scene)
@@ -283,13 +283,6 @@ def _rows(
             for level, confidence in sure.items()
         ),
     )
-
-
-def _threshold(scene: SceneMaps) -> float | None:
-    """Threshold of the adaptive depth, as the item tells it."""
-    options = scene.properties.get("hierars:options")
-    value = options.get("depth_threshold") if isinstance(options, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _frame(scene: SceneMaps, ground: GroundFrame) -> MapFrame:

@@ -10,6 +10,7 @@ from rasterio.enums import ColorInterp
 from ..errors import RasterError
 from ..grid import same_grid
 from ..maps import ClassAreas, PathCounter, SceneMaps, Thumbnail, blocks, open_class_map
+from ..maps.outside import elsewhere
 from ..scenes.dataset import open_dataset
 from ..taxonomy import RGB
 
@@ -86,10 +87,7 @@ def survey_values(path: Path, maximum: int, scene: SceneMaps) -> ValueSurvey:
     histogram = np.zeros(maximum + 1, dtype=np.int64)
     with open_class_map(path) as reader:
         if not same_grid(reader.grid, scene.grid):
-            raise RasterError(
-                f"Expected {path} to have the CRS, size and pixels of the maps of {scene.name}, but it has "
-                "not. Predict the scene again, or move the file away."
-            )
+            raise elsewhere(str(path), scene.name)
         reduced = Thumbnail(reader.grid.shape, MISSING)
         for window in blocks(reader.grid):
             values = checked_values(reader.read(MISSING, window), maximum, str(path))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import uvicorn
+from morecantile import Tile
 from pyproj import Transformer
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -28,7 +29,6 @@ from ..grid.longitudes import on_turn
 from ..maps import CONFIDENCE_NODATA
 from .description import describe_view
 from .painting import TileServer
-from .reading import TileAddress
 from .scene_pixels import Selection
 from .view_areas import view_areas
 from .views import View
@@ -82,31 +82,15 @@ _MEDIA_TYPES: Final = {
 }
 
 
-class PageFile(NamedTuple):
-    """One file of the page.
-
-    Attributes:
-        content: Its bytes.
-        media_type: What the browser is told it is.
-    """
-
-    content: bytes
-    media_type: str
-
-
-def load_page_files() -> dict[str, PageFile]:
-    """Read the page; name relative to its folder -> file."""
-    return dict(_walk(files(__package__) / "static", ""))
-
-
-def _walk(folder: Traversable, prefix: str) -> list[tuple[str, PageFile]]:
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Response]]:
+    """Read the files of the page: name relative to its folder, and what is answered."""
     found = []
     for entry in folder.iterdir():
         name = prefix + entry.name
         if entry.is_dir():
             found += _walk(entry, f"{name}/")
         elif (media_type := _MEDIA_TYPES.get(PurePosixPath(name).suffix)) is not None:
-            found.append((name, PageFile(entry.read_bytes(), media_type)))
+            found.append((name, Response(entry.read_bytes(), media_type=media_type, headers=_ASK)))
     return found
 
 
@@ -160,7 +144,7 @@ def build_app(views: Sequence[View]) -> Starlette:
     Args:
         views: What to show, numbered from 0.
     """
-    endpoints = _Endpoints(views, load_page_files())
+    endpoints = _Endpoints(views)
     return Starlette(
         routes=[
             Route("/", endpoints.page, methods=["GET"]),
@@ -181,16 +165,16 @@ def build_app(views: Sequence[View]) -> Starlette:
 class _Endpoints:
     """Answers to the addresses of the application; each runs in a worker thread."""
 
-    def __init__(self, views: Sequence[View], files: dict[str, PageFile]) -> None:
+    def __init__(self, views: Sequence[View]) -> None:
         self._views = {view.number: view for view in views}
-        self._files = files
+        self._page = dict(_walk(files(__package__) / "static", ""))
         self._tiles = TileServer(views)
 
     def page(self, request: Request) -> Response:
-        file = self._files.get(request.path_params.get("name", "index.html"))
+        file = self._page.get(request.path_params.get("name", "index.html"))
         if file is None:
             raise HTTPException(404)
-        return Response(file.content, media_type=file.media_type, headers=_ASK)
+        return file
 
     def views(self, request: Request) -> Response:
         described = [describe_view(view) for view in self._views.values()]
@@ -202,8 +186,8 @@ class _Endpoints:
         if z > _MAX_ZOOM or max(x, y) >= 1 << z:
             raise HTTPException(404)
         threshold = _whole(request, "threshold") if layer == "depth" else 0
-        address, selection, version = TileAddress(z, x, y), _selection(request, view), view.version()
-        png = self._tiles.paint(view.number, version, layer, address, threshold, selection)
+        place, selection, version = Tile(x, y, z), _selection(request, view), view.version()
+        png = self._tiles.paint(view.number, version, layer, place, threshold, selection)
         current = request.query_params.get("v", version) == version
         return Response(png, media_type="image/png", headers=_KEEP if current else _ASK)
 

@@ -102,9 +102,8 @@ def _branches(
 
 def _promise(scene: SceneMaps) -> dict[str, Any] | None:
     """Confidence in per cent from which the adaptive map keeps its promise, and the promise."""
-    options = scene.properties.get("hierars:options")
-    threshold = options.get("depth_threshold") if isinstance(options, dict) else None
-    if scene.promise is None or not isinstance(threshold, float) or not 0 <= threshold <= 1:
+    threshold = scene.depth_threshold
+    if scene.promise is None or threshold is None or not 0 <= threshold <= 1:
         return None
     return {"threshold": round(100 * threshold), "text": scene.promise}
 

@@ -10,15 +10,16 @@ from threading import BoundedSemaphore
 
 import numpy as np
 from matplotlib import colormaps
+from morecantile import Tile
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError
 from ..maps import SceneMaps
-from ..maps.outside import hatched
+from ..maps.outside import STRIPE, STRIPE_COLOR, hatched
 from ..report.png import index_png, rgb_png
 from ..taxonomy import RGB, Taxonomy, depth_colors
 from ..types import IGNORE_INDEX
-from .reading import TILE_PX, TileAddress, read_tile
+from .reading import TILE_PX, read_tile
 from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection, level_offsets
 from .views import View
 
@@ -28,37 +29,34 @@ UNSURE_COLOR: RGB = (128, 128, 128)
 _RAMP = "viridis"
 _PER_CENT = 100
 _NOTHING = -1
-#: Code and colour of the stripes over what lies outside the area of applicability.
-_STRIPE = -2
-_STRIPE_COLOR: RGB = (35, 35, 35)
 EMPTY_PNG = index_png(np.full((TILE_PX, TILE_PX), _NOTHING), {})
 
 
-def class_tile(view: View, level: int, address: TileAddress, selection: Selection | None = None) -> bytes:
+def class_tile(view: View, level: int, tile: Tile, selection: Selection | None = None) -> bytes:
     """Paint the classes of one level.
 
     Raises:
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of the level.
     """
-    pixels = ScenePixels(view.scene, _reader(address), selection)
+    pixels = ScenePixels(view.scene, _reader(tile), selection)
     return _painted(pixels, pixels.of_level(level), code_colors(view.scene))
 
 
-def depth_tile(view: View, threshold: int, address: TileAddress, selection: Selection | None = None) -> bytes:
+def depth_tile(view: View, threshold: int, tile: Tile, selection: Selection | None = None) -> bytes:
     """Paint each pixel at the finest level whose confidence reaches a threshold.
 
     Args:
         view: A view with a confidence raster of every level.
         threshold: Per cent, 0..100.
-        address: The tile.
+        tile: The tile.
         selection: Show only this class, its parents and its children.
 
     Raises:
         RasterError: A raster is damaged.
         TaxonomyError: A value is no class of the level.
     """
-    pixels = ScenePixels(view.scene, _reader(address), selection)
+    pixels = ScenePixels(view.scene, _reader(tile), selection)
     return _painted(pixels, pixels.of_depth(threshold), code_colors(view.scene, deep=True))
 
 
@@ -68,17 +66,17 @@ def _painted(pixels: ScenePixels, codes: NDArray[np.int64] | None, colors: dict[
         return EMPTY_PNG
     if (outside := pixels.outside()) is not None:
         # a side of a tile is a multiple of the distance of the stripes: they go on in the next one
-        codes = np.where(hatched(outside) & (codes != IGNORE_INDEX), _STRIPE, codes)
-    return index_png(codes, colors | {_STRIPE: _STRIPE_COLOR}, small=False)
+        codes = np.where(hatched(outside) & (codes != IGNORE_INDEX), STRIPE, codes)
+    return index_png(codes, colors | {STRIPE: STRIPE_COLOR}, small=False)
 
 
-def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
+def confidence_tile(view: View, level: int, tile: Tile) -> bytes:
     """Paint the confidence of a level.
 
     Raises:
         RasterError: The raster is damaged.
     """
-    values = read_tile(view.scene.confidence[level], address)
+    values = read_tile(view.scene.confidence[level], tile)
     if values is None:
         return EMPTY_PNG
     return index_png(
@@ -86,18 +84,18 @@ def confidence_tile(view: View, level: int, address: TileAddress) -> bytes:
     )
 
 
-def image_tile(view: View, address: TileAddress) -> bytes:
+def image_tile(view: View, tile: Tile) -> bytes:
     """Paint the image under the maps.
 
     Raises:
         RasterError: The image is damaged.
     """
-    tile = None if view.backdrop is None else view.backdrop.tile(address)
-    return EMPTY_PNG if tile is None else rgb_png(*tile, small=False)
+    picture = None if view.backdrop is None else view.backdrop.tile(tile)
+    return EMPTY_PNG if picture is None else rgb_png(*picture, small=False)
 
 
-def _reader(address: TileAddress) -> ReadPixels:
-    return lambda path, band: read_tile(path, address, band)
+def _reader(tile: Tile) -> ReadPixels:
+    return lambda path, band: read_tile(path, tile, band)
 
 
 def code_colors(scene: SceneMaps, deep: bool = False) -> dict[int, RGB]:
@@ -145,7 +143,7 @@ class TileServer:
         number: int,
         version: str,
         layer: str,
-        address: TileAddress,
+        tile: Tile,
         threshold: int = 0,
         selection: Selection | None = None,
     ) -> bytes:
@@ -155,7 +153,7 @@ class TileServer:
             number: Of the view.
             version: Of its files: tiles of other files are not those kept.
             layer: ``L1``, ``conf_L1``, ``depth`` or ``image``.
-            address: The tile.
+            tile: The tile.
             threshold: Of adaptive depth, per cent.
             selection: Show only this class, its parents and its children.
 
@@ -171,12 +169,12 @@ class TileServer:
         name, level = kind
         with self._painters:
             if name == "class":
-                return class_tile(view, level, address, selection)
+                return class_tile(view, level, tile, selection)
             if name == "confidence":
-                return confidence_tile(view, level, address)
+                return confidence_tile(view, level, tile)
             if name == "depth":
-                return depth_tile(view, threshold, address, selection)
-            return image_tile(view, address)
+                return depth_tile(view, threshold, tile, selection)
+            return image_tile(view, tile)
 
 
 def view_layers(view: View) -> dict[str, tuple[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from morecantile import Tile
@@ -25,28 +25,12 @@ Resampling = Literal["nearest", "bilinear"]
 Pixels = np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
 
 
-class TileAddress(NamedTuple):
-    """Which tile of Web Mercator.
-
-    Attributes:
-        z: Zoom.
-        x: Column, from the west.
-        y: Row, from the north.
-    """
-
-    z: int
-    x: int
-    y: int
-
-
-def read_tile(
-    path: Path, address: TileAddress, band: int = 1, resampling: Resampling = "nearest"
-) -> Pixels | None:
+def read_tile(path: Path, tile: Tile, band: int = 1, resampling: Resampling = "nearest") -> Pixels | None:
     """Read a tile of one band.
 
     Args:
         path: A raster.
-        address: The tile.
+        tile: Column from the west, row from the north, zoom.
         band: From 1.
         resampling: How pixels are placed; ``nearest`` for classes.
 
@@ -61,9 +45,7 @@ def read_tile(
         here: Pixels | None
         try:
             here = source.tile(
-                address.x,
-                address.y,
-                address.z,
+                *tile,
                 tilesize=TILE_PX,
                 indexes=band,
                 resampling_method=resampling,
@@ -71,7 +53,7 @@ def read_tile(
             ).array[0]
         except TileOutsideBounds:
             here = None
-        turned = _turned_tile(source, address, band, resampling)
+        turned = _turned_tile(source, tile, band, resampling)
         if here is None or turned is None:
             return turned if here is None else here
         mask = np.ma.getmaskarray(here)
@@ -81,7 +63,7 @@ def read_tile(
         return both
 
 
-def _turned_tile(source: Reader, address: TileAddress, band: int, resampling: Resampling) -> Pixels | None:
+def _turned_tile(source: Reader, tile: Tile, band: int, resampling: Resampling) -> Pixels | None:
     """Read a tile of a raster whose longitudes go beyond 180 degrees, where rio-tiler sees none.
 
     Returns:
@@ -90,13 +72,13 @@ def _turned_tile(source: Reader, address: TileAddress, band: int, resampling: Re
     west, south, east, north = source.bounds
     if not (source.crs.is_geographic and (west < -180 or east > 180)):
         return None
-    tile = source.tms.bounds(Tile(address.x, address.y, address.z))
+    box = source.tms.bounds(tile)
     turn = 360 if east > 180 else -360
-    left, right = tile.left + turn, tile.right + turn
-    if left >= east or right <= west or tile.bottom >= north or tile.top <= south:
+    left, right = box.left + turn, box.right + turn
+    if left >= east or right <= west or box.bottom >= north or box.top <= south:
         return None
     image = source.part(
-        (left, tile.bottom, right, tile.top),
+        (left, box.bottom, right, box.top),
         dst_crs=source.crs,
         bounds_crs=source.crs,
         indexes=band,
@@ -106,10 +88,10 @@ def _turned_tile(source: Reader, address: TileAddress, band: int, resampling: Re
         reproject_method=resampling,
     )
     # rows of a tile are evenly spaced in Web Mercator, those read in latitude
-    top, bottom = np.arcsinh(np.tan(np.radians([tile.top, tile.bottom])))
+    top, bottom = np.arcsinh(np.tan(np.radians([box.top, box.bottom])))
     y = np.linspace(top, bottom, 2 * TILE_PX + 1)[1::2]
     latitude = np.degrees(np.arctan(np.sinh(y)))
-    rows = ((tile.top - latitude) / (tile.top - tile.bottom) * 2 * TILE_PX).astype(np.int64)
+    rows = ((box.top - latitude) / (box.top - box.bottom) * 2 * TILE_PX).astype(np.int64)
     pixels: Pixels = image.array[0][np.clip(rows, 0, 2 * TILE_PX - 1)]
     return pixels
 

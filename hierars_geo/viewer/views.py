@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from morecantile import Tile
 from numpy.typing import NDArray
 
 from ..errors import HieraRSError, HieraRSWarning
@@ -19,7 +20,7 @@ from ..maps.styles.stac import geojson_place, lonlat_outline
 from ..report.source_image import source_image
 from ..scenes.true_color import open_true_color, stretch_between, stretch_limits
 from ..types import Bounds
-from .reading import TileAddress, as_float, read_preview, read_tile
+from .reading import as_float, read_preview, read_tile
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Backdrop:
             return ((0.0, 1.0),) * len(self.files)
         return tuple(stretch_limits(plane, valid) for plane in planes)
 
-    def tile(self, address: TileAddress) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    def tile(self, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
         """Read a tile.
 
         Returns:
             (3, h, w) uint8 and (h, w) bool where there is data; None outside the image.
         """
-        planes = [read_tile(path, address, band, "bilinear") for path, band in self.files]
+        planes = [read_tile(path, tile, band, "bilinear") for path, band in self.files]
         if any(plane is None for plane in planes):
             return None
         stacked = np.stack([as_float(plane) for plane in planes if plane is not None])

@@ -25,7 +25,7 @@ TestClient = pytest.importorskip("starlette.testclient").TestClient
 viewer = pytest.importorskip("hierars_geo.viewer")
 build_app, find_views = viewer.build_app, viewer.find_views
 painting = pytest.importorskip("hierars_geo.viewer.painting")
-TileAddress = painting.TileAddress
+Tile = painting.Tile
 
 #: rio-tiler and rasterio still compose geotransforms by *.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
@@ -126,7 +126,7 @@ def test_a_burst_of_tiles_is_painted_by_few_and_answered_whole(painted, monkeypa
     monkeypatch.setattr(painting, "class_tile", slow)
     server = painting.TileServer(find_views([painted.folder]))
     with ThreadPoolExecutor(40) as pool:
-        asked = [pool.submit(server.paint, 0, "v", "L3", TileAddress(12, x, 5)) for x in range(80)]
+        asked = [pool.submit(server.paint, 0, "v", "L3", Tile(x, 5, 12)) for x in range(80)]
         assert [answer.result() for answer in asked] == [b"png"] * 80
     assert 1 <= most <= max(2, os.cpu_count() or 1)
 
