@@ -205,11 +205,7 @@ def _overall(found: "SceneAssessment") -> list[str]:
 
 
 def _box(edges: Sequence[float] | None) -> tuple[float, float, float, float] | None:
-    """Check a box.
-
-    Raises:
-        OptionError: It is empty or turned round.
-    """
+    """Check a box."""
     if edges is None:
         return None
     left, bottom, right, top = edges

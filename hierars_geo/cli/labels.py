@@ -49,11 +49,7 @@ def check(data: str, *, out: Path | None = None, max_windows: int = 1024, overwr
 
 
 def _data_module(path: str) -> Any:  # noqa: ANN401  # of several classes
-    """Build the data module that a configuration names.
-
-    Raises:
-        OptionError: It holds none.
-    """
+    """Build the data module that a configuration names."""
     from .. import datamodules
     from ..errors import MissingFileError
     from ..taxonomy.yaml_reader import read_yaml

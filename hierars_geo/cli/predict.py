@@ -191,9 +191,6 @@ def _scenes(rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe") -> list[
     """Return what to predict, patterns written out: each raster, or all of them as one scene.
 
     Masks that lie beside the rasters are read with them, not predicted.
-
-    Raises:
-        MissingFileError: Nothing fits a pattern.
     """
     from ..scenes.stac import is_stac, item_addresses
 

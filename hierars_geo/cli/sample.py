@@ -70,11 +70,7 @@ def run(
 
 
 def _accuracies(given: list[str]) -> tuple[float, dict[str, float]]:
-    """Split accuracies of all classes and of single ones.
-
-    Raises:
-        OptionError: One is no number.
-    """
+    """Split accuracies of all classes and of single ones."""
     default, by_class = 0.8, {}
     for text in given:
         name, _, number = text.rpartition("=")

@@ -238,10 +238,6 @@ def _check_weights(record: ModelRecord, weights: Mapping[str, Tensor], origin: s
         record: What the checkpoint says of its model.
         weights: Of the model or of one of its branches.
         origin: The checkpoint, for messages.
-
-    Raises:
-        CheckpointError: The record speaks of a larger model than the weights are of, or a weight is no
-            tensor or not finite.
     """
     for name, weight in weights.items():
         if not isinstance(weight, Tensor):

@@ -73,13 +73,6 @@ def ridge(sums: ClassSums, penalty: float) -> tuple[Tensor, Tensor]:
     Inputs count in units of their standard deviation, so that one penalty fits all: with R their correlation
     and c the covariances of inputs and indicators, the weights are (R + penalty I)^-1 c (Hoerl and Kennard
     1970).
-
-    Args:
-        sums: Over the pixels to learn from.
-        penalty: > 0.
-
-    Returns:
-        Weight (K, D) and offset (K,).
     """
     number = sums.count.sum()
     mean, share = sums.total.sum(dim=0) / number, sums.count / number
@@ -96,13 +89,6 @@ def discriminant(sums: ClassSums, penalty: float) -> tuple[Tensor, Tensor]:
     The linear discriminant with a ridge penalty (Hastie, Buja and Tibshirani 1995): with W the covariance
     within the classes in units of the inputs' standard deviations, m_k a class's mean and p_k its share, the
     scores are log posteriors: x' (W + penalty I)^-1 m_k - m_k' (W + penalty I)^-1 m_k / 2 + log p_k.
-
-    Args:
-        sums: Over the pixels to learn from.
-        penalty: > 0.
-
-    Returns:
-        Weight (K, D) and offset (K,).
     """
     number = sums.count.sum()
     mean, share = sums.total.sum(dim=0) / number, sums.count / number

@@ -74,11 +74,7 @@ def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str,
 
 
 def _require_anchors(old: ModelRecord, tree: Taxonomy) -> None:
-    """Refuse a tree that would cut a source branch off.
-
-    Raises:
-        TaxonomyError: Anchors are missing.
-    """
+    """Refuse a tree that would cut a source branch off."""
     if old.transfer is None or not old.transfer.cdsa:
         return
     before, now = (

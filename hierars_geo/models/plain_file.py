@@ -53,11 +53,7 @@ def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever plain values a fil
 
 
 def _refuse_growing_archive(path: Path) -> None:
-    """Refuse a file of PyTorch that unpacks to more than it holds; PyTorch itself stores without compression.
-
-    Raises:
-        CheckpointError: A few kilobytes would become gigabytes, or the archive is damaged.
-    """
+    """Refuse a file of PyTorch that unpacks to more than it holds; PyTorch stores without compression."""
     if not zipfile.is_zipfile(path):
         return
     try:

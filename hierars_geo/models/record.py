@@ -158,11 +158,7 @@ class ModelRecord:
         return record
 
     def _check_values(self, origin: str) -> None:
-        """Refuse numbers with which every map would be wrong.
-
-        Raises:
-            CheckpointError: Bands, normalisation, chip size or ground sampling distance are none.
-        """
+        """Refuse numbers with which every map would be wrong."""
         count = len(self.bands)
         numbers = (*self.mean, *self.std)
         of_sources = tuple(f"{name}:{band}" for name, own in self.read.sources.items() for band in own.bands)

@@ -77,11 +77,7 @@ def _sha256(path: Path, size: int) -> str:
 
 
 def _entries(file: BinaryIO, end: int) -> Iterator[tuple[str, str]]:
-    """Yield the metadata; what else there is, is passed over.
-
-    Raises:
-        ValueError: This is no such file.
-    """
+    """Yield the metadata; what else there is, is passed over."""
     for number, length in _fields(file, end):
         if number != _METADATA:
             file.seek(length, 1)

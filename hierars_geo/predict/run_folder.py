@@ -239,11 +239,7 @@ def was_finished(item: Path, manifest: Mapping[str, Any]) -> bool:
 
 
 def _refuse_changes(earlier: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    """Stop where an earlier run's rows were made of something else.
-
-    Raises:
-        OutputError: With what has changed, from what to what.
-    """
+    """Stop where an earlier run's rows were made of something else."""
     changed = [
         f"{key} was {_short(earlier.get(key))} and is {_short(now.get(key))}"
         for key in sorted({*earlier, *now})

@@ -86,11 +86,7 @@ def read_estimates(path: Path, trees: Mapping[str, Taxonomy]) -> Estimates:
 
 
 def _check_classes(estimate: LevelEstimate | None, taxonomy: Taxonomy, level: int, path: Path) -> None:
-    """Refuse classes that are not those of the tree, and tables of another size.
-
-    Raises:
-        DataError: They differ.
-    """
+    """Refuse classes that are not those of the tree, and tables of another size."""
     if estimate is None:
         return
     names = taxonomy.class_names(level)

@@ -19,6 +19,7 @@ from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..metrics import HierarchicalMetrics
 from ..models.checkpoint import Checkpoint, load_weights
+from ..models.compilation import check_backend, compiles
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
@@ -33,7 +34,6 @@ from .checkpoints import (
     require_same_model,
     restore_random_state,
 )
-from .compilation import check_backend, compile_in_place
 from .loss import Frequencies, LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions, configure
 from .reliability import ReliabilityOfTest
@@ -351,7 +351,9 @@ class SegmentationTask(LightningModule):
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # not one that somebody chose
             self.trainer.strategy.checkpoint_io = WholeCheckpoints()
         if stage == "fit" and self._backend is not None:
-            compile_in_place(self.model, self._backend, self.device)
+            # in place: the module is not wrapped, so that a checkpoint holds no trace of it
+            if compiles(self.device, "training goes on without it", self._backend):
+                self.model.compile(backend=self._backend)
             self._backend = None
 
     def on_train_start(self) -> None:

@@ -141,11 +141,7 @@ def class_weights(taxonomy: Taxonomy, frequencies: Counts, rule: str) -> list[li
 
 
 def _per_level(taxonomy: Taxonomy, frequencies: Counts) -> list[NDArray[np.float64]]:
-    """Check frequencies, and lift those of leaves to every level.
-
-    Raises:
-        OptionError: They are none.
-    """
+    """Check frequencies, and lift those of leaves to every level."""
     nested = len(frequencies) > 0 and isinstance(frequencies[0], Sequence | np.ndarray)
     given = [np.asarray(level, dtype=np.float64) for level in (frequencies if nested else [frequencies])]
     counts = taxonomy.num_classes if nested else taxonomy.num_classes[-1:]

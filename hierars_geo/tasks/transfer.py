@@ -333,11 +333,7 @@ def _target_of(model: MapModel) -> SceneModel:
 
 
 def _check_options(loss: LossOptions, mode: str, pseudo_labels: str) -> None:
-    """Refuse values that no training can use.
-
-    Raises:
-        OptionError: One is out of range.
-    """
+    """Refuse values that no training can use."""
     if loss.name != "hsc" or loss.counts_classes:
         raise OptionError(
             f"Expected loss hsc with given class weights or none, but got {loss.name} with "

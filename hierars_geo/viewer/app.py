@@ -231,11 +231,7 @@ def _selection(request: Request, view: View) -> Selection | None:
 
 
 def _number(request: Request, name: str) -> float:
-    """Read a number of the address.
-
-    Raises:
-        OptionError: There is none.
-    """
+    """Read a number of the address."""
     text = request.query_params.get(name, "")
     try:
         value = float(text)
@@ -247,11 +243,7 @@ def _number(request: Request, name: str) -> float:
 
 
 def _whole(request: Request, name: str) -> int:
-    """Read a number 0..100 of the address.
-
-    Raises:
-        OptionError: There is none.
-    """
+    """Read a number 0..100 of the address."""
     text = request.query_params.get(name, "")
     if not (text.isdecimal() and len(text) <= 3 and int(text) <= 100):
         raise OptionError(f"Expected {name} to be a whole number 0..100, but got '{text[:40]}'.")

@@ -216,12 +216,7 @@ def _encoder_decoder(model: SceneModel) -> EncoderDecoder:
 
 
 def _check_series(source: SceneModel, target: SceneModel, cdks: bool) -> None:
-    """Refuse branches that cannot see a series together.
-
-    Raises:
-        OptionError: With cdks, which pairs the maps of two images; a source alone that is of series; or
-            branches that pad otherwise.
-    """
+    """Refuse branches that cannot see a series together."""
     if cdks:
         raise OptionError("Expected no cdks with series, whose maps are of many dates. Set cdks: false.")
     if not target.of_series or source.multiple != target.multiple:

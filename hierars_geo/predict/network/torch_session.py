@@ -1,7 +1,6 @@
 """PyTorch runs the network, on one device or several."""
 
 import copy
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import HieraRSWarning, OptionError
+from ...errors import OptionError
+from ...models.compilation import compiles
 from ...models.map_model import DatedImages, MapModel, PathModel
 from ..augment import averaged_over_views, views
 from ..options import Augmentation, Precision, check_choice
@@ -56,7 +56,7 @@ def torch_runtime(
         how = augmentations, precision, applicability
         return _series_runtime(model, paths.to(devices[0]), devices[0], *how)
     if compiled:
-        compiled = _compiles(devices[0])
+        compiled = compiles(devices[0], "predicting without it")
     copies = (model, *(copy.deepcopy(model).to(device) for device in devices[1:]))
     parts = [
         _one_device(
@@ -161,21 +161,6 @@ def _one_device(
             return plain(image, valid, paths).float()
 
     return BatchFallback(averaged_over_views(path_logits, augmentations))
-
-
-def _compiles(device: torch.device) -> bool:
-    """Try torch.compile on the smallest thing that needs a compiler, and say where it does not work."""
-    try:
-        torch.compile(lambda values: values * 2 + 1)(torch.ones(2, device=device))
-    except (RuntimeError, ImportError, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
-        warnings.warn(
-            f"torch.compile does not work here ({reason}): predicting without it.",
-            HieraRSWarning,
-            stacklevel=3,
-        )
-        return False
-    return True
 
 
 def resolve_device(name: str) -> torch.device:
