@@ -311,6 +311,8 @@ class SceneIntersection(OnLattice, IntersectionDataset):
     def _frame(self, lattice: Lattice) -> GeoDataFrame:
         sources = self._sources()
         outlines = [source.outlines(lattice.crs, self.around_px * max(lattice.res)) for source in sources]
+        if self.labels is not None:  # an image across 180 degrees has those of both sides
+            outlines[-1] = outlines[-1].every_turn(lattice.crs)
         smallest = lattice.res[0] * lattice.res[1] / 2
         rows = overlay(outlines, self.region, self.policy, smallest)
         if not rows.first:

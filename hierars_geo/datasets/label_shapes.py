@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import shapely
@@ -12,7 +11,7 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid
-from ..grid.longitudes import polygonal
+from ..grid.longitudes import polygonal, shifted
 from ..grid.reprojection import move_polygons, same_crs
 
 #: Geometries with more vertices are cut to the window first; GDAL would walk along all of them.
@@ -65,11 +64,11 @@ class LabelShapes:
         left, bottom, right, top = grid.bounds
         margin = _MARGIN_PX * max(grid.res)
         box = shapely.box(left - margin, bottom - margin, right + margin, top + margin)
-        found = [(self._tree.query(_shifted(box, -turn)), turn) for turn in self._turns]
+        found = [(self._tree.query(shifted(box, -turn)), turn) for turn in self._turns]
         if not any(len(hits) for hits, _ in found):
             return None
         hits = np.concatenate([hits for hits, _ in found])
-        parts = np.concatenate([_shifted(self.parts[hits], turn) for hits, turn in found])
+        parts = np.concatenate([shifted(self.parts[hits], turn) for hits, turn in found])
         order = np.argsort(hits, kind="stable")
         hits, parts = hits[order], parts[order]
         codes, large = self._codes[hits], self._many[hits]
@@ -90,10 +89,6 @@ class LabelShapes:
                 touched = all_touched or bool(dimensions[first] == 1)
                 rasterize(pairs, out=burnt, transform=grid.transform, all_touched=touched)
         return burnt
-
-
-def _shifted(geometry: Any, x: float) -> Any:  # noqa: ANN401 (a geometry or an array of them)
-    return geometry if x == 0 else shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
 
 
 def _as_geojson(parts: NDArray[np.object_]) -> Iterator[dict[str, object]]:

@@ -18,7 +18,7 @@ from torchgeo.datasets.utils import GeoSlice
 from ..errors import DataError, MissingFileError, OptionError, notice
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
-from ..grid.longitudes import turn_of
+from ..grid.longitudes import every_turn, turn_of
 from ..grid.reprojection import same_crs
 from ..polygons.attribute_classes import AttributeClasses, ColumnClasses
 from ..polygons.polygon_table import read_polygon_table
@@ -234,7 +234,8 @@ class VectorLabels(CombinedSource, GeoDataset):
         shapes = self._shapes_in(crs, crs.to_wkt())
         thin = (shapely.get_dimensions(shapes.parts) < 2) & (self._codes[shapes.owners] > 0)
         shapely.prepare(ground)
-        outside = thin & ~shapely.intersects(ground, shapes.parts)
+        turns = every_turn(shapes.parts, crs).reshape(-1, len(shapes.parts))
+        outside = thin & ~shapely.intersects(ground, turns).any(axis=0)
         return len(np.unique(shapes.owners[outside])), len(np.unique(shapes.owners[thin]))
 
     def lattice_in(self, crs: CRS) -> Lattice:

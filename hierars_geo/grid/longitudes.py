@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import shapely
@@ -94,6 +95,18 @@ def turn_of(crs: CRS) -> float | None:
     half = forth(np.array([[found[1] + 90.0, 0.0]]) / degrees_of(crs.geodetic_crs))
     centre = forth(np.array([[found[1], 0.0]]) / degrees_of(crs.geodetic_crs))
     return abs(float(half[0, 0] - centre[0, 0])) * 4
+
+
+def shifted(geometry: Any, x: float) -> Any:  # noqa: ANN401 (a geometry or an array of them)
+    """Move geometries along x."""
+    return geometry if x == 0 else shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
+
+
+def every_turn(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np.object_]:
+    """Return geometries (P,), and where places of a CRS come again, a turn west and east of them: (3 P,)."""
+    turn = turn_of(crs)
+    turns = () if turn is None else (shifted(geometries, -turn), shifted(geometries, turn))
+    return np.concatenate([geometries, *turns])
 
 
 def short_way(degrees: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -116,16 +116,24 @@ class CandidateSampler(Sampler[tuple[Slices, ...]]):
 
 
 def dominant_share(sample: dict[str, Any]) -> float:
-    """Return the share of the most frequent class among the labelled pixels, 2 where there is no label.
+    """Return the share of the most frequent class among the labels, 2 where there is none.
 
     Args:
         sample: ``mask`` (H, W); where it says nothing, the sets of ``label_set`` (H, W) count as classes.
+            Each pixel counts by the weight of its label.
     """
-    for labels in (sample["mask"], *((sample["label_set"],) if "label_set" in sample else ())):
-        index = np.asarray(labels)
-        index = index[index >= 0]
-        if index.size:
-            return float(np.bincount(index).max() / index.size)
+    layers = [np.asarray(sample["mask"])]
+    if "label_set" in sample:
+        # a set has a row for each weight that its labels may have
+        _, same = np.unique(np.asarray(sample["label_table"]), axis=0, return_inverse=True)
+        number = np.asarray(sample["label_set"])
+        layers.append(np.where(number < 0, IGNORE_INDEX, same.ravel()[number]))
+    weights = label_weights(sample)
+    for index in layers:
+        known = index >= 0
+        counts = np.bincount(index[known], None if weights is None else weights[known])
+        if counts.any():
+            return float(counts.max() / counts.sum())
     return 2.0
 
 

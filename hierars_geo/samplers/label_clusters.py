@@ -13,7 +13,7 @@ from ..datasets.intersection import SceneIntersection
 from ..datasets.label_shapes import buffered, ground_pieces, move_geometries
 from ..datasets.vector_labels import vector_sources
 from ..errors import DataError, OptionError
-from ..grid.longitudes import polygonal
+from ..grid.longitudes import every_turn, polygonal
 from .splits import Splits, centre_gsd_m, check_fractions, deal, with_buffer
 
 #: Discs are polygons within their circle: wide enough that none comes short of the distance.
@@ -80,7 +80,10 @@ class ClusterSplit:
         left = ground
         for i in [i for i in (1, 2) if self.fractions[i] > 0]:
             near = shapely.union_all(
-                [*ground_pieces(features[split[owner] == i], around), *clusters[split == i]]
+                [
+                    *ground_pieces(every_turn(features[split[owner] == i], lattice.crs), around),
+                    *clusters[split == i],
+                ]
             )
             own = shapely.difference(near, shapely.union_all(clusters[split != i]))
             parts[i] = polygonal(shapely.intersection(own, left))
@@ -97,7 +100,8 @@ def _features(dataset: SceneIntersection, ground: BaseGeometry) -> NDArray[np.ob
         return np.empty(0, dtype=object)
     features, thin = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     shapely.prepare(ground)
-    shown = shapely.intersects(ground, features)
+    turns = every_turn(features, dataset.lattice.crs).reshape(-1, len(features))
+    shown = shapely.intersects(ground, turns).any(axis=0)
     wanted: NDArray[np.object_] = features[shown & (thin if (shown & thin).any() else True)]
     return wanted
 
@@ -105,7 +109,7 @@ def _features(dataset: SceneIntersection, ground: BaseGeometry) -> NDArray[np.ob
 def _clusters(
     features: NDArray[np.object_], crs: CRS, radius_m: float
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
-    """Unite the ground around features where it touches.
+    """Unite the ground around features where it touches, also where longitudes begin again.
 
     Args:
         features: (P,) points, lines or polygons.
@@ -113,13 +117,26 @@ def _clusters(
         radius_m: What the ground reaches, metres.
 
     Returns:
-        (Q,) disjoint polygons from west to east, whatever the order of the features was, and (P,) which of
-        them each feature lies in.
+        (Q,) disjoint ground of every turn, from west to east whatever the order of the features was, and (P,)
+        which of them each feature lies in.
     """
     discs = move_geometries(buffered(features, crs, radius_m * _ROUND), CRS.from_epsg(4326), crs)
-    pieces = shapely.get_parts(shapely.union_all(discs))
+    pieces = shapely.get_parts(shapely.union_all(every_turn(discs, crs)))
     pieces = pieces[np.lexsort(shapely.bounds(pieces).T[::-1])]
-    owner = np.empty(len(features), dtype=np.int64)
-    feature, piece = shapely.STRtree(pieces).query(features, predicate="intersects")
-    owner[feature] = piece
-    return pieces, owner
+    turns = every_turn(features, crs)
+    found = np.empty(len(turns), dtype=np.int64)
+    feature, piece = shapely.STRtree(pieces).query(turns, predicate="intersects")
+    found[feature] = piece
+    of_turns = found.reshape(-1, len(features))
+    # pieces that hold turns of one feature are one cluster, named after the first of them
+    first = np.arange(len(pieces))
+    while True:
+        joined = first.copy()
+        np.minimum.at(joined, of_turns, first[of_turns].min(axis=0)[None])
+        joined = joined[joined]
+        if (joined == first).all():
+            break
+        first = joined
+    names, number = np.unique(first, return_inverse=True)
+    clusters = [shapely.union_all(pieces[first == name]) for name in names]
+    return np.array(clusters, dtype=object), number[of_turns[0]]

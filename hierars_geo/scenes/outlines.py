@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
+from ..grid.longitudes import every_turn
 from ..types import Bounds
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Outlines:
         return cls(
             array, shapely.bounds(array).reshape(-1, 4), np.array(intervals, dtype=np.int64).reshape(-1, 2)
         )
+
+    def every_turn(self, crs: CRS) -> "Outlines":
+        """Return the outlines, and where places of their CRS come again, a turn west and east of them."""
+        polygons = every_turn(self.polygons, crs)
+        turns = len(polygons) // max(len(self.polygons), 1)
+        return self if turns == 1 else Outlines.of(list(polygons), self.intervals.tolist() * turns)
 
     def hits(self, bounds: Bounds, interval: tuple[int, int] | None) -> NDArray[np.intp]:
         """Find the outlines whose bounds share an area, and whose dates share a moment, with a query.

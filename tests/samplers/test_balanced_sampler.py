@@ -196,6 +196,25 @@ def test_no_class_is_dominant_where_a_try_finds_better(scene):
         assert dominant_share(scene[slices]) == tried[0]
 
 
+def test_a_class_dominates_by_the_weight_of_its_labels(tmp_path):
+    image = write(tmp_path / "i.tif", np.ones((8, 8), dtype=np.uint8))
+    west, east = np.zeros((2, 8, 8), dtype=np.uint8)
+    west[:, :6], east[:, 6:] = 1, 3
+
+    def share(weights, **options):
+        entries = [
+            {"path": str(write(tmp_path / f"{name}.tif", values)), "weight": weight} | options
+            for name, values, weight in zip("we", (west, east), weights, strict=True)
+        ]
+        scene = SceneRaster(image) & open_labels(entries, TREE)
+        return dominant_share(scene[scene.bounds[0], scene.bounds[1]])
+
+    assert share((1.0, 1.0)) == pytest.approx(0.75)
+    assert share((0.1, 1.0)) == pytest.approx(1 / 1.3)  # of 4.8 that class 1 counts for, and 16
+    assert share((0.0, 1.0)) == 1.0
+    assert share((0.0, 0.0)) == 2.0  # no label at all
+
+
 def test_chips_hold_the_least_share_of_data(scene):
     sampler = RandomChipSampler(scene, 40, 40, seed=0, regions=[(X0 + 2000, Y0 - 3000, X0 + 3000, Y0)])
     share = lambda sample: sample["valid"].float().mean().item()  # noqa: E731

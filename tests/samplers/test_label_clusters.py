@@ -87,6 +87,31 @@ def test_the_distance_is_metres_on_the_ground_in_a_geographic_crs(tmp_path):
     assert not all(meridian)
 
 
+@pytest.mark.parametrize("lefts", [(179.98,), (179.98, -180.0)], ids=["across", "a file on either side"])
+def test_points_either_side_of_180_degrees_are_neighbours(tmp_path, lefts):
+    step, width = 1e-4, 400 // len(lefts)
+    images = [
+        write_raster(
+            tmp_path / f"i{number}.tif",
+            np.ones((300, width), dtype=np.uint8),
+            crs="EPSG:4326",
+            res=step,
+            left=left,
+            top=10,
+        )
+        for number, left in enumerate(lefts)
+    ]
+    lon, lat = np.array([179.9995, -179.9995, 179.985, -179.985]), np.full(4, 9.985)  # 110 m, and far ones
+    # a longitude past 180 is as good a name of the eastern ones where one file holds both sides
+    seen = shapely.points(np.where(lon < 0, lon + 360, lon) if len(lefts) == 1 else lon, lat)
+    data = labelled(tmp_path, shapely.points(lon, lat), crs=4326, image=images)
+    found = {tuple(sides(ClusterSplit(150, (0.4, 0.3, 0.3), s).split(data), seen)) for s in range(8)}
+    assert all(west == east for west, east, *_ in found)
+    assert all(len({first, *far}) == 3 for first, _, *far in found)  # the far ones are clusters of their own
+    nearer = [sides(ClusterSplit(90, (0.4, 0.3, 0.3), s).split(data), seen) for s in range(8)]
+    assert any(side[0] != side[1] for side in nearer)
+
+
 def test_discs_belong_to_their_point_and_points_come_before_polygons(tmp_path):
     """Two discs of 100 m nearly touch: their points are 210 m apart, what they label 10 m."""
     west, near, far = (shapely.Point(X0 + x, Y0 - 2000) for x in (500, 710, 3000))
