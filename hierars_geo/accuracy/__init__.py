@@ -9,13 +9,12 @@ if TYPE_CHECKING:
     from .evaluation import evaluate_classifier, evaluate_common, evaluate_maps, evaluate_regions
     from .labels import LabelReader, LabelSource, ReferenceLabels
     from .reference_points import ReferencePoints, read_reference_points
-    from .sampling import DrawnPixels, draw_pixels, sample_points
+    from .sampling import draw_pixels, sample_points
     from .strata import Strata
 else:
     __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
-    "DrawnPixels",
     "LabelReader",
     "LabelSource",
     "LevelAssessment",

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +21,6 @@ from ..vector.geopackage import LayerStyle, write_tables
 from .strata import Division, Strata, divide
 
 
-@dataclass(frozen=True)
-class DrawnPixels:
-    """Pixels of a sample.
-
-    Attributes:
-        stratum: (n,) position of the stratum.
-        row: (n,) row.
-        col: (n,) column.
-    """
-
-    stratum: NDArray[np.int64]
-    row: NDArray[np.int64]
-    col: NDArray[np.int64]
-
-
 def draw_pixels(
     maps: PathMap,
     areas: PixelAreas,
@@ -45,7 +29,7 @@ def draw_pixels(
     seed: int,
     spread: bool = False,
     progress: Progress | None = None,
-) -> DrawnPixels:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Draw pixels at random, every piece of ground of a stratum alike, none twice.
 
     Args:
@@ -59,7 +43,8 @@ def draw_pixels(
         progress: Called with (rows done, rows in all).
 
     Returns:
-        The pixels in random order, so that the strata cannot be told from the order.
+        Position of the stratum, row and column, (n,) each, in random order, so that the strata cannot be told
+        from it.
 
     Raises:
         DataError: Levels contradict each other.
@@ -87,7 +72,7 @@ def draw_pixels(
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
     shuffled = generator.permutation(len(row))
-    return DrawnPixels(stratum[shuffled], row[shuffled], col[shuffled])
+    return stratum[shuffled], row[shuffled], col[shuffled]
 
 
 def _draw_ranks(
@@ -210,10 +195,11 @@ def sample_points(
         total = points or sample_size(strata.area_m2, strata.expected, target_error)
         wanted = allocate(total, strata.wanted, minimum, strata.pixels)
         _note_sizes(strata, wanted, total, minimum, tree)
-        drawn = draw_pixels(
+        stratum, row, col = draw_pixels(
             maps, areas, strata, wanted, seed, by != "class", lambda done, h: report(done, h, h)
         )
-        table = _points(maps, strata, drawn)
+        drawn = np.bincount(stratum, minlength=len(strata.values))
+        table = _points(maps, strata, stratum, strata.area_m2 / drawn, (col, row))
     _write(target, table, _strata_table(strata, drawn), tree)
     return table
 
@@ -233,24 +219,28 @@ def _note_sizes(strata: Strata, wanted: NDArray[np.int64], points: int, minimum:
         warnings.warn(f"Strata of {tree.name}: {'; '.join(said)}.", HieraRSWarning, stacklevel=3)
 
 
-def _points(maps: PathMap, strata: Strata, drawn: DrawnPixels) -> GeoDataFrame:
-    t, col, row = maps.grid.transform, drawn.col + 0.5, drawn.row + 0.5
-    stands_for_m2 = strata.area_m2 / np.bincount(drawn.stratum, minlength=len(strata.values))
+def _points(
+    maps: PathMap,
+    strata: Strata,
+    stratum: NDArray[np.int64],
+    stands_for_m2: NDArray[np.float64],
+    pixels: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> GeoDataFrame:
+    """Place the points: stratum (n,), ground (S,) that a point of each stands for, columns and rows (n,)."""
+    t, (col, row) = maps.grid.transform, (axis + 0.5 for axis in pixels)
+    blank = np.full(len(stratum), "", dtype=object)
     columns = {
-        "id": np.arange(1, len(drawn.row) + 1),
-        "stratum": strata.values[drawn.stratum],
-        REFERENCE_COLUMN: np.full(len(drawn.row), "", dtype=object),
-        "note": np.full(len(drawn.row), "", dtype=object),
-        "stands_for_m2": stands_for_m2[drawn.stratum],
+        "id": np.arange(1, len(stratum) + 1),
+        "stratum": strata.values[stratum],
+        REFERENCE_COLUMN: blank,
+        "note": blank.copy(),
+        "stands_for_m2": stands_for_m2[stratum],
     }
-    return GeoDataFrame(
-        columns,
-        geometry=shapely.points(t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f),
-        crs=maps.grid.crs,
-    )
+    at = shapely.points(t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f)
+    return GeoDataFrame(columns, geometry=at, crs=maps.grid.crs)
 
 
-def _strata_table(strata: Strata, drawn: DrawnPixels) -> pd.DataFrame:
+def _strata_table(strata: Strata, drawn: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "stratum": strata.values,
@@ -258,7 +248,7 @@ def _strata_table(strata: Strata, drawn: DrawnPixels) -> pd.DataFrame:
             "class_name": strata.names,
             "pixels": strata.pixels,
             "area_m2": strata.area_m2,
-            "points": np.bincount(drawn.stratum, minlength=len(strata.values)),
+            "points": drawn,
         }
     )
 

@@ -1,7 +1,7 @@
 """Area tables: how much of each class lies in each polygon of a user's layer, and what is there most."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2
-from .geopackage import write_tables
+from .geopackage import LayerStyle, write_tables
 from .zonal import ZonalAreas, check_measurable, zonal_areas
 
 #: Names that a format takes for itself. GeoPackage (SQLite) does not tell capitals from small letters.
@@ -109,6 +109,46 @@ _SUFFIXES = (".csv", ".gpkg", ".parquet")
 _M2_PER_HA = 1e4
 
 
+def layer_on_maps(
+    maps: Maps, polygons: str | Path, layer: str | None, target: Path, overwrite: bool
+) -> tuple[GeoDataFrame, GeoDataFrame]:
+    """Read a user's layer as it was drawn, and as it lies on the maps, once its table can be written.
+
+    Raises:
+        OptionError: An unknown format.
+        HieraRSError: The polygons cannot be read or touch no map, or the table cannot be written.
+    """
+    if target.suffix.lower() not in _SUFFIXES:
+        raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
+    drawn = read_layer(polygons, layer)
+    moved = onto_map(drawn, maps.grid, polygons)
+    check_measurable(moved, maps.grid, str(polygons))
+    check_writable_folder(target.parent)
+    refuse_existing([target], overwrite, [polygons, *maps.files])
+    return drawn, moved
+
+
+def with_columns(table: GeoDataFrame, columns: Mapping[str, object]) -> GeoDataFrame:
+    """Add columns to a layer; nothing of its own is lost."""
+    joined = pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
+    return GeoDataFrame(joined, geometry=table.geometry.name, crs=table.crs)
+
+
+def write_layers(
+    target: Path, rows: pd.DataFrame, layers: Mapping[str, pd.DataFrame], styles: Sequence[LayerStyle] = ()
+) -> None:
+    """Write rows as CSV, the first layer as GeoParquet, or all layers as a GeoPackage, by the suffix."""
+    polygons = next(iter(layers.values()))
+    with atomic_path(target) as path:
+        if target.suffix.lower() == ".csv":
+            rows.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        elif target.suffix.lower() == ".parquet":
+            polygons.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
+        else:
+            multi = polygons.geometry.geom_type.eq("MultiPolygon").any()
+            write_tables(path, layers, "MultiPolygon" if multi else "Polygon", styles)
+
+
 @dataclass(frozen=True)
 class AreaTables:
     """Areas per polygon.
@@ -156,22 +196,15 @@ def class_areas(
         OptionError: An unknown format, level or column.
         HieraRSError: Maps or polygons cannot be read or do not overlap, or the table cannot be written.
     """
-    target = Path(out)
-    if target.suffix.lower() not in _SUFFIXES:
-        raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
-    scene = Maps.open(source, taxonomy).scene
-    tree = scene.taxonomy
-    with scene.open() as maps:
+    target, opened = Path(out), Maps.open(source, taxonomy)
+    tree = opened.taxonomy
+    with opened.scene.open() as maps:
         finest = maps.decoder.paths.shape[1]
         chosen = tuple(range(1, finest + 1)) if levels is None else tuple(sorted(set(levels)))
         if not chosen or chosen[0] < 1 or chosen[-1] > finest:
             raise OptionError(f"Expected levels within 1..{finest}, but got {list(chosen)}.")
-        drawn = read_layer(polygons, layer)
-        table = onto_map(drawn, maps.grid, polygons)
+        drawn, table = layer_on_maps(opened, polygons, layer, target, overwrite)
         ids = _ids(table, id_column, polygons)
-        check_measurable(table, maps.grid, str(polygons))
-        check_writable_folder(target.parent)
-        refuse_existing([target], overwrite, [polygons, *scene.files])
         table = fit_columns(
             table, _added_columns(chosen, maps.applicability is not None), target.suffix.lower()
         )
@@ -181,7 +214,7 @@ def class_areas(
         _class_rows(ids, measured, tree, target.suffix.lower()),
         _polygon_rows(table, whole_m2, measured, tree),
     )
-    _write(tables, target)
+    write_layers(target, tables.classes, {"polygons": tables.polygons, "classes": tables.classes})
     return tables
 
 
@@ -223,7 +256,7 @@ def _class_rows(
 def _polygon_rows(
     table: GeoDataFrame, whole_m2: NDArray[np.float64], measured: tuple[ZonalAreas, ...], tree: Taxonomy
 ) -> GeoDataFrame:
-    """Add what a polygon holds and what it holds most; nothing of the layer's own columns is lost."""
+    """Add what a polygon holds and what it holds most."""
     columns: dict[str, object] = {
         "polygon_m2": whole_m2,
         "mapped_m2": (mapped_m2 := measured[0].area_m2.sum(axis=1)),
@@ -233,8 +266,7 @@ def _polygon_rows(
         columns["outside_share"] = np.divide(outside_m2, mapped_m2, out=nothing, where=mapped_m2 > 0)
     for areas in measured:
         columns |= _majority(areas, tree)
-    joined = pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
-    return GeoDataFrame(joined, geometry=table.geometry.name, crs=table.crs)
+    return with_columns(table, columns)
 
 
 def _added_columns(levels: Sequence[int], applicability: bool) -> list[str]:
@@ -259,18 +291,3 @@ def _majority(areas: ZonalAreas, tree: Taxonomy) -> dict[str, object]:
         f"L{level}_share": share,
         f"L{level}_confidence": np.where(mapped, areas.confidence[rows, most], np.nan),
     }
-
-
-def _write(tables: AreaTables, target: Path) -> None:
-    with atomic_path(target) as path:
-        if target.suffix.lower() == ".csv":
-            tables.classes.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
-        elif target.suffix.lower() == ".parquet":
-            tables.polygons.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
-        else:
-            multi = tables.polygons.geometry.geom_type.eq("MultiPolygon").any()
-            write_tables(
-                path,
-                {"polygons": tables.polygons, "classes": tables.classes},
-                "MultiPolygon" if multi else "Polygon",
-            )

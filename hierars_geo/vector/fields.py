@@ -16,18 +16,15 @@ from ..maps.classmap import open_class_map
 from ..maps.scene_maps import SceneMaps
 from ..maps.styles.qml import vector_qml
 from ..maps.styles.sld import vector_sld
-from ..output.output import atomic_path, check_writable_folder, refuse_existing
-from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy
-from .area_tables import fit_columns
+from .area_tables import fit_columns, layer_on_maps, with_columns, write_layers
 from .areas import polygon_areas_m2
-from .geopackage import LayerStyle, write_tables
-from .zonal import check_measurable, zonal_areas, zonal_sums
+from .geopackage import LayerStyle
+from .zonal import zonal_areas, zonal_sums
 
 #: Name of the layer of a GeoPackage.
 LAYER = "fields"
-_SUFFIXES = (".csv", ".gpkg", ".parquet")
 #: Columns that are added, before those of every level.
 _COLUMNS = (
     "polygon_m2",
@@ -86,18 +83,12 @@ def decide_fields(
         HieraRSError: Maps or polygons cannot be read or do not overlap, or the file cannot be written.
     """
     target = Path(out)
-    if target.suffix.lower() not in _SUFFIXES:
-        raise OptionError(f"Expected the output to end in {', '.join(_SUFFIXES)}, but got '{target.name}'.")
     for name, share in (("threshold", threshold), ("mixed_share", mixed_share)):
         if not 0 <= share <= 1:
             raise OptionError(f"Expected {name} to be a share 0..1, but got {share}.")
-    scene = Maps.open(source, taxonomy).scene
-    tree = scene.taxonomy
-    drawn = read_layer(polygons, layer)
-    table = onto_map(drawn, scene.grid, polygons)
-    check_measurable(table, scene.grid, str(polygons))
-    check_writable_folder(target.parent)
-    refuse_existing([target], overwrite, [polygons, *scene.files])
+    opened = Maps.open(source, taxonomy)
+    scene, tree = opened.scene, opened.taxonomy
+    drawn, table = layer_on_maps(opened, polygons, layer, target, overwrite)
     levels = range(1, tree.num_levels + 1)
     added = [*_COLUMNS, *(f"L{n}_{what}" for n in levels for what in ("class", "value", "confidence"))]
     table = fit_columns(table, added, target.suffix.lower())
@@ -111,10 +102,12 @@ def decide_fields(
         **_decision_columns(sums, tree, threshold),
         **_second_columns(finest.area_m2, tree, scene.finest, mixed_share),
     }
-    ordered = pd.DataFrame({name: columns[name] for name in added}, index=table.index)
-    joined = pd.concat([table, ordered], axis=1)
-    fields = GeoDataFrame(joined, geometry=table.geometry.name, crs=table.crs)
-    _write(fields, tree, target)
+    fields = with_columns(table, {name: columns[name] for name in added})
+    legend = adaptive_taxonomy(tree)
+    about = f"Fields by class of {tree.name}, at the finest level that is sure enough"
+    style = LayerStyle(LAYER, vector_qml(legend, 1), vector_sld(legend, 1), about)
+    plain = pd.DataFrame(fields.drop(columns=fields.geometry.name))
+    write_layers(target, plain, {LAYER: fields}, [style])
     return fields
 
 
@@ -223,18 +216,3 @@ def _second_columns(
     mixed = pd.array(np.nan_to_num(share) >= max(mixed_share, 1e-12), dtype="boolean")
     mixed[total == 0] = pd.NA
     return {"second_class": names, "second_share": share, "mixed": mixed}
-
-
-def _write(fields: GeoDataFrame, tree: Taxonomy, target: Path) -> None:
-    with atomic_path(target) as path:
-        if target.suffix.lower() == ".csv":
-            plain = pd.DataFrame(fields.drop(columns=fields.geometry.name))
-            plain.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
-        elif target.suffix.lower() == ".parquet":
-            fields.to_parquet(path, index=False, schema_version="1.1.0", write_covering_bbox=True)
-        else:
-            multi = fields.geometry.geom_type.eq("MultiPolygon").any()
-            legend = adaptive_taxonomy(tree)
-            about = f"Fields by class of {tree.name}, at the finest level that is sure enough"
-            style = LayerStyle(LAYER, vector_qml(legend, 1), vector_sld(legend, 1), about)
-            write_tables(path, {LAYER: fields}, "MultiPolygon" if multi else "Polygon", [style])
