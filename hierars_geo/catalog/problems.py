@@ -1,18 +1,19 @@
 """Problem: one thing that is wrong with a file of a catalog, and checks of a file by itself."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 
 from ..errors import RasterError
 from ..grid import Window
 from ..output import gdal_env
 from ..output.output import sha256_of
-from ..scenes.dataset import open_dataset, read_bands, to_rasterio_window, unreadable
+from ..scenes.dataset import open_dataset, read_bands, unreadable
 from ..scenes.nodata import split_alpha
 from .headers import Header
 
@@ -43,44 +44,34 @@ def count_values(header: Header) -> dict[int, int]:
         RasterError: The file is damaged.
     """
     counts: dict[int, int] = defaultdict(int)
-    height, width = header.shape
-    rows = max(1, _STRIP_BYTES // max(1, width * np.dtype(header.bands[0].dtype).itemsize))
-    with gdal_env(), open_dataset(str(header.path)) as dataset:
-        band = split_alpha(dataset)[0][0]
-        for row in range(0, height, rows):
-            window = Window(row, 0, min(rows, height - row), width)
-            try:
-                values = dataset.read(band, window=to_rasterio_window(window))
-            except RasterioIOError as error:
-                raise unreadable(str(header.path), window, error) from error
-            for value, count in zip(*np.unique(values, return_counts=True), strict=True):
-                counts[int(value)] += int(count)
+    for strip in _strips(header):
+        for value, count in zip(*np.unique(strip[0], return_counts=True), strict=True):
+            counts[int(value)] += int(count)
     return dict(counts)
 
 
-def read_through(header: Header) -> None:
-    """Read every pixel of a file and keep none: what is truncated or damaged comes to light.
-
-    Raises:
-        RasterError: The file is damaged.
-    """
+def _strips(header: Header) -> Iterator[NDArray[np.generic]]:
+    """Read a file strip by strip: (C, h, W), data bands first."""
     height, width = header.shape
     size = sum(np.dtype(band.dtype).itemsize for band in header.bands)
     with gdal_env(), open_dataset(str(header.path)) as dataset:
+        data = split_alpha(dataset)[0]
+        bands = (*data, *(index for index in dataset.indexes if index not in data))
         tile = max(dataset.block_shapes[0][0], 1)
         rows = max(tile, _STRIP_BYTES // max(1, width * size) // tile * tile)
         for row in range(0, height, rows):
             window = Window(row, 0, min(rows, height - row), width)
             try:
-                read_bands(dataset, dataset.indexes, window)
+                strip = read_bands(dataset, bands, window)
             except RasterioIOError as error:
                 raise unreadable(str(header.path), window, error) from error
+            yield strip
 
 
 def damage(header: Header) -> list[Problem]:
-    """Say where a file cannot be read."""
+    """Read every pixel of a file and keep none: say where it is truncated or damaged."""
     try:
-        read_through(header)
+        deque(_strips(header), maxlen=0)
     except RasterError as error:
         return [Problem(str(header.path), "unreadable", str(error))]
     return []

@@ -182,36 +182,37 @@ def _values(classes: list[dict[str, Any]], taxonomy: str) -> set[int]:
 
 
 def _check_header(header: Header, recorded: dict[str, Any]) -> list[Problem]:
-    file = str(header.path)
-    problems = []
+    differ = Differences(str(header.path))
     if header.grid is not None and "proj:transform" in recorded:
         if not _same_crs(header.grid.crs, recorded):
-            wanted = recorded.get("proj:code") or "the recorded WKT"
-            problems.append(Problem(file, "crs", f"expected {wanted}, but got {header.grid.crs.name}"))
+            differ.say("crs", recorded.get("proj:code") or "the recorded WKT", header.grid.crs.name)
         there = Affine(*recorded["proj:transform"])
         corners = [(0, 0), (header.shape[1], header.shape[0])]
         off = max(abs(v) for c in corners for v in np.subtract(~there @ (header.grid.transform @ c), c))
         if off > _TOLERANCE_PX:
-            problems.append(Problem(file, "grid", f"expected the recorded corners, but got {off:.3g} px off"))
+            differ.say("grid", "the recorded corners", f"{off:.3g} px off")
     if list(header.shape) != recorded.get("proj:shape", list(header.shape)):
-        problems.append(
-            Problem(
-                file,
-                "grid",
-                f"expected {recorded['proj:shape']} rows and columns, but got {list(header.shape)}",
-            )
-        )
+        differ.say("grid", f"{recorded['proj:shape']} rows and columns", str(list(header.shape)))
     bands = recorded.get("bands", [])
-    names = [band["name"] for band in bands]
-    if names != [band.name for band in header.bands]:
-        found = ", ".join(band.name for band in header.bands)
-        problems.append(Problem(file, "bands", f"expected {', '.join(names)}, but got {found}"))
+    names, found = [band["name"] for band in bands], [band.name for band in header.bands]
+    if names != found:
+        differ.say("bands", ", ".join(names), ", ".join(found))
     types = sorted({band["data_type"] for band in bands})
     if types != sorted(header.dtypes):
-        problems.append(
-            Problem(file, "dtype", f"expected {', '.join(types)}, but got {', '.join(sorted(header.dtypes))}")
-        )
-    return problems
+        differ.say("dtype", ", ".join(types), ", ".join(sorted(header.dtypes)))
+    return differ.problems
+
+
+class Differences:
+    """Collects what a file and a record of it do not agree on."""
+
+    def __init__(self, file: str) -> None:
+        self.problems: list[Problem] = []
+        self._file = file
+
+    def say(self, kind: str, expected: str, found: str) -> None:
+        """Add a difference."""
+        self.problems.append(Problem(self._file, kind, f"expected {expected}, but got {found}"))
 
 
 def _same_crs(found: CRS, recorded: dict[str, Any]) -> bool:
@@ -358,24 +359,22 @@ def _check_place(source: SourceRecord, header: Header, is_labels: bool) -> list[
     """Compare CRS and pixel size; labels, which several sources may share, have pixels of their own size."""
     if header.grid is None:
         return []
-    file, problems = str(header.path), []
+    differ = Differences(str(header.path))
     if source.crs is not None and not same_crs(header.grid.crs, CRS.from_user_input(source.crs)):
-        problems.append(Problem(file, "crs", f"expected {source.crs}, but got {header.grid.crs.name}"))
+        differ.say("crs", source.crs, header.grid.crs.name)
     gsd_m = header.grid.gsd_m()
     if source.georeferenced and not is_labels and abs(gsd_m / source.gsd_m - 1) > _GSD_TOLERANCE:
-        problems.append(Problem(file, "grid", f"expected {source.gsd_m:g} m, but got {gsd_m:.4g} m"))
-    return problems
+        differ.say("grid", f"{source.gsd_m:g} m", f"{gsd_m:.4g} m")
+    return differ.problems
 
 
 def _check_image(source: SourceRecord, header: Header) -> list[Problem]:
-    file, problems = str(header.path), []
+    differ = Differences(str(header.path))
     names = [band.name for band in header.bands]
     wanted = [canonical_band(band) for band in source.bands]
     anonymous = all(name.startswith("band_") for name in names)
     if len(names) != len(wanted) or (not anonymous and names != wanted):
-        problems.append(Problem(file, "bands", f"expected {', '.join(wanted)}, but got {', '.join(names)}"))
+        differ.say("bands", ", ".join(wanted), ", ".join(names))
     if set(header.dtypes) != {source.dtype}:
-        problems.append(
-            Problem(file, "dtype", f"expected {source.dtype}, but got {', '.join(header.dtypes)}")
-        )
-    return problems
+        differ.say("dtype", source.dtype, ", ".join(header.dtypes))
+    return differ.problems

@@ -19,7 +19,7 @@ from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
 from ..output.output import atomic_path, refuse_existing
-from ..scenes.dataset import to_rasterio_crs, to_rasterio_window
+from ..scenes.dataset import tiff_profile, to_rasterio_window
 from ..scenes.handles import HandlePool
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, Pixels, first_valid
@@ -193,22 +193,7 @@ def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwri
     x, y, _ = images.bounds
     whole = images.lattice.window((x.start, y.start, x.stop, y.stop))
     grid = images.lattice.crop(whole)
-    profile = {
-        "driver": "GTiff",
-        "height": grid.height,
-        "width": grid.width,
-        "count": len(images.bands),
-        "dtype": "float32",
-        "crs": to_rasterio_crs(grid.crs),
-        "transform": grid.transform,
-        "nodata": np.nan,
-        "tiled": True,
-        "blockxsize": _TILE_PX,
-        "blockysize": _TILE_PX,
-        "compress": "deflate",
-        "predictor": 3,
-        "bigtiff": "IF_SAFER",
-    }
+    profile = tiff_profile(grid, len(images.bands), "float32", np.nan, _TILE_PX)
     with (
         atomic_path(final) as unfinished,
         rasterio.open(unfinished, "w", **profile) as target,

@@ -13,7 +13,7 @@ from rasterio.windows import Window as RasterioWindow
 from ..errors import OutputError, RasterError
 from ..grid import GeoGrid
 from ..output.output import as_output_error
-from ..scenes.dataset import to_rasterio_crs
+from ..scenes.dataset import tiff_profile
 
 TILE_PX = 512
 
@@ -52,26 +52,9 @@ class StripWriter:
         self._buffered = 0
         self._written = 0
         with as_output_error(self._path):
-            self._dataset = rasterio.open(
-                self._path,
-                "w",
-                driver="GTiff",
-                height=grid.height,
-                width=grid.width,
-                count=count,
-                dtype=dtype,
-                crs=to_rasterio_crs(grid.crs),
-                transform=grid.transform,
-                nodata=nodata,
-                tiled=True,
-                blockxsize=TILE_PX,
-                blockysize=TILE_PX,
-                interleave="band",
-                compress="deflate",
-                zlevel=6,
-                predictor=1,
-                bigtiff="IF_SAFER",
-            )
+            profile = tiff_profile(grid, count, dtype, nodata, TILE_PX)
+            profile |= {"interleave": "band", "zlevel": 6, "predictor": 1}
+            self._dataset = rasterio.open(self._path, "w", **profile)
             if colormap is not None:
                 self._dataset.write_colormap(1, dict(colormap))
 

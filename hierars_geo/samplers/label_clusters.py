@@ -14,7 +14,7 @@ from ..datasets.label_shapes import buffered, ground_pieces, move_geometries
 from ..datasets.vector_labels import vector_sources
 from ..errors import DataError, OptionError
 from ..grid.longitudes import every_turn, polygonal
-from .splits import Splits, centre_gsd_m, check_fractions, deal, with_buffer
+from .splits import Splits, centre_gsd_m, check_fractions, deal, refuse_few, with_buffer
 
 #: Discs are polygons within their circle: wide enough that none comes short of the distance.
 _ROUND = 1.005
@@ -67,13 +67,13 @@ class ClusterSplit:
             )
         # a pixel at least, so that the one that a point falls in is of its side
         clusters, owner = _clusters(features, lattice.crs, max(self.cluster_m / 2, gsd_m))
-        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
-        if len(clusters) < len(wanted):
-            raise DataError(
-                f"Expected at least {len(wanted)} clusters of labels to deal to the splits, but got "
-                f"{len(clusters)} of features within {self.cluster_m:g} m. Make cluster_m smaller, or split "
-                "by blocks."
-            )
+        refuse_few(
+            self.fractions,
+            len(clusters),
+            "clusters of labels",
+            f"of features within {self.cluster_m:g} m",
+            "Make cluster_m smaller, or split by blocks.",
+        )
         split = deal(shapely.area(clusters), self.fractions, self.seed)
         around = dataset.around_px * max(lattice.res)
         parts: list[BaseGeometry | None] = [None, None, None]

@@ -92,16 +92,15 @@ class BlockSplit:
         areas = shapely.area(shapely.intersection(boxes, ground))
         pixel_area = lattice.res[0] * lattice.res[1]
         boxes, areas = boxes[areas > pixel_area / 2], areas[areas > pixel_area / 2]
-        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
-        if len(boxes) < len(wanted):
-            raise DataError(
-                f"Expected at least {len(wanted)} blocks to deal to the splits, but got {len(boxes)} of "
-                f"{self.block_m:g} m. "
-                "Make the blocks smaller, or name regions or scenes for val and test."
-            )
+        refuse_few(
+            self.fractions,
+            len(boxes),
+            "blocks",
+            f"of {self.block_m:g} m",
+            "Make the blocks smaller, or name regions or scenes for val and test.",
+        )
         owner = deal(areas, self.fractions, self.seed)
-        parts = [shapely.union_all(boxes[owner == i]) if i in wanted else None for i in range(3)]
-        return with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
+        return with_buffer(_united(boxes, owner), math.ceil(self.buffer_m / gsd_m), lattice)
 
 
 @dataclass(frozen=True)
@@ -132,21 +131,16 @@ class SceneSplit:
         """
         lattice = lattice_of(dataset)
         groups = _places(list(dataset.index.geometry), lattice.res[0] * lattice.res[1])
-        wanted = [i for i in (1, 2, 0) if self.fractions[i] > 0]
-        if len(groups) < len(wanted):
-            raise DataError(
-                f"Expected scenes of at least {len(wanted)} places to deal to the splits, but got "
-                f"{len(groups)} (scenes that overlap are one place). Split by blocks, or name regions or "
-                "scenes for val and test."
-            )
+        refuse_few(
+            self.fractions,
+            len(groups),
+            "places",
+            "(scenes that overlap are one place)",
+            "Split by blocks, or name regions or scenes for val and test.",
+        )
         owner = deal(shapely.area(groups), self.fractions, self.seed)
-        parts = [
-            shapely.union_all([group for group, split in zip(groups, owner, strict=True) if split == i])
-            if i in wanted
-            else None
-            for i in range(3)
-        ]
-        return with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        united = _united(np.array(groups, dtype=object), owner)
+        return with_buffer(united, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
 
 
 def _places(polygons: list[BaseGeometry], pixel_area: float) -> list[BaseGeometry]:
@@ -279,6 +273,24 @@ def check_fractions(fractions: tuple[float, float, float]) -> None:
         raise OptionError(
             f"Expected fractions of train, val and test that add up to 1, train > 0, but got {fractions}."
         )
+
+
+def refuse_few(fractions: tuple[float, float, float], count: int, what: str, found: str, remedy: str) -> None:
+    """Refuse to deal fewer pieces of ground than there are splits.
+
+    Raises:
+        DataError: There are.
+    """
+    least = sum(share > 0 for share in fractions)
+    if count < least:
+        raise DataError(
+            f"Expected at least {least} {what} to deal to the splits, but got {count} {found}. {remedy}"
+        )
+
+
+def _united(pieces: NDArray[Any], owner: NDArray[np.int64]) -> list[BaseGeometry | None]:
+    """Return the ground of train, val and test; None for one that owns nothing."""
+    return [shapely.union_all(pieces[owner == i]) if (owner == i).any() else None for i in range(3)]
 
 
 def deal(areas: NDArray[Any], fractions: tuple[float, float, float], seed: int) -> NDArray[np.int64]:

@@ -225,6 +225,30 @@ def _from_wkt(wkt: str) -> rasterio.crs.CRS:
     return to_rasterio_crs(CRS.from_wkt(wkt))
 
 
+def tiff_profile(
+    grid: GeoGrid, count: int, dtype: str, nodata: float | None, tile_px: int
+) -> dict[str, object]:
+    """Return how a tiled, deflated GeoTIFF of a grid is opened for writing."""
+    classes = count == 1 and dtype == "uint8"  # differences of neighbours say nothing
+    return {
+        "driver": "GTiff",
+        "height": grid.height,
+        "width": grid.width,
+        "count": count,
+        "dtype": dtype,
+        "crs": to_rasterio_crs(grid.crs),
+        "transform": grid.transform,
+        "nodata": nodata,
+        "tiled": True,
+        "blockxsize": tile_px,
+        "blockysize": tile_px,
+        "interleave": "pixel",
+        "compress": "deflate",
+        "predictor": 3 if np.dtype(dtype).kind == "f" else 1 if classes else 2,
+        "bigtiff": "IF_SAFER",
+    }
+
+
 def to_rasterio_window(window: Window) -> rasterio.windows.Window:
     """Turn a window into rasterio's (column first)."""
     return rasterio.windows.Window(window.col, window.row, window.width, window.height)

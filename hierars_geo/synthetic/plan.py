@@ -162,22 +162,16 @@ class Site:
         self, rng: np.random.Generator, radius: float, roughness: float, stretch: float
     ) -> shapely.Polygon | None:
         """Look for room for a rounded patch and take it; None where there is none."""
-
-        def patch(centre: Points, angle: float) -> shapely.Polygon:
-            return blob(rng, centre, radius, roughness, stretch, angle)
-
-        found = self.find(rng, patch, 0.75 * radius)
+        found = self.find(
+            rng, lambda c, angle: blob(rng, c, radius, roughness, stretch, angle), 0.75 * radius
+        )
         return None if found is None else found[2]
 
     def find_box(
         self, rng: np.random.Generator, along: float, across: float, margin_m: float
     ) -> tuple[Points, float, shapely.Polygon] | None:
         """Look for room for a box and take it: centre, angle and box, or None where there is none."""
-
-        def rectangle(centre: Points, angle: float) -> shapely.Polygon:
-            return box(centre, along, across, angle)
-
-        return self.find(rng, rectangle, margin_m)
+        return self.find(rng, lambda centre, angle: box(centre, along, across, angle), margin_m)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from scipy.stats import beta  # type: ignore[attr-defined]
 from .layout import Layout, View
 from .materials import MATERIALS
 from .noise import Field, NoiseField
+from .sensors import block_mean
 from .spec import CropSpec
 
 #: Day of the year on which half of the green is there, and on which half of it is gone; in Heilongjiang.
@@ -137,20 +138,14 @@ def scene_classes(numbers: NDArray[np.unsignedinteger], cloud: Field, shadow: Fi
     Returns:
         (H // 2, W // 2) values of SCL at twice the pixel size.
     """
-    rows, columns = numbers.shape[1] // 2 * 2, numbers.shape[2] // 2 * 2
-
-    def coarse(values: NDArray[np.generic]) -> Field:
-        blocks = values[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
-        return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
-
-    red, infrared, thick, dark = (coarse(values) for values in (numbers[2], numbers[6], cloud, shadow))
+    red, infrared, thick, dark = (block_mean(values, 2) for values in (numbers[2], numbers[6], cloud, shadow))
     ndvi = (infrared - red) / np.maximum(infrared + red, 1)
     classes = np.where(ndvi > _GREEN, _VEGETATION, _BARE)
     classes[infrared < _DARK] = _WATER
     classes[dark > 0.4] = _SHADOW
     for least, value in ((0.12, _CIRRUS), (0.3, _CLOUD_MEDIUM), (0.6, _CLOUD_HIGH)):
         classes[thick > least] = value
-    classes[coarse(numbers.min(axis=0) == 0) > 0] = 0
+    classes[block_mean(numbers.min(axis=0) == 0, 2) > 0] = 0
     return classes.astype(np.uint8)
 
 

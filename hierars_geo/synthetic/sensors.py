@@ -160,18 +160,13 @@ def acquisition_day(sensor: SensorModel, rng: np.random.Generator) -> date:
     return sensor.first_day + timedelta(days=int(rng.integers(0, SPAN_DAYS)))
 
 
-def block_mean(fine: Field, factor: int) -> Field:
-    """Average ``factor`` x ``factor`` cells: what a detector that sees exactly its own pixel measures.
+def block_mean(fine: NDArray[np.generic], factor: int) -> Field:
+    """Average ``factor`` x ``factor`` cells, what a detector that sees just its own pixel measures: (H, W).
 
-    Args:
-        fine: (H * factor, W * factor) float32.
-        factor: Cells per pixel and side.
-
-    Returns:
-        (H, W) float32.
+    Rows and columns beyond whole pixels are left out.
     """
     rows, columns = fine.shape[0] // factor, fine.shape[1] // factor
-    blocks = fine.reshape(rows, factor, columns, factor)
+    blocks = fine[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
 
 

@@ -42,11 +42,6 @@ class PlaceSpec:
     haze: float = 0.35
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            OptionError: A field is out of range.
-        """
         if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
             raise OptionError(
                 f"Expected name to be a plain file name, but got '{self.name}'. Leave out folders."
@@ -77,11 +72,6 @@ class SceneSpec(PlaceSpec):
     google_size_m: float = 2500.0
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            OptionError: A field is out of range.
-        """
         super().__post_init__()
         unknown = [name for name in self.sensors if name not in SENSOR_NAMES]
         if unknown or not self.sensors or len(set(self.sensors)) < len(self.sensors):
@@ -109,11 +99,6 @@ class CropSpec(PlaceSpec):
     clouds: float = 0.4
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            OptionError: A field is out of range.
-        """
         super().__post_init__()
         if not 0 <= self.dates <= MOST_DATES:
             raise OptionError(f"Expected dates to be 0..{MOST_DATES}, but got {self.dates}.")

@@ -1,6 +1,6 @@
 """Rasters and pictures that mix levels: their values, and colours that are the paler the coarser a class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,21 +76,19 @@ def depth_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
     names = ["no level sure"] + [
         f"{number} {name}" for number, name in enumerate(taxonomy.level_names, start=1)
     ]
-    classes = [
-        {
-            "name": name,
-            "value": value,
-            "color": [235 - 200 * value // count] * 2 + [235 - 100 * value // count],
-        }
-        for value, name in enumerate(names)
+    shades = [[235 - 200 * value // count] * 2 + [235 - 100 * value // count] for value in range(count + 1)]
+    return _one_level(taxonomy, "depth", DEPTH_NODATA, list(zip(names, shades, strict=True)))
+
+
+def _one_level(
+    taxonomy: Taxonomy, name: str, nodata: int, classes: Sequence[tuple[str, Sequence[int]]]
+) -> Taxonomy:
+    """Make a tree of one level, whose classes (name, colour) have the values 0, 1, ..."""
+    listed = [
+        {"name": text, "value": value, "color": [*color]} for value, (text, color) in enumerate(classes)
     ]
-    return Taxonomy.from_dict(
-        {
-            "name": f"{taxonomy.name}-depth",
-            "nodata": DEPTH_NODATA,
-            "levels": [{"name": "depth", "classes": classes}],
-        }
-    )
+    levels = [{"name": name, "classes": listed}]
+    return Taxonomy.from_dict({"name": f"{taxonomy.name}-{name}", "nodata": nodata, "levels": levels})
 
 
 def adaptive_nodata(taxonomy: Taxonomy) -> int:
@@ -103,21 +101,9 @@ def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
 
     Coarser classes are paler, see :func:`depth_colors`.
     """
-    classes: list[dict[str, object]] = [{"name": "no level sure", "value": 0, "color": [*_NO_LEVEL]}]
+    classes: list[tuple[str, RGB]] = [("no level sure", _NO_LEVEL)]
     palette = depth_colors(taxonomy, (_NO_LEVEL,))
     for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
-        for name, color in zip(taxonomy.class_names(level), colors, strict=True):
-            classes.append(
-                {
-                    "name": f"{level_name} {name}",
-                    "value": len(classes),
-                    "color": [*color],
-                }
-            )
-    return Taxonomy.from_dict(
-        {
-            "name": f"{taxonomy.name}-adaptive",
-            "nodata": adaptive_nodata(taxonomy),
-            "levels": [{"name": "adaptive", "classes": classes}],
-        }
-    )
+        named = zip(taxonomy.class_names(level), colors, strict=True)
+        classes += [(f"{level_name} {name}", color) for name, color in named]
+    return _one_level(taxonomy, "adaptive", adaptive_nodata(taxonomy), classes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...grid import Window
 from ...maps.styles.table import palette
 from ...output.output import as_output_error
-from ...scenes.dataset import to_rasterio_crs, to_rasterio_window
+from ...scenes.dataset import tiff_profile, to_rasterio_window
 from ...scenes.handles import HandlePool
 from ...taxonomy import Taxonomy
 from ...taxonomy.dataset_records import read_record
@@ -84,8 +84,8 @@ class ChipWriter:
     def _write_image(self, reader: SceneWindows, extent: Extent, path: Path) -> float:
         scene = reader.scene
         lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
-        profile = self._profile(extent, scene, scene.dtype, len(scene.bands))
         nodata, kept = _nodata(scene), 0
+        profile = tiff_profile(lattice.crop(whole), len(scene.bands), scene.dtype, nodata, _TILE_PX)
         path.parent.mkdir(parents=True, exist_ok=True)
         with as_output_error(path), rasterio.open(path, "w", **profile) as target:
             target.descriptions = scene.bands
@@ -102,7 +102,7 @@ class ChipWriter:
         lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
         values = tree.class_values(tree.num_levels)
         by_value = np.zeros(max(*values, tree.nodata_value) + 1, dtype=np.int64)
-        profile = self._profile(extent, scene, "uint8", 1) | {"nodata": tree.nodata_value}
+        profile = tiff_profile(lattice.crop(whole), 1, "uint8", tree.nodata_value, _TILE_PX)
         path.parent.mkdir(parents=True, exist_ok=True)
         with as_output_error(path), rasterio.open(path, "w", **profile) as target:
             target.descriptions = ("class",)
@@ -115,26 +115,6 @@ class ChipWriter:
                 by_value += np.bincount(stored[patch.valid], minlength=len(by_value))
         counts = by_value[list(values)]
         return counts, float(counts.sum() / (whole.height * whole.width)), lattice.res[0] * lattice.res[1]
-
-    def _profile(self, extent: Extent, scene: SourceScene, dtype: str, count: int) -> dict[str, object]:
-        lattice, whole = chip_lattice(extent, scene.res_in(self._place.crs), self._place.crs)
-        return {
-            "driver": "GTiff",
-            "width": whole.width,
-            "height": whole.height,
-            "count": count,
-            "dtype": dtype,
-            "crs": to_rasterio_crs(self._place.crs),
-            "transform": lattice.crop(whole).transform,
-            "nodata": _nodata(scene),
-            "tiled": True,
-            "blockxsize": _TILE_PX,
-            "blockysize": _TILE_PX,
-            "compress": "deflate",
-            "predictor": 1 if count == 1 and dtype == "uint8" else 2 if np.dtype(dtype).kind in "iu" else 3,
-            "interleave": "pixel",
-            "bigtiff": "IF_SAFER",
-        }
 
 
 def label_values(scheme: LabelScheme, taxonomy: Taxonomy) -> NDArray[np.int32]:

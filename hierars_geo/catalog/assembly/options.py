@@ -35,7 +35,6 @@ class AssembleOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Check every field."""
         if self.chip_m is not None and self.chip_m <= 0:
             raise OptionError(f"Expected chip-m to be > 0, but got {self.chip_m:g}.")
         if self.days is not None and self.days < 0:
