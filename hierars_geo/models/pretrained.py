@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import segmentation_models_pytorch as smp
 import timm
 import torch
@@ -63,19 +64,54 @@ _SENSORS = (
 DEFAULTS = ("imagenet", "default")
 
 
+#: Tensors by name; names of their bands and the entry of the sensor catalog that these are of, where known.
+_Found: TypeAlias = tuple[Mapping[str, Tensor], tuple[str, ...] | None, str | None]
+
+
 @dataclass(frozen=True)
-class PretrainedWeights:
-    """Weights as they were found.
+class WeightStatistics:
+    """How images were normalised before the weights saw them: (x - mean) / std.
 
     Attributes:
-        state: Tensors by name.
-        bands: Names of the bands they were trained on, where they are known.
-        sensor: Entry of the sensor catalog that the names are of, where it is known.
+        source: The weights.
+        mean: Per band of the weights, or one for all of them.
+        std: Likewise.
+        bands: Names of the bands; None where nobody says.
+        sensor: Entry of the sensor catalog that names and values are of; None where nobody says.
+        of_brightness: Whether the numbers are shares of full brightness, and not stored values.
     """
 
-    state: Mapping[str, Tensor]
-    bands: tuple[str, ...] | None = None
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bands: tuple[str, ...] | None
     sensor: str | None = None
+    of_brightness: bool = False
+
+    def of_bands(
+        self, names: Sequence[str], sensor: str | None, full_scale: float, spectra: Spectra = by_names
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and std of other bands, in stored values: those of the band that sees the same.
+
+        Args:
+            names: Of the bands.
+            sensor: That their names are of; None for that of the weights.
+            full_scale: Stored value of full brightness.
+            spectra: Looks bands up in the sensor catalog.
+
+        Returns:
+            Mean and std per band; a band that the weights do not know takes the mean over all of theirs.
+        """
+        known = spectra(self.sensor, self.bands or ())
+        matches = matching_bands(known, spectra(sensor or self.sensor, names))
+        scale = full_scale if self.of_brightness else 1.0
+
+        def chosen(numbers: Sequence[float]) -> tuple[float, ...]:
+            each = numbers if len(numbers) == len(known) else [float(np.mean(numbers))] * len(known)
+            rest = float(np.mean(numbers))
+            return tuple(scale * float(rest if index is None else each[index]) for index in matches)
+
+        return chosen(self.mean), chosen(self.std)
 
 
 def load_encoder_weights(
@@ -109,15 +145,15 @@ def load_encoder_weights(
             sensor's with which these bands have nothing in common.
     """
     source = member_path(backbone, source)
-    weights = _find(backbone, source)
+    state, trained_on, of_sensor = _find(backbone, source)
     own = encoder.state_dict()
     names = {_plain(name): name for name in own}
-    found = {names[p]: tensor for key, tensor in weights.state.items() if (p := _plain(key)) in names}
+    found = {names[p]: tensor for key, tensor in state.items() if (p := _plain(key)) in names}
     first = first_layer(encoder)
     if first in found and found[first].ndim == own[first].ndim:
-        known = None if weights.bands is None else spectra(weights.sensor, weights.bands)
-        wanted = None if bands is None else spectra(sensor or weights.sensor, bands)
-        if adaptation == "auto" and weights.sensor is not None and known and wanted:
+        known = None if trained_on is None else spectra(of_sensor, trained_on)
+        wanted = None if bands is None else spectra(sensor or of_sensor, bands)
+        if adaptation == "auto" and of_sensor is not None and known and wanted:
             _check_bands(source, known, wanted)
         found[first] = adapt_bands(found[first], own[first].shape[1], known, wanted, adaptation)
     needed = [name for name, _ in encoder.named_parameters() if not name.startswith("pyramid.")]
@@ -167,12 +203,11 @@ def _idle_parameters(encoder: nn.Module, bands: int) -> frozenset[str]:
     return frozenset(name for name, _ in encoder.named_parameters() if name.rpartition(".")[0] not in called)
 
 
-def _find(backbone: Backbone, source: str) -> PretrainedWeights:
+def _find(backbone: Backbone, source: str) -> _Found:
     if source.endswith(FILE_SUFFIXES):
         told = told_of_file(Path(source))
-        return PretrainedWeights(
-            _read_file(Path(source)), *(() if told is None else (told.bands, told.sensor))
-        )
+        bands, sensor = (None, None) if told is None else (told.bands, told.sensor)
+        return _read_file(Path(source)), bands, sensor
     of_member = "_Weights." in source
     what = f"{source}' of encoder '{backbone.name}"
     return fetched(what, lambda: _from_enumeration(source) if of_member else _from_library(backbone, source))
@@ -194,25 +229,7 @@ def fetched(what: str, fetch: Callable[[], FetchedT]) -> FetchedT:
         ) from error
 
 
-class ToldNumbers(NamedTuple):
-    """What a file of weights says of the images that they saw.
-
-    Attributes:
-        bands: Names, in order.
-        mean: Per band.
-        std: Per band, > 0.
-        sensor: Entry of the sensor catalog that the names are of; None for common names.
-        of_brightness: Whether the numbers are shares of full brightness, and not stored values.
-    """
-
-    bands: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    sensor: str | None
-    of_brightness: bool
-
-
-def told_of_file(path: Path) -> ToldNumbers | None:
+def told_of_file(path: Path) -> WeightStatistics | None:
     """Read bands, mean and std that a file of ``hierars-geo models get`` carries; None of any other.
 
     Raises:
@@ -240,7 +257,7 @@ def told_of_file(path: Path) -> ToldNumbers | None:
             f"Expected {path} to hold a mean and a std > 0 for each of {len(names)} bands, but got "
             f"{len(mean)} and {len(std)}. Get the weights again: hierars-geo models get."
         )
-    return ToldNumbers(names, mean, std, told.get("sensor"), "sensor" not in told)
+    return WeightStatistics(str(path), mean, std, names, told.get("sensor"), "sensor" not in told)
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
@@ -313,10 +330,10 @@ def member_bands(member: str, weights: Any) -> tuple[tuple[str, ...] | None, str
     return (tuple(bands) if bands else None), sensor
 
 
-def _from_enumeration(path: str) -> PretrainedWeights:
+def _from_enumeration(path: str) -> _Found:
     member, weights = enumeration_member(path)
     state = weights.get_state_dict(progress=False, map_location="cpu", weights_only=True)
-    return PretrainedWeights(state, *member_bands(member, weights))
+    return state, *member_bands(member, weights)
 
 
 def timm_weights(model: str, name: str) -> str:
@@ -324,7 +341,7 @@ def timm_weights(model: str, name: str) -> str:
     return model if name in DEFAULTS or "." in model else f"{model}.{name}"
 
 
-def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:
+def _from_library(backbone: Backbone, name: str) -> _Found:
     """Weights by the name that segmentation-models-pytorch, timm or SegNeXt's authors give them."""
     rgb = ("red", "green", "blue")
     if backbone.name in _MSCAN_FILES:
@@ -333,17 +350,17 @@ def _from_library(backbone: Backbone, name: str) -> PretrainedWeights:
         state = torch.hub.load_state_dict_from_url(
             _MSCAN_URL + _MSCAN_FILES[backbone.name], progress=False, map_location="cpu", weights_only=True
         )
-        return PretrainedWeights(state.get("state_dict", state), rgb)
+        return state.get("state_dict", state), rgb, None
     timm_name = VIT_NAMES.get(backbone.name, backbone.timm_name)
     if timm_name is None:
-        return PretrainedWeights(_from_smp(backbone.name, name), rgb)
+        return _from_smp(backbone.name, name), rgb, None
     wanted = timm_weights(timm_name, name)
     try:
         model = timm.create_model(wanted, pretrained=True, num_classes=0)
     except RuntimeError as error:  # an unknown tag, or a model without weights
         tags = [n.partition(".")[2] for n in timm.list_pretrained(f"{timm_name.split('.')[0]}.*")]
         raise OptionError(unknown_name(f"name of weights of {timm_name}", name, tags)) from error
-    return PretrainedWeights(model.state_dict(), rgb)
+    return model.state_dict(), rgb, None
 
 
 def _from_smp(encoder: str, name: str) -> dict[str, Tensor]:

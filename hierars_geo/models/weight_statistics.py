@@ -1,7 +1,6 @@
 """By which numbers the images were normalised that pretrained weights were trained on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import OptionError, unknown_name
-from ..types import Spectra
 from .backbones import VIT_NAMES, Backbone
-from .band_adaptation import by_names, matching_bands
 from .pretrained import (
     DEFAULTS,
     FILE_SUFFIXES,
+    WeightStatistics,
     enumeration_member,
     member_bands,
     member_path,
@@ -32,52 +30,6 @@ _RGB = ("red", "green", "blue")
 _FAR = 6.0
 #: ... and such as vary less, as a share of it.
 _NARROW = 0.01
-
-
-@dataclass(frozen=True)
-class WeightStatistics:
-    """How images were normalised before the weights saw them: (x - mean) / std.
-
-    Attributes:
-        source: The weights.
-        mean: Per band of the weights, or one for all of them.
-        std: Likewise.
-        bands: Names of the bands; None where nobody says.
-        sensor: Entry of the sensor catalog that names and values are of; None where nobody says.
-        of_brightness: Whether the numbers are shares of full brightness, and not stored values.
-    """
-
-    source: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    bands: tuple[str, ...] | None
-    sensor: str | None = None
-    of_brightness: bool = False
-
-    def of_bands(
-        self, names: Sequence[str], sensor: str | None, full_scale: float, spectra: Spectra = by_names
-    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return mean and std of other bands, in stored values: those of the band that sees the same.
-
-        Args:
-            names: Of the bands.
-            sensor: That their names are of; None for that of the weights.
-            full_scale: Stored value of full brightness.
-            spectra: Looks bands up in the sensor catalog.
-
-        Returns:
-            Mean and std per band; a band that the weights do not know takes the mean over all of theirs.
-        """
-        known = spectra(self.sensor, self.bands or ())
-        matches = matching_bands(known, spectra(sensor or self.sensor, names))
-        scale = full_scale if self.of_brightness else 1.0
-
-        def chosen(numbers: Sequence[float]) -> tuple[float, ...]:
-            each = numbers if len(numbers) == len(known) else [float(np.mean(numbers))] * len(known)
-            rest = float(np.mean(numbers))
-            return tuple(scale * float(rest if index is None else each[index]) for index in matches)
-
-        return chosen(self.mean), chosen(self.std)
 
 
 def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | None:
@@ -97,10 +49,7 @@ def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | Non
     if "_Weights." in source:
         return _of_enumeration(source)
     if source.endswith(FILE_SUFFIXES):
-        told = told_of_file(Path(source))
-        if told is None:
-            return None
-        return WeightStatistics(source, told.mean, told.std, told.bands, told.sensor, told.of_brightness)
+        return told_of_file(Path(source))
     mean, std = _of_library(backbone, source)
     return WeightStatistics(source, mean, std, _RGB, of_brightness=True)
 
