@@ -30,14 +30,8 @@ for path in test.season[:4]:
 
 # %%
 data = hg.datamodules.SceneDataModule(
-    sources=[
-        {
-            "sensor": "sentinel2",
-            "images": [str(train.season[0].parent)],
-            "reading": {"mask": ["cloud", "shadow", "cirrus"]},
-            "series": {"start": "04-01", "end": "10-31"},
-        }
-    ],
+    images=[str(train.season[0].parent)],
+    reading={"series": {"start": "04-01", "end": "10-31"}, "mask": ["cloud", "shadow", "cirrus"]},
     labels=[str(train.labels)],
     taxonomy="crop10m",
     chips={"size": 32, "per_epoch": 240, "sampler": "balanced", "balance": 1.0},

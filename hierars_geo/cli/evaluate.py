@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import OptionError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from ..accuracy import LabelSource, SceneAssessment
     from ..maps import Maps
     from ..metrics import HierarchicalScores
@@ -20,6 +22,7 @@ EXAMPLES = """examples:
   hierars-geo evaluate maps labels.tif --taxonomy mm5b -o districts.csv --by districts.gpkg --id name
   hierars-geo evaluate maps fields.gpkg --taxonomy mm5b -o metrics.json --attribute class_name
   hierars-geo evaluate maps worldcover.tif -o metrics.json --crosswalk esa_worldcover_to_mm5b
+  hierars-geo evaluate early labels.tif -o by_date.csv --by-date   # maps of predict --until, a folder each
   hierars-geo evaluate maps points.gpkg --taxonomy mm5b -o accuracy.csv      # points of `sample`, labelled
 """
 
@@ -33,6 +36,7 @@ def run(
     *,
     taxonomy: str | None = None,
     out: Path,
+    by_date: bool = False,
     region: tuple[float, float, float, float] | None = None,
     by: str | None = None,
     layer: str | None = None,
@@ -49,10 +53,13 @@ def run(
     intervals.
 
     Args:
-        maps: Folder that predict wrote to, or a class raster.
+        maps: Folder that predict wrote to, or a class raster; with --by-date the folder of several such
+            folders.
         labels: Class raster on any grid; polygons (with --attribute); or points.
         taxonomy: Catalog name or YAML file (default: what comes with the maps).
         out: FILE.json or FILE.csv to write.
+        by_date: The maps are of one season, each until another day: scores of every day, and a plot of them,
+            FILE.png.
         region: Count only left bottom right top, in the map's CRS.
         by: Polygon layer, in any CRS: scores of each region, too.
         layer: Layer of --by, where the file holds several.
@@ -64,12 +71,24 @@ def run(
         reference: Column of points with their class.
         overwrite: Replace the file if it exists.
     """
-    from ..accuracy import evaluate_common
+    from ..accuracy import evaluate_common, maps_by_date
     from ..maps import Maps
     from ..output.output import check_writable_folder, refuse_existing
     from ..taxonomy import Crosswalk
     from .progress import progress_bar
 
+    if out.suffix.lower() not in (".json", ".csv"):
+        raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
+    if by_date:
+        if by is not None:
+            raise OptionError("Expected --by or --by-date, but got both. Score the regions of one map.")
+        days = maps_by_date(maps, taxonomy)
+        inputs = [file for own in days.values() for file in own.files]
+        refuse_existing([out, out.with_suffix(".png")], overwrite, [*inputs, labels, taxonomy])
+        check_writable_folder(out.parent)
+        tree = next(iter(days.values())).taxonomy
+        reference_labels = _labels(labels, tree, attribute, level, crosswalk)
+        return _score_by_date(days, reference_labels, _box(region), out)
     opened = Maps.open(maps, taxonomy)
     refuse_existing([out], overwrite, [*opened.files, labels, by, taxonomy])
     check_writable_folder(out.parent)
@@ -106,8 +125,6 @@ def _score(
     from .progress import progress_bar
     from .tables import print_scores
 
-    if out.suffix.lower() not in (".json", ".csv"):
-        raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
     taxonomy = maps.taxonomy
     with progress_bar("evaluate") as progress:
         scores, parts = evaluate_regions(maps, labels, None, regions, box, progress)
@@ -124,6 +141,31 @@ def _score(
     if common is not None:
         print_scores({"common classes": common[1]}, common[0])
     sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def _score_by_date(
+    maps: "Mapping[date, Maps]",
+    labels: "str | LabelSource",
+    box: tuple[float, float, float, float] | None,
+    out: Path,
+) -> int:
+    """Compare the maps of a season with label rasters or polygons, day by day."""
+    from ..accuracy import draw_by_date, evaluate_by_date
+    from ..output.output import atomic_path
+    from .progress import progress_bar
+    from .tables import print_scores
+
+    taxonomy = next(iter(maps.values())).taxonomy
+    with progress_bar("evaluate by date") as progress:
+        scores = evaluate_by_date(maps, labels, region=box, progress=progress)
+    named = {day.isoformat(): each for day, each in scores.items()}
+    rows = [{"until": day} | row for day, each in named.items() for row in each.to_rows(taxonomy)]
+    _write(out, rows, {"by_date": [{"until": d} | each.to_dict(taxonomy) for d, each in named.items()]})
+    with atomic_path(out.with_suffix(".png")) as unfinished:
+        draw_by_date(scores, taxonomy.level_labels).savefig(unfinished, format="png", dpi=120)
+    print_scores(named, taxonomy)
+    sys.stdout.write(f"{out}\n{out.with_suffix('.png')}\n")
     return 0
 
 

@@ -61,9 +61,9 @@ class SceneDataModule(LightningDataModule):
         sources: In place of ``images``, ``sensor``, ``bands`` and ``reading``: a list of entries with these
             keys, one per sensor. Their channels are stacked on one grid, from the finest pixels to the
             coarsest, and called ``NAME:BAND`` (``gaofen2:red``). An entry may have a ``name`` of its own
-            (default: the sensor), ``val_images`` and ``test_images``, whose labels stand in ``splits``, and
-            ``series``: the dates of a season as one sample.
-        reading: How images are read: nodata, offset, resampling, grid.
+            (default: the sensor), ``val_images`` and ``test_images``, whose labels stand in ``splits``.
+        reading: How images are read: nodata, offset, resampling, grid, masks; and ``series``, the dates of a
+            season as one sample.
         label_options: How labels are opened where they are no plain leaf rasters.
         pairing: How images and labels are combined: grid, dates.
         splits: How the ground is divided into train, val and test.

@@ -71,6 +71,8 @@ class ReadingOptions:
         mask_file: Mask of one's own, its path from the folder of an image, with ``{name}`` for its name.
         mask_values: Of that mask, the values of every class: ``{cloud: [1, 2]}``.
         leave_out: File of polygons, in any CRS, of ground that counts as no data, a watermark for example.
+        series: Dates that make one sample: ``start``, ``end``, ``dates``, ``step_days``, ``composite``,
+            ``max_dates``; see :class:`~hierars_geo.types.SeriesRule`. None: every image by itself.
         on_error: ``raise`` names all files that cannot be used, ``skip`` leaves them out with a notice.
         max_open_files: Files kept open per process.
     """
@@ -86,8 +88,13 @@ class ReadingOptions:
     mask_file: str | None = None
     mask_values: dict[str, list[int]] | None = None
     leave_out: str | None = None
+    series: SeriesRule | None = None
     on_error: OnError = "raise"
     max_open_files: int = 64
+
+    def __post_init__(self) -> None:
+        if self.series is not None:
+            object.__setattr__(self, "series", as_group(SeriesRule, self.series))
 
     @property
     def mask_rule(self) -> MaskRule | None:
@@ -103,7 +110,7 @@ class ReadingOptions:
     @property
     def arguments(self) -> dict[str, Any]:
         """What a data set of images takes."""
-        own = {name: value for name, value in vars(self).items() if not name.startswith("mask")}
+        own = {name: value for name, value in vars(self).items() if not name.startswith(("mask", "series"))}
         return own | {"mask": self.mask_rule}
 
 
@@ -117,8 +124,7 @@ class SourceOptions:
         name: What it is called in ``pairing`` and before its bands (``NAME:red``), None for the sensor.
         bands: Bands to read, in that order, None for the sensor's; or ``{NAME: 1-based number in the file}``.
         reading: How they are read.
-        series: Dates that make one sample: ``start``, ``end``, ``dates``, ``step_days``, ``composite``,
-            ``max_dates``; see :class:`~hierars_geo.types.SeriesRule`. None: every image by itself.
+        series: Short for that of ``reading``.
         val_images: Scenes of their own for validation, with ``splits.val_labels``.
         test_images: Scenes of their own for testing, with ``splits.test_labels``.
     """
@@ -136,8 +142,10 @@ class SourceOptions:
         find_sensor(self.sensor)
         object.__setattr__(self, "reading", as_group(ReadingOptions, self.reading))
         _ = self.reading.mask_rule  # checks it
-        if self.series is not None:
-            object.__setattr__(self, "series", as_group(SeriesRule, self.series))
+        series = self.reading.series if self.series is None else as_group(SeriesRule, self.series)
+        if self.reading.series not in (None, series):
+            raise OptionError("Expected one series, but got another beside reading than in it. Say it once.")
+        object.__setattr__(self, "series", series)
 
     @classmethod
     def each_of(

@@ -69,6 +69,20 @@ def test_batches_statistics_and_recipe_from_a_yaml(options, tmp_path):
     assert ModelRecord.from_dict(record.to_dict(), "model.ckpt").read == data.read_recipe
 
 
+def test_a_season_stands_alone_without_sources(options):
+    (source,) = options.pop("sources")
+    reading = {"series": source["series"]}
+    data = SceneDataModule(**options, images=source["images"], sensor="generic", reading=reading)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].ndim == 5
+    assert data.read_recipe.series == SeriesRule("2020-03-01", "2020-10-31")
+    entry = source | {"reading": reading}
+    same = SceneDataModule(**options, sources=[entry])
+    assert same.read_recipe == data.read_recipe
+    with pytest.raises(OptionError, match="one series, but got another beside reading than in it"):
+        SceneDataModule(**options, sources=[entry | {"series": {"end": "2020-12-31"}}])
+
+
 def test_an_unknown_key_is_refused(options):
     options["sources"][0]["series"] = {"from": "2020-03-01"}
     with pytest.raises(OptionError, match=r"SeriesRule to be of composite, dates, .* got from"):
