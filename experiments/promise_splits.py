@@ -24,19 +24,22 @@ from hierars_geo.errors import DataError, HieraRSError
 from hierars_geo.metrics.reliability import Reliability, fitted_temperature
 from hierars_geo.metrics.risk import THRESHOLDS, check_promises, promised_threshold, shown_and_wrong
 from hierars_geo.models import load
-from hierars_geo.models.decode import best_path, confidence_of, path_classes
 from hierars_geo.models.map_model import MapModel
+from hierars_geo.models.siblings import Ladder
 from hierars_geo.tasks.batches import ground_valid
 from hierars_geo.tasks.calibration import true_paths
 from hierars_geo.tasks.training_data import require_same_data
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy.depth import most_siblings
 from hierars_geo.types import Batch
 
 #: Pixels of a block that the temperature is fitted on.
 _DRAWN_PER_BLOCK = 200
 
 #: Rows of a table of counts.
-_WRONG, _SHOWN, _DEPTH = range(3)
+_WRONG, _SHOWN, _DEPTH, _LEFT = range(4)
+#: Maps of classes alone, and with sets of siblings.
+_PLAIN, _SETS = range(2)
 
 
 @dataclass
@@ -48,12 +51,14 @@ class Ground:
         row: (n,) true paths.
         starts: (blocks + 1,) first pixel of every block, and the end.
         paths: (T, N) classes of every path.
+        most: Most classes of a set of siblings.
     """
 
     scores: NDArray[np.float32]
     row: NDArray[np.int64]
     starts: NDArray[np.int64]
     paths: NDArray[np.int64]
+    most: int = 3
     _counted: dict[float, tuple[NDArray[np.int64], list[Reliability]]] = field(default_factory=dict)
 
     @property
@@ -65,28 +70,32 @@ class Ground:
         """Count by block, once per temperature.
 
         Returns:
-            (blocks, 3, K) pixels wrong, shown, and the sum of the levels shown, by threshold; reliability.
+            (blocks, 2, 4, K) pixels wrong, shown, the sum of the levels shown and that of the paths left open
+            by it, of classes alone and with sets of siblings, by threshold; reliability.
         """
         if temperature not in self._counted:
             self._counted[temperature] = self._count(temperature)
         return self._counted[temperature]
 
     def _count(self, temperature: float) -> tuple[NDArray[np.int64], list[Reliability]]:
-        paths = torch.from_numpy(self.paths)
+        ladder = Ladder(self.paths, self.most)
+        alone = slice(self.most - 1, None, self.most)
         counts, reliabilities = [], []
         for start, stop in zip(self.starts[:-1], self.starts[1:], strict=True):
-            plain = torch.from_numpy(self.scores[start:stop].T.copy())[None, :, None]
-            best = best_path(plain)
-            truth = torch.from_numpy(self.row[start:stop])[None, None]
-            alike = path_classes(best, paths) == path_classes(truth, paths)
-            right = alike.cumprod(dim=1).bool()[0, :, 0].numpy()
-            sure = confidence_of((plain / temperature).softmax(dim=1), best[:, None], paths)[0, :, 0].numpy()
-            wrong, shown = shown_and_wrong(sure, right)
-            levels = range(len(self.paths[0]))
-            depth = sum(shown_and_wrong(sure[level:], right[level:])[1] for level in levels)
-            counts.append(np.stack([wrong, shown, depth]))
-            reliabilities.append(Reliability.of(sure, right))
-        return np.stack(counts), reliabilities
+            scores = self.scores[start:stop].T
+            chance = np.exp((scores - scores.max(axis=0)) / np.float32(temperature))
+            climb = ladder.climb(chance / chance.sum(axis=0), scores.argmax(axis=0))
+            right = climb.holds([group[self.row[start:stop]] for group in ladder.groups])
+            sure, left = np.stack(climb.confidence), paths_left(ladder, climb.members)
+            depth = sum(shown_and_wrong(step[None], step[None] < 0)[1] for step in sure[alone])
+            counts.append(
+                [
+                    [*shown_and_wrong(sure[some], right[some]), depth, _left_open(sure[some], left[some])]
+                    for some in (alone, slice(None))
+                ]
+            )
+            reliabilities.append(Reliability.of(sure[alone], right[alone]))
+        return np.array(counts), reliabilities
 
     def temperature(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> float:
         """Fit the temperature on pixels of some blocks, to two decimals: splits share their counts."""
@@ -100,9 +109,27 @@ class Ground:
 
     def deepest(self, blocks: NDArray[np.int64], risk: float) -> float:
         """Mean levels of the deepest map of some blocks, uncalibrated, whose measured risk is no higher."""
-        wrong, shown, depth = self.counted(1.0)[0][blocks].sum(axis=0)
+        wrong, shown, depth, _ = self.counted(1.0)[0][blocks, _PLAIN].sum(axis=0)
         kept = wrong <= risk * shown
         return float(depth[kept].max(initial=0) / self.pixels[blocks].sum())
+
+
+def paths_left(ladder: Ladder, members: Sequence[Sequence[NDArray[np.integer]]]) -> NDArray[np.int64]:
+    """Count the paths that every step of some pixels leaves open, (steps, n)."""
+    found = []
+    for group, ids in zip(ladder.groups, members, strict=True):
+        below = np.append(np.bincount(group), 0)  # of no member none
+        found += [sum(below[number] for number in ids[:size]) for size in range(ladder.most, 0, -1)]
+    return np.array(found)
+
+
+def _left_open(sure: NDArray[np.floating], left: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum, over the pixels that are shown, of the paths that the finest step so sure leaves open: (K,)."""
+    steps = len(THRESHOLDS)
+    bins = (sure * (steps - 1)).astype(np.int64)
+    fewer = np.diff(left, axis=0, prepend=0)
+    counts = np.bincount(bins.ravel(), fewer.ravel(), minlength=steps)[::-1].cumsum()
+    return np.rint(counts).astype(np.int64)
 
 
 def held_out(network: MapModel, tree: Taxonomy, batches: Iterable[Batch], block_m: float) -> Ground:
@@ -139,7 +166,8 @@ def held_out(network: MapModel, tree: Taxonomy, batches: Iterable[Batch], block_
     _, block = np.unique(np.concatenate(places), axis=0, return_inverse=True)
     order = np.argsort(block.ravel(), kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(block.ravel()))])
-    return Ground(np.concatenate(scores)[order], np.concatenate(rows)[order], starts, tree.paths.copy())
+    found = np.concatenate(scores)[order], np.concatenate(rows)[order], starts, tree.paths.copy()
+    return Ground(*found, most_siblings(tree))
 
 
 def score_splits(
@@ -176,13 +204,26 @@ def score_splits(
         (counts, after), (plain, before) = ground.counted(temperature), ground.counted(1.0)
         errors.append([_together(each, test).calibration_error() for each in (before, after)])
         for risk in risks:
-            wrong, shown = counts[apart, _WRONG], counts[apart, _SHOWN]
-            threshold = promised_threshold(wrong, shown, THRESHOLDS, risk, delta, seed=split)
-            ours = _shown(counts, test, threshold, ground)
-            naive = _shown(plain, test, round(1 - risk, 2), ground)
+            ours, sets = (
+                _shown(
+                    counts[:, family],
+                    test,
+                    promised_threshold(
+                        counts[apart, family, _WRONG],
+                        counts[apart, family, _SHOWN],
+                        THRESHOLDS,
+                        risk,
+                        delta,
+                        seed=split,
+                    ),
+                    ground,
+                )
+                for family in (_PLAIN, _SETS)
+            )
+            naive = _shown(plain[:, _PLAIN], test, round(1 - risk, 2), ground)
             seen = (ground,) if flat is None else (ground, flat)
             rivals = [each.deepest(test, ours[0]) if ours[1] else 0.0 for each in seen]
-            found[risk].append((*ours, *naive, *rivals))
+            found[risk].append((*ours, *sets, *naive, *rivals))
     before_after = np.mean(errors, axis=0)
     return {
         "blocks": blocks,
@@ -204,17 +245,21 @@ def _together(parts: Sequence[Reliability], blocks: NDArray[np.int64]) -> Reliab
 
 def _shown(
     counts: NDArray[np.int64], blocks: NDArray[np.int64], threshold: float | None, ground: Ground
-) -> tuple[float, float, float]:
-    """Risk of what is shown, share that is shown, and levels shown, all pixels counted."""
+) -> tuple[float, float, float, float]:
+    """Risk of what is shown, share that is shown; levels shown and paths left open, all pixels counted."""
+    paths = len(ground.paths)
     if threshold is None:
-        return 0.0, 0.0, 0.0
-    wrong, shown, depth = counts[blocks, :, THRESHOLDS.index(threshold)].sum(axis=0)
+        return 0.0, 0.0, 0.0, float(paths)
+    wrong, shown, depth, left = counts[blocks, :, THRESHOLDS.index(threshold)].sum(axis=0)
     pixels = ground.pixels[blocks].sum()
-    return float(wrong / max(shown, 1)), float(shown / pixels), float(depth / pixels)
+    open_ = paths * (1 - shown / pixels) + left / pixels
+    return float(wrong / max(shown, 1)), float(shown / pixels), float(depth / pixels), float(open_)
 
 
 def _summary(rows: NDArray[np.float64], risk: float) -> dict[str, float]:
-    measured, share, depth, naive_risk, naive_share, naive_depth, *rivals = rows.T
+    measured, share, depth, left = rows.T[:4]
+    sets_measured, sets_share, _, sets_left = rows.T[4:8]
+    naive_risk, naive_share, naive_depth, _, *rivals = rows.T[8:]
     some = share > 0
 
     def mean(column: NDArray[Any]) -> float:
@@ -225,7 +270,14 @@ def _summary(rows: NDArray[np.float64], risk: float) -> dict[str, float]:
         "nothing_shown": float((~some).mean()),
         "risk": mean(measured),
         "share": mean(share),
+        "risk_sd": float(measured[some].std()) if some.any() else 0.0,
         "depth": mean(depth),
+        "paths_left": mean(left),
+        "sets_within": float((sets_measured <= risk).mean()),
+        "sets_nothing_shown": float((sets_share == 0).mean()),
+        "sets_risk": mean(sets_measured),
+        "sets_share": mean(sets_share),
+        "sets_paths_left": mean(sets_left),
         "naive_within": float((naive_risk <= risk).mean()),
         "naive_risk": float(naive_risk.mean()),
         "naive_share": float(naive_share.mean()),

@@ -14,6 +14,7 @@ from ..grid import GeoGrid, same_grid
 from ..scenes.dates import time_in_name
 from ..scenes.sensors import sensor_names
 from ..taxonomy import Legend, Taxonomy
+from ..taxonomy.depth import adaptive_taxonomy
 from .classmap import ClassMapReader, open_class_map
 from .cog import CONFIDENCE_NODATA
 from .map_files import TAXONOMY_TAG, MapFiles, stacked_levels
@@ -81,13 +82,6 @@ class SceneMaps:
         return next((note.removeprefix(_PROMISE) for note in told if note.startswith(_PROMISE)), None)
 
     @property
-    def depth_threshold(self) -> float | None:
-        """Confidence 0..1 that the adaptive map asks of a level; None where nobody says."""
-        options = self.properties.get("hierars:options")
-        value = options.get("depth_threshold") if isinstance(options, Mapping) else None
-        return float(value) if isinstance(value, int | float) else None
-
-    @property
     def sensor(self) -> str | None:
         """Entry of the sensor catalog that the image was read as; None where unknown."""
         sensor = self.properties.get("hierars:sensor")
@@ -102,6 +96,26 @@ class SceneMaps:
     def adaptive(self) -> Path | None:
         """Raster of the classes at that level, if there is one."""
         return self.others.get("adaptive")
+
+    @property
+    def adaptive_legend(self) -> Taxonomy:
+        """Values, names and colours of that raster, as a tree of one level."""
+        return adaptive_taxonomy(self.taxonomy, self.shows_sets)
+
+    @property
+    def shows_sets(self) -> bool:
+        """Whether that raster shows sets of sibling classes, too."""
+        return self._option("sets") is True
+
+    @property
+    def depth_threshold(self) -> float | None:
+        """Confidence that a class has to reach in these two, 0..1; None where nobody says."""
+        value = self._option("depth_threshold")
+        return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
+
+    def _option(self, name: str) -> object:
+        options = self.properties.get("hierars:options")
+        return options.get(name) if isinstance(options, Mapping) else None
 
     @property
     def layers(self) -> dict[str, Path]:

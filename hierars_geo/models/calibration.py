@@ -18,10 +18,12 @@ class Promise:
     Attributes:
         risk: The share, 0..1.
         threshold: Least confidence of what is shown, 0..1; None where no threshold keeps the promise.
+        set_threshold: The same where sets of sibling classes are shown, too.
     """
 
     risk: float
     threshold: float | None
+    set_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,30 +53,32 @@ class Calibration:
     error_after: tuple[float, ...]
     diagrams: Mapping[str, tuple[Diagram, ...]] = field(default_factory=dict)
 
-    def threshold_of(self, risk: float) -> float:
-        """Return the least confidence at which a promise is kept.
+    def threshold_of(self, risk: float, sets: bool = False) -> float:
+        """Return the least confidence at which a promise is kept, by classes alone or with sets of siblings.
 
         Raises:
             OptionError: No such promise was asked for, or none can be kept.
         """
         for promise in self.promises:
             if math.isclose(promise.risk, risk, abs_tol=1e-9):
-                if promise.threshold is None:
+                threshold = promise.set_threshold if sets else promise.threshold
+                if threshold is None:
                     raise OptionError(
-                        f"Expected a risk that the model can keep, but of {risk:g} nothing would be shown. "
-                        "Promise less, or calibrate on more ground."
+                        f"Expected a risk that the model can keep{' with sets' * sets}, but of {risk:g} "
+                        "nothing would be shown. Promise less, or calibrate on more ground."
                     )
-                return promise.threshold
+                return threshold
         known = ", ".join(f"{promise.risk:g}" for promise in self.promises) or "none"
         raise OptionError(
             f"Expected risk to be one that the checkpoint was calibrated for ({known}), but got {risk:g}. "
             f"Run hierars-geo calibrate with --risk {risk:g}."
         )
 
-    def describe(self, risk: float) -> str:
+    def describe(self, risk: float, sets: bool = False) -> str:
         """Say a promise in a sentence for people who know nothing of statistics."""
+        what = "are none of the classes shown" if sets else "are wrong at the level shown"
         return (
-            f"Of all pixels shown, at most {100 * risk:g} % are wrong at the level shown (in "
+            f"Of all pixels shown, at most {100 * risk:g} % {what} (in "
             f"{100 * (1 - self.delta):g} of 100 such calibrations): found on {self.blocks} blocks of "
             f"{self.block_m:g} m of the {self.split} ground. "
             "It holds for ground like that, not for other ground."
@@ -101,9 +105,7 @@ class Calibration:
             calibration = cls(
                 temperature=float(content["temperature"]),
                 promises=tuple(
-                    Promise(
-                        float(each["risk"]), None if each["threshold"] is None else float(each["threshold"])
-                    )
+                    Promise(float(each["risk"]), _share(each["threshold"]), _share(each.get("set_threshold")))
                     for each in content["promises"]
                 ),
                 delta=float(content["delta"]),
@@ -125,7 +127,8 @@ class Calibration:
                 f"Expected a complete calibration, but got {error!r} (in {origin})."
             ) from error
         shares = [calibration.delta, *(promise.risk for promise in calibration.promises)]
-        shares += [each.threshold for each in calibration.promises if each.threshold is not None]
+        thresholds = [(each.threshold, each.set_threshold) for each in calibration.promises]
+        shares += [share for pair in thresholds for share in pair if share is not None]
         if not (0 < calibration.temperature < math.inf and all(0 <= share <= 1 for share in shares)):
             raise CheckpointError(
                 f"Expected a calibration with a temperature > 0 and shares of 0..1, but got others "
@@ -134,7 +137,11 @@ class Calibration:
         return calibration
 
 
-def threshold_of(calibration: Calibration | None, risk: float, origin: str) -> float:
+def _share(value: Any) -> float | None:  # noqa: ANN401  # of a file
+    return None if value is None else float(value)
+
+
+def threshold_of(calibration: Calibration | None, risk: float, origin: str, sets: bool = False) -> float:
     """Return the least confidence at which a checkpoint keeps a promise.
 
     Raises:
@@ -145,4 +152,4 @@ def threshold_of(calibration: Calibration | None, risk: float, origin: str) -> f
             f"Expected a calibrated checkpoint for a risk of {risk:g}, but got another (in {origin}). "
             f"Run hierars-geo calibrate with --risk {risk:g} first."
         )
-    return calibration.threshold_of(risk)
+    return calibration.threshold_of(risk, sets)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..grid import Window
-from .namespace import Array, namespace_of
+from ..models.namespace import Array, namespace_of
 
 #: Above every row: where nothing was added.
 _NOWHERE = -(2**62)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
 from ..models.decode import jsps, path_logits
+from ..models.namespace import on_host
 from ..types import IGNORE_INDEX, Blend
 from .augment import averaged_over_views
-from .namespace import on_host
 from .network.batching import BatchFallback
 from .network.torch_session import runtime_of_tensors
 from .options import Augmentation

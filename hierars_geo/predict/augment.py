@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
-from .namespace import Array, namespace_of
+from ..models.namespace import Array, namespace_of
 from .options import Augmentation, check_choice
 
 #: Sizes at which a window is seen, in units of its own.

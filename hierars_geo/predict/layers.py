@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import reduce
+from itertools import permutations
 from operator import add
 from typing import Any, Generic, Literal
 
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
+from ..models.namespace import Array, namespace_of, on_host
 from ..models.path_search import first_of_largest
+from ..models.siblings import Climb, Ladder
 from ..taxonomy import Taxonomy
-from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata
+from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata, most_siblings, sibling_sets
 from .accumulator import Block
-from .namespace import Array, namespace_of, on_host
 from .options import OutputOptions
 from .rows import Rows
 
@@ -24,6 +26,7 @@ LayerKind = Literal[
     "confidence",
     "depth",
     "adaptive",
+    "sets",
     "entropy",
     "probabilities",
     "dissimilarity",
@@ -59,6 +62,8 @@ def confidence_layer(level: int) -> Layer:
 
 DEPTH_LAYER = Layer("depth", "depth", None)
 ADAPTIVE_LAYER = Layer("adaptive", "adaptive", None)
+#: The adaptive map with sets of siblings: another kind under the same name.
+SETS_LAYER = Layer("adaptive", "sets", None)
 ENTROPY_LAYER = Layer("entropy", "entropy", None)
 PROBABILITIES_LAYER = Layer("probabilities", "probabilities", None)
 DISSIMILARITY_LAYER = Layer("di", "dissimilarity", None)
@@ -78,7 +83,7 @@ def wanted_layers(options: OutputOptions, levels: tuple[int, ...]) -> tuple[Laye
     if options.confidence:
         layers += [confidence_layer(level) for level in levels]
     if options.depth_threshold is not None:
-        layers += [ADAPTIVE_LAYER, DEPTH_LAYER]
+        layers += [SETS_LAYER if options.sets else ADAPTIVE_LAYER, DEPTH_LAYER]
     if options.entropy:
         layers.append(ENTROPY_LAYER)
     if options.probabilities:
@@ -114,6 +119,9 @@ class LayerDecoder:
         ]
         self._adaptive = adaptive_values(taxonomy)
         self._adaptive_nodata = adaptive_nodata(taxonomy)
+        sets = SETS_LAYER in layers
+        self._ladder = Ladder(taxonomy.paths, most_siblings(taxonomy) if sets else 1)
+        self._sets = SetValues(taxonomy, self._ladder) if sets else None
         plain = ("class", "dissimilarity", "applicability")
         self._wants_probability = any(layer.kind not in plain for layer in layers)
 
@@ -128,7 +136,7 @@ class LayerDecoder:
         best = _best_path(path_logits)
         soft: _Soft[Any] | None = None
         if self._wants_probability:
-            soft = _Soft.of(path_logits, best, self._paths)
+            soft = _Soft.of(path_logits, best, self._ladder)
         path = on_host(best)
         layers = {
             layer.name: _applicable(layer, on_host(others[0]), valid)
@@ -152,6 +160,9 @@ class LayerDecoder:
             return np.where(valid, _per_cent(soft.entropy()), np.uint8(CONFIDENCE_NODATA))
         if layer.kind == "probabilities":
             return np.where(valid, _per_cent(soft.probability), np.uint8(CONFIDENCE_NODATA))
+        if layer.kind == "sets" and self._sets is not None:
+            values = self._sets.of(soft.climb, self._threshold)
+            return np.where(valid, values, values.dtype.type(self._sets.nodata))
         depth = soft.depth(self._threshold)
         if layer.kind == "depth":
             return np.where(valid, depth.astype(np.uint8), np.uint8(DEPTH_NODATA))
@@ -167,27 +178,23 @@ def _best_path(path_logits: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Soft(Generic[Array]):
-    """Probabilities of some pixels: P(t) (T, h, w), and per level confidence (h, w) of what was decoded.
-
-    The confidence of a level is the sum of P(t) over the paths that begin like the decoded one. Sums run path
-    by path, so that a pixel's bits do not depend on its place among others.
-    """
+    """Probabilities P(t) (T, h, w) of some pixels, and what follows for classes and sets of each level."""
 
     probability: Array
-    confidence: tuple[Array, ...]
+    climb: Climb[Array]
 
     @classmethod
-    def of(cls, path_logits: Array, best: Array, paths: NDArray[np.int64]) -> "_Soft[Array]":
+    def of(cls, path_logits: Array, best: Array, ladder: Ladder) -> "_Soft[Array]":
         xp = namespace_of(path_logits)
         probability: Array = path_logits - xp.amax(path_logits, axis=0)
         xp.exp(probability, out=probability)
         probability /= reduce(add, probability)
-        confidence: list[Array] = []
-        for level in range(1, paths.shape[1] + 1):
-            here = _summed_over_beginnings(probability, best, paths[:, :level]).clip(max=1.0)
-            # rounding may not raise it
-            confidence.append(xp.minimum(here, confidence[-1]) if confidence else here)
-        return cls(probability, tuple(confidence))
+        return cls(probability, ladder.climb(probability, best))
+
+    @property
+    def confidence(self) -> tuple[Array, ...]:
+        """Confidence (h, w) of what was decoded, by level: sums of P(t) over the paths that begin like it."""
+        return self.climb.alone
 
     def depth(self, threshold: float) -> NDArray[np.integer]:
         """Finest level that reaches a confidence (h, w), 0 where none does."""
@@ -213,22 +220,6 @@ def _applicable(
     return np.where(valid, stored, AOA_NODATA).astype(np.uint8)
 
 
-def _summed_over_beginnings(probability: Array, best: Array, beginnings: NDArray[np.int64]) -> Array:
-    """Sum P(t) over the paths that share their first levels (T, l) with the best one: (h, w)."""
-    xp = namespace_of(probability)
-    group = np.unique(beginnings, axis=0, return_inverse=True)[1].ravel()
-    count = int(group.max()) + 1
-    if count == len(group):  # each path has a beginning of its own: the best is the most probable
-        largest: Array = xp.amax(probability, axis=0)
-        return largest
-    own = xp.asarray(group, device=probability.device)[best]
-    found: Array = xp.zeros_like(probability[0])
-    for number in range(count):
-        total = reduce(add, (probability[path] for path in np.flatnonzero(group == number).tolist()))
-        found = xp.where(own == number, total, found)
-    return found
-
-
 def _per_cent(share: Array) -> NDArray[np.uint8]:
     xp = namespace_of(share)
     return on_host(xp.clip(xp.round(share * 100), 0, 100)).astype(np.uint8)
@@ -245,3 +236,44 @@ def adaptive_values(taxonomy: Taxonomy) -> NDArray[np.unsignedinteger]:
     rows = [np.zeros(len(taxonomy.paths), np.int64)]
     rows += [first[level] + taxonomy.paths[:, level] for level in range(taxonomy.num_levels)]
     return np.stack(rows).astype(dtype)
+
+
+class SetValues:
+    """Raster values of an adaptive layer with sets of siblings: those of the classes, then the sets in order.
+
+    Args:
+        taxonomy: The class tree.
+        ladder: Its steps.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, ladder: Ladder) -> None:
+        self.nodata = adaptive_nodata(taxonomy, sets=True)
+        dtype = np.dtype(np.uint8 if self.nodata < 256 else np.uint16)
+        first = np.cumsum([1, *taxonomy.num_classes])
+        value_of = {key: first[-1] + number for number, key in enumerate(sibling_sets(taxonomy))}
+        self._tables: list[NDArray[np.unsignedinteger]] = []  # by M numbers of beginnings, -1 for none
+        for level, group in enumerate(ladder.groups):
+            index = np.zeros(int(group.max()) + 1, np.int64)
+            index[group] = taxonomy.paths[:, level]
+            shape = (len(index), *[len(index) + 1] * (ladder.most - 1))
+            table: NDArray[Any] = np.zeros(shape, dtype)
+            alone: tuple[Any, ...] = (slice(None), *[-1] * (ladder.most - 1))
+            table[alone] = first[level] + index
+            for (at, members), value in value_of.items():
+                if at == level + 1:
+                    rows = [np.flatnonzero(index == member) for member in members]
+                    for ids in permutations(rows):
+                        table[np.ix_(*ids, *[[-1]] * (ladder.most - len(ids)))] = value
+            self._tables.append(table)
+
+    def of(self, climb: Climb[Any], threshold: float) -> NDArray[np.unsignedinteger]:
+        """Values (h, w) of the finest step that reaches a confidence, 0 where none does."""
+        reached = on_host(reduce(add, (1 * (step >= threshold) for step in climb.confidence)))
+        values: NDArray[np.unsignedinteger] = np.zeros(reached.shape, self._tables[0].dtype)
+        for level, table in enumerate(self._tables):
+            members = [on_host(number) for number in climb.members[level]]
+            for size in range(climb.most, 0, -1):
+                here = reached == (level + 1) * climb.most - size + 1
+                ids = [number[here] for number in members[:size]]
+                values[here] = table[(*ids, *[-1] * (climb.most - size))]
+        return values

@@ -29,8 +29,8 @@ def stored_layer(layer: Layer, taxonomy: Taxonomy) -> StoredLayer:
         return StoredLayer(layer.name, "uint8", len(taxonomy.paths))
     if layer.kind in ("class", "stack"):
         return StoredLayer(layer.name, class_dtype(taxonomy))
-    if layer.kind == "adaptive":
-        return StoredLayer(layer.name, "uint8" if adaptive_nodata(taxonomy) < 256 else "uint16")
+    if layer.kind in ("adaptive", "sets"):
+        return StoredLayer(layer.name, "uint8" if layer_nodata(layer, taxonomy) < 256 else "uint16")
     return StoredLayer(layer.name, "uint8")
 
 
@@ -38,8 +38,8 @@ def layer_nodata(layer: Layer, taxonomy: Taxonomy) -> int:
     """Raster value of a pixel without data in a layer."""
     if layer.kind in ("class", "stack"):
         return taxonomy.nodata_value
-    if layer.kind == "adaptive":
-        return adaptive_nodata(taxonomy)
+    if layer.kind in ("adaptive", "sets"):
+        return adaptive_nodata(taxonomy, layer.kind == "sets")
     nodata = {"depth": DEPTH_NODATA, "applicability": AOA_NODATA}
     return nodata.get(layer.kind, CONFIDENCE_NODATA)
 
@@ -69,8 +69,8 @@ def write_layer(
         finalise_class_cog(raw, final, taxonomy, layer.level, tags)
     elif layer.kind == "depth":
         finalise_class_cog(raw, final, depth_taxonomy(taxonomy), 1, tags)
-    elif layer.kind == "adaptive":
-        finalise_class_cog(raw, final, adaptive_taxonomy(taxonomy), 1, tags)
+    elif layer.kind in ("adaptive", "sets"):
+        finalise_class_cog(raw, final, adaptive_taxonomy(taxonomy, layer.kind == "sets"), 1, tags)
     elif layer.kind == "applicability":
         finalise_class_cog(raw, final, applicability_taxonomy(), 1, tags)
     elif layer.kind == "dissimilarity":

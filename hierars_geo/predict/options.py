@@ -158,6 +158,8 @@ class OutputOptions:
         depth_threshold: Write the finest level whose confidence reaches this (0..1), too.
         risk: The same, as sure as a calibrated checkpoint asks for this share (0..1) of what is shown wrong;
             it says the depth_threshold.
+        sets: Show the smallest set of sibling classes, two or three, where only their parent is sure enough
+            (with risk or depth_threshold).
         entropy: Write the entropy of the paths, too: per cent of the largest possible.
         probabilities: Write every path's probability, too: one band each, per cent.
         applicability: Write where a calibrated checkpoint knows the ground, and how unlike it the rest is.
@@ -168,6 +170,7 @@ class OutputOptions:
     confidence: bool = False
     depth_threshold: float | None = None
     risk: float | None = None
+    sets: bool = False
     entropy: bool = False
     probabilities: bool = False
     applicability: bool = False
@@ -177,6 +180,10 @@ class OutputOptions:
         if self.depth_threshold is not None and not 0 <= self.depth_threshold <= 1:
             raise OptionError(
                 f"Expected depth_threshold to be a probability 0..1, but got {self.depth_threshold}."
+            )
+        if self.sets and self.risk is None and self.depth_threshold is None:
+            raise OptionError(
+                "Expected risk or depth_threshold with sets, but got neither. Say how sure to be."
             )
 
     def resolved_levels(self, num_levels: int) -> tuple[int, ...]:

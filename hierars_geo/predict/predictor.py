@@ -15,6 +15,7 @@ from ..grid import Window
 from ..maps import Maps
 from ..models.applicability import applicability_of
 from ..models.calibration import threshold_of
+from ..models.namespace import namespace_of
 from ..models.record import ModelFile
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
@@ -31,7 +32,6 @@ from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .memory import MemoryBudget
-from .namespace import namespace_of
 from .notes import baseline_notes, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
 from .quantization import some_windows
@@ -92,7 +92,9 @@ class Predictor:
         self.loaded: ModelFile = self.runner.loaded
         record = self.loaded.record
         if (risk := self.options.output.risk) is not None:
-            threshold = threshold_of(record.calibration, risk, str(self.loaded.path))
+            threshold = threshold_of(
+                record.calibration, risk, str(self.loaded.path), self.options.output.sets
+            )
             self.options = self.options.replaced(depth_threshold=threshold)
         if self.options.output.applicability:
             applicability_of(record.applicability, str(self.loaded.path))

@@ -34,6 +34,7 @@ _TITLES: dict[LayerKind, str] = {
     "depth": "Finest level that is sure enough",
     "dissimilarity": "How unlike the training ground, in per cent of what still counts as like it",
     "entropy": "Entropy of the paths in per cent of the largest possible",
+    "sets": "Every pixel's class, or smallest set of sibling classes, that is sure enough",
     "probabilities": "Probability of every path in per cent",
     "stack": "Classes at all levels, one band each",
 }
@@ -118,7 +119,7 @@ def _promise(record: ModelRecord, options: PredictOptions) -> tuple[str, ...]:
     """Say what the adaptive map promises, where it does."""
     if record.calibration is None or options.output.risk is None:
         return ()
-    return (f"Adaptive map: {record.calibration.describe(options.output.risk)}",)
+    return (f"Adaptive map: {record.calibration.describe(options.output.risk, options.output.sets)}",)
 
 
 def source_item(scene: Scene) -> Path | None:
@@ -175,4 +176,6 @@ def _legend(layer: Layer, taxonomy: Taxonomy) -> tuple[Taxonomy, int] | None:
         return depth_taxonomy(taxonomy), 1
     if layer.kind == "applicability":
         return applicability_taxonomy(), 1
-    return (adaptive_taxonomy(taxonomy), 1) if layer.kind == "adaptive" else None
+    if layer.kind in ("adaptive", "sets"):
+        return adaptive_taxonomy(taxonomy, layer.kind == "sets"), 1
+    return None

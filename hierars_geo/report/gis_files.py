@@ -28,7 +28,6 @@ from ..maps.styles.stac import geojson_place, href_of, joint_bbox, lonlat_outlin
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import open_dataset
 from ..taxonomy import Taxonomy
-from ..taxonomy.depth import adaptive_taxonomy
 from .formats import fit_scale_bar
 from .source_image import image_layer, source_image
 
@@ -91,7 +90,7 @@ def _contents(folder: Path, scenes: Sequence[SceneMaps], image: Path | None) -> 
         for level in scene.levels:
             yield folder / f"{scene.name}_L{level}.sld", raster_sld(scene.taxonomy, level).encode("utf-8")
         if scene.adaptive is not None:
-            sld = raster_sld(adaptive_taxonomy(scene.taxonomy), 1)
+            sld = raster_sld(scene.adaptive_legend, 1)
             yield folder / f"{scene.name}_adaptive.sld", sld.encode("utf-8")
         sources = {level: f"./{scene.name}_L{level}.geojson" for level in scene.levels}
         style = maplibre_style(scene.taxonomy, sources, scene.name, _bounds(scene), _credit(scene))

@@ -211,7 +211,7 @@ def adaptive_panel(
 
     Args:
         classes: Values of the adaptive raster.
-        legend: Their names and colours, see :func:`.adaptive_taxonomy`.
+        legend: Their names and colours, see :attr:`.SceneMaps.adaptive_legend`.
         palette: Colours of the raster, so that page and GIS look alike; default those of the legend.
         outside: (h, w) what lies outside the area of applicability, if that is known.
     """

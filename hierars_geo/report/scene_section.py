@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ..grid import GroundFrame, ground_frame
 from ..maps import ClassAreas, SceneMaps, thumbnail_shape
 from ..maps.scene_maps import CALIBRATION_PROPERTY
-from ..taxonomy.depth import adaptive_taxonomy
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, absent_classes, area_rows
 from .confidence import ConfidenceSurvey, DoubtSection, build_doubt_section, survey_confidence
@@ -249,7 +248,7 @@ def _rows(
         palette = read_palette(scene.depth)
         overview.append(depth_panel(depth, tree.level_labels, palette, scene.depth_threshold))
     if scene.adaptive is not None:
-        legend = adaptive_taxonomy(tree)
+        legend = scene.adaptive_legend
         mixed = survey_values(scene.adaptive, max(legend.class_values(1)), scene)
         overview.append(adaptive_panel(mixed, legend, read_palette(scene.adaptive), outside))
     yield PanelRow("Overview", tuple(overview))

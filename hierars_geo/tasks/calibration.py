@@ -13,9 +13,11 @@ from ..errors import DataError
 from ..metrics.reliability import Reliability, fitted_temperature
 from ..metrics.risk import THRESHOLDS, promised_threshold, shown_and_wrong
 from ..models.calibration import Calibration, Promise
-from ..models.decode import best_path, confidence_of, path_classes
+from ..models.decode import best_path
 from ..models.map_model import MapModel
+from ..models.siblings import Ladder
 from ..taxonomy import Taxonomy
+from ..taxonomy.depth import most_siblings
 from ..types import IGNORE_INDEX, Batch, Bounds
 from .batches import ground_valid
 
@@ -68,19 +70,23 @@ def calibrate(
         kept = rng.choice(len(rows), _MOST_PIXELS, replace=False)
         scores, rows = scores[kept], rows[kept]
     temperature = fitted_temperature(scores, rows)
-    counts = _Counts(taxonomy.num_levels)
+    counts = _Counts(Ladder(taxonomy.paths, most_siblings(taxonomy)))
     for batch in batches():
         for chip, (path_logits, row) in enumerate(_labelled(model, taxonomy, paths, batch)):
-            counts.add(block_of(batch, chip, block_m), path_logits, row, paths, temperature)
-    wrong, shown = counts.by_block()
+            counts.add(block_of(batch, chip, block_m), path_logits, row, temperature)
+    by_block = np.stack(list(counts.blocks.values()))  # (n, families, wrong and shown, K)
     promises = tuple(
-        Promise(risk, promised_threshold(wrong, shown, THRESHOLDS, risk, delta)) for risk in sorted(risks)
+        Promise(
+            risk, *(promised_threshold(wrong, shown, THRESHOLDS, risk, delta) for wrong, shown in families)
+        )
+        for families in [by_block.transpose(1, 2, 0, 3)]
+        for risk in sorted(risks)
     )
     return Calibration(
         temperature=temperature,
         promises=promises,
         delta=delta,
-        blocks=len(shown),
+        blocks=len(by_block),
         block_m=block_m,
         split=split,
         error_before=tuple(counts.before.calibration_error().tolist()),
@@ -153,41 +159,30 @@ def block_at(bounds: Bounds, crs: CRS, block_m: float) -> tuple[str, int, int]:
 
 @dataclass
 class _Counts:
-    """Reliability over all ground, and what adaptive maps show of every block."""
+    """Reliability over all ground, and what adaptive maps show of every block: of classes, and with sets."""
 
-    levels: int
+    ladder: Ladder
     blocks: dict[tuple[str, int, int], NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        nothing = Reliability.of(np.zeros((self.levels, 0)), np.zeros((self.levels, 0), dtype=bool))
-        self.before = self.after = nothing
+        levels = len(self.ladder.groups)
+        self.before = self.after = Reliability.of(np.zeros((levels, 0)), np.zeros((levels, 0), dtype=bool))
 
-    def add(
-        self, block: tuple[str, int, int], scores: Tensor, row: Tensor, paths: Tensor, temperature: float
-    ) -> None:
+    def add(self, block: tuple[str, int, int], scores: Tensor, row: Tensor, temperature: float) -> None:
         """Count the labelled pixels of a chip."""
         if len(row) == 0:
             return
-        plain = scores[None, :, None]  # (1, T, 1, n)
-        best = best_path(plain)
-        alike = path_classes(best, paths) == path_classes(row[None, None], paths)
-        right = (
-            alike.cumprod(dim=1).bool()[0, :, 0].numpy()
-        )  # a class with several parents is wrong below one
+        best = best_path(scores[None, :, None])[0, 0].numpy()
+        truth = [group[row.numpy()] for group in self.ladder.groups]
+        alone = slice(self.ladder.most - 1, None, self.ladder.most)
 
-        def confidence(scaled: Tensor) -> NDArray[np.float32]:
-            found: NDArray[np.float32] = confidence_of(scaled.softmax(dim=1), best[:, None], paths)[
-                0, :, 0
-            ].numpy()
-            return found
+        def climbed(scaled: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            climb = self.ladder.climb(scaled.softmax(dim=0).numpy(), best)
+            return np.stack(climb.confidence), climb.holds(truth)
 
-        calibrated = confidence(plain / temperature)
-        self.before += Reliability.of(confidence(plain), right)
-        self.after += Reliability.of(calibrated, right)
-        counted = np.stack(shown_and_wrong(calibrated, right))
+        plain, right = climbed(scores)
+        self.before += Reliability.of(plain[alone], right[alone])
+        sure, right = climbed(scores / temperature)
+        self.after += Reliability.of(sure[alone], right[alone])
+        counted = np.stack([shown_and_wrong(sure[alone], right[alone]), shown_and_wrong(sure, right)])
         self.blocks[block] = self.blocks.get(block, 0) + counted
-
-    def by_block(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(n, K) wrong and (n, K) shown."""
-        together = np.stack(list(self.blocks.values()))
-        return together[:, 0], together[:, 1]

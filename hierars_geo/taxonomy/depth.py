@@ -1,10 +1,12 @@
 """Rasters and pictures that mix levels: their values, and colours that are the paler the coarser a class."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import TaxonomyError
 from .schema import RGB
 from .tree import Taxonomy
 
@@ -21,6 +23,8 @@ _WHITE, _DARK = np.full(3, 255.0), np.full(3, 70.0)
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 #: Colours this far apart (Euclidean, 0..441) are told apart side by side.
 _APART = 20.0
+#: Largest values of a byte and of two.
+_MOST_OF_BYTE, _MOST_OF_TWO_BYTES = 255, 65535
 
 
 def depth_colors(taxonomy: Taxonomy, keep_off: tuple[RGB, ...] = ()) -> tuple[tuple[RGB, ...], ...]:
@@ -91,19 +95,67 @@ def _one_level(
     return Taxonomy.from_dict({"name": f"{taxonomy.name}-{name}", "nodata": nodata, "levels": levels})
 
 
-def adaptive_nodata(taxonomy: Taxonomy) -> int:
-    """Raster value of a pixel without data in the adaptive layer."""
-    return 255 if sum(taxonomy.num_classes) < 255 else 65535
+def most_siblings(taxonomy: Taxonomy) -> int:
+    """Most classes of a set of siblings in an adaptive layer: three, two where three would not fit a byte."""
+    values = sum(taxonomy.num_classes) + len(_sets(taxonomy, 3))
+    return 3 if values < _MOST_OF_BYTE else 2
 
 
-def adaptive_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
+def sibling_sets(taxonomy: Taxonomy) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """List the sets of siblings that an adaptive layer may show: level 1..N and class indices, rising.
+
+    All siblings together are their parent, and no set.
+    """
+    return _sets(taxonomy, most_siblings(taxonomy))
+
+
+def _sets(taxonomy: Taxonomy, most: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    found = set()
+    for level in range(1, taxonomy.num_levels + 1):
+        children: dict[tuple[int, ...], set[int]] = {}
+        for path in taxonomy.paths.tolist():
+            children.setdefault(tuple(path[: level - 1]), set()).add(path[level - 1])
+        for siblings in children.values():
+            for size in range(2, min(most, len(siblings) - 1) + 1):
+                found |= {(level, each) for each in combinations(sorted(siblings), size)}
+    return tuple(sorted(found, key=lambda each: (each[0], len(each[1]), each[1])))
+
+
+def adaptive_nodata(taxonomy: Taxonomy, sets: bool = False) -> int:
+    """Raster value of a pixel without data in the adaptive layer, with or without sets of siblings.
+
+    Raises:
+        TaxonomyError: There are more sets than a raster can tell apart.
+    """
+    values = sum(taxonomy.num_classes) + (len(sibling_sets(taxonomy)) if sets else 0)
+    if values >= _MOST_OF_TWO_BYTES:
+        raise TaxonomyError(
+            f"Expected a tree with fewer sets of two siblings than a raster can tell apart "
+            f"({_MOST_OF_TWO_BYTES}), but {taxonomy.name} has {values}. Predict without sets."
+        )
+    return _MOST_OF_BYTE if values < _MOST_OF_BYTE else _MOST_OF_TWO_BYTES
+
+
+def adaptive_taxonomy(taxonomy: Taxonomy, sets: bool = False) -> Taxonomy:
     """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend.
 
-    Coarser classes are paler, see :func:`depth_colors`.
+    Coarser classes are paler, see :func:`depth_colors`. Sets of siblings come after all classes, in colours
+    between those of their members.
+
+    Args:
+        taxonomy: The class tree.
+        sets: Whether the layer shows sets of siblings, too.
     """
     classes: list[tuple[str, RGB]] = [("no level sure", _NO_LEVEL)]
     palette = depth_colors(taxonomy, (_NO_LEVEL,))
     for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
         named = zip(taxonomy.class_names(level), colors, strict=True)
         classes += [(f"{level_name} {name}", color) for name, color in named]
-    return _one_level(taxonomy, "adaptive", adaptive_nodata(taxonomy), classes)
+    for level, members in sibling_sets(taxonomy) if sets else ():
+        names = [taxonomy.class_names(level)[index] for index in members]
+        between = np.mean([palette[level - 1][index] for index in members], axis=0)
+        taken = np.array([color for _, color in classes], dtype=np.float64)
+        mixed = _apart(between, 0.1, taken)
+        title = f"{taxonomy.level_names[level - 1]} {', '.join(names[:-1])} or {names[-1]}"
+        classes.append((title, (int(mixed[0]), int(mixed[1]), int(mixed[2]))))
+    return _one_level(taxonomy, "adaptive", adaptive_nodata(taxonomy, sets), classes)

@@ -101,11 +101,10 @@ def _branches(
 
 
 def _promise(scene: SceneMaps) -> dict[str, Any] | None:
-    """Confidence in per cent from which the adaptive map keeps its promise, and the promise."""
-    threshold = scene.depth_threshold
-    if scene.promise is None or threshold is None or not 0 <= threshold <= 1:
-        return None
-    return {"threshold": round(100 * threshold), "text": scene.promise}
+    """Per cent of confidence from which the page keeps the promise of the adaptive map, and the promise."""
+    if scene.promise is None or scene.depth_threshold is None or scene.shows_sets:
+        return None  # the page shows no sets
+    return {"threshold": round(100 * scene.depth_threshold), "text": scene.promise}
 
 
 def _address(view: View, layer: str, version: str) -> str:

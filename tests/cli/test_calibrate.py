@@ -18,8 +18,9 @@ def calibrated(workplace, checkpoint):
     options = ["--risk", "0.9", "--block-m", "160"]
     assert main(["calibrate", checkpoint, "--config", config, "-o", str(out), *options]) == 0
     content = torch.load(out, weights_only=True)
-    assert content[RECORD_KEY]["calibration"]["promises"] == [{"risk": 0.9, "threshold": None}]  # ten steps
-    content[RECORD_KEY]["calibration"]["promises"] = [{"risk": 0.9, "threshold": 0.2}]
+    (promise,) = content[RECORD_KEY]["calibration"]["promises"]
+    assert set(promise) == {"risk", "threshold", "set_threshold"}
+    promise |= {"threshold": 0.2, "set_threshold": 0.6}  # whatever ten steps can promise
     torch.save(content, out)
     return str(out)
 
@@ -40,6 +41,27 @@ def test_a_calibrated_model_maps_the_same_and_says_what_it_promises(workplace, c
     promise = next(note for note in item["properties"]["hierars:notes"] if note.startswith("Adaptive map"))
     assert "at most 90 % are wrong at the level shown" in promise
     assert "160 m of the val ground" in promise
+
+
+def test_sets_of_siblings_are_in_the_map_its_legend_and_the_report(workplace, calibrated, maps, tmp_path):
+    image = workplace.image(workplace.test)
+    options = ["--risk", "0.9", "--sets", "--device", "cpu"]
+    assert main(["predict", calibrated, image, "-o", str(tmp_path), *options]) == 0
+    found = classes(tmp_path, "adaptive")
+    item = json.loads(next(tmp_path.glob("*.json")).read_text())
+    legend = item["assets"]["adaptive"]["classification:classes"]
+    named = {each["value"]: each["description"] for each in legend}
+    shown = [named[value] for value in np.unique(found[found != 255]).tolist()]
+    assert any(" or " in name for name in shown)
+    assert item["properties"]["hierars:options"]["depth_threshold"] == 0.6
+    (promise,) = (note for note in item["properties"]["hierars:notes"] if note.startswith("Adaptive map"))
+    assert "at most 90 % are none of the classes shown" in promise
+    (style,) = tmp_path.glob("*_adaptive.qml")
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text()
+    for name in shown:
+        assert name in style.read_text()
+        assert name in page
 
 
 def test_what_cannot_be_promised_is_one_line(workplace, checkpoint, calibrated, tmp_path, capsys):
