@@ -50,7 +50,7 @@ def test_sets_of_siblings_are_in_the_map_its_legend_and_the_report(workplace, ca
     found = classes(tmp_path, "adaptive")
     item = json.loads(next(tmp_path.glob("*.json")).read_text())
     legend = item["assets"]["adaptive"]["classification:classes"]
-    named = {each["value"]: each["description"] for each in legend}
+    named = {each["value"]: each["title"] for each in legend}
     shown = [named[value] for value in np.unique(found[found != 255]).tolist()]
     assert any(" or " in name for name in shown)
     assert item["properties"]["hierars:options"]["depth_threshold"] == 0.6

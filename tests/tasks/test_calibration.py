@@ -60,6 +60,7 @@ def test_a_model_that_is_too_sure_is_mended_and_its_promises_hold_on_its_own_gro
     assert max(found.error_after) < 0.02 < min(found.error_before)
     # counted once more, pixel by pixel
     threshold = found.threshold_of(0.2)
+    assert threshold < found.threshold_of(0.2, sets=True) < 0.8  # sets are shown besides, where it is hardest
     wrong = shown = 0
     for batch in ground():
         scores = batch["image"].double().numpy()
