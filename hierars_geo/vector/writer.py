@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,14 @@ def _describe(extent: list[float], crs: CRS) -> dict[str, Any]:
 #: Write the polygons of a level, batch by batch.
 WriteLevel = Callable[[int, Iterable[pa.RecordBatch]], None]
 
+#: Driver of GDAL and options of a layer, by suffix. GeoJSON is of RFC 7946: longitude and latitude of WGS 84
+#: to 7 decimals (1 cm), shells anticlockwise.
+_DRIVERS = {
+    ".gpkg": ("GPKG", {"GEOMETRY_NAME": GEOPACKAGE_GEOMETRY}),
+    ".fgb": ("FlatGeobuf", {}),
+    ".geojson": ("GeoJSON", {"RFC7946": "YES", "COORDINATE_PRECISION": "7"}),
+}
+_SUFFIXES = (".gpkg", ".parquet", ".fgb", ".geojson")
 #: The low byte of SQLite's codes says what went wrong, the others where.
 _PRIMARY = 0xFF
 #: Most that an edge may leave its curve by in longitude and latitude, in pixels.
@@ -123,39 +131,33 @@ def open_writer(
         OutputError: A file cannot be written.
     """
     files = output_files(out, levels)
-    write = _WRITE[out.suffix.lower()]
+    suffix = out.suffix.lower()
     with ExitStack() as stack:
         unfinished = {path: stack.enter_context(atomic_path(path)) for path in dict.fromkeys(files.values())}
         with _as_output_error(out):
 
             def write_level(level: int, batches: Iterable[pa.RecordBatch]) -> None:
                 about = f"{taxonomy.name}, level {taxonomy.level_names[level - 1]}"
-                lonlat = out.suffix.lower() == ".geojson"
+                lonlat = suffix == ".geojson"
                 source = _Batches(_to_lonlat(batches, grid) if lonlat else batches)
                 crs = CRS.from_epsg(4326) if lonlat else grid.crs
                 try:
-                    write(unfinished[files[level]], source, Layer(f"L{level}", about, crs))
+                    if suffix == ".parquet":
+                        write_geoparquet(unfinished[files[level]], source, SCHEMA, crs)
+                    else:
+                        _write_by_gdal(unfinished[files[level]], source, suffix, f"L{level}", about, crs)
                 except Exception as error:
                     # the library that pulls the batches hides what went wrong in making them
                     raise (source.error or error) from None
 
             yield write_level
-            if out.suffix.lower() == ".gpkg":
+            if suffix == ".gpkg":
                 if bare := unindexed_layers(unfinished[out], levels):
                     raise OutputError(
                         f"Expected {out} to be writable, but its spatial index could not be written whole "
                         f"({', '.join(bare)}). Check free space."
                     )
                 add_styles(unfinished[out], class_styles(levels, taxonomy))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Name, description and CRS of a layer."""
-
-    name: str
-    about: str
-    crs: CRS
 
 
 @dataclass
@@ -181,25 +183,6 @@ class _Batches:
             raise
 
 
-def _write_parquet(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
-    write_geoparquet(path, batches, SCHEMA, layer.crs)
-
-
-def _write_geopackage(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
-    options = {"GEOMETRY_NAME": GEOPACKAGE_GEOMETRY, "DESCRIPTION": layer.about}
-    _write_by_gdal(path, batches, layer, "GPKG", options)
-
-
-def _write_flatgeobuf(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
-    _write_by_gdal(path, batches, layer, "FlatGeobuf", {})
-
-
-def _write_geojson(path: Path, batches: Iterable[pa.RecordBatch], layer: Layer) -> None:
-    """RFC 7946: longitude and latitude of WGS 84 to 7 decimals (1 cm), shells anticlockwise."""
-    options = {"RFC7946": "YES", "COORDINATE_PRECISION": "7", "DESCRIPTION": layer.about}
-    _write_by_gdal(path, batches, layer, "GeoJSON", options, "Unknown")  # some may be cut at 180 degrees
-
-
 def _to_lonlat(batches: Iterable[pa.RecordBatch], grid: GeoGrid) -> Iterator[pa.RecordBatch]:
     """Move polygons to longitude and latitude, their edges bent to a tenth of a pixel.
 
@@ -216,35 +199,23 @@ def _to_lonlat(batches: Iterable[pa.RecordBatch], grid: GeoGrid) -> Iterator[pa.
 
 
 def _write_by_gdal(
-    path: Path,
-    batches: Iterable[pa.RecordBatch],
-    layer: Layer,
-    driver: str,
-    options: Mapping[str, str],
-    geometry_type: str = "Polygon",
+    path: Path, batches: Iterable[pa.RecordBatch], suffix: str, name: str, about: str, crs: CRS
 ) -> None:
-    epsg = layer.crs.to_epsg()
+    driver, options = _DRIVERS[suffix]
+    described = {} if suffix == ".fgb" else {"DESCRIPTION": about}  # FlatGeobuf has no place for it
+    epsg = crs.to_epsg()
     pyogrio.write_arrow(  # type: ignore[no-untyped-call]
         pa.RecordBatchReader.from_batches(SCHEMA, batches),
         path,
-        layer=layer.name,
+        layer=name,
         driver=driver,
         geometry_name=GEOMETRY,
-        geometry_type=geometry_type,
-        crs=f"EPSG:{epsg}" if epsg else layer.crs.to_wkt(),
+        geometry_type="Unknown" if suffix == ".geojson" else "Polygon",  # some may be cut at 180 degrees
+        crs=f"EPSG:{epsg}" if epsg else crs.to_wkt(),
         append=path.exists(),
         dataset_options=VERSION if driver == "GPKG" and not path.exists() else None,
-        layer_options=dict(options),
+        layer_options=options | described,
     )
-
-
-_WRITE: Mapping[str, Callable[[Path, Iterable[pa.RecordBatch], Layer], None]] = {
-    ".gpkg": _write_geopackage,
-    ".parquet": _write_parquet,
-    ".fgb": _write_flatgeobuf,
-    ".geojson": _write_geojson,
-}
-_SUFFIXES = tuple(_WRITE)
 
 
 @contextmanager
