@@ -2,19 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord, read_record
 from ..taxonomy.yaml_reader import catalog_names
+from .tables import wide_console
 
 if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
     from ..catalog.assembly.assemble import AssembleResult
-
-#: Where no terminal says how wide it is (a pipe, a log file).
-_WIDTH_WITHOUT_TERMINAL = 160
 
 
 def print_list() -> None:
@@ -27,7 +24,7 @@ def print_list() -> None:
         record = read_record(name)
         sources = ", ".join(f"{key} {source.gsd_m:g} m" for key, source in record.sources.items())
         table.add_row(name, record.taxonomy or "-", sources, Text(record.title))
-    _console().print(table)
+    wide_console().print(table)
 
 
 def print_record(name: str) -> None:
@@ -37,7 +34,7 @@ def print_record(name: str) -> None:
         name: Name in the catalog, or path of a YAML file.
     """
     record = read_record(name)
-    console = _console()
+    console = wide_console()
     console.print(Text.assemble((record.name, "bold"), f"  {record.title}"))
     facts = Table(box=None, show_header=False)
     facts.add_column(style="dim", no_wrap=True)
@@ -78,7 +75,7 @@ def print_assembly(result: "AssembleResult") -> None:
                 moved = f"{east:+.2f}, {north:+.2f}" if shift.reliable else "not measurable"
             days = "-" if gap is None or name == place.reference else f"{gap:+.0f}"
             table.add_row(place.name, place.split, str(chips), name, day, days, moved)
-    console = _console()
+    console = wide_console()
     console.print(table)
     console.print(Text(f"{len(result.chips)} chips of {len(result.places)} places in {result.folder}"))
 
@@ -125,8 +122,3 @@ def _scheme(record: DatasetRecord) -> Table:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from ..taxonomy import Taxonomy
 
 
+#: Where no terminal says how wide it is (a pipe, a log file).
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def wide_console() -> Console:
+    """Return the terminal, or a console that leaves room for tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
 def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy") -> None:
     """Print one row per model: mIoU and overall accuracy of every level, and calibration errors, in per cent.
 

@@ -24,16 +24,13 @@ EXAMPLES = {
 DESCRIPTION = "List, draw and validate class trees and crosswalks."
 
 
-#: Where no terminal says how wide it is (a pipe, a log file).
-_WIDTH_WITHOUT_TERMINAL = 160
-
-
 def list_trees() -> int:
     """List the trees of the catalog."""
     from rich.table import Table
 
     from ..taxonomy import Taxonomy
     from ..taxonomy.yaml_reader import catalog_names
+    from .tables import wide_console
 
     table = Table(box=None, header_style="bold")
     for column in ("name", "levels", "classes", "paths"):
@@ -42,7 +39,7 @@ def list_trees() -> int:
     for name in catalog_names("taxonomies"):
         tree = Taxonomy.from_yaml(name)
         table.add_row(name, str(tree.num_levels), _counts(tree), str(tree.num_paths), tree.title)
-    _console().print(table)
+    wide_console().print(table)
     return 0
 
 
@@ -53,8 +50,9 @@ def show(taxonomy: str) -> int:
         taxonomy: Name in the catalog or path of a .yaml file.
     """
     from ..taxonomy import Taxonomy
+    from .tables import wide_console
 
-    console = _console()
+    console = wide_console()
     console.print(_draw(Taxonomy.from_yaml(taxonomy), console))
     return 0
 
@@ -72,6 +70,7 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
     from ..taxonomy import Crosswalk
     from ..taxonomy.class_names import describe_paths
     from ..taxonomy.yaml_reader import catalog_names
+    from .tables import wide_console
 
     if legend is None:
         for name in catalog_names("crosswalks"):
@@ -89,7 +88,7 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
         says = "-" if one.paths.all() else ", ".join(describe_paths(tree, one.paths))
         indent = "  " * (one.depth - 1)
         table.add_row(one.code, Text(indent + one.name), Text(says), " ".join(decided) or "-")
-    _console().print(table)
+    wide_console().print(table)
     for line in _losses(crosswalk):
         sys.stdout.write(f"{line}\n")
     return 0
@@ -219,13 +218,6 @@ def _label(tree: "Taxonomy", level: int, index: int, console: "Console") -> "Tex
     width = len(str(max(tree.class_values(level))))
     value = f"{spec.value:>{width}}"
     return Text.assemble((swatch, color), (f" {color} ", "dim"), (value, "bold"), f" {spec.name}")
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def _counts(tree: "Taxonomy") -> str:

@@ -7,8 +7,7 @@ from .cog import (
     class_dtype,
     finalise_bands_cog,
     finalise_class_cog,
-    finalise_confidence_cog,
-    finalise_dissimilarity_cog,
+    finalise_per_cent_cog,
     place_raster,
 )
 from .common_classes import UNDECIDED, common_taxonomy, write_common_map
@@ -42,8 +41,7 @@ __all__ = (
     "count_rows",
     "finalise_bands_cog",
     "finalise_class_cog",
-    "finalise_confidence_cog",
-    "finalise_dissimilarity_cog",
+    "finalise_per_cent_cog",
     "open_class_map",
     "place_raster",
     "thumbnail_shape",

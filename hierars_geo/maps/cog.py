@@ -13,8 +13,7 @@ from ..taxonomy import Taxonomy
 from .styles.qml import confidence_qml, dissimilarity_qml, raster_qml
 from .styles.table import palette, pam_xml
 
-#: Per cent; 255 where there is none.
-#: What the band of a confidence raster is called.
+#: What the band of a confidence raster is called, and its value where there is none.
 CONFIDENCE_BAND = "confidence in per cent"
 CONFIDENCE_NODATA = 255
 
@@ -73,52 +72,34 @@ def finalise_class_cog(
     _publish(Path(tmp), target, texts, "mode")
 
 
-def finalise_confidence_cog(
+def finalise_per_cent_cog(
     tmp: str | os.PathLike[str],
     final: str | os.PathLike[str],
     tags: Mapping[str, str] | None = None,
+    dissimilarity: bool = False,
 ) -> None:
-    """Turn a finished confidence raster (byte, per cent, 255 nodata) into a COG with a QGIS style beside it.
+    """Turn a finished raster of confidences into a COG with a QGIS style beside it.
 
     Overviews are means of the pixels that hold data.
 
     Args:
-        tmp: Single-band byte raster; it is opened for update (nodata, tags) and stays where it is.
+        tmp: Single-band byte raster, per cent, 255 nodata; it is opened for update (nodata, tags) and stays
+            where it is.
         final: Path of the result, in an existing folder.
         tags: Written into the file's metadata.
+        dissimilarity: It holds dissimilarities in per cent of the threshold, 254 for all above.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    _finalise_bytes(Path(tmp), Path(final), CONFIDENCE_BAND, confidence_qml(), tags)
-
-
-def finalise_dissimilarity_cog(
-    tmp: str | os.PathLike[str],
-    final: str | os.PathLike[str],
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Turn a finished raster of dissimilarities into a COG with a QGIS style beside it.
-
-    Args:
-        tmp: Byte raster in per cent of the threshold, 254 for all above, 255 nodata; see
-            :func:`finalise_confidence_cog`.
-        final: Path of the result, in an existing folder.
-        tags: Written into the file's metadata.
-
-    Raises:
-        OutputError: A file cannot be written.
-    """
-    name = "dissimilarity in per cent of the threshold"
-    _finalise_bytes(Path(tmp), Path(final), name, dissimilarity_qml(), tags)
-
-
-def _finalise_bytes(tmp: Path, final: Path, band: str, style: str, tags: Mapping[str, str] | None) -> None:
-    with as_output_error(final), rasterio.open(tmp, "r+") as dataset:
+    band = "dissimilarity in per cent of the threshold" if dissimilarity else CONFIDENCE_BAND
+    style = dissimilarity_qml() if dissimilarity else confidence_qml()
+    target = Path(final)
+    with as_output_error(target), rasterio.open(tmp, "r+") as dataset:
         dataset.nodata = CONFIDENCE_NODATA
         dataset.set_band_description(1, band)
         dataset.update_tags(**(tags or {}))
-    _publish(tmp, final, {f"{final.stem}.qml": style}, "average")
+    _publish(Path(tmp), target, {f"{target.stem}.qml": style}, "average")
 
 
 def finalise_bands_cog(

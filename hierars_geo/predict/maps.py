@@ -12,8 +12,7 @@ from ..maps.cog import (
     class_dtype,
     finalise_bands_cog,
     finalise_class_cog,
-    finalise_confidence_cog,
-    finalise_dissimilarity_cog,
+    finalise_per_cent_cog,
 )
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE, applicability_taxonomy
 from ..maps.writer import StripWriter
@@ -73,12 +72,10 @@ def write_layer(
         finalise_class_cog(raw, final, adaptive_taxonomy(taxonomy, layer.kind == "sets"), 1, tags)
     elif layer.kind == "applicability":
         finalise_class_cog(raw, final, applicability_taxonomy(), 1, tags)
-    elif layer.kind == "dissimilarity":
-        finalise_dissimilarity_cog(raw, final, tags)
     elif layer.kind == "probabilities":
         finalise_bands_cog(raw, final, path_names(taxonomy), CONFIDENCE_NODATA, tags, "average")
     else:
-        finalise_confidence_cog(raw, final, tags)
+        finalise_per_cent_cog(raw, final, tags, dissimilarity=layer.kind == "dissimilarity")
     raw.unlink()
 
 

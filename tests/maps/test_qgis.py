@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from raster_factory import write_raster
 
-from hierars_geo.maps import finalise_class_cog, finalise_confidence_cog
+from hierars_geo.maps import finalise_class_cog, finalise_per_cent_cog
 from hierars_geo.report import write_gis_files
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
@@ -50,7 +50,7 @@ def seen(tmp_path_factory):
         write_cog(
             folder, f"s_L{level}.tif", values, lambda raw, out, n=level: finalise_class_cog(raw, out, MM5B, n)
         )
-        write_cog(folder, f"s_conf_L{level}.tif", rows * 100 // SIDE, finalise_confidence_cog)
+        write_cog(folder, f"s_conf_L{level}.tif", rows * 100 // SIDE, finalise_per_cent_cog)
     item = {
         "type": "Feature", "stac_version": "1.1.0", "id": "s", "geometry": None, "bbox": [117, 36, 118, 37],
         "properties": {"datetime": "2026-01-01T00:00:00Z", "hierars:taxonomy": MM5B.to_dict()},

@@ -17,7 +17,7 @@ from hierars_geo.maps import (
     StripWriter,
     class_dtype,
     finalise_class_cog,
-    finalise_confidence_cog,
+    finalise_per_cent_cog,
 )
 from hierars_geo.taxonomy import Taxonomy
 
@@ -124,7 +124,7 @@ def test_nothing_of_an_older_file_survives(tmp_path):
     tmp = tmp_path / "conf.tif"
     with StripWriter(tmp, GeoGrid(CRS.from_epsg(32648), NORTH_UP, (4, 4)), "uint8", 255) as writer:
         writer.write(np.full((4, 4), 50, "uint8"))
-    finalise_confidence_cog(tmp, final)
+    finalise_per_cent_cog(tmp, final)
     assert not (tmp_path / "a.tif.aux.xml").exists()
     assert "singlebandpseudocolor" in (tmp_path / "a.qml").read_text()
 
@@ -135,7 +135,7 @@ def test_confidence_cog(tmp_path):
     tmp = tmp_path / "tmp.tif"
     with StripWriter(tmp, GeoGrid(CRS.from_epsg(32648), NORTH_UP, array.shape), "uint8", 255) as writer:
         writer.write(array)
-    finalise_confidence_cog(tmp, tmp_path / "a.tif", {"MODEL": "abc"})
+    finalise_per_cent_cog(tmp, tmp_path / "a.tif", {"MODEL": "abc"})
     with rasterio.open(tmp_path / "a.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(1), array)
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"

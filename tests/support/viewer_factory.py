@@ -11,7 +11,7 @@ from pyproj import CRS, Transformer
 from raster_factory import write_raster
 
 from hierars_geo.grid import GeoGrid
-from hierars_geo.maps import StripWriter, finalise_class_cog, finalise_confidence_cog
+from hierars_geo.maps import StripWriter, finalise_class_cog, finalise_per_cent_cog
 from hierars_geo.taxonomy import Taxonomy
 
 SIDE_PX = 160
@@ -70,7 +70,7 @@ def paint(
         finalise_class_cog(raw, folder / f"{name}_L{level}.tif", tree, level)
         if confidence:
             raw = _write(folder / "raw.tif", grid, np.where(leaf < 0, 255, sure[level]).astype(np.uint8), 255)
-            finalise_confidence_cog(raw, folder / f"{name}_conf_L{level}.tif")
+            finalise_per_cent_cog(raw, folder / f"{name}_conf_L{level}.tif")
         raw.unlink()
     properties = {"datetime": "2021-07-14T00:00:00Z", "hierars:taxonomy": tree.to_dict()}
     properties["hierars:source"] = [f"{name}_image.tif"]
