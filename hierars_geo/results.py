@@ -1,18 +1,17 @@
 """A prediction in one call, and maps with what is made of them: polygons, scores, samples, the report."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from geopandas.geodataframe import GeoDataFrame
-
-from . import maps
-from .accuracy import LabelSource, ReferenceLabels, SceneAssessment, assess_maps, evaluate_maps, sample_points
-from .metrics import HierarchicalScores
-from .models import Model
+from . import accuracy, maps, report, vector  # their faces: what a verb needs is imported when it is called
 from .predict import PredictOptions, Predictor, ScenePath
-from .report import write_gis_files, write_report
-from .types import Bounds
-from .vector import AreaTables, VectorSummary, class_areas, decide_fields, vectorize
+
+if TYPE_CHECKING:
+    from geopandas.geodataframe import GeoDataFrame
+
+    from .metrics import HierarchicalScores
+    from .models import Model
+    from .types import Bounds
 
 
 class Maps(maps.Maps):
@@ -31,25 +30,25 @@ class Maps(maps.Maps):
             maps.report()
     """
 
-    def vectorize(self, out: str | Path, **options: Any) -> VectorSummary:  # noqa: ANN401
+    def vectorize(self, out: str | Path, **options: Any) -> "vector.VectorSummary":  # noqa: ANN401
         """Write nested polygons, one layer per level; options as in :func:`hierars_geo.vector.vectorize`."""
-        return vectorize(self, out, **options)
+        return vector.vectorize(self, out, **options)
 
-    def areas_in(self, polygons: str | Path, out: str | Path, **options: Any) -> AreaTables:  # noqa: ANN401
+    def areas_in(self, polygons: str | Path, out: str | Path, **options: Any) -> "vector.AreaTables":  # noqa: ANN401
         """Measure the classes inside polygons; options as in :func:`hierars_geo.vector.class_areas`."""
-        return class_areas(self, polygons, out, **options)
+        return vector.class_areas(self, polygons, out, **options)
 
-    def fields(self, polygons: str | Path, out: str | Path, **options: Any) -> GeoDataFrame:  # noqa: ANN401
+    def fields(self, polygons: str | Path, out: str | Path, **options: Any) -> "GeoDataFrame":  # noqa: ANN401
         """Decide one class per field; options as in :func:`hierars_geo.vector.decide_fields`."""
-        return decide_fields(self, polygons, out, **options)
+        return vector.decide_fields(self, polygons, out, **options)
 
     def evaluate(
         self,
-        labels: str | Path | LabelSource,
+        labels: "str | Path | accuracy.LabelSource",
         attribute: str | None = None,
         level: int | None = None,
-        region: Bounds | None = None,
-    ) -> HierarchicalScores:
+        region: "Bounds | None" = None,
+    ) -> "HierarchicalScores":
         """Score the maps against labels at every level.
 
         Args:
@@ -62,16 +61,16 @@ class Maps(maps.Maps):
             HieraRSError: A file cannot be read, holds values the tree lacks, or the two do not overlap.
         """
         if isinstance(labels, str | Path):
-            labels = ReferenceLabels(labels, self.taxonomy, attribute, level)
-        return evaluate_maps(self, labels, None, region)
+            labels = accuracy.ReferenceLabels(labels, self.taxonomy, attribute, level)
+        return accuracy.evaluate_maps(self, labels, None, region)
 
-    def sample(self, out: str | Path, **options: Any) -> GeoDataFrame:  # noqa: ANN401
+    def sample(self, out: str | Path, **options: Any) -> "GeoDataFrame":  # noqa: ANN401
         """Draw points to label; options as in :func:`hierars_geo.accuracy.sample_points`."""
-        return sample_points(self, out, **options)
+        return accuracy.sample_points(self, out, **options)
 
-    def assess(self, points: str | Path, column: str = "reference") -> SceneAssessment:
+    def assess(self, points: str | Path, column: str = "reference") -> "accuracy.SceneAssessment":
         """Estimate accuracy and areas, with intervals, from points that people labelled."""
-        return assess_maps(self, points, None, column)
+        return accuracy.assess_maps(self, points, None, column)
 
     def report(self, out: str | Path | None = None, gis: bool = False, **options: Any) -> Path:  # noqa: ANN401
         """Write one HTML file with maps, areas and scores; ``gis`` adds the files that GIS programs open.
@@ -84,14 +83,14 @@ class Maps(maps.Maps):
         Raises:
             HieraRSError: A file cannot be read, does not fit, or cannot be written.
         """
-        path = write_report(self, None if out is None else Path(out), **options)
+        path = report.write_report(self, None if out is None else Path(out), **options)
         if gis:
-            write_gis_files(self, bool(options.get("overwrite", False)), image=options.get("image"))
+            report.write_gis_files(self, bool(options.get("overwrite", False)), image=options.get("image"))
         return path
 
 
 def predict(
-    model: str | Path | Model,
+    model: "str | Path | Model",
     scene: ScenePath,
     folder: str | Path,
     *,
@@ -103,7 +102,8 @@ def predict(
     """Predict a scene of any size into a folder: one cloud-optimised GeoTIFF per level.
 
     Args:
-        model: A model, see :func:`hierars_geo.load`, or the path of its checkpoint.
+        model: A model, see :func:`hierars_geo.load`, the path of its checkpoint, or of an ONNX file that was
+            exported from it, which needs no PyTorch.
         scene: A raster, a folder or list with one file per band, or a STAC item; of a model of series the
             folder or list of a season's images; of a model of several sources one of these for each, by its
             name: ``{"sentinel1": "S1.tif", "sentinel2": "season/"}``.

@@ -46,6 +46,8 @@ from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 config = ModelConfig("unet", "resnet18", options={"decoder_channels": [16, 16, 8, 8, 8]})
 tree, read = Taxonomy.from_yaml("crop10m"), ReadRecipe(("red", "nir"))
+for encoder in ("tu-test_resnet", "tu-test_convnext"):  # which are built on no device first
+    build_model(ModelRecord(tree, read, (0.0, 0.0), (1.0, 1.0), ModelConfig("unet", encoder), 64))
 record = ModelRecord(tree, read, (0.0, 0.0), (1.0, 1.0), config, 64)
 state = {f"model.{name}": value for name, value in build_model(record).state_dict().items()}
 torch.save({"state_dict": state, RECORD_KEY: record.to_dict()}, "model.ckpt")

@@ -31,11 +31,11 @@ def count_guesses(
     steps = CONFIDENCE_NODATA + 1
     # areas by class and per cent; the last code is what has neither
     by_code = {level: np.zeros(classes[level] * steps) for level in maps.confidence_levels}
-    for window, path, confidence in maps.strips():
+    for window, path in maps.strips():
         counter.add(window, path)
         for level, sums in by_code.items():
             index = chains[path, level - 1]
-            code = np.where(index < 0, CONFIDENCE_NODATA, index * steps + confidence[level])
+            code = np.where(index < 0, CONFIDENCE_NODATA, index * steps + maps.read_confidence(level, window))
             sums += areas.sum_by(code, window, len(sums))
         if progress is not None:
             progress(window.row_stop, maps.grid.height)

@@ -54,21 +54,21 @@ def draw_pixels(
     stratum, row, rank = _draw_ranks(strata, points, generator, spread)
     col = np.zeros(len(row), dtype=np.int64)
     order = np.lexsort((stratum, row))
-    for window, path, _ in maps.strips():
+    for window, path in maps.strips():
         first, last = np.searchsorted(row[order], (window.row, window.row_stop))
-        drawn = order[first:last]
-        numbers = strata.numbers(window, path)
-        # points of one row and stratum are drawn together
-        changes = np.flatnonzero(np.diff(row[drawn]) | np.diff(stratum[drawn])) + 1
-        for group in np.split(drawn, changes) if len(drawn) else ():
-            at = int(row[group[0]])
-            of_class = np.flatnonzero(numbers[at - window.row] == stratum[group[0]])
-            if areas.vary_along_rows and len(group) < len(of_class):
-                ground = areas.read(Window(at, 0, 1, maps.grid.width))[0][of_class]
-                share = ground / ground.sum()
-                col[group] = generator.choice(of_class, size=len(group), replace=False, p=share)
-            else:
-                col[group] = of_class[rank[group]]
+        if first < last:
+            drawn, numbers = order[first:last], strata.numbers(window, path)
+            # points of one row and stratum are drawn together
+            changes = np.flatnonzero(np.diff(row[drawn]) | np.diff(stratum[drawn])) + 1
+            for group in np.split(drawn, changes):
+                at = int(row[group[0]])
+                of_class = np.flatnonzero(numbers[at - window.row] == stratum[group[0]])
+                if areas.vary_along_rows and len(group) < len(of_class):
+                    ground = areas.read(Window(at, 0, 1, maps.grid.width))[0][of_class]
+                    share = ground / ground.sum()
+                    col[group] = generator.choice(of_class, size=len(group), replace=False, p=share)
+                else:
+                    col[group] = of_class[rank[group]]
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
     shuffled = generator.permutation(len(row))

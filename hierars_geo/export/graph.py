@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..models.decode import path_logits
 from ..models.features import padded_size
 from ..models.map_model import MapModel
 from ..models.record import ModelRecord
+from ..predict.exported import DISSIMILARITY, PATH_LOGITS
 
 
 class AnySizeAveragePool(nn.Module):
@@ -66,6 +68,8 @@ _ROUNDING = 1e-6
 class MapGraph(nn.Module):
     """Stored values in; path logits, and classes and confidences of every level out.
 
+    Of a model that knows its training ground the last output is how unlike that a pixel is.
+
     A pixel that is NaN or infinite in any band has no data: the model sees the mean there, its classes are
     the tree's nodata value and its confidences 0. Of a series it has none at that date, and no class where it
     has none at all dates.
@@ -90,13 +94,14 @@ class MapGraph(nn.Module):
         self.register_buffer("values", torch.from_numpy(np.stack(values).astype(np.int32)))  # (N, T)
         for level in range(1, self.levels + 1):
             self.register_buffer(f"groups_{level}", torch.from_numpy(_groups(paths, level)))
+        self.cell = 0 if model.dissimilarity is None else _cell(self.model, len(record.bands))
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Of the outputs, in order."""
         levels = range(1, self.levels + 1)
-        classes = [f"class_L{level}" for level in levels]
-        return ("path_logits", *classes, *(f"confidence_L{level}" for level in levels))
+        layers = *(f"class_L{level}" for level in levels), *(f"confidence_L{level}" for level in levels)
+        return (PATH_LOGITS, *layers, *((DISSIMILARITY,) if self.cell else ()))
 
     def forward(self, image: Tensor, doy: Tensor | None = None) -> tuple[Tensor, ...]:
         """Compute all outputs.
@@ -107,24 +112,35 @@ class MapGraph(nn.Module):
 
         Returns:
             Path logits (B, T, H, W) float32, then per level raster values (B, H, W) int32, then per level
-            confidences (B, H, W) float32 in 0..1, never rising from one level to the next.
+            confidences (B, H, W) float32 in 0..1, never rising from one level to the next; dissimilarities
+            (B, 1, H, W) where the model knows its training ground.
         """
         seen = image.isfinite().all(dim=-3)
         valid = seen if doy is None else seen.any(dim=1)
-        logits = self.path_logits(image, seen, doy)
+        logits, *unlike = self.channels(image, seen, doy)
         best = logits.argmax(dim=1)
         classes = [torch.where(valid, self.values[level][best], self.nodata) for level in range(self.levels)]
-        return (logits, *classes, *self.confidences(logits, best, valid))
+        return (logits, *classes, *self.confidences(logits, best, valid), *unlike)
 
-    def path_logits(self, image: Tensor, valid: Tensor, doy: Tensor | None = None) -> Tensor:
-        """Path logits (B, T, H, W) of stored values and their validity; see :class:`~.models.MapModel`."""
+    def channels(self, image: Tensor, valid: Tensor, doy: Tensor | None = None) -> list[Tensor]:
+        """Path logits (B, T, H, W) of stored values and their validity; see :class:`~.models.MapModel`.
+
+        Behind them dissimilarities (B, 1, H, W), where the model knows its training ground.
+        """
+        features, logits = self.model.features_and_logits(image, valid, doy)
+        found = [self.model.calibrated(path_logits(logits, self.paths))]
+        if self.cell:
+            found.append(self.model.unlike(features, self.cell, (found[0].shape[-2], found[0].shape[-1])))
         height, width = image.shape[-2:]
         padded = padded_size((height, width), self.model.multiple)
-        small = self.model.coarse_path_logits(image, valid, self.paths, doy)
-        logits = F.interpolate(small, size=padded, mode="bilinear", align_corners=False)
         # a slice would make the graph ask whether there is anything to cut off, and refuse the other case
         rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
-        return logits.index_select(2, rows).index_select(3, columns)
+        return [
+            F.interpolate(small, size=padded, mode="bilinear", align_corners=False)
+            .index_select(2, rows)
+            .index_select(3, columns)
+            for small in found
+        ]
 
     def confidences(self, logits: Tensor, best: Tensor, valid: Tensor) -> list[Tensor]:
         """Sum P(t) over the paths that agree with the best one, level by level: N of (B, H, W).
@@ -155,6 +171,7 @@ class DeepnessGraph(MapGraph):
 
     def __init__(self, model: MapModel, record: ModelRecord) -> None:
         super().__init__(model, record)
+        self.cell = 0  # the plugin has no use for more outputs
         self.class_counts = record.taxonomy.num_classes
         self.fill = 0.0 if record.read.nodata is None else float(record.read.nodata)
         self.fill_in_any = record.read.nodata_rule == "any"
@@ -170,7 +187,7 @@ class DeepnessGraph(MapGraph):
         filled = (image - self.fill).abs() <= _ROUNDING * max(1.0, abs(self.fill))
         empty = filled.any(dim=1) if self.fill_in_any else filled.all(dim=1)
         valid = image.isfinite().all(dim=1) & ~empty
-        logits = self.path_logits(image, valid)
+        logits = self.channels(image, valid)[0]
         best = logits.argmax(dim=1)
         scores: list[Tensor] = []
         for level, confidence in enumerate(self.confidences(logits, best, valid)):
@@ -180,6 +197,17 @@ class DeepnessGraph(MapGraph):
             known = (own == channel).to(confidence.dtype) * confidence.unsqueeze(1)
             scores.append(torch.cat([(~valid).unsqueeze(1).to(confidence.dtype), known], dim=1))
         return tuple(scores)
+
+
+def _cell(model: MapModel, bands: int) -> int:
+    """Side of the cells that dissimilarities are found for, see :meth:`.MapModel.cell`."""
+    side = 4 * model.multiple
+    image, doy = torch.zeros(1, bands, side, side), None
+    if model.of_series:
+        image, doy = image[:, None], torch.ones(1, 1, dtype=torch.int64)
+    with torch.no_grad():
+        features, _ = model.features_and_logits(image, torch.ones_like(image[..., 0, :, :]) > 0, doy)
+    return model.cell(image, features)
 
 
 def _groups(paths: NDArray[np.int64], level: int) -> NDArray[np.float32]:

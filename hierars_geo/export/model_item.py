@@ -148,6 +148,7 @@ def _outputs(graph: MapGraph, taxonomy: Taxonomy, side: int) -> list[dict[str, A
             for level, name in zip(levels, graph.output_names, strict=True)
         ]
     logits, *others = graph.output_names
+    unlike = [others.pop()] if graph.cell else []
     found = [
         _output(
             logits,
@@ -164,7 +165,8 @@ def _outputs(graph: MapGraph, taxonomy: Taxonomy, side: int) -> list[dict[str, A
     for level, name in zip(levels, others[len(levels) :], strict=True):
         text = f"Confidence of the class of level {taxonomy.level_names[level - 1]}, 0..1."
         found.append(_output(name, text, None, side, "float32", []))
-    return found
+    text = "How unlike the training ground; above 1 is outside the area of applicability."
+    return found + [_output(name, text, ("dissimilarity", 1), side, "float32", []) for name in unlike]
 
 
 def _output(

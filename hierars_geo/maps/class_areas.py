@@ -144,7 +144,7 @@ def count_areas(maps: PathMap, progress: Progress | None = None) -> ClassAreas:
         DataError: Levels contradict each other.
     """
     counter = PathCounter(maps)
-    for window, path, _ in maps.strips():
+    for window, path in maps.strips():
         counter.add(window, path)
         if progress is not None:
             progress(window.row_stop, maps.grid.height)
@@ -199,7 +199,7 @@ def count_rows(
     # what has no number is counted in the first and the last column
     pixels = np.zeros((maps.grid.height, count + 2), dtype=np.int64)
     area_m2 = np.zeros((maps.grid.height, count + 2))
-    for window, path, _ in maps.strips():
+    for window, path in maps.strips():
         rows = slice(window.row, window.row_stop)
         pixels[rows], area_m2[rows] = areas.sum_by_row(numbers(window, path), window, count + 2, first=-1)
         if progress is not None:

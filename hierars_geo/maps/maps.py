@@ -186,7 +186,7 @@ class Maps:
             values = np.stack(
                 [tree.index_to_value(opened.chains[:, level - 1], level) for level in opened.levels]
             )
-            for window, path, _ in opened.strips():
+            for window, path in opened.strips():
                 yield window, values[:, path]
 
     def areas(self, progress: Progress | None = None) -> pd.DataFrame:
@@ -323,6 +323,6 @@ def _reduced(scene: SceneMaps, level: int, max_side_px: int) -> NDArray[np.int64
     """Class indices of a level at the middle pixels of coarse cells."""
     reduced = Thumbnail(scene.grid.shape, IGNORE_INDEX, max_side_px)
     with bounded_block_cache(), scene.open() as opened:
-        for window, path, _ in opened.strips():
+        for window, path in opened.strips():
             reduced.add(window, opened.chains[path, level - 1])
     return reduced.values

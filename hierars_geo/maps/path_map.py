@@ -163,12 +163,11 @@ class PathMap:
         paths = self.decoder.paths
         return np.concatenate([paths, np.full((1, paths.shape[1]), IGNORE_INDEX)])
 
-    def strips(self) -> Iterator[tuple[Window, NDArray[np.unsignedinteger], dict[int, NDArray[np.integer]]]]:
+    def strips(self) -> Iterator[tuple[Window, NDArray[np.unsignedinteger]]]:
         """Read from top to bottom.
 
         Yields:
-            The strip's window, the path index of its pixels (h, W), and by level the confidence in per cent
-            (h, W), 255 where there is none.
+            The strip's window, and the path index of its pixels (h, W).
 
         Raises:
             TaxonomyError: A value is neither a class nor nodata.
@@ -181,7 +180,7 @@ class PathMap:
             path, wrong, where = self._decode(window)
             first = first or where
             conflicts += wrong
-            yield window, path, {level: self.read_confidence(level, window) for level in self._confidence}
+            yield window, path
         if conflicts:
             raise self._contradiction(conflicts, first)
 

@@ -21,6 +21,7 @@ from .config import ModelConfig
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
 from .hypercolumn import Hypercolumn
+from .initial_values import NoInitialValues
 from .pretrained import load_encoder_weights
 from .scene_model import HierarchicalSegmenter
 from .temporal import TEMPORAL, SeriesFeatures
@@ -130,21 +131,22 @@ def _build_flat_model(config: ModelConfig, backbone: Backbone, in_channels: int)
         if rate is not None:
             options["drop_path_rate"] = rate
     try:
-        if architecture == SEGNEXT:
-            extractor = _segnext(config.encoder, backbone, in_channels, options)
-        elif architecture == HYPERCOLUMN:
-            extractor = _hypercolumn(backbone, in_channels, options)
-        else:
-            extractor = extract_features(
-                smp.create_model(
-                    architecture,
-                    encoder_name=backbone.name,
-                    encoder_weights=None,
-                    in_channels=in_channels,
-                    classes=1,
-                    **options,
+        with NoInitialValues():
+            if architecture == SEGNEXT:
+                extractor = _segnext(config.encoder, backbone, in_channels, options)
+            elif architecture == HYPERCOLUMN:
+                extractor = _hypercolumn(backbone, in_channels, options)
+            else:
+                extractor = extract_features(
+                    smp.create_model(
+                        architecture,
+                        encoder_name=backbone.name,
+                        encoder_weights=None,
+                        in_channels=in_channels,
+                        classes=1,
+                        **options,
+                    )
                 )
-            )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, NotImplementedError) as error:
         raise OptionError(
             f"Expected encoder '{config.encoder}' to fit architecture '{config.architecture}' with options "

@@ -106,13 +106,24 @@ class MapModel(nn.Module, abc.ABC):
 
     def channels_of(self, features: Tensor, logits: list[Tensor], image: Tensor, paths: Paths) -> Tensor:
         """Make what :meth:`map_channels` says of features and logits of an image, at their resolution."""
-        if self.dissimilarity is None:
-            raise RuntimeError("map_channels is for models that know their training ground")
         scores = self.calibrated(path_logits(logits, paths))
-        found = self.dissimilarity(features, self.cell(image, features))
-        if found.shape[-2:] != scores.shape[-2:]:
-            found = F.interpolate(found, size=scores.shape[-2:], mode="bilinear", align_corners=False)
+        found = self.unlike(features, self.cell(image, features), (scores.shape[-2], scores.shape[-1]))
         return torch.cat([scores, found.to(scores.dtype)], dim=1)
+
+    def unlike(self, features: Tensor, cell: int, size: tuple[int, int]) -> Tensor:
+        """Compute dissimilarities (B, 1, h, w) to the training ground.
+
+        Args:
+            features: (B, D, h', w').
+            cell: Of :meth:`cell`.
+            size: (h, w).
+        """
+        if self.dissimilarity is None:
+            raise RuntimeError("dissimilarities are for models that know their training ground")
+        found: Tensor = self.dissimilarity(features, cell)
+        if found.shape[-2:] == torch.Size(size):
+            return found
+        return F.interpolate(found, size=size, mode="bilinear", align_corners=False)
 
     def cell(self, image: Tensor, features: Tensor) -> int:
         """Side of a cell that dissimilarities are found for, in pixels of the features."""

@@ -29,6 +29,7 @@ class SceneJob:
         rasters: The scene, as it was named.
         options: How it is predicted.
         chunk_rows: Most rows of a chunk.
+        chunk_px: Most columns of a chunk; None for what the options say.
     """
 
     checkpoint: str
@@ -37,6 +38,7 @@ class SceneJob:
     rasters: NamedScene
     options: PredictOptions
     chunk_rows: int
+    chunk_px: int | None = None
 
 
 def named_everywhere(scene: SourcePaths) -> NamedScene:

@@ -49,7 +49,7 @@ def predict_chunk(job: SceneJob, number: int, from_row: int) -> tuple[Rows, str]
     """
     predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
     with bounded_block_cache(predictor.memory.block_cache_bytes), predictor.open(job.rasters) as scene:
-        plan = predictor.chunk_plan(scene, chunk_rows=job.chunk_rows)
+        plan = predictor.chunk_plan(scene, job.chunk_px, job.chunk_rows)
         part = plan[number].below(max(from_row, plan[number].window.row))
         rows = below(predictor.rows(scene, plan, part))
     return rows, f"{socket.gethostname()}:{os.getpid()}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, MissingFileError, OptionError
+from ..models.applicability import applicability_of
 from ..models.record import ModelFile, ModelRecord
 from ..output.output import sha256_of
 from .augment import View, averaged_over_views, views
@@ -37,8 +38,9 @@ SUFFIX: Final = ".onnx"
 RECORD_ENTRY: Final = "hierars_geo"
 GRAPH_ENTRY: Final = "hierars_geo_graph"
 
-#: Output that maps are made of.
+#: Outputs that maps are made of.
 PATH_LOGITS: Final = "path_logits"
+DISSIMILARITY: Final = "dissimilarity"
 
 #: The graph takes windows of any height and width.
 _VIEWS: Final = frozenset({"flips", "turns"})
@@ -66,6 +68,14 @@ class ExportedRunner:
         self.sees_window = bool(described["sees_window"])
         self._options = options.network
         self._library = _library(options, device, self.loaded.path)
+        self._outputs = (PATH_LOGITS, *((DISSIMILARITY,) if options.output.applicability else ()))
+        if options.output.applicability:
+            applicability_of(self.loaded.record.applicability, str(path))
+        if not {*self._outputs} <= {*described["outputs"]}:
+            raise CheckpointError(
+                f"Expected {path} to tell what is unlike its training ground, but it is of an older release. "
+                "Export the checkpoint again."
+            )
 
     @property
     def software(self) -> Mapping[str, str]:
@@ -75,10 +85,11 @@ class ExportedRunner:
 
     def runtime_of(self, size: tuple[int, int], pixels: int, windows: Windows) -> Runtime:
         """Say who runs a scene, in windows of any size; see :class:`.Runner`."""
-        package, count = PACKAGES[self._library], self.loaded.record.taxonomy.num_paths
+        package = PACKAGES[self._library]
+        count = self.loaded.record.taxonomy.num_paths + len(self._outputs) - 1
         if self._options.precision == "int8" and (some := windows()):
             samples: list[Sample] = [((_without_data(*each),), each[1]) for each in some]
-            run, changed = open_quantised(self.loaded.path, self._library, PATH_LOGITS, samples, count, 0)
+            run, changed = open_quantised(self.loaded.path, self._library, self._outputs, samples, count, 0)
             return int8_runtime(window_by_window(_of_stored(run)), self._library, count, changed, len(some))
         averaged = averaged_over_views(window_by_window(_of_stored(self._run)), self._options.views)
         runtime = Runtime(averaged, count, "cpu", self._options.precision, package, version(package))
@@ -96,7 +107,7 @@ class ExportedRunner:
     def _run(self) -> GraphRun:
         path, package = self.loaded.path, PACKAGES[self._library]
         try:
-            return open_graph(path, self._library, PATH_LOGITS, self._options.precision)
+            return open_graph(path, self._library, self._outputs, self._options.precision)
         except Exception as error:  # each library has its own kinds, with nothing in common
             reason = " ".join(str(error).split())[:500]
             raise CheckpointError(
@@ -167,8 +178,8 @@ def _library(predicted: PredictOptions, device: str, path: Path) -> GraphLibrary
         if options.runtime == "torch"
         else f"--device {device}"
         if device not in ("auto", "cpu")
-        else "--applicability"
-        if predicted.output.applicability
+        else f"--applicability with precision {options.precision}"
+        if predicted.output.applicability and options.precision != "float32"
         else obstacle_of(options, library, _VIEWS)
     )
     if obstacle is not None:

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -70,21 +70,26 @@ def check_is_installed(library: GraphLibrary) -> None:
 
 
 def open_graph(
-    path: Path, library: GraphLibrary, output: str, precision: Precision, threads: int | None = None
+    path: Path,
+    library: GraphLibrary,
+    outputs: Sequence[str],
+    precision: Precision,
+    threads: int | None = None,
 ) -> GraphRun:
     """Make a graph ready to run.
 
     Args:
         path: An ONNX file.
         library: Who runs it.
-        output: Name of the output that is wanted; what only others need is not computed.
+        outputs: Names of the outputs that are wanted, whose channels follow each other in what comes back;
+            what only others need is not computed.
         precision: Inside the network.
         threads: None for ``OMP_NUM_THREADS``, or what the library takes by itself.
 
     Raises:
         RuntimeError: The library cannot run it.
     """
-    return _OPENERS[library](path, output, precision, threads or int(os.environ.get("OMP_NUM_THREADS") or 0))
+    return _OPENERS[library](path, outputs, precision, threads or int(os.environ.get("OMP_NUM_THREADS") or 0))
 
 
 def window_by_window(run: GraphRun) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
@@ -96,7 +101,7 @@ def window_by_window(run: GraphRun) -> Callable[[NDArray[Any], NDArray[Any]], ND
     return path_logits
 
 
-def _open_onnx(path: Path, output: str, precision: str, threads: int) -> GraphRun:
+def _open_onnx(path: Path, outputs: Sequence[str], precision: str, threads: int) -> GraphRun:
     onnxruntime: Any = importlib.import_module("onnxruntime")  # seconds, and not installed everywhere
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -111,13 +116,12 @@ def _open_onnx(path: Path, output: str, precision: str, threads: int) -> GraphRu
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
         given = {name: np.ascontiguousarray(value) for name, value in zip(names, inputs, strict=True)}
-        result: NDArray[np.float32] = session.run([output], given, run_options)[0]
-        return result
+        return _joined(session.run(list(outputs), given, run_options))
 
     return run
 
 
-def _open_openvino(path: Path, output: str, precision: str, threads: int) -> GraphRun:
+def _open_openvino(path: Path, outputs: Sequence[str], precision: str, threads: int) -> GraphRun:
     core: Any = importlib.import_module("openvino").Core()  # seconds, and not installed everywhere
     settings = {
         # said, because it takes bfloat16 by itself where the CPU has it
@@ -128,9 +132,14 @@ def _open_openvino(path: Path, output: str, precision: str, threads: int) -> Gra
     compiled = core.compile_model(core.read_model(path), "CPU", settings)
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
-        return np.array(compiled([np.ascontiguousarray(value) for value in inputs])[output])
+        found = compiled([np.ascontiguousarray(value) for value in inputs])
+        return _joined([found[name] for name in outputs]).copy()  # the library fills its own again
 
     return run
+
+
+def _joined(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
 
 
 _OPENERS: Final = {"onnx": _open_onnx, "openvino": _open_openvino}

@@ -1,7 +1,10 @@
 """What a prediction holds because a raster is large, and the budget that it is shared out of."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 _MIB = 2**20
 
@@ -56,9 +59,39 @@ class MemoryBudget:
         return min(max(self.total_mb * _MIB // 6 // max(batch_bytes, 1), 1), _MOST_AHEAD)
 
 
-def machine_bytes() -> int | None:
-    """Memory of this machine, None where the system does not say."""
+def machine_bytes(root: Path = Path("/")) -> int | None:
+    """Memory that this process may use: the machine's, or less where a container or a batch job is bounded.
+
+    Args:
+        root: Of the file system that says so.
+
+    Returns:
+        None where the system does not say.
+    """
+    sizes = list(_group_limits(root))
+    with suppress(AttributeError, ValueError, OSError):  # where the system is not one of POSIX
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(sizes, default=None)
+
+
+def _group_limits(root: Path) -> Iterator[int]:
+    """Yield what Linux's control groups, of version 1 or 2, allow this process and those it is among.
+
+    Inside a container the group's own folder is not there: its limit lies at the top.
+    """
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+        groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for number, controllers, name in (line.split(":", 2) for line in groups):
+        if number != "0" and "memory" not in controllers.split(","):
+            continue
+        top, file = ("", "memory.max") if number == "0" else ("memory", "memory.limit_in_bytes")
+        group = PurePosixPath(name).relative_to("/")
+        for folder in (group, *group.parents):
+            try:
+                limit = (root / "sys/fs/cgroup" / top / folder / file).read_text(encoding="utf-8").strip()
+            except OSError:
+                continue
+            if limit.isdecimal():  # else "max"
+                yield int(limit)

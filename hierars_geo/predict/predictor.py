@@ -42,7 +42,7 @@ from .run_folder import (
     run_folder,
     run_manifest,
     run_path,
-    stored_batch_size,
+    stored_sizes,
     was_finished,
 )
 from .runtime import Runner, Runtime
@@ -260,9 +260,12 @@ class Predictor:
         with bounded_block_cache(self.memory.block_cache_bytes), self.open(raster_path) as scene:
             folder = check_writable_folder(out_dir)
             outputs = planned_outputs(scene.name, self.options.output, self.levels, folder)
-            plan = self.chunk_plan(scene, chunk_rows=engine.chunk_rows if engine else None)
-            job = self._job(raster_path, engine.chunk_rows) if engine else None
-            batch_size = self._run_batch_size(run_path(folder, scene.name), resume, plan, engine, job)
+            # of what is resumed, whatever the memory of the machine that it is resumed on
+            batch, columns = stored_sizes(run_path(folder, scene.name)) if resume else (None, None)
+            columns = self.options.windows.chunk_px or columns
+            plan = self.chunk_plan(scene, columns, engine.chunk_rows if engine else None)
+            job = self._job(raster_path, engine.chunk_rows, columns) if engine else None
+            batch_size = self._run_batch_size(batch, plan, engine, job)
             runtime = self.runtime_of(plan, scene)
             scene.notes += runtime.notes
             manifest = run_manifest(
@@ -332,22 +335,25 @@ class Predictor:
         return store
 
     def _run_batch_size(
-        self, run: Path, resume: bool, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None
+        self, earlier: int | None, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None
     ) -> int:
         """Choose the batches of a whole run once: those of the run that is resumed, or what the device takes.
 
         The last bits of path logits depend on them.
         """
-        if self.options.windows.batch_size == "auto" and resume and (earlier := stored_batch_size(run)):
-            return earlier
-        if engine is not None and job is not None and self.options.windows.batch_size == "auto":
-            return engine.batch_size(job, plan.windows.size)
+        if self.options.windows.batch_size == "auto":
+            if earlier is not None:
+                return earlier
+            if engine is not None and job is not None:
+                return engine.batch_size(job, plan.windows.size)
         return self.batch_size(plan.windows.size)
 
-    def _job(self, raster_path: ScenePath, chunk_rows: int) -> SceneJob:
+    def _job(self, raster_path: ScenePath, chunk_rows: int, chunk_px: int | None) -> SceneJob:
         checkpoint, scene = str(self.loaded.path.resolve()), named_everywhere(raster_path)
         options = self.options.replaced(memory_mb=self.memory.total_mb)  # a worker's own would cut otherwise
-        return SceneJob(checkpoint, self.loaded.sha256, self._device_name, scene, options, chunk_rows)
+        return SceneJob(
+            checkpoint, self.loaded.sha256, self._device_name, scene, options, chunk_rows, chunk_px
+        )
 
     def _warn(self, scene: Scene) -> None:
         """Say what the reader noted, and what differs from training."""

@@ -65,7 +65,12 @@ def some_windows(
 
 
 def open_quantised(
-    path: Path, library: GraphLibrary, output: str, samples: Sequence[Sample], channels: int, threads: int
+    path: Path,
+    library: GraphLibrary,
+    outputs: Sequence[str],
+    samples: Sequence[Sample],
+    channels: int,
+    threads: int,
 ) -> tuple[GraphRun, float]:
     """Quantise a graph, and say what that changes.
 
@@ -74,9 +79,9 @@ def open_quantised(
     Args:
         path: An ONNX file.
         library: Who runs the result.
-        output: Name of the output that is wanted.
+        outputs: As of :func:`.open_graph`, path logits first.
         samples: Windows of the scene, at least one.
-        channels: T, path logits among the output's channels.
+        channels: T, path logits among the channels.
         threads: As of :func:`.open_graph`.
 
     Returns:
@@ -85,11 +90,11 @@ def open_quantised(
     Raises:
         RuntimeError: The library cannot quantise or run it.
     """
-    plain = open_graph(path, library, output, "float32", threads)
+    plain = open_graph(path, library, outputs, "float32", threads)
     with TemporaryDirectory(prefix="hierars-int8-") as folder:
         quantised = Path(folder) / "int8.onnx"
         _quantise(path, quantised, samples)
-        run = open_graph(quantised, library, output, "float32", threads)
+        run = open_graph(quantised, library, outputs, "float32", threads)
     changed, counted = 0, 0
     for inputs, valid in samples:
         ours, theirs = (each(*inputs)[:, :channels].argmax(axis=1) for each in (run, plain))

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,15 @@ def run_path(out_dir: Path, name: str) -> Path:
     return out_dir / f".{name}.hierars-part"
 
 
-def stored_batch_size(path: Path) -> int | None:
-    """Windows per forward pass of the run in a folder, None where there is none."""
-    found = (_read_manifest(path) or {}).get("batch_size")
-    return found if isinstance(found, int) and found > 0 else None
+def stored_sizes(path: Path) -> tuple[int | None, int | None]:
+    """Windows per forward pass and most columns of a chunk of the run in a folder, None of no run."""
+    manifest = _read_manifest(path) or {}
+    try:
+        batch, columns = int(manifest["batch_size"]), [int(edge) for edge in manifest["chunks"][1]]
+        widest = max(right - left for left, right in pairwise(columns))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None, None
+    return (batch, widest) if min(batch, widest) > 0 else (None, None)
 
 
 @contextmanager
@@ -223,8 +229,8 @@ def run_manifest(
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
-    """Return one checksum of a manifest, the batch size left out: a later run may choose it otherwise."""
-    asked = {key: value for key, value in manifest.items() if key != "batch_size"}
+    """Return one checksum of a manifest, but for batch size and chunks, which a later run may choose anew."""
+    asked = {key: value for key, value in manifest.items() if key not in ("batch_size", "chunks")}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

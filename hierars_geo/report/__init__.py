@@ -1,6 +1,13 @@
 """The report: one HTML file, figures, and the files that GIS programs want beside the maps."""
 
-from .gis_files import make_collection, write_gis_files
-from .writing import write_report
+from typing import TYPE_CHECKING
+
+from ..imports import lazy_face
+
+if TYPE_CHECKING:
+    from .gis_files import make_collection, write_gis_files
+    from .writing import write_report
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = ("make_collection", "write_gis_files", "write_report")

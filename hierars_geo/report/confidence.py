@@ -63,9 +63,9 @@ def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
             )
             for level in levels
         }
-        for window, path, confidence in maps.strips():
+        for window, path in maps.strips():
             for level in levels:
-                stored = confidence[level].astype(np.int16)
+                stored = maps.read_confidence(level, window).astype(np.int16)
                 stored[stored == CONFIDENCE_NODATA] = MISSING
                 values = checked_values(stored, PER_CENT, str(scene.confidence[level]))
                 reduced[level].add(window, values)

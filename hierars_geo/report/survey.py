@@ -66,7 +66,7 @@ def survey_maps(scene: SceneMaps) -> tuple[ClassAreas, dict[int, NDArray[np.int6
     with scene.open() as maps:
         counter = PathCounter(maps)
         reduced = Thumbnail(scene.grid.shape, maps.decoder.nodata)
-        for window, path, _ in maps.strips():
+        for window, path in maps.strips():
             counter.add(window, path)
             reduced.add(window, path)
         chains = maps.chains

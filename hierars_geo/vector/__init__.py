@@ -1,13 +1,20 @@
 """Polygons out of class maps: nested over the levels, with shared borders, areas and QGIS styles."""
 
-from .area_tables import AreaTables, class_areas
-from .areas import polygon_areas_m2
-from .conversion import VectorSummary, vectorize
-from .coverage import Coverage, build_coverage, polygonize_paths
-from .fields import decide_fields, decide_paths
-from .regions import LevelRegions, Regions, label_regions, nest_levels
-from .scan import RowScanner
-from .sieving import sieve
+from typing import TYPE_CHECKING
+
+from ..imports import lazy_face
+
+if TYPE_CHECKING:
+    from .area_tables import AreaTables, class_areas
+    from .areas import polygon_areas_m2
+    from .conversion import VectorSummary, vectorize
+    from .coverage import Coverage, build_coverage, polygonize_paths
+    from .fields import decide_fields, decide_paths
+    from .regions import LevelRegions, Regions, label_regions, nest_levels
+    from .scan import RowScanner
+    from .sieving import sieve
+else:
+    __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "AreaTables",

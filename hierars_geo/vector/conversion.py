@@ -191,7 +191,8 @@ def _scan(
     """Read the maps once: regions, the region of each run, and sums of confidence over runs."""
     scanner = RowScanner(maps.grid.width, maps.decoder.nodata)
     confidence = ConfidenceSums(maps.confidence_levels)
-    for window, path, shares in maps.strips():
+    for window, path in maps.strips():
+        shares = {level: maps.read_confidence(level, window) for level in maps.confidence_levels}
         confidence.add(shares, scanner.feed(path))
         report(window.row_stop, 0)
     return *label_regions(scanner.finish()), confidence

@@ -13,6 +13,7 @@ from raster_factory import X0, Y0, write_raster
 from hierars_geo.accuracy import assess_maps, sample_points
 from hierars_geo.cli import main
 from hierars_geo.errors import DataError, HieraRSWarning, OptionError, TaxonomyError
+from hierars_geo.maps import PathMap
 from hierars_geo.report import write_report
 from hierars_geo.taxonomy import Taxonomy
 
@@ -325,6 +326,21 @@ def test_points_where_labels_help_most_give_unbiased_estimates(sure_maps, tmp_pa
     # strata of confidence leave nothing to what the confidence tells; others gain
     gain = found.assisted_overall.error / found.overall.error
     assert gain < (1.0 + 1e-9 if by == "uncertainty" else 0.985)
+
+
+def test_only_what_a_sample_asks_for_is_read(sure_maps, tmp_path, monkeypatch):
+    folder, _, _, _ = sure_maps
+    original, read = PathMap.read_confidence, []
+    monkeypatch.setattr("hierars_geo.maps.path_map.STRIP_ROWS", 10)
+    monkeypatch.setattr(
+        PathMap, "read_confidence", lambda maps, *where: read.append(where) or original(maps, *where)
+    )
+    sample_points(folder, tmp_path / "class.gpkg", "mm5b", points=8, minimum=2)
+    assert read == []
+    points = sample_points(folder, tmp_path / "sure.gpkg", "mm5b", by="uncertainty", points=10, minimum=2)
+    strips = {int(row) // 10 for row in (~UTM @ (points.geometry.x, points.geometry.y))[1]}
+    # once to count, and again where a point lies
+    assert len(read) == SIZE[0] // 10 + len(strips) < 2 * SIZE[0] // 10
 
 
 def test_maps_without_what_points_are_dealt_by_are_refused(write_map, tmp_path, capsys):

@@ -57,3 +57,32 @@ def test_weights_that_are_not_named_or_not_there_are_refused(stored):
     path, _ = stored()
     with pytest.raises(CheckpointError, match=r"has none\. Give source"):
         Checkpoint.read(path).source()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder", "options"),
+    [
+        ("unet", "tu-test_resnet", {"decoder_channels": [16, 16, 8, 8, 8]}),
+        ("upernet", "tu-test_convnext", {"decoder_channels": 16}),
+        ("segnext", "mscan_tiny", {"decoder_channels": 32}),
+        ("segformer", "mit_b0", {"decoder_segmentation_channels": 16}),
+    ],
+)
+def test_parameters_that_are_not_drawn_first_come_from_the_file_and_all_else_is_computed(
+    architecture, encoder, options, tmp_path
+):
+    config = ModelConfig(architecture, encoder, options=options)
+    record = ModelRecord(Taxonomy.from_yaml("crop10m"), READ, (1.0, 2.0), (3.0, 4.0), config, 64, 10.0)
+    made = build_model(record)
+    content = {f"model.{name}": value for name, value in made.state_dict().items()}
+    torch.save({"state_dict": content, RECORD_KEY: record.to_dict()}, tmp_path / "model.ckpt")
+    before = torch.random.get_rng_state()
+    network = load(tmp_path / "model.ckpt").network
+    drawn = not torch.equal(before, torch.random.get_rng_state())
+    # the bases of SegNeXt's decoder are a buffer, MiT sets values by way of .data
+    assert drawn == (architecture in ("segnext", "segformer"))
+    # buffers that no file holds among them; the gates pool over the ground of a chip now
+    others = dict([*made.named_parameters(), *made.named_buffers()])
+    ours = dict([*network.named_parameters(), *network.named_buffers()])
+    assert set(others) <= set(ours)
+    assert all(torch.equal(ours[name], value) for name, value in others.items())

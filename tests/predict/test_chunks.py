@@ -10,7 +10,7 @@ from hierars_geo.grid import Window
 from hierars_geo.predict import ChunkPlan, Runtime, WindowPlan, stream_blocks
 from hierars_geo.predict.arrays import ArraySource
 from hierars_geo.predict.chunks import MOST_CHUNK_PX
-from hierars_geo.predict.memory import MemoryBudget
+from hierars_geo.predict.memory import MemoryBudget, machine_bytes
 
 
 def batch_sensitive_model(image, valid):
@@ -105,6 +105,36 @@ def test_without_a_word_the_budget_is_a_share_of_the_machine(monkeypatch):
         monkeypatch.setattr("hierars_geo.predict.memory.machine_bytes", lambda size=gigabytes: size * 2**30)
         assert MemoryBudget.of(None).total_mb == budget
     assert MemoryBudget.of(1000).total_mb == 1000
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "gigabytes"),
+    [
+        # version 1, in a job of a batch system: the group above is the narrower one
+        (
+            "4:memory:/job/step\n1:cpu,cpuacct:/\n",
+            {"memory/job/step/memory.limit_in_bytes": 3, "memory/job/memory.limit_in_bytes": 2},
+            2,
+        ),
+        # version 2, in a container that sees its own group as the top
+        ("0::/docker/1f\n", {"memory.max": 1}, 1),
+        ("0::/docker/1f\n", {"docker/1f/memory.max": 1, "memory.max": "max"}, 1),
+        ("1:cpu,cpuacct:/other\n", {"memory/other/memory.limit_in_bytes": 1}, None),
+        ("0::/\n", {"memory.max": "max"}, None),
+        (None, {}, None),
+    ],
+)
+def test_memory_is_what_the_control_group_allows(groups, limits, gigabytes, tmp_path):
+    if groups is not None:
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(groups)
+    for name, size in limits.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{size if size == 'max' else size * 2**30}\n")
+    machine = machine_bytes(tmp_path / "nothing")
+    assert machine > 3 * 2**30
+    assert machine_bytes(tmp_path) == (machine if gigabytes is None else gigabytes * 2**30)
 
 
 def test_rows_of_windows_share_about_as_much_everywhere():

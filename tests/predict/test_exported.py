@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -16,6 +17,9 @@ from hierars_geo.cli import main
 from hierars_geo.errors import CheckpointError, HieraRSWarning, MissingFileError, OptionError
 from hierars_geo.export import export_model
 from hierars_geo.maps import Maps
+from hierars_geo.models import load
+from hierars_geo.models.applicability import Applicability
+from hierars_geo.models.dissimilarity import pooled
 from hierars_geo.predict import PredictOptions, Predictor
 
 pytest.importorskip("onnxscript")
@@ -66,29 +70,49 @@ class Lacking(PathFinder):
     def find_spec(cls, name, path=None, target=None):
         return None if name.partition(".")[0] in {ABSENT} else super().find_spec(name, path, target)
 sys.meta_path[sys.meta_path.index(PathFinder)] = Lacking
+"""
+BY_COMMAND = f"""{WITHOUT_TORCH}
 from hierars_geo.cli import main
 status = main(sys.argv[1:])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print("peak_mb", int(peak.split()[1]) / 1024)
 sys.exit(status)
 """
+BY_PYTHON = f"""{WITHOUT_TORCH}
+import hierars_geo as hg
+maps = hg.predict(*sys.argv[1:], window=64, applicability=True)
+print(*maps.layers, maps.areas().shape[0] > 5, "hierars_geo.datasets" in sys.modules)
+"""
 
 
-def predict_without_torch(*arguments):
-    """Run the command in a process of its own; returns it and its peak of memory in MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, "predict", *map(str, arguments)],
+def run_without_torch(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )
+
+
+def predict_without_torch(*arguments):
+    """Run the command in a process of its own; returns it and its peak of memory in MB."""
+    done = run_without_torch(BY_COMMAND, "predict", *arguments)
     return done, float(done.stdout.rpartition("peak_mb ")[2] or "nan")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, write_checkpoint):
     """A checkpoint and what was exported of it: an export takes seconds."""
-    checkpoint = write_checkpoint(tmp_path_factory.mktemp("model"), calibration=CALIBRATION)
+    folder, known = tmp_path_factory.mktemp("model"), {"calibration": CALIBRATION}
+    # prototypes among the features, such that about half of a scene of noise is unlike them
+    network = load(write_checkpoint(folder)).network
+    noise = torch.from_numpy(np.random.default_rng(5).uniform(200, 3000, (1, 4, 64, 64))).float()
+    with torch.inference_mode():
+        cells = pooled(network.features_and_logits(noise, None)[0], 4)[0].flatten(1).T.double().numpy()
+    nearest = np.linalg.norm(cells[6:, None] - cells[:6], axis=-1).min(axis=1)
+    depth, rows = cells.shape[1], tuple(map(tuple, cells[:6].tolist()))
+    ground = Applicability((0.0,) * depth, (1.0,) * depth, rows, 1.0, float(np.median(nearest)), 9, 0.02)
+    checkpoint = write_checkpoint(folder, **known, applicability=ground.to_dict())
     return checkpoint, export_model(checkpoint).model
 
 
@@ -145,6 +169,24 @@ def test_a_small_raster_takes_little_memory_and_a_mosaic_of_a_region_is_resumed(
     assert grid == (1, 110, 110)
 
 
+def test_python_is_as_light_as_the_command_and_tells_what_is_unlike_the_training_ground(
+    model, write_scene, tmp_path
+):
+    checkpoint, exported = model
+    scene = write_scene(height=150, width=131)
+    done = run_without_torch(BY_PYTHON, exported, scene, tmp_path / "onnx")
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {"L1", "L2", "L3", "di", "aoa", "True", "False"}
+    options = PredictOptions(window=64, applicability=True, runtime="torch")
+    theirs = Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "torch")
+    ours = Maps.open(tmp_path / "onnx")
+    unlike = pixels(ours.layers["di"]).astype(int)
+    assert np.abs(unlike - pixels(theirs.layers["di"])).max() <= 1
+    assert (pixels(ours.layers["aoa"]) == pixels(theirs.layers["aoa"])).mean() > 0.999
+    assert 0.2 < (unlike[unlike < 255] > 100).mean() < 0.8
+    assert (pixels(ours.layers["L3"]) == pixels(theirs.layers["L3"])).mean() > 0.9999
+
+
 def test_openvino_and_quarter_turns_serve_it_too(model, write_scene, tmp_path):
     pytest.importorskip("openvino")
     checkpoint, exported = model
@@ -170,6 +212,7 @@ def test_int8_is_calibrated_without_pytorch_too(model, write_scene, tmp_path):
     [
         ({"runtime": "torch"}, "but got --runtime torch; or give the checkpoint"),
         ({"precision": "bf16", "runtime": "onnx"}, "ONNX Runtime has none. Use --runtime openvino"),
+        ({"applicability": True, "precision": "int8"}, "--applicability with precision int8"),
         ({"precision": "fp16"}, "CPUs have bf16 at most"),
         ({"compile": True}, "--compile, but it is PyTorch's"),
         ({"tta": ("scales",)}, "views scales.*Use --tta flips turns"),

@@ -17,6 +17,7 @@ from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
 from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.predict import results as module
+from hierars_geo.predict.memory import MemoryBudget
 from hierars_geo.predict.network import checkpoint_runner
 from hierars_geo.predict.network.batching import BatchFallback
 from hierars_geo.predict.network.torch_session import runtime_of_tensors
@@ -307,3 +308,24 @@ def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, s
     predictor.predict(scene, out, resume=True)
     assert chosen == ["auto"]
     assert contents(out) == whole
+
+
+def test_another_budget_of_memory_goes_on_with_the_chunks_of_the_first(checkpoint, write_scene, tmp_path):
+    scene = write_scene(height=100, width=700)
+    options = {"window": 64, "overlap": 0.5, "batch_size": 3}
+    narrow, wide = (
+        Predictor(checkpoint, PredictOptions(**options, memory_mb=memory_mb), "cpu") for memory_mb in (16, 96)
+    )
+    narrow.memory = MemoryBudget(1)  # what 16 MB are to a raster of 10 000 columns
+    whole = contents(narrow.predict(scene, tmp_path / "whole").item.parent)
+    out = tmp_path / "out"
+    interrupt(narrow, scene, out, count=2)
+    assert len(json.loads((run_path(out, "scene") / "manifest.json").read_text())["chunks"][1]) > 3
+    wide.predict(scene, out, resume=True)
+    assert contents(out) == whole
+    with pytest.warns(HieraRSWarning, match="nothing is left to compute"):
+        wide.predict(scene, out, resume=True)
+    given = Predictor(checkpoint, PredictOptions(**options, chunk_px=50), "cpu")
+    interrupt(narrow, scene, tmp_path / "given", count=2)
+    with pytest.raises(OutputError, match="chunks was"):
+        given.predict(scene, tmp_path / "given", resume=True)

@@ -128,6 +128,12 @@ def test_views_are_averaged_and_unknown_ground_is_told(season, save_checkpoint, 
     assert ((di == 255) == ~seen).all()
     assert np.abs(di - np.minimum(100 * expected[-1], 254))[seen].max() < 1
     assert 0.05 < (di[seen] > 100).mean() < 0.95
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    exported = export_model(checkpoint, tmp_path / "model.onnx").model
+    theirs = Predictor(exported, options).predict(folder, tmp_path / "onnx")
+    with rasterio.open(theirs.layers["di"]) as dataset:
+        assert np.abs(dataset.read(1) - di).max() <= 1
 
 
 def test_windows_and_resuming_give_the_same_bytes(season, checkpoint, tmp_path):

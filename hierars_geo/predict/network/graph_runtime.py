@@ -93,7 +93,7 @@ def graph_runtime(
     try:
         cache_dir = None if options.cache_dir is None else Path(options.cache_dir)
         path = window_graph(loaded, size, cache_dir, plain.channels > loaded.record.taxonomy.num_paths)
-        run = open_graph(path, library, OUTPUT, options.precision, torch.get_num_threads())
+        run = open_graph(path, library, [OUTPUT], options.precision, torch.get_num_threads())
     except (OptionError, OutputError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         return _instead(plain, f"{package} cannot run this model: {reason[:300]}")
@@ -132,7 +132,7 @@ def quantised_runtime(
     path = window_graph(loaded, size, None if options.cache_dir is None else Path(options.cache_dir))
     samples = [((image, valid), valid) for image, valid in windows]
     count, threads = loaded.record.taxonomy.num_paths, torch.get_num_threads()
-    run, changed = open_quantised(path, library, OUTPUT, samples, count, threads)
+    run, changed = open_quantised(path, library, [OUTPUT], samples, count, threads)
     return int8_runtime(window_by_window(run), library, count, changed, len(samples))
 
 
