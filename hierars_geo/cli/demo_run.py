@@ -22,7 +22,7 @@ from ..maps import Maps, count_areas
 from ..metrics import HierarchicalScores
 from ..metrics.risk import blocks_needed
 from ..models import ModelRecord, load
-from ..models.gaussian import GaussianClassifier
+from ..models.forest import PixelForest
 from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
 from ..report import write_report
@@ -82,7 +82,7 @@ def run_demo(options: DemoOptions) -> None:
     taxonomy = data.taxonomy
     scores = {
         "BHCCM": evaluate_maps(maps, test.labels),
-        "per-pixel Gaussian": _score_gaussian(data, test),
+        "per-pixel forest": _score_forest(data, test),
     }
     write_json(metrics, scores["BHCCM"].to_dict(taxonomy))
     with progress_bar("vectorize") as progress:
@@ -100,7 +100,7 @@ def run_demo(options: DemoOptions) -> None:
         image=test.images[_SENSOR],
         labels=test.labels,
         metrics=metrics,
-        baselines=[("per-pixel Gaussian", scores["per-pixel Gaussian"].to_dict(taxonomy))],
+        baselines=[("per-pixel forest", scores["per-pixel forest"].to_dict(taxonomy))],
         title="hierars-geo on synthetic Sentinel-2 scenes",
         overwrite=options.overwrite,
     )
@@ -206,15 +206,15 @@ def _outside(maps: Maps) -> float:
         return count_areas(opened).outside_share()
 
 
-def _score_gaussian(data: SceneDataModule, test: SceneFiles) -> HierarchicalScores:
-    """Learn from every pixel of the training scenes and score on the held-out one."""
+def _score_forest(data: SceneDataModule, test: SceneFiles) -> HierarchicalScores:
+    """Learn from pixels of the training scenes and score on the held-out one."""
     part = data.parts["train"]
     chips: DataLoader[Any] = DataLoader(
         part, batch_size=8, sampler=GridChipSampler(part, 256), collate_fn=stack_samples
     )
-    gaussian = GaussianClassifier.learn(chips, data.taxonomy.num_classes[-1])
+    forest = PixelForest.learn(chips, data.taxonomy.num_classes[-1])
     with (
         Scene.open(test.images[_SENSOR], bands=data.bands) as scene,
-        progress_bar("score the Gaussian") as progress,
+        progress_bar("score the forest") as progress,
     ):
-        return evaluate_classifier(gaussian, scene, test.labels, data.taxonomy, progress=progress)
+        return evaluate_classifier(forest, scene, test.labels, data.taxonomy, progress=progress)

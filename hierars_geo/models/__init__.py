@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .expansion import expand_checkpoint
     from .factory import architectures, build_segmenter
     from .features import FeatureExtractor, extract_features, padded_size
-    from .gaussian import GaussianClassifier
+    from .forest import PixelForest
     from .init_report import InitReport
     from .layer_decay import LayerGroups, layer_groups
     from .map_model import MapModel
@@ -49,7 +49,6 @@ __all__ = (
     "CDKSOptions",
     "Checkpoint",
     "FeatureExtractor",
-    "GaussianClassifier",
     "HierarchicalSegmenter",
     "InitReport",
     "LayerGroups",
@@ -61,6 +60,7 @@ __all__ = (
     "ModelConfig",
     "ModelRecord",
     "Parts",
+    "PixelForest",
     "SceneModel",
     "TransLU",
     "Transfer",

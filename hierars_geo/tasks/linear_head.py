@@ -15,7 +15,7 @@ from ..models.bhccm import BHCCM
 from ..models.class_sums import SOLVERS, ClassSums
 from ..models.decode import jsps, path_logits
 from ..models.features import EncoderDecoder, pad
-from ..models.gaussian import GaussianClassifier
+from ..models.forest import PixelForest
 from ..models.hypercolumn import Hypercolumn
 from ..models.scene_model import SceneModel
 from ..taxonomy import Taxonomy
@@ -77,8 +77,6 @@ class LinearHead:
         inputs = sum(self.decoder.sizes)
         counts = [taxonomy.num_classes[level] for level in self.levels]
         self._sums = [[ClassSums.empty(count, inputs) for count in counts] for _ in range(_FOLDS)]
-        bands = len(model.mean)
-        self._gaussians = [GaussianClassifier(bands, taxonomy.num_classes[-1]) for _ in range(_FOLDS)]
         self._held: list[list[_Pixels]] = [[] for _ in range(_FOLDS)]
         self._pixels = np.zeros(_FOLDS, dtype=np.int64)
         self._origin: Tensor | None = None
@@ -123,7 +121,6 @@ class LinearHead:
         for sums, level in zip(self._sums[fold], self.levels, strict=True):
             known = classes[:, level] >= 0
             sums.add(inputs[known], classes[known, level])
-        self._gaussians[fold].update(stored.T[None, :, :, None], classes[None, :, -1:])
         held = self._held[fold]
         held.append(_Pixels(inputs, classes, stored))
         if sum(len(one.inputs) for one in held) > 2 * _MOST_HELD:
@@ -172,7 +169,7 @@ class LinearHead:
             temperature = self._temperature(logits, classes)
             found = {"penalty": penalty, "stages": stages, "temperature": temperature}
             found |= _told("held_out", tried[stages, penalty])
-            found |= _told("per_pixel", self._gaussian_scores(held))
+            found |= _told("per_pixel", self._forest_scores(held))
         weights = self._solved(self._total(), inputs, found["penalty"])
         self._fill(weights, temperature)
         return found
@@ -196,17 +193,18 @@ class LinearHead:
             found.append(path_logits([level.T[None, :, None] for level in logits], self.paths))
         return torch.cat(found, dim=3)
 
-    def _gaussian_scores(self, held: Sequence[_Pixels]) -> Sequence[LevelScores] | None:
-        """Score the per-pixel Gaussian on the same pixels; None where it knows too few pixels."""
+    def _forest_scores(self, held: Sequence[_Pixels]) -> Sequence[LevelScores] | None:
+        """Score a per-pixel forest on the same pixels, grown on the other parts; None where leaves lack."""
         metrics = HierarchicalMetrics(self.taxonomy)
         for fold, part in enumerate(held):
-            whole = GaussianClassifier(part.stored.shape[1], self.taxonomy.num_classes[-1])
-            for number, each in enumerate(self._gaussians):
+            forest = PixelForest(self.taxonomy.num_classes[-1])
+            for number, other in enumerate(held):
                 if number != fold:
-                    whole.add(each)
-            if not whole.knows:
+                    known = other.classes[:, -1] >= 0
+                    forest.add(other.stored[known], other.classes[known, -1])
+            if not forest.knows:
                 return None
-            leaf = whole(part.stored.T[None, :, :, None])[..., 0].argmax(dim=1)[:, None]
+            leaf = forest(part.stored.T[None, :, None])[:, :, 0].argmax(dim=1)[:, None]
             metrics.update_leaf(leaf, _as_image(part.classes))
         return metrics.compute().levels
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..metrics import HierarchicalMetrics
 from ..metrics.scores import HierarchicalScores
-from ..models.gaussian import GaussianClassifier
+from ..models.forest import PixelForest
 from ..types import IGNORE_INDEX, Batch
 
 _LOG = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _MOST_PER_BATCH: Final = 2048
 
 
 class PixelBaseline(Callback):
-    """Train a per-pixel Gaussian beside a model, and score it on the same validation ground.
+    """Grow a forest on single pixels beside a model, and score it on the same validation ground.
 
     Its scores stand in the log as ``val/per_pixel_OA_L1``, ``val/per_pixel_mIoU_L1`` and so on; at the end of
     the training one line compares them with the model's last ones, and says where the baseline is ahead: the
@@ -29,14 +29,14 @@ class PixelBaseline(Callback):
     """
 
     def __init__(self) -> None:
-        self._gaussian: GaussianClassifier | None = None
+        self._forest: PixelForest | None = None
         self._metrics: HierarchicalMetrics | None = None
         self._last: HierarchicalScores | None = None
         self._generator = torch.Generator()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew; the draw of the pixels is no matter of the training's own random numbers."""
-        self._gaussian, self._last = None, None
+        self._forest, self._last = None, None
         self._generator.manual_seed(0)
 
     def on_train_batch_end(
@@ -54,9 +54,9 @@ class PixelBaseline(Callback):
         if found is None:
             return
         values, leaf = found
-        if self._gaussian is None:
-            self._gaussian = GaussianClassifier(len(values), _module(pl_module).taxonomy.num_classes[-1])
-        self._gaussian.update(values[None, :, None], leaf[None, None])
+        if self._forest is None:
+            self._forest = PixelForest(_module(pl_module).taxonomy.num_classes[-1])
+        self._forest.add(values, leaf)
 
     def on_validation_batch_end(
         self,
@@ -68,7 +68,7 @@ class PixelBaseline(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Score some labelled pixels of a batch."""
-        if self._gaussian is None or not self._gaussian.knows or trainer.sanity_checking:
+        if self._forest is None or trainer.sanity_checking:
             return
         found = self._drawn(batch)
         if found is None:
@@ -76,7 +76,7 @@ class PixelBaseline(Callback):
         values, leaf = found
         if self._metrics is None:
             self._metrics = HierarchicalMetrics(_module(pl_module).taxonomy)
-        predicted = self._gaussian(values[None, :, None]).argmax(dim=1)
+        predicted = self._forest(values.T[None, :, None]).argmax(dim=1)
         self._metrics.update_leaf(predicted, leaf[None, None])
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -100,16 +100,16 @@ class PixelBaseline(Callback):
             pairs = ((level.oa, own.get(f"val/OA_L{number}")), (level.miou, own.get(f"val/mIoU_L{number}")))
             if any(mine is not None and theirs > float(mine) for theirs, mine in pairs):
                 ahead.append(f"L{number}")
-        _LOG.info("per-pixel Gaussian on the validation ground: %s", ", ".join(shown))
+        _LOG.info("per-pixel forest on the validation ground: %s", ", ".join(shown))
         if ahead:
             _LOG.info(
-                "the per-pixel Gaussian is ahead of the model at %s: train longer, take pretrained weights, "
+                "the per-pixel forest is ahead of the model at %s: train longer, take pretrained weights, "
                 "or try head: discriminant",
                 ", ".join(ahead),
             )
 
     def _drawn(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        """Values (C, n) and leaves (n,) of some labelled pixels, None of series and where there are none."""
+        """Values (n, C) and leaves (n,) of some labelled pixels, None of series and where there are none."""
         image, mask = batch["image"], batch["mask"]
         if image.ndim != 4:
             return None
@@ -119,7 +119,7 @@ class PixelBaseline(Callback):
         drawn = torch.randperm(len(known), generator=self._generator)[:_MOST_PER_BATCH]
         chosen = known[drawn.to(known.device)]
         values = image.movedim(1, -1).flatten(0, 2)[chosen].float()
-        return values.T.cpu(), mask.flatten()[chosen].cpu()
+        return values.cpu(), mask.flatten()[chosen].cpu()
 
 
 def _module(pl_module: LightningModule) -> Any:  # noqa: ANN401  # a task, which knows its tree

@@ -274,7 +274,7 @@ class BHCCMTask(SegmentationTask):
         """Log how the head was solved for, and how it does where it was not."""
         told = f"head {self.head_kind} on {solved['stages']} stages of {self._config.encoder}"
         _LOG.info("%s and the bands, penalty %g", told, solved["penalty"])
-        for name, title in (("held_out", "this head"), ("per_pixel", "a per-pixel Gaussian")):
+        for name, title in (("held_out", "this head"), ("per_pixel", "a per-pixel forest")):
             for measure, values in solved.get(name, {}).items():
                 self.log_dict({f"{name}/{measure}_L{n}": value for n, value in enumerate(values, start=1)})
             if name in solved:

@@ -71,7 +71,7 @@ def full(tmp_path_factory):
         image=place.write_image(folder / "image.tif"),
         labels=place.write_labels(folder / "labels.tif"),
         metrics=place.metrics(),
-        baselines=[("per-pixel Gaussian", place.metrics(flips=0.4))],
+        baselines=[("per-pixel forest", place.metrics(flips=0.4))],
     )
     return place, Page(out)
 
@@ -123,7 +123,7 @@ def test_everything_is_said(full):
         "200 \N{MULTIPLICATION SIGN} 150 px",
         "Acquired 2021-07-14",
         "Checkpoint SHA-256",
-        "per-pixel Gaussian",
+        "per-pixel forest",
         "Adaptive depth",
         "Confidence at L2",
         "Confusion matrix",

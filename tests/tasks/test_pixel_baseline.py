@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from task_factory import SMALL, make_task
 from torch.utils.data import DataLoader
 
-from hierars_geo.models import GaussianClassifier
+from hierars_geo.models import PixelForest
 from hierars_geo.tasks import PixelBaseline
 
 
@@ -42,12 +42,12 @@ def test_it_is_logged_and_said_where_it_is_ahead_and_changes_nothing(tmp_path, c
     with caplog.at_level(logging.INFO, logger="hierars_geo"):
         trainer, task = train(tmp_path, [PixelBaseline()], chips(2))
     found = trainer.callback_metrics
-    whole = GaussianClassifier.learn(chips(1), 18)  # every pixel of the training, as there are few
+    whole = PixelForest.learn(chips(1), 18)  # every pixel of the training, as there are few
     right = [(whole(b["image"]).argmax(dim=1) == b["mask"]).float().mean() for b in chips(2)]
     assert float(found["val/per_pixel_OA_L3"]) == pytest.approx(float(sum(right) / 3), abs=0.005)
     assert float(found["val/per_pixel_mIoU_L3"]) > 0.9 > float(found["val/OA_L3"])
     told = [record.getMessage() for record in caplog.records]
-    assert any(line.startswith("per-pixel Gaussian on the validation ground: L1 OA ") for line in told)
+    assert any(line.startswith("per-pixel forest on the validation ground: L1 OA ") for line in told)
     assert any("is ahead of the model at" in line and "L3" in line for line in told)
     _, without = train(tmp_path, [], chips(2))
     for name, weight in task.state_dict().items():
