@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from ...taxonomy import Taxonomy, hex_color
+from .table import class_entries
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0"
@@ -37,7 +38,7 @@ def raster_qml(taxonomy: Taxonomy, level: int) -> str:
     """
     root, renderer = _raster_root("paletted")
     entries = ET.SubElement(renderer, "colorPalette")
-    for value, name, color in sorted(_classes(taxonomy, level)):
+    for value, name, color in class_entries(taxonomy, level):
         ET.SubElement(
             entries, "paletteEntry", value=str(value), label=name, color=hex_color(color), alpha="255"
         )
@@ -102,12 +103,7 @@ def points_qml(taxonomy: Taxonomy, reference: str, hidden: str) -> str:
     Returns:
         QML text, fit for ``styleQML`` of a GeoPackage's ``layer_styles``.
     """
-    root = ET.Element(
-        "qgis", version=_VERSION, styleCategories="Symbology|Fields|Forms|AttributeTable|MapTips"
-    )
-    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
-    rules = ET.SubElement(renderer, "rules", key="{points}")
-    symbols = ET.SubElement(renderer, "symbols")
+    root, rules, symbols = _rule_root("Symbology|Fields|Forms|AttributeTable|MapTips", "{points}")
     empty = f'"{reference}" IS NULL OR "{reference}" = \'\''
     for number, (label, condition, properties) in enumerate(
         (
@@ -175,7 +171,7 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
     renderer.attrib |= {"symbollevels": "0", "enableorderby": "0", "forceraster": "0", "referencescale": "-1"}
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
-    for number, (value, name, color) in enumerate(sorted(_classes(taxonomy, level))):
+    for number, (value, name, color) in enumerate(class_entries(taxonomy, level)):
         ET.SubElement(
             categories,
             "category",
@@ -194,21 +190,13 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
 
 def hatching_qml(label: str) -> str:
     """Style of polygons that are hatched, so that what lies below shows through."""
-    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology")
-    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
-    rules = ET.SubElement(renderer, "rules", key="{hatching}")
+    root, rules, symbols = _rule_root("Symbology", "{hatching}")
     ET.SubElement(rules, "rule", key="{hatching0}", label=label, symbol="0")
-    symbols = ET.SubElement(renderer, "symbols")
     symbol = ET.SubElement(symbols, "symbol", name="0", type="fill", alpha="1", clip_to_extent="1")
     properties = {"color": "35,35,35,255", "style": "b_diagonal", "outline_style": "no"}
     _add_properties(symbol, "SimpleFill", properties)
     ET.SubElement(root, "layerGeometryType").text = "2"  # polygons
     return _text(root)
-
-
-def _classes(taxonomy: Taxonomy, level: int) -> list[tuple[int, str, tuple[int, int, int]]]:
-    values, names = taxonomy.class_values(level), taxonomy.class_names(level)
-    return list(zip(values, names, taxonomy.colors(level), strict=True))
 
 
 def _raster_root(renderer_type: str, **attributes: str) -> tuple[ET.Element, ET.Element]:
@@ -230,6 +218,13 @@ def _raster_root(renderer_type: str, **attributes: str) -> tuple[ET.Element, ET.
     ET.SubElement(renderer, "rasterTransparency")
     ET.SubElement(root, "blendMode").text = "0"
     return root, renderer
+
+
+def _rule_root(categories: str, key: str) -> tuple[ET.Element, ET.Element, ET.Element]:
+    """Start a vector style of rules: the document, and where rules and symbols go."""
+    root = ET.Element("qgis", version=_VERSION, styleCategories=categories)
+    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", forceraster="0")
+    return root, ET.SubElement(renderer, "rules", key=key), ET.SubElement(renderer, "symbols")
 
 
 def _add_fill(symbols: ET.Element, name: str, color: tuple[int, int, int], filled: bool) -> None:

@@ -10,7 +10,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...taxonomy import RGB, Taxonomy, hex_color
+from ...taxonomy import Taxonomy, hex_color
+from .table import class_entries
 
 _SLD = "http://www.opengis.net/sld"
 _OGC = "http://www.opengis.net/ogc"
@@ -25,7 +26,7 @@ def raster_sld(taxonomy: Taxonomy, level: int) -> str:
     Raises:
         TaxonomyError: There is no such level.
     """
-    classes = _classes(taxonomy, level)
+    classes = class_entries(taxonomy, level)
     root, style = _root(taxonomy, level)
     symbolizer = _sub(_sub(style, "Rule"), "RasterSymbolizer")
     _sub(symbolizer, "Opacity", "1.0")
@@ -50,7 +51,7 @@ def vector_sld(taxonomy: Taxonomy, level: int) -> str:
     Raises:
         TaxonomyError: There is no such level.
     """
-    classes = _classes(taxonomy, level)
+    classes = class_entries(taxonomy, level)
     root, style = _root(taxonomy, level)
     for value, name, color in classes:
         rule = _sub(style, "Rule")
@@ -76,11 +77,6 @@ def _root(taxonomy: Taxonomy, level: int) -> tuple[ET.Element, ET.Element]:
     _sub(user_style, "Name", name)
     _sub(user_style, "Title", f"{taxonomy.title or taxonomy.name}, {taxonomy.level_names[level - 1]}")
     return root, _sub(user_style, "FeatureTypeStyle")
-
-
-def _classes(taxonomy: Taxonomy, level: int) -> list[tuple[int, str, RGB]]:
-    values, names = taxonomy.class_values(level), taxonomy.class_names(level)
-    return sorted(zip(values, names, taxonomy.colors(level), strict=True))
 
 
 def _sub(parent: ET.Element, tag: str, text: str | None = None) -> ET.Element:
@@ -160,10 +156,10 @@ def _camera(west: float, south: float, east: float, north: float) -> dict[str, A
 
 
 def _fill(taxonomy: Taxonomy, level: int, visible: bool) -> dict[str, Any]:
-    entries = sorted(
-        zip(taxonomy.class_values(level), taxonomy.class_names(level), taxonomy.colors(level), strict=True)
-    )
-    classes = [{"value": value, "name": name, "color": hex_color(color)} for value, name, color in entries]
+    classes = [
+        {"value": value, "name": name, "color": hex_color(color)}
+        for value, name, color in class_entries(taxonomy, level)
+    ]
     match: list[Any] = ["match", ["get", "class_value"]]
     for entry in classes:
         match += [entry["value"], entry["color"]]

@@ -2,12 +2,22 @@
 
 import xml.etree.ElementTree as ET
 
-from ...taxonomy import Taxonomy
+from ...taxonomy import RGB, Taxonomy
 
 RGBA = tuple[int, int, int, int]
 
 _OPAQUE = 255
 _TRANSPARENT: RGBA = (0, 0, 0, 0)
+
+
+def class_entries(taxonomy: Taxonomy, level: int) -> list[tuple[int, str, RGB]]:
+    """Raster value, name and colour of the classes of a level, sorted by value.
+
+    Raises:
+        TaxonomyError: There is no such level.
+    """
+    values, names = taxonomy.class_values(level), taxonomy.class_names(level)
+    return sorted(zip(values, names, taxonomy.colors(level), strict=True))
 
 
 def palette(taxonomy: Taxonomy, level: int) -> dict[int, RGBA]:
@@ -20,12 +30,8 @@ def palette(taxonomy: Taxonomy, level: int) -> dict[int, RGBA]:
     Raises:
         TaxonomyError: There is no such level.
     """
-    table = {
-        value: (*color, _OPAQUE)
-        for value, color in zip(taxonomy.class_values(level), taxonomy.colors(level), strict=True)
-    }
-    table[taxonomy.nodata_value] = _TRANSPARENT
-    return dict(sorted(table.items()))
+    table = {value: (*color, _OPAQUE) for value, _, color in class_entries(taxonomy, level)}
+    return dict(sorted((table | {taxonomy.nodata_value: _TRANSPARENT}).items()))
 
 
 def category_names(taxonomy: Taxonomy, level: int) -> list[str]:
@@ -38,11 +44,8 @@ def category_names(taxonomy: Taxonomy, level: int) -> list[str]:
     Raises:
         TaxonomyError: There is no such level.
     """
-    values = taxonomy.class_values(level)
-    names = [""] * (max(values) + 1)
-    for value, name in zip(values, taxonomy.class_names(level), strict=True):
-        names[value] = name
-    return names
+    named = {value: name for value, name, _ in class_entries(taxonomy, level)}
+    return [named.get(value, "") for value in range(max(named) + 1)]
 
 
 def pam_xml(taxonomy: Taxonomy, level: int) -> str:
