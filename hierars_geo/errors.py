@@ -91,6 +91,16 @@ class DataNotice(HieraRSWarning):
     """Something was assumed about files, or files of a folder were left out; the data are used anyway."""
 
 
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if value not in choices:
+        raise OptionError(f"Expected {name} to be one of {', '.join(map(str, choices))}, but got '{value}'.")
+
+
 def notice(message: str) -> None:
     """Say once, and never silently, what was assumed or left out while data were opened."""
     warnings.warn(message, DataNotice, stacklevel=4)
@@ -109,6 +119,7 @@ __all__ = (
     "OutputError",
     "RasterError",
     "TaxonomyError",
+    "check_choice",
     "list_some",
     "notice",
     "unknown_name",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
 
-from .errors import OptionError
+from .errors import OptionError, check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,11 +65,7 @@ class SeriesRule:
         if self.dates != "all":
             listed = [str(day) for day in self.dates]
             object.__setattr__(self, "dates", [as_day(day, "dates").isoformat() for day in listed])
-        if self.composite not in get_args(Composite):
-            raise OptionError(
-                f"Expected composite to be one of {', '.join(get_args(Composite))}, but got "
-                f"'{self.composite}'."
-            )
+        check_choice("composite", self.composite, get_args(Composite))
         if self.composite != "none" and self.step_days is None:
             raise OptionError(f"Expected step_days with composite {self.composite}, but got none.")
         for name in ("step_days", "max_dates"):

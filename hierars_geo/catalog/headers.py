@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import shapely
+import shapely.affinity
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
@@ -260,10 +260,4 @@ def _filled(polygon: shapely.Polygon) -> shapely.Polygon:
 
 
 def _placed(geometry: BaseGeometry, grid: GeoGrid, scale: Affine) -> BaseGeometry:
-    t = grid.transform @ scale
-    return shapely.transform(
-        geometry,
-        lambda xy: np.column_stack(
-            (t.a * xy[:, 0] + t.b * xy[:, 1] + t.c, t.d * xy[:, 0] + t.e * xy[:, 1] + t.f)
-        ),
-    )
+    return shapely.affinity.affine_transform(geometry, (grid.transform @ scale).to_shapely())

@@ -1,11 +1,11 @@
 """Option groups of a data module: splits, chips, normalisation, augmentation and loader."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ..datasets.label_opening import LabelEntry
-from ..errors import OptionError
+from ..errors import OptionError, check_choice
 from ..samplers.chips import ChipRules
 from ..transforms.augmentation import ChipAugmentation, check_radiometry, read_px
 from .source_options import LabelOptions, Labels, PairingOptions, SourceOptions
@@ -14,10 +14,9 @@ from .source_options import LabelOptions, Labels, PairingOptions, SourceOptions
 Region = list[float] | str
 
 
-def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
-        raise OptionError(f"Expected {name} to be {listed}, but got '{value}'.")
+Dealt = Literal["blocks", "scenes", "clusters"]
+Drawn = Literal["random", "balanced"]
+Normalization = Literal["statistics", "percentile", "scene", "weights", "scale", "none"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class SplitOptions:
 
     val_fraction: float = 0.2
     test_fraction: float = 0.2
-    by: Literal["blocks", "scenes", "clusters"] = "blocks"
+    by: Dealt = "blocks"
     block_m: float | None = None
     cluster_m: float | None = None
     buffer_m: float = 0.0
@@ -61,7 +60,7 @@ class SplitOptions:
     leak_check: bool = True
 
     def __post_init__(self) -> None:
-        _check_choice("splits.by", self.by, ("blocks", "scenes", "clusters"))
+        check_choice("splits.by", self.by, get_args(Dealt))
         if self.file is not None and any(region is not None for region in self.regions):
             raise OptionError("Expected splits.file or regions of train, val and test, but got both.")
         for name in ("val", "test"):
@@ -99,7 +98,7 @@ class ChipOptions:
 
     size: int = 256
     per_epoch: int = 800
-    sampler: Literal["random", "balanced"] = "random"
+    sampler: Drawn = "random"
     balance: float | dict[str, float] = 0.5
     max_class_share: float | None = None
     min_valid_share: float = 0.0
@@ -108,7 +107,7 @@ class ChipOptions:
         for name in ("size", "per_epoch"):
             if getattr(self, name) < 1:
                 raise OptionError(f"Expected chips.{name} to be >= 1, but got {getattr(self, name)}.")
-        _check_choice("chips.sampler", self.sampler, ("random", "balanced"))
+        check_choice("chips.sampler", self.sampler, get_args(Drawn))
         shares = list(self.balance.values()) if isinstance(self.balance, Mapping) else [self.balance]
         if not shares or min(shares) < 0 or sum(shares) > 1 + 1e-9:
             raise OptionError(
@@ -138,18 +137,14 @@ class NormalizationOptions:
         max_windows: Take statistics of at most this many windows of 512 pixels per split, evenly spread.
     """
 
-    method: Literal["statistics", "percentile", "scene", "weights", "scale", "none"] = "statistics"
+    method: Normalization = "statistics"
     mean: list[float] | None = None
     std: list[float] | None = None
     scale: float | None = None
     max_windows: int = 1024
 
     def __post_init__(self) -> None:
-        _check_choice(
-            "normalization.method",
-            self.method,
-            ("statistics", "percentile", "scene", "weights", "scale", "none"),
-        )
+        check_choice("normalization.method", self.method, get_args(Normalization))
         if (self.mean is None) != (self.std is None):
             raise OptionError("Expected mean and std together, but got one of them.")
         if self.method in ("scene", "weights") and self.mean is not None:

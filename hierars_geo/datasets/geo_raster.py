@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset, UnionDataset
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, check_choice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
@@ -107,10 +107,7 @@ class GeoRaster(CombinedSource, RasterDataset):
 
     @resampling.setter
     def resampling(self, method: Interpolation) -> None:
-        if method not in get_args(Interpolation):
-            raise OptionError(
-                f"Expected resampling to be one of {', '.join(get_args(Interpolation))}, but got '{method}'."
-            )
+        check_choice("resampling", method, get_args(Interpolation))
         self._reader.interpolation = method
 
     @property

@@ -10,15 +10,16 @@ from typing import Any, Literal
 import pandas as pd
 from pyproj import CRS
 
-from ..errors import OptionError
+from ..errors import OptionError, check_choice
 from ..polygons.vector_file import is_vector
+from ..scenes.bad_files import OnError
 from ..scenes.raster_paths import Paths
 from ..taxonomy import Crosswalk, Taxonomy
 from .geo_raster import SceneUnion
 from .label_stack import LabelStack, StackedLabels
 from .labels import HierarchicalLabels
 from .scene_source import SceneSource
-from .vector_labels import OnError, Order, VectorLabels
+from .vector_labels import Order, VectorLabels
 
 #: Options of :func:`open_labels` that each source of several may have of its own.
 _OPTIONS = (
@@ -65,10 +66,8 @@ class LabelEntry:
             raise OptionError(
                 f"Expected the weight of labels to be >= 0, but got {self.weight} (of {self.path})."
             )
-        if self.geometry not in (None, "pixel", "disc"):
-            raise OptionError(
-                f"Expected geometry to be pixel or disc, but got '{self.geometry}' ({self.path})."
-            )
+        if self.geometry is not None:
+            check_choice(f"geometry of {self.path}", self.geometry, ("pixel", "disc"))
         buffer_m = self.options.get("buffer_m", 0.0)
         if (self.geometry == "disc" and buffer_m <= 0) or (self.geometry == "pixel" and buffer_m):
             raise OptionError(
@@ -177,20 +176,19 @@ def open_labels(
     Raises:
         HieraRSError: Options contradict each other, or files cannot be used; see the classes.
     """
-    tree = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
-    if isinstance(crosswalk, (str, Path)):
-        crosswalk = Crosswalk.from_yaml(crosswalk, tree)
+    tree = Taxonomy.of(taxonomy)
+    plain: dict[str, Any] = {"crs": crs, "res": res, "rgb": rgb, "crosswalk": crosswalk}
     if isinstance(paths, Mapping):
         if level is not None:
             raise OptionError(f"Expected paths by level, or level, but got {list(paths)} and {level}.")
-        return _by_level(list(paths.items()), tree, rgb, crs, res)
+        return _by_level(list(paths.items()), tree, plain)
     given: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if any(isinstance(entry, (Mapping, LabelEntry)) for entry in given):
         return stack_labels([LabelEntry.of(entry) for entry in given], tree, crs, res)
     if level is not None and not isinstance(level, int):
         if len(level) != len(given):
             raise OptionError(f"Expected one level, or one per path ({len(given)}), but got {list(level)}.")
-        return _by_level(list(zip(level, given, strict=True)), tree, rgb, crs, res)
+        return _by_level(list(zip(level, given, strict=True)), tree, plain)
     has_columns = attribute is not None or attributes is not None
     polygons = [path for path in given if is_vector(path) or (has_columns and os.path.isdir(path))]
     rasters = [path for path in given if path not in polygons]
@@ -201,7 +199,7 @@ def open_labels(
         )
     sources: list[SceneSource] = []
     if rasters or not polygons:
-        sources.append(HierarchicalLabels(rasters, tree, crs, res, level=level, rgb=rgb, crosswalk=crosswalk))
+        sources.append(HierarchicalLabels(rasters, tree, level=level, **plain))
     if polygons:
         sources.append(
             VectorLabels(
@@ -248,18 +246,12 @@ def stack_labels(
     )
 
 
-def _by_level(
-    paths: Sequence[tuple[int, Paths]],
-    tree: Taxonomy,
-    rgb: bool,
-    crs: CRS | str | int | None,
-    res: float | tuple[float, float] | None,
-) -> SceneSource:
+def _by_level(paths: Sequence[tuple[int, Paths]], tree: Taxonomy, options: Mapping[str, Any]) -> SceneSource:
     """Open rasters of several levels, the finest first."""
     if not paths:
         raise OptionError("Expected paths of label rasters by level, but got none.")
     finest_first = sorted(paths, key=lambda item: -item[0])
     sources: list[SceneSource] = [
-        HierarchicalLabels(path, tree, crs, res, level=number, rgb=rgb) for number, path in finest_first
+        HierarchicalLabels(path, tree, level=number, **options) for number, path in finest_first
     ]
     return reduce(SceneUnion, sources)

@@ -83,7 +83,7 @@ class HierarchicalLabels(GeoRaster):
         rgb: bool = False,
         crosswalk: Crosswalk | str | Path | None = None,
     ) -> None:
-        self.taxonomy = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
+        self.taxonomy = Taxonomy.of(taxonomy)
         if isinstance(crosswalk, (str, Path)):
             crosswalk = Crosswalk.from_yaml(crosswalk, self.taxonomy)
         self.legend = Legend(self.taxonomy, level, crosswalk)

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from ..errors import OptionError
+from ..errors import OptionError, check_choice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..scenes.dates import ALWAYS
@@ -43,10 +43,7 @@ class TimePolicy:
     days: float | None = None
 
     def __post_init__(self) -> None:
-        if self.time not in get_args(Time):
-            raise OptionError(
-                f"Expected time to be one of {', '.join(get_args(Time))}, but got '{self.time}'."
-            )
+        check_choice("time", self.time, get_args(Time))
         if self.time == "ignore" and self.days is not None:
             raise OptionError(
                 f"Expected days to come with time within or nearest, but got days={self.days} without."

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import shapely
@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError, MissingFileError, OptionError, notice
+from ..errors import DataError, MissingFileError, OptionError, check_choice, notice
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import every_turn, turn_of
@@ -23,6 +23,7 @@ from ..grid.reprojection import same_crs
 from ..polygons.attribute_classes import AttributeClasses, ColumnClasses
 from ..polygons.polygon_table import read_polygon_table
 from ..polygons.vector_file import VECTOR_SUFFIXES, split_layer
+from ..scenes.bad_files import OnError
 from ..scenes.dates import ALWAYS
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
@@ -35,7 +36,6 @@ from .sample import figure_of
 from .scene_source import SceneSource
 
 Order = Literal["area", "file"]
-OnError = Literal["raise", "skip"]
 
 
 class VectorLabels(CombinedSource, GeoDataset):
@@ -99,13 +99,9 @@ class VectorLabels(CombinedSource, GeoDataset):
         crosswalk: Crosswalk | str | Path | None = None,
         buffer_m: float = 0.0,
     ) -> None:
-        for name, value, known in (
-            ("order", order, ("area", "file")),
-            ("on_error", on_error, ("raise", "skip")),
-        ):
-            if value not in known:
-                raise OptionError(f"Expected {name} to be {' or '.join(known)}, but got '{value}'.")
-        self.taxonomy = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.from_yaml(taxonomy)
+        check_choice("order", order, get_args(Order))
+        check_choice("on_error", on_error, get_args(OnError))
+        self.taxonomy = Taxonomy.of(taxonomy)
         self.transforms = transforms
         self.all_touched = all_touched
         self.faults: tuple[str, ...] = ()

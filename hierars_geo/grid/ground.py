@@ -78,8 +78,7 @@ def pixel_steps_m(
     geod = geod_of(grid.crs)
     offsets = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]]) * step_px  # columns, rows
     cols, rows = np.moveaxis(points[:, None] + offsets, -1, 0)
-    t = grid.transform
-    x, y = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
+    x, y = grid.transform @ (cols, rows)
     lonlat = to_radians(np.stack([x.ravel(), y.ravel()]), grid.crs, strict=False).reshape(2, *cols.shape)
     outside = ~np.isfinite(lonlat).all(axis=0) | (np.abs(lonlat[1]) > math.pi / 2)
     lam, phi = np.where(outside, 0, lonlat)

@@ -230,7 +230,7 @@ def describe_scene(files: MapFiles, given: Taxonomy | str | Path | None = None) 
 
 def _find_taxonomy(files: MapFiles, given: Taxonomy | str | Path | None, content: object) -> Taxonomy:
     if given is not None:
-        return given if isinstance(given, Taxonomy) else Taxonomy.from_yaml(given)
+        return Taxonomy.of(given)
     if isinstance(content, Mapping):
         return Taxonomy.from_dict(content, origin=f"{files.item}, {TAXONOMY_PROPERTY}")
     raster = max(files.classes.items())[1] if files.classes else files.others["levels"]

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from rasterio.errors import RasterioIOError
 
-from ..errors import HieraRSError, MissingFileError, OptionError, RasterError, notice
+from ..errors import HieraRSError, MissingFileError, RasterError, check_choice, notice
 
 #: What becomes of files that cannot be used: one error that names them all, or a notice and a kept list.
 OnError = Literal["raise", "skip"]
@@ -88,8 +88,7 @@ def settle(bad: Sequence[BadFile], on_error: OnError, some_left: bool) -> None:
         HieraRSError: As :func:`raise_all`.
         OptionError: ``on_error`` is neither.
     """
-    if on_error not in ("raise", "skip"):
-        raise OptionError(f"Expected on_error to be raise or skip, but got '{on_error}'.")
+    check_choice("on_error", on_error, get_args(OnError))
     if bad and (on_error == "raise" or not some_left):
         raise_all(bad)
     if bad:

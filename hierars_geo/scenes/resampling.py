@@ -6,7 +6,7 @@ faster than a warp. Everything else goes through GDAL's warper.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -41,28 +41,9 @@ Interpolation = Literal["bilinear", "cubic"]
 _CUBIC_A = -0.5
 
 
-def linear_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
-    """Weights of linear interpolation along one axis.
-
-    Args:
-        axis: How lattice pixels lie on file pixels.
-        start: First lattice pixel.
-        count: Lattice pixels.
-        span: File pixels [first, stop) at hand.
-
-    Returns:
-        (count, stop - first) float32; a row sums to 1 where the pixel's centre lies on the file, to 0
-        elsewhere. At the file's rim the outermost pixel is continued.
-    """
-    return _tap_weights(axis, start, count, span, first=0, weigh=lambda x: np.stack([1 - x, x], axis=1))
-
-
-def cubic_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
-    """Weights of cubic convolution along one axis: sharper than linear ones, and may overshoot at edges.
-
-    Args and returns as :func:`linear_weights`.
-    """
-    return _tap_weights(axis, start, count, span, first=-1, weigh=_cubic)
+def _linear(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (n, 2) of the file pixels 0 and 1 around a place 0 <= x < 1 between them."""
+    return np.stack([1 - x, x], axis=1)
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -74,15 +55,30 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([outer[:, 0], inner[:, 0], inner[:, 1], outer[:, 1]], axis=1)
 
 
-def _tap_weights(
-    axis: AxisMap,
-    start: int,
-    count: int,
-    span: tuple[int, int],
-    first: int,
-    weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+@lru_cache(maxsize=256)
+def image_weights(
+    axis: AxisMap, start: int, count: int, span: tuple[int, int], interpolation: Interpolation
 ) -> sparse.csr_array:
-    """Weights of an interpolation whose taps begin ``first`` pixels from the one before the centre."""
+    """Weights along one axis: the area average where pixels become much larger, an interpolation otherwise.
+
+    Cubic convolution is sharper than linear interpolation, and may overshoot at edges. The last weights are
+    kept: windows in a row share those of rows, windows below each other those of columns.
+
+    Args:
+        axis: How lattice pixels lie on file pixels.
+        start: First lattice pixel.
+        count: Lattice pixels.
+        span: File pixels [first, stop) at hand.
+        interpolation: Of pixels that do not become much larger.
+
+    Returns:
+        (count, stop - first) float32. A row of an average sums to the share of the pixel that lies on the
+        file; of an interpolation to 1 where the pixel's centre lies on the file, whose outermost pixel is
+        continued at its rim, to 0 elsewhere.
+    """
+    if axis.scale >= AVERAGE_FROM:
+        return _area_weights(axis, start, count, span)
+    first, weigh = (-1, _cubic) if interpolation == "cubic" else (0, _linear)
     centre = axis.scale * (np.arange(start, start + count) + 0.5) + axis.offset - 0.5
     inside = (centre >= -0.5 - 1e-6) & (centre <= axis.length - 0.5 + 1e-6)
     low = np.floor(centre).astype(np.int64)
@@ -91,24 +87,8 @@ def _tap_weights(
     return _matrix(weights, taps, weights != 0, span[1] - span[0])
 
 
-@lru_cache(maxsize=256)
-def image_weights(
-    axis: AxisMap, start: int, count: int, span: tuple[int, int], interpolation: Interpolation
-) -> sparse.csr_array:
-    """Weights of an image: the area average where pixels become much larger, an interpolation otherwise.
-
-    The last ones are kept: windows in a row share those of rows, windows below each other those of columns.
-    """
-    if axis.scale >= AVERAGE_FROM:
-        return area_weights(axis, start, count, span)
-    return (cubic_weights if interpolation == "cubic" else linear_weights)(axis, start, count, span)
-
-
-def area_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
-    """Weights of the area average along one axis: the share of the lattice pixel that each file pixel covers.
-
-    Args and returns as :func:`linear_weights`; a row sums to the share of the pixel that lies on the file.
-    """
+def _area_weights(axis: AxisMap, start: int, count: int, span: tuple[int, int]) -> sparse.csr_array:
+    """Share of the lattice pixel that each file pixel covers."""
     low = axis.scale * np.arange(start, start + count) + axis.offset
     most = math.ceil(axis.scale) + 1
     taps = np.floor(low).astype(np.int64)[:, None] + np.arange(most)
@@ -247,8 +227,7 @@ def source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]
         x, y = np.asarray(moved[0]), np.asarray(moved[1])
         if not (np.isfinite(x).all() and np.isfinite(y).all()):  # beyond what the file's CRS can express
             return None, 1.0
-    t: Affine = ~grid.transform
-    cols, rows = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+    cols, rows = ~grid.transform @ (x, y)
     ground = shapely.Polygon(np.stack([cols, rows], axis=1)).area
     coarsening = math.sqrt(ground / (target.height * target.width))
     margin = math.ceil(coarsening) + 2

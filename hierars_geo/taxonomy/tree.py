@@ -66,6 +66,11 @@ class Taxonomy:
     ignore_values: tuple[int, ...] = ()
 
     @classmethod
+    def of(cls, given: "Taxonomy | str | Path") -> "Taxonomy":
+        """Return a tree as it is, or read it as :meth:`from_yaml`."""
+        return given if isinstance(given, Taxonomy) else cls.from_yaml(given)
+
+    @classmethod
     def from_yaml(cls, path_or_catalog_name: str | Path) -> "Taxonomy":
         """Read a tree from a YAML file or from the catalog.
 

@@ -12,7 +12,7 @@ from torchgeo.datasets import stack_samples
 from hierars_geo.datasets import HierarchicalLabels, SceneRaster, open_labels
 from hierars_geo.datasets.statistics import level_labels
 from hierars_geo.errors import OptionError, RasterError, TaxonomyError
-from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy import Crosswalk, Taxonomy
 
 
 def three_leaves():
@@ -70,6 +70,15 @@ def test_of_one_raster_per_level_the_finest_label_counts(tmp_path):
     assert batch["label_set"].shape == (2, 2, 2)
     by_list = open_labels([coarse, fine], three_leaves(), level=[1, 2])
     assert torch.equal(levels(by_list[query(0, 0, 2, 4)]), levels(labels[query(0, 0, 2, 4)]))
+    other = Taxonomy.from_dict(
+        {
+            "name": "other",
+            "levels": [{"name": "L1", "classes": [{"name": "p", "value": 5, "color": [0, 0, 5]}]}],
+        }
+    )
+    foreign = write(tmp_path / "o.tif", np.full((2, 4), 5, dtype="uint8"))
+    said = open_labels({1: foreign}, three_leaves(), crosswalk=Crosswalk(other, three_leaves(), {"p": "y"}))
+    assert (said[query(0, 0, 2, 4)]["mask"] == 1).all()
     with pytest.raises(OptionError, match=r"one per path \(1\), but got \[1, 2\]"):
         open_labels(coarse, three_leaves(), level=[1, 2])
     with pytest.raises(OptionError, match="paths by level, or level"):

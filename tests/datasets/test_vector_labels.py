@@ -86,7 +86,7 @@ def test_small_polygons_win_or_the_last_one_and_all_touched_takes_more(tmp_path)
     touched = open_labels(thin, COVER, all_touched=True, **options)[window]["mask"]
     assert (touched[:, 1] == ROCK).all()
     assert (touched >= 0).sum() == 6
-    with pytest.raises(OptionError, match="order to be area or file, but got 'size'"):
+    with pytest.raises(OptionError, match="order to be one of area, file, but got 'size'"):
         open_labels(thin, COVER, order="size", **options)
 
 

@@ -51,7 +51,7 @@ def test_nothing_left_is_an_error_all_the_same(tmp_path):
     (tmp_path / "b.tif").write_bytes(b"no raster")
     with pytest.raises(RasterError, match="but 2 are not"):
         SceneRaster(tmp_path, on_error="skip")
-    with pytest.raises(OptionError, match="on_error to be raise or skip"):
+    with pytest.raises(OptionError, match="on_error to be one of raise, skip"):
         SceneRaster(write(tmp_path / "c.tif", coordinates(3, 3)), on_error="ignore")
 
 
