@@ -12,6 +12,9 @@ import yaml
 
 from hierars_geo.errors import MissingFileError, OptionError
 
+#: In the names of labels, what a share takes the place of.
+_WHOLE = "labels_100"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -55,8 +58,9 @@ def plan_jobs(
         bases: YAML files that are complete but for the overlays.
         overlays: Lists of YAML files, each of which takes one of every list in turn.
         seeds: Seeds, >= 0.
-        shares: Per cent of the labels, as ``label_shares.py`` wrote them: in place of the base's
-            ``labels_100.tif`` its neighbour ``labels_001.tif`` is read. Empty for the base's own labels.
+        shares: Per cent of the labels, as ``label_shares.py`` and ``sparse_labels.py`` write them: in the
+            labels' paths ``labels_100`` becomes ``labels_001``, and ``{base}`` the name of the base. Empty
+            for the labels as they stand.
         overrides: Further options of every training; they make another job of it.
 
     Returns:
@@ -64,7 +68,7 @@ def plan_jobs(
 
     Raises:
         MissingFileError: A file does not exist.
-        OptionError: One is no YAML mapping, two variants have one name, or a base has no ``labels_100.tif``.
+        OptionError: One is no YAML mapping, two variants have one name, or labels without ``labels_100``.
     """
     said = {path: _read(path) for path in (*bases, *(path for group in overlays for path in group))}
     variants = []
@@ -74,7 +78,10 @@ def plan_jobs(
         options: tuple[str, ...] = ()
         if share is not None:
             names.append(f"{share:03d}")
-            options = ("--data.init_args.labels", json.dumps(_share_of(said[base], share, base)))
+            options = (
+                "--data.init_args.labels",
+                json.dumps(_share_of([said[c] for c in configs], share, base)),
+            )
         content = json.dumps([*(said[path] for path in configs), *options, *overrides], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         variants.append((configs, options, base.stem, "_".join(names), digest))
@@ -96,11 +103,12 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _share_of(base: dict[str, Any], share: int, path: Path) -> list[str]:
-    """Return the label files of a share: the base's with another number."""
-    labels: list[str] = base["data"]["init_args"]["labels"]
-    if not all(name.endswith("labels_100.tif") for name in labels):
-        raise OptionError(
-            f"Expected labels_100.tif of label_shares.py, but got {', '.join(labels)} (in {path})."
-        )
-    return [name.replace("labels_100.tif", f"labels_{share:03d}.tif") for name in labels]
+def _share_of(said: Sequence[dict[str, Any]], share: int, base: Path) -> list[str | dict[str, Any]]:
+    """Return the labels of a share: those that the last of the files names, with another number."""
+    named = [content.get("data", {}).get("init_args", {}).get("labels") for content in said]
+    labels: str = json.dumps([one for one in named if one][-1])
+    if _WHOLE not in labels:
+        raise OptionError(f"Expected labels_100 of label_shares.py, but got {labels} (in {base}).")
+    shared = labels.replace(_WHOLE, f"labels_{share:03d}").replace("{base}", base.stem)
+    found: list[str | dict[str, Any]] = json.loads(shared)
+    return found

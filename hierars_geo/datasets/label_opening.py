@@ -1,5 +1,6 @@
 """open_labels: labels of any kind as one source."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -34,6 +35,14 @@ _OPTIONS = (
     "buffer_m",
 )
 
+#: What numbers of an entry are to be; YAML reads ``weight: 1,5`` as text.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "weight": (int, float),
+    "priority": (int,),
+    "level": (int, list, tuple),
+    "buffer_m": (int, float),
+}
+
 
 @dataclass(frozen=True)
 class LabelEntry:
@@ -62,6 +71,11 @@ class LabelEntry:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            value = self.options.get(name) if name in _OPTIONS else getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+                what = "number" if float in kinds else "whole number"
+                raise OptionError(f"Expected {name} to be a {what}, but got {value!r} (of {self.path}).")
         if not 0 <= self.weight < float("inf"):
             raise OptionError(
                 f"Expected the weight of labels to be >= 0, but got {self.weight} (of {self.path})."
@@ -69,6 +83,8 @@ class LabelEntry:
         if self.geometry is not None:
             check_choice(f"geometry of {self.path}", self.geometry, ("pixel", "disc"))
         buffer_m = self.options.get("buffer_m", 0.0)
+        if not math.isfinite(buffer_m):
+            raise OptionError(f"Expected buffer_m to be finite, but got {buffer_m} (of {self.path}).")
         if (self.geometry == "disc" and buffer_m <= 0) or (self.geometry == "pixel" and buffer_m):
             raise OptionError(
                 f"Expected buffer_m > 0, the radius in metres, with geometry disc alone, but got "
@@ -85,8 +101,10 @@ class LabelEntry:
         """
         if isinstance(given, LabelEntry):
             return given
-        if not isinstance(given, Mapping):
+        if isinstance(given, (str, os.PathLike)):
             return cls(os.fspath(given))
+        if not isinstance(given, Mapping):
+            raise OptionError(f"Expected labels to be paths, or mappings with path, but got {given!r}.")
         known = {own.name for own in fields(cls) if own.name != "options"} | set(_OPTIONS)
         unknown = sorted(map(str, set(given) - known))
         if unknown or "path" not in given:

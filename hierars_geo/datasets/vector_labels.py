@@ -112,7 +112,7 @@ class VectorLabels(CombinedSource, GeoDataset):
         self._outlines: dict[tuple[str, float | None], tuple[Outlines, list[str]]] = {}
         if isinstance(crosswalk, (str, Path)):
             crosswalk = Crosswalk.from_yaml(crosswalk, self.taxonomy)
-        columns = AttributeClasses(self.taxonomy, attribute, attributes, classes, crosswalk)
+        columns = AttributeClasses(self.taxonomy, attribute, attributes, classes, crosswalk, self._files[0])
         self._read_files(columns, order, on_error, buffer_m)
         lattice = self.lattice_in(self._own_crs if crs is None else CRS.from_user_input(crs))
         self._move_to(
@@ -244,7 +244,8 @@ class VectorLabels(CombinedSource, GeoDataset):
             scale = np.sqrt((right - left) * (top - bottom) / ((x.stop - x.start) * (y.stop - y.start)))
             side = float(np.sqrt(self.res[0] * self.res[1]) * scale)
             return Lattice(crs, (side, side), (left, top))
-        side = max(right - left, top - bottom) / 1000  # stands in until res is set or an image gives pixels
+        # stands in until res is set or an image gives pixels; a point has no size
+        side = max(right - left, top - bottom) / 1000 or 1e-6
         return Lattice(crs, (side, side), (left, top))
 
     def __getitem__(self, query: GeoSlice) -> dict[str, Any]:

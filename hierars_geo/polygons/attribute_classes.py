@@ -43,6 +43,7 @@ class AttributeClasses:
             name, a number a raster value (of the leaves, or of the column's level).
         crosswalk: Where columns hold classes or codes of another legend, in place of ``classes``; the levels
             of ``attributes`` are then those of that legend.
+        origin: The file, for messages.
 
     Raises:
         OptionError: Neither or both of the columns are given, or their number is not that of the levels, or
@@ -56,13 +57,15 @@ class AttributeClasses:
         attributes: Sequence[str | None] | None = None,
         classes: Mapping[str, object] | None = None,
         crosswalk: Crosswalk | None = None,
+        origin: str = "",
     ) -> None:
         self.taxonomy = taxonomy
         self.legend = Legend(taxonomy, crosswalk=crosswalk)
         if (attribute is None) == (attributes is None):
+            got = ("neither" if attribute is None else "both") + (f" (of {origin})" if origin else "")
             raise OptionError(
                 "Expected attribute (the column with classes) or attributes (a column per level) for "
-                f"polygons, but got {'neither' if attribute is None else 'both'}. Set one of them."
+                f"polygons, but got {got}. Set one of them."
             )
         if crosswalk is not None and classes is not None:
             raise OptionError("Expected classes or a crosswalk to say what values mean, but got both.")

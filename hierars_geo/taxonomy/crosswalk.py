@@ -103,6 +103,11 @@ class Crosswalk:
         self.source = source
         self.file = file
         said = {key: self._paths_of(key, meaning) for key, meaning in meanings.items()}
+        if all(meaning is None for meaning in meanings.values()):
+            raise TaxonomyError(
+                f"Expected a crosswalk to say something, but got null for all (in {file}, classes). "
+                "Say which classes of the tree they may be."
+            )
         if isinstance(origin, Taxonomy):
             self._entries = self._classes_of(origin, said)
             self._own = self._leaves_of(origin)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TaxonomyError
+from ..errors import TaxonomyError, list_some
 from ..types import IGNORE_INDEX
 from .schema import MAX_VALUE
 
@@ -131,10 +131,14 @@ class ValueMap:
         return table
 
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
-        found = np.unique(values).tolist()
+        found, pixels = np.unique(values, return_counts=True)
+        told = [
+            f"{value:.15g} ({count} pixels)"
+            for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
+        ]
         return TaxonomyError(
-            f"Expected label values to be classes of the taxonomy ({_listed(sorted(self._values), 20)}) "
-            f"or nodata {self._nodata}, but got {_listed(found, 10)}{_in(origin)}. "
+            f"Expected label values to be classes of the taxonomy ({list_some(sorted(self._values), 20)}) "
+            f"or nodata {self._nodata}, but got {list_some(told, 10)}{_in(origin)}. "
             "Choose the taxonomy of these labels, recode them, or list values that stand for no class under "
             "ignore_values of the tree."
         )
@@ -164,10 +168,6 @@ def _refuse_fractions(values: NDArray[np.generic], origin: str) -> None:
             f"Expected label values to be integers, but got dtype {values.dtype}{_in(origin)}. "
             "Give a class raster."
         )
-
-
-def _listed(numbers: list[int] | list[float], most: int) -> str:
-    return ", ".join(f"{number:.15g}" for number in numbers[:most]) + (", ..." if len(numbers) > most else "")
 
 
 def _in(origin: str) -> str:

@@ -57,6 +57,15 @@ def test_a_point_labels_its_pixel_a_line_those_that_it_touches_in_any_crs(tmp_pa
     np.testing.assert_array_equal(mask, expected)
 
 
+def test_one_point_is_enough_and_one_elsewhere_is_told_by_its_place(tmp_path):
+    point = save(tmp_path / "p.gpkg", [place(3, 4)], kind=["Pond"])
+    labels = open_labels([{"path": point, "attribute": "kind"}], MM5B)
+    assert ((image(tmp_path) & labels)[query(0, 0, 12, 12)]["mask"] == POND).nonzero().tolist() == [[3, 4]]
+    far = save(tmp_path / "far.gpkg", [shapely.Point(0, 0)], kind=["Pond"])
+    with pytest.raises(DataError, match=r"common ground, but got .*far\.gpkg"):
+        image(tmp_path) & open_labels([{"path": far, "attribute": "kind"}], MM5B)
+
+
 def test_a_disc_holds_the_centres_within_its_radius_and_its_own_pixel_however_small(tmp_path):
     path = save(tmp_path / "p.gpkg", [place(6, 6)], kind=["Pond"])
     for radius in (25.0, 1.0):
@@ -162,6 +171,13 @@ def test_codes_of_ten_digits_in_rasters_and_columns(tmp_path):
     ("change", "match"),
     [
         ({"weight": -1}, r"weight of labels to be >= 0, but got -1 \(of .*l\.tif\)"),
+        ({"weight": "1,5"}, r"weight to be a number, but got '1,5' \(of .*l\.tif\)"),
+        ({"priority": "high"}, r"priority to be a whole number, but got 'high' \(of .*l\.tif\)"),
+        ({"level": "one"}, r"level to be a whole number, but got 'one' \(of .*l\.tif\)"),
+        (
+            {"geometry": "disc", "buffer_m": float("nan")},
+            r"buffer_m to be finite, but got nan \(of .*l\.tif\)",
+        ),
         ({"geometry": "disc"}, "buffer_m > 0, the radius in metres, with geometry disc alone"),
         ({"geometry": "star"}, "geometry of .* to be one of pixel, disc, but got 'star'"),
         ({"dates": "soon"}, "dates as 2021-06-01, but got soon"),
@@ -175,6 +191,8 @@ def test_wrong_entries_are_one_line(tmp_path, change, match):
         open_labels([{"path": path} | change], MM5B)
     with pytest.raises(OptionError, match="but got no path"):
         open_labels([{"weight": 1}], MM5B)
+    with pytest.raises(OptionError, match="to be paths, or mappings with path, but got None"):
+        open_labels([{"path": "l.tif"}, None], MM5B)
 
 
 def test_leaves_alone_of_one_weight_cost_nothing_more(tmp_path):

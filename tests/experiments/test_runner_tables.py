@@ -84,8 +84,17 @@ def test_lists_of_overlays_are_crossed_and_shares_name_their_labels(base, overla
     ]
     assert jobs[0].configs == (base, overlays[0], overlays[0])
     assert jobs[0].options == ("--data.init_args.labels", '["few/labels_001.tif"]')
+    overlays[0].write_text(
+        "data: {init_args: {labels: [{path: ['sparse/{base}/labels_100/leaf'], priority: 1}]}}",
+        encoding="utf-8",
+    )
+    (job,) = plan_jobs(
+        [base], [overlays[:1], overlays[1:]], [0], [5]
+    )  # the last file that names labels counts
+    assert job.options[1] == '[{"path": ["sparse/place/labels_005/leaf"], "priority": 1}]'
+    overlays[0].write_text("model: {mode: 0}", encoding="utf-8")
     base.write_text("data: {init_args: {labels: [all.tif]}}", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"labels_100\.tif .* but got all\.tif .*place\.yaml"):
+    with pytest.raises(OptionError, match=r"labels_100 .* but got .*all\.tif.*place\.yaml"):
         plan_jobs([base], [overlays], [0], [10])
 
 

@@ -143,6 +143,7 @@ GOOD = {
         ({"L2/Cropland": []}, "maps to nothing; write null where it says nothing"),
         ({"Tree cover": "Road"}, "'10 Tree cover' to say no more than '1 Natural vegetation' above it.*Road"),
         ({"Snow and ice": None}, "'70 Snow and ice' to say no more than '4 Bare and snow'"),
+        (dict.fromkeys(GOOD), r"say something, but got null for all \(in .*classes\)"),
         ({"L2/Cropland": "Forest > Pond"}, "no path has 'Forest > Pond'"),
         ({40: "Cropland"}, "one entry per class, but '40' has two"),
     ],
