@@ -20,6 +20,8 @@ from hierars_geo.cli import main
 from hierars_geo.taxonomy import Taxonomy
 
 BASE = Path(__file__).resolve().parent / "base" / "crop_season.yaml"
+#: Days that maps are made at, before the season's end and at it.
+EARLY_DAYS = ("2020-05-31", "2020-07-15", "2020-08-31", "2020-10-31")
 #: Smallest parcel, square metres; what is less are crumbs between fields.
 _SMALLEST_M2 = 2_000.0
 
@@ -57,13 +59,17 @@ def demo(out: Path, size_m: int, steps: int) -> None:
     _run(f"synth scenes {crops} --scenes 1 --size-m {size_m} --sensors sentinel2 --overwrite")
     shutil.rmtree("model", ignore_errors=True)
     _run(f"fit --config {BASE} --trainer.max_steps {steps} --checkpoint.dirpath model")
-    for folder, until in (("maps", ""), ("june", "--until 2020-06-30")):
-        _run(f"predict {model} {season} -o {folder} --probabilities --confidence --overwrite {until}")
-        _run(f"evaluate {folder} {labels} -o {folder}/metrics.json --overwrite")
+    _run(f"predict {model} {season} -o maps --probabilities --confidence --overwrite")
+    _run(f"evaluate maps {labels} -o maps/metrics.json --overwrite")
+    for day in EARLY_DAYS:
+        _run(f"predict {model} {season} -o early/{day} --until {day} --overwrite")
+    _run(f"evaluate early {labels} -o by_date.csv --by-date --overwrite")
     _write_parcels(Path(labels), Path("parcels.gpkg"))
     _run("fields maps --by parcels.gpkg -o fields.gpkg --overwrite")
     _run(f"report maps --labels {labels} --metrics maps/metrics.json --overwrite")
-    print(f"one class per field: {out}/fields.gpkg; maps: {out}/maps, and of the dates until June {out}/june")
+    print(
+        f"one class per field: {out}/fields.gpkg; maps: {out}/maps; how early they are right: {out}/by_date.png"
+    )
 
 
 if __name__ == "__main__":

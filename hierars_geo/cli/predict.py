@@ -233,7 +233,9 @@ def _tiles(path: str) -> list[str]:
 def _title(scene: "ScenePath") -> str:
     if isinstance(scene, Mapping):
         return ", ".join(scene)
-    return str(scene) if isinstance(scene, str | PathLike) else f"{scene[0]} and {len(scene) - 1} more"
+    if isinstance(scene, str | PathLike):
+        return str(scene)
+    return str(scene[0]) if len(scene) == 1 else f"{scene[0]} and {len(scene) - 1} more"
 
 
 def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states: "SceneList") -> None:

@@ -9,15 +9,18 @@ import time
 import numpy as np
 import pytest
 import rasterio
+from raster_factory import write_raster
 
 distributed = pytest.importorskip("distributed")
 
+from hierars_geo.catalog import build_catalog  # noqa: E402
 from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, OptionError  # noqa: E402
 from hierars_geo.predict import PredictOptions, Predictor, engine_dask  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
 from hierars_geo.predict.memory import MemoryBudget  # noqa: E402
 from hierars_geo.predict.rows import ChunkWriter  # noqa: E402
+from hierars_geo.types import MaskRule, ReadRecipe, SeriesRule  # noqa: E402
 
 
 @pytest.fixture
@@ -69,6 +72,39 @@ def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene
     assert_same_maps(local, dask)
     assert sum(engine.chunks_by_worker.values()) == count_chunks(predictor, scene) > 3
     assert done[-1][0] == done[-1][1]
+
+
+def test_a_season_of_a_stac_collection_beside_an_image(save_checkpoint, tmp_path, engine):
+    """The bytes of its folder, clouds left out by the items' own masks; the image by its name."""
+    random = np.random.default_rng(0)
+    write_raster(tmp_path / "radar.tif", random.integers(1, 3000, (2, 96, 160)), ["VV", "VH"], dtype="uint16")
+    bands = ("B02", "B03", "B04", "B08")
+    for day in ("20200310", "20200622"):
+        for tile, left in ((0, 500_000), (1, 500_800)):
+            path = tmp_path / "season" / f"T{tile}_{day}.tif"
+            place = {"left": left, "crs": "EPSG:32650"}
+            pixels = random.integers(200, 3000, (4, 96, 80))
+            write_raster(path, pixels, bands, nodata=0, dtype="uint16", **place)
+            clouds = np.kron(random.choice([4, 9], (6, 5)), np.ones((8, 8))).astype("uint8")
+            write_raster(path.with_name(f"{path.stem}_SCL.tif"), clouds[None], res=20, **place)
+    build_catalog(tmp_path / "season", tmp_path / "catalog")
+    rule = SeriesRule(start="03-01", end="09-30")
+    sources = {
+        "sentinel1": ReadRecipe(("VV", "VH"), "sentinel1"),
+        "sentinel2": ReadRecipe(bands, "sentinel2", series=rule, mask=MaskRule(("cloud",))),
+    }
+    named = tuple(f"{name}:{band}" for name, own in sources.items() for band in own.bands)
+    checkpoint = save_checkpoint(bands=named, temporal="mean", series=rule, sources=sources)
+    predictor = Predictor(checkpoint, PredictOptions(window=64), "cpu")
+    scene = {"sentinel1": tmp_path / "radar.tif", "sentinel2": tmp_path / "season"}
+    local = predictor.predict(scene, tmp_path / "local")
+    scene["sentinel2"] = tmp_path / "catalog" / "collection.json"
+    dask = predictor.predict(scene, tmp_path / "dask", engine=engine)
+    assert_same_maps(local, dask)
+    with rasterio.open(local.layers["L3"]) as dataset:
+        clear = dataset.read(1) != 0
+    assert 0.5 < clear.mean() < 0.9  # cloudy at both dates in a quarter of it
+    assert len(dask.scene.properties["hierars:dates"]) == 2
 
 
 def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
