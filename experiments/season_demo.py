@@ -67,9 +67,7 @@ def demo(out: Path, size_m: int, steps: int) -> None:
     _write_parcels(Path(labels), Path("parcels.gpkg"))
     _run("fields maps --by parcels.gpkg -o fields.gpkg --overwrite")
     _run(f"report maps --labels {labels} --metrics maps/metrics.json --overwrite")
-    print(
-        f"one class per field: {out}/fields.gpkg; maps: {out}/maps; how early they are right: {out}/by_date.png"
-    )
+    print(f"one class per field: {out}/fields.gpkg; maps: {out}/maps; how early is early enough: by_date.png")
 
 
 if __name__ == "__main__":
