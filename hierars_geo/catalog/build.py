@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError, list_some
 from ..output.output import as_output_error, check_writable_folder, staging_folder
@@ -15,6 +15,8 @@ from ..taxonomy.dataset_records import DatasetRecord, read_record
 from .headers import Header, split_usable
 from .scenes import ItemPlan, plan_items
 from .stac import make_collection, make_item, save_collection
+
+Result = TypeVar("Result")
 
 OnError = Literal["raise", "skip"]
 Progress = Callable[[int, int], None]
@@ -179,13 +181,16 @@ def refuse_catalog_of(final: Path, mark: Path, overwrite: bool) -> None:
         )
 
 
-def write_folder(write: Callable[[Path], None], final: Path) -> None:
+def write_folder(write: Callable[[Path], Result], final: Path) -> Result:
     """Write into a hidden folder beside ``final``, then put it in its place.
 
     Args:
         write: Given the folder to write to.
         final: The folder; one that exists is replaced at the end. One that a killed run had moved out of the
             way, without putting its own there, is brought back first.
+
+    Returns:
+        What ``write`` returned.
 
     Raises:
         OutputError: It cannot be written.
@@ -196,13 +201,14 @@ def write_folder(write: Callable[[Path], None], final: Path) -> None:
         _settle(old, final)
         fresh = staging / "new"
         fresh.mkdir()
-        write(fresh)
+        result = write(fresh)
         if final.exists():
             final.rename(old)
         try:
             fresh.rename(final)
         finally:
             _settle(old, final)
+    return result
 
 
 def _settle(old: Path, final: Path) -> None:

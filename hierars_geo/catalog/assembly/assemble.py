@@ -153,15 +153,9 @@ def measure_place(place: Place, pool: HandlePool) -> Place:
         reference = place.scenes[place.reference]
         res_m = max(reference.res_in(place.crs), scene.res_in(place.crs))
         lattice, whole = chip_lattice(Extent(place.name, common), res_m, place.crs)
-        readers = [SceneWindows(reference, pool), SceneWindows(scene, pool)]
-        channels = [reference.red, scene.red]
-        pairs = [
-            (
-                _picture(readers[0], channels[0], lattice, window),
-                _picture(readers[1], channels[1], lattice, window),
-            )
-            for window in _windows(whole)
-        ]
+        one, other = SceneWindows(reference, pool), SceneWindows(scene, pool)
+        windows = _windows(whole)
+        pairs = [(_picture(one, lattice, window), _picture(other, lattice, window)) for window in windows]
         shift = measure_shift(pairs)
         measured[name] = shift
         shifts[name] = (shift.cols * lattice.res[0], -shift.rows * lattice.res[1])
@@ -192,9 +186,8 @@ def _windows(whole: Window) -> Sequence[Window]:
     return [every[i] for i in np.linspace(0, len(every) - 1, _MOST_WINDOWS).round().astype(int)]
 
 
-def _picture(reader: SceneWindows, channel: int, lattice: Lattice, window: Window) -> Picture:
-    patch = reader.read(lattice, window)
-    picture: Picture = np.where(patch.valid, patch.data[channel], np.float32(np.nan)).astype(np.float32)
+def _picture(reader: SceneWindows, lattice: Lattice, window: Window) -> Picture:
+    picture: Picture = reader.read(lattice, window).filled(np.nan)[reader.scene.red].astype(np.float32)
     return picture
 
 
@@ -250,7 +243,6 @@ def assemble(
     found = open_sources(sources)
     places, left_out = pair_scenes(found, open_labels(labels), options)
     places = assign_splits(places, options)
-    result: list[AssembleResult] = []
     with bounded_block_cache(), closing(HandlePool()) as pool:
         measured = [measure_place(place, pool) for place in places]
         used = [corrected(place) for place in measured] if options.correct_shift else measured
@@ -262,14 +254,13 @@ def assemble(
             if p.name not in held
         ]
 
-        def write(folder: Path) -> None:
+        def write(folder: Path) -> AssembleResult:
             chips = _write_chips(jobs, folder, tree, options, pool, progress)
             kept = [place for place in measured if any(chip.place.name == place.name for chip in chips)]
             _describe(folder, final, kept, chips, [*left_out, *small], tree)
-            result.append(AssembleResult(final, tuple(kept), tuple(chips), (*left_out, *small)))
+            return AssembleResult(final, tuple(kept), tuple(chips), (*left_out, *small))
 
-        write_folder(write, final)
-    return result[0]
+        return write_folder(write, final)
 
 
 def _write_chips(

@@ -17,13 +17,14 @@ from ...errors import MissingFileError, RasterError
 from ...grid import Window
 from ...grid.lattice import Lattice
 from ...grid.reprojection import same_crs
+from ...scenes.bad_files import map_all
 from ...scenes.handles import HandlePool
 from ...scenes.patch import Patch, Pixels
 from ...scenes.raster_file import RasterFile, probe_all
 from ...scenes.raster_paths import Paths, find_rasters
 from ...scenes.reader import Layer, LayerReader, as_stored
 from ...scenes.scene import Scene
-from ..headers import Header, footprint, split_usable
+from ..headers import footprint, read_header
 
 SourceName = Literal["gaofen2", "sentinel2", "google_earth"]
 #: In the order in which one of them becomes the reference that others are paired with.
@@ -45,7 +46,6 @@ class SourceScene:
         bands: Names of its channels.
         footprint: Where it holds data, longitude and latitude.
         acquired: When it was taken, None where nothing says it.
-        dtype: NumPy name of its pixels' type.
     """
 
     source: str
@@ -53,12 +53,16 @@ class SourceScene:
     bands: tuple[str, ...]
     footprint: BaseGeometry
     acquired: datetime | None
-    dtype: str
 
     @property
     def path(self) -> str:
         """Its file, or the first of several."""
         return self.scene.path
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of its pixels' type."""
+        return self.scene.dtype
 
     @property
     def red(self) -> int:
@@ -152,16 +156,12 @@ def open_labels(paths: Paths) -> list[SourceScene]:
 
 
 def _placed(name: str, scenes: Sequence[Scene], bands: tuple[str, ...]) -> list[SourceScene]:
-    headers, failures = split_usable([Path(scene.path) for scene in scenes])
-    if failures:
-        raise RasterError(
-            f"Expected usable {name} scenes, but got: {' | '.join(list(failures.values())[:10])}"
-        )
-    return [_scene(name, scene, bands, header) for scene, header in zip(scenes, headers, strict=True)]
+    return map_all(lambda scene: _scene(name, scene, bands), scenes)
 
 
-def _scene(name: str, scene: Scene, bands: tuple[str, ...], header: Header) -> SourceScene:
+def _scene(name: str, scene: Scene, bands: tuple[str, ...]) -> SourceScene:
+    header = read_header(Path(scene.path))
     outline = footprint(header)
-    if outline is None:  # split_usable asked for a place on the ground
+    if outline is None:  # reading the header asked for a place on the ground
         raise RasterError(f"Expected a georeferenced raster, but got none (in {header.path}).")
-    return SourceScene(name, scene, bands, outline, header.acquired, scene.dtype)
+    return SourceScene(name, scene, bands, outline, header.acquired)
