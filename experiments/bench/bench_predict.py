@@ -1,10 +1,10 @@
 """Prediction: time over the bare model, peak memory, seams, and other tools on the same raster.
 
 Run: make bench-predict (or python experiments/bench/bench_predict.py). ``--only`` takes one part or several:
-``floor`` (3 minutes on two quiet cores), ``memory`` (5; ``memory-2048``, ``memory-8192`` and ``memory-16384``
-are its sizes one by one), ``seams`` (1) and ``peers`` (20, and 13 GB of disk for the other tools'
-environments, once, in ``--folder``; ``--no-peers`` leaves them out), ``runtimes`` (3), and
-``windows`` (1) with ``--demo``, the folder of a ``hierars-geo demo``. ``--small`` runs everything on small
+``floor`` (3 minutes on two quiet cores), ``season`` (2), ``memory`` (5; ``memory-2048``, ``memory-8192`` and
+``memory-16384`` are its sizes one by one), ``seams`` (1) and ``peers`` (20, and 13 GB of disk for the other
+tools' environments, once, in ``--folder``; ``--no-peers`` leaves them out), ``runtimes`` (3), and ``windows``
+(1) with ``--demo``, the folder of a ``hierars-geo demo``. ``--small`` runs everything on small
 rasters: to see that it works, not for figures. Prints Markdown for docs/benchmarks.md as soon as a part is
 done. The exit status is 0 also where a target is missed.
 
@@ -14,6 +14,7 @@ done. The exit status is 0 also where a target is missed.
   is the whole way, from the raster to three cloud-optimised class maps.
 * Peak memory: resident bytes (VmHWM) of a process of its own, above what it held after imports and one
   forward pass of a batch. A model that costs next to nothing, so that only the tiling is seen.
+* Season: the same of a folder of dates, for a model of series, against one of its dates alone; CPU time.
 * Other tools: environments of their own with the same PyTorch; the same model as an exported program (ATen
   operators, the same numbers), the same raster, window, overlap and batch; a process of its own each.
   They write one level, this project three.
@@ -51,6 +52,8 @@ class Sizes:
     """What is measured, in pixels."""
 
     floor_px: int = 2048
+    season_px: int = 2048
+    dates: int = 12
     gpu_floor_px: int = 8192
     memory_px: tuple[int, ...] = (2048, 8192, 16384)
     peer_time_px: int = 2048
@@ -67,7 +70,7 @@ class Sizes:
         return self.window_px // 4
 
 
-SMALL = Sizes(256, 512, (256, 512), 256, 512, 192, 64, 1, 1, 300.0)
+SMALL = Sizes(256, 256, 3, 512, (256, 512), 256, 512, 192, 64, 1, 1, 300.0)
 OVERLAP = 0.25
 BATCH = 4
 
@@ -116,6 +119,34 @@ def bench_memory(folder: Path, sizes: Sizes, sides_px: Sequence[int]) -> str:
         what = f"growth, {first} to {last} px"
         rows.append((what, f"{growth:.2f} bytes/px", "0.5", verdict(growth, 0.5), ""))
     return markdown(("raster, side", "peak", "at most", "", "time"), rows)
+
+
+def bench_season(folder: Path, sizes: Sizes) -> str:
+    """Time and memory of a season over those of one date."""
+    season, single = folder / "season", folder / "single"
+    season.mkdir()
+    single.mkdir()
+    first = write_scene(season / "S2_20200101.tif", sizes.season_px)
+    for number in range(1, sizes.dates):
+        (season / f"S2_2020{1 + number % 12:02d}{1 + number // 12:02d}.tif").hardlink_to(first)
+    (single / first.name).hardlink_to(first)
+    rows = []
+    for temporal in ("mean", "utae"):
+        checkpoint = folder / f"cheap_{temporal}.ckpt"
+        write_checkpoint(checkpoint, "cheap", sizes.window_px, temporal)
+        one, all_dates = (
+            memory.measure(checkpoint, each, sizes.window_px, OVERLAP, 1) for each in (single, season)
+        )
+        for what, key, most, unit in (
+            ("CPU s", "cpu_seconds", 12.5, 1),
+            ("process, MB", "process_bytes", 1.3, 1e6),
+            ("beyond imports and model, MB", "peak_bytes", 1.3, 1e6),
+        ):
+            ratio = all_dates[key] / one[key]
+            figures = f"{one[key] / unit:.1f}", f"{all_dates[key] / unit:.1f}", f"{ratio:.2f}"
+            rows.append((f"{temporal}, {what}", *figures, f"{most}", verdict(ratio, most)))
+    header = f"{sizes.season_px} px", "one date", f"{sizes.dates} dates", "ratio", "at most", ""
+    return markdown(header, rows)
 
 
 def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
@@ -254,15 +285,16 @@ def main() -> None:
         "--only",
         nargs="+",
         metavar="PART",
-        help="floor, memory, memory-SIDE, seams, peers, runtimes, windows (default: all but windows)",
+        help="floor, season, memory, memory-SIDE, seams, peers, runtimes, windows (default: all but windows)",
     )
     parser.add_argument("--demo", type=Path, help="folder of a demonstration, for windows")
     parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
     args = parser.parse_args()
     sizes = SMALL if args.small else Sizes()
-    parts = args.only or ["floor", "memory", "seams", "runtimes", "peers"]
+    parts = args.only or ["floor", "season", "memory", "seams", "runtimes", "peers"]
     known = [
         "floor",
+        "season",
         "memory",
         *(f"memory-{side}" for side in sizes.memory_px),
         "seams",
@@ -288,6 +320,8 @@ def main() -> None:
             print(f"\n### {part.capitalize()}\n")
             if part == "floor":
                 print(bench_floor(folder, sizes))
+            elif part == "season":
+                print(bench_season(folder, sizes))
             elif part.startswith("memory"):
                 sides_px = [int(part.partition("-")[2])] if "-" in part else sizes.memory_px
                 print(bench_memory(folder, sizes, sides_px))

@@ -10,10 +10,11 @@ _HERE = Path(__file__).parent
 
 
 def measure(checkpoint: Path, scene: Path, window_px: int, overlap: float, batch: int) -> dict[str, float]:
-    """Predict a scene in a process of its own.
+    """Predict a scene, or a folder of dates, in a process of its own.
 
     Returns:
-        ``seconds`` of the prediction and ``peak_bytes`` beyond imports and model.
+        ``seconds`` and ``cpu_seconds`` of the prediction, ``peak_bytes`` beyond imports and model, and
+        ``process_bytes``, all of the process.
     """
     with tempfile.TemporaryDirectory(dir=scene.parent) as out:
         command = [checkpoint, scene, out, window_px, overlap, batch]

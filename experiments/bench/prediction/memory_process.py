@@ -1,6 +1,6 @@
-"""Predict one raster in a process of its own and print its peak memory beyond imports and model.
+"""Predict a raster or a season in a process of its own: peak memory beyond imports and model, CPU time.
 
-Usage: python memory_process.py CHECKPOINT RASTER OUT_DIR WINDOW_PX OVERLAP BATCH
+Usage: python memory_process.py CHECKPOINT RASTER_OR_FOLDER OUT_DIR WINDOW_PX OVERLAP BATCH
 """
 
 import json
@@ -23,11 +23,17 @@ def main(arguments: list[str]) -> None:
     model, record = predictor.loaded.network, predictor.loaded.record
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling
-        model.path_logits(torch.rand(batch, len(record.bands), window_px, window_px), None, paths)
+        image = torch.rand(batch, len(record.bands), window_px, window_px)
+        if predictor.of_series:
+            model.path_logits(image[:, None], None, paths, torch.ones(batch, 1, dtype=torch.int64))
+        else:
+            model.path_logits(image, None, paths)
     level = peak.start_peak()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     predictor.predict(raster, out_dir, overwrite=True)
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_bytes": peak.peak_above(level)}))
+    found = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+    above = peak.peak_above(level)
+    print(json.dumps(found | {"peak_bytes": above, "process_bytes": above + level}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The models that are predicted with: checkpoints for this project, exported programs for the others."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, SceneModel, build_model
 from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.types import ReadRecipe
+from hierars_geo.types import ReadRecipe, SeriesRule
 
 BANDS = ("B02", "B03", "B04", "B08")
 TREE = Taxonomy.from_yaml("mm5b")
@@ -20,13 +21,14 @@ CONFIGS = {
 }
 
 
-def write_checkpoint(path: Path, name: str, window_px: int) -> SceneModel:
+def write_checkpoint(path: Path, name: str, window_px: int, temporal: str | None = None) -> SceneModel:
     """Write a checkpoint with random weights that says different things at different places.
 
     Args:
         path: File to write.
         name: One of :data:`CONFIGS`.
         window_px: Side of the training chips it shall claim.
+        temporal: How the dates of a series become one; None for a model of images.
 
     Returns:
         The model in eval mode.
@@ -34,10 +36,10 @@ def write_checkpoint(path: Path, name: str, window_px: int) -> SceneModel:
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=TREE,
-        read=ReadRecipe(BANDS),
+        read=ReadRecipe(BANDS, series=None if temporal is None else SeriesRule()),
         mean=(1000.0,) * len(BANDS),
         std=(500.0,) * len(BANDS),
-        model=CONFIGS[name],
+        model=replace(CONFIGS[name], temporal=temporal),
         chip_size=window_px,
         gsd_m=10.0,
     )
