@@ -57,11 +57,11 @@ trainer.save_checkpoint("season.ckpt")
 
 # %%
 season = test.season[0].parent
-june = hg.predict("season.ckpt", season, "june", until="2020-06-15")
+hg.predict("season.ckpt", season, "june", until="2020-06-15")
 whole = hg.predict("season.ckpt", season, "whole", probabilities=True)
 whole.plot().savefig("season.png", dpi=60)
-for name, maps in (("June", june), ("October", whole)):
-    print(name, [f"{level.oa:.2f}" for level in maps.evaluate(test.labels).levels])
+for day, scores in hg.accuracy.evaluate_by_date(["june", "whole"], test.labels).items():
+    print(day, [f"{level.oa:.2f}" for level in scores.levels])
 
 # %% [markdown]
 # ![The map of the whole season](season.png)
