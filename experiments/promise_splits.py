@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,24 @@ from numpy.typing import NDArray
 
 from hierars_geo.cli.calibrate import configured_data
 from hierars_geo.errors import DataError, HieraRSError
-from hierars_geo.metrics.reliability import Reliability, fitted_temperature
-from hierars_geo.metrics.risk import THRESHOLDS, check_promises, promised_threshold, shown_and_wrong
+from hierars_geo.metrics.reliability import Curve, Reliability, fitted_temperature
+from hierars_geo.metrics.risk import THRESHOLDS, above, check_promises, promised_threshold, shown_and_wrong
 from hierars_geo.models import load
+from hierars_geo.models.curve import curved_steps
 from hierars_geo.models.map_model import MapModel
 from hierars_geo.models.siblings import Ladder
 from hierars_geo.tasks.batches import ground_valid
-from hierars_geo.tasks.calibration import true_paths
+from hierars_geo.tasks.calibration import fitted_curves, true_paths
 from hierars_geo.tasks.training_data import require_same_data
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.taxonomy.depth import most_siblings
 from hierars_geo.types import Batch
 
-#: Pixels of a block that the temperature is fitted on.
+#: Pixels of a block that temperature and curves are fitted on.
 _DRAWN_PER_BLOCK = 200
+
+#: Temperatures are rounded to it: splits share what every pixel says at them.
+_STEP = 0.05
 
 #: Rows of a table of counts.
 _WRONG, _SHOWN, _DEPTH, _LEFT = range(4)
@@ -59,59 +64,76 @@ class Ground:
     starts: NDArray[np.int64]
     paths: NDArray[np.int64]
     most: int = 3
-    _counted: dict[float, tuple[NDArray[np.int64], list[Reliability]]] = field(default_factory=dict)
+    _climbed: dict[float, tuple[NDArray[Any], ...]] = field(default_factory=dict)
 
     @property
     def pixels(self) -> NDArray[np.int64]:
         """(blocks,) labelled pixels."""
         return np.diff(self.starts)
 
-    def counted(self, temperature: float) -> tuple[NDArray[np.int64], list[Reliability]]:
-        """Count by block, once per temperature.
+    def climbed(self, temperature: float) -> tuple[NDArray[Any], ...]:
+        """Climb every pixel, once per temperature.
+
+        Returns:
+            (steps, n) confidence, whether the truth is in what is said, and the paths that it leaves open.
+        """
+        if temperature not in self._climbed:
+            ladder = Ladder(self.paths, self.most)
+            chance = np.exp((self.scores - self.scores.max(axis=1, keepdims=True)) / np.float32(temperature))
+            climb = ladder.climb((chance / chance.sum(axis=1, keepdims=True)).T, self.scores.argmax(axis=1))
+            right = climb.holds([group[self.row] for group in ladder.groups])
+            self._climbed[temperature] = np.stack(climb.confidence), right, paths_left(ladder, climb.members)
+        return self._climbed[temperature]
+
+    def counted(
+        self, temperature: float, curves: Sequence[Curve] = ()
+    ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+        """Count by block.
 
         Returns:
             (blocks, 2, 4, K) pixels wrong, shown, the sum of the levels shown and that of the paths left open
-            by it, of classes alone and with sets of siblings, by threshold; reliability.
+            by it, of classes alone and with sets of siblings, by threshold; and by level and pixel (N, n)
+            confidence and whether the class is right.
         """
-        if temperature not in self._counted:
-            self._counted[temperature] = self._count(temperature)
-        return self._counted[temperature]
-
-    def _count(self, temperature: float) -> tuple[NDArray[np.int64], list[Reliability]]:
-        ladder = Ladder(self.paths, self.most)
+        plain, right, left = self.climbed(temperature)
+        sure = np.stack(curved_steps(list(plain), curves))
         alone = slice(self.most - 1, None, self.most)
-        counts, reliabilities = [], []
-        for start, stop in zip(self.starts[:-1], self.starts[1:], strict=True):
-            scores = self.scores[start:stop].T
-            chance = np.exp((scores - scores.max(axis=0)) / np.float32(temperature))
-            climb = ladder.climb(chance / chance.sum(axis=0), scores.argmax(axis=0))
-            right = climb.holds([group[self.row[start:stop]] for group in ladder.groups])
-            sure, left = np.stack(climb.confidence), paths_left(ladder, climb.members)
-            depth = sum(shown_and_wrong(step[None], step[None] < 0)[1] for step in sure[alone])
-            counts.append(
-                [
-                    [*shown_and_wrong(sure[some], right[some]), depth, _left_open(sure[some], left[some])]
-                    for some in (alone, slice(None))
-                ]
-            )
-            reliabilities.append(Reliability.of(sure[alone], right[alone]))
-        return np.array(counts), reliabilities
+        block = np.repeat(np.arange(len(self.pixels)), self.pixels)
+        reached = (sure * (len(THRESHOLDS) - 1)).astype(np.int64)
+        depth = sum(above(step, block) for step in reached[alone])
+        families = []
+        for some in (alone, slice(None)):
+            fewer = np.diff(left[some], axis=0, prepend=0)
+            open_ = sum(above(step, block, less) for step, less in zip(reached[some], fewer, strict=True))
+            families.append([*shown_and_wrong(sure[some], right[some], block), depth, open_])
+        return np.array(families).transpose(2, 0, 1, 3), sure[alone], right[alone]
 
-    def temperature(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> float:
-        """Fit the temperature on pixels of some blocks, to two decimals: splits share their counts."""
-        chosen = np.concatenate(
+    def drawn(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the pixels of some blocks that their calibration is fitted on."""
+        return np.concatenate(
             [
                 start + rng.permutation(size)[:_DRAWN_PER_BLOCK]
                 for start, size in zip(self.starts[blocks], self.pixels[blocks], strict=True)
             ]
         )
-        return round(fitted_temperature(self.scores[chosen], self.row[chosen]), 2)
+
+    def thinned(self, most: int) -> "Ground":
+        """Return some of the pixels, drawn evenly: the same of two models of the same ground."""
+        kept = np.sort(np.random.default_rng(0).permutation(len(self.row))[:most])
+        starts = np.searchsorted(kept, self.starts)
+        starts = np.append(starts[:-1][np.diff(starts) > 0], len(kept))
+        return Ground(self.scores[kept], self.row[kept], starts, self.paths, self.most)
 
     def deepest(self, blocks: NDArray[np.int64], risk: float) -> float:
         """Mean levels of the deepest map of some blocks, uncalibrated, whose measured risk is no higher."""
-        wrong, shown, depth, _ = self.counted(1.0)[0][blocks, _PLAIN].sum(axis=0)
+        wrong, shown, depth, _ = self.uncalibrated[blocks, _PLAIN].sum(axis=0)
         kept = wrong <= risk * shown
         return float(depth[kept].max(initial=0) / self.pixels[blocks].sum())
+
+    @cached_property
+    def uncalibrated(self) -> NDArray[np.int64]:
+        """Counts of :meth:`counted`, as the model says it."""
+        return self.counted(1.0)[0]
 
 
 def paths_left(ladder: Ladder, members: Sequence[Sequence[NDArray[np.integer]]]) -> NDArray[np.int64]:
@@ -121,15 +143,6 @@ def paths_left(ladder: Ladder, members: Sequence[Sequence[NDArray[np.integer]]])
         below = np.append(np.bincount(group), 0)  # of no member none
         found += [sum(below[number] for number in ids[:size]) for size in range(ladder.most, 0, -1)]
     return np.array(found)
-
-
-def _left_open(sure: NDArray[np.floating], left: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sum, over the pixels that are shown, of the paths that the finest step so sure leaves open: (K,)."""
-    steps = len(THRESHOLDS)
-    bins = (sure * (steps - 1)).astype(np.int64)
-    fewer = np.diff(left, axis=0, prepend=0)
-    counts = np.bincount(bins.ravel(), fewer.ravel(), minlength=steps)[::-1].cumsum()
-    return np.rint(counts).astype(np.int64)
 
 
 def held_out(network: MapModel, tree: Taxonomy, batches: Iterable[Batch], block_m: float) -> Ground:
@@ -199,10 +212,20 @@ def score_splits(
     for split in range(splits):
         order = rng.permutation(blocks)
         apart, test = order[: blocks // 2], order[blocks // 2 :]
-        temperature = ground.temperature(apart, rng)
+        drawn = ground.drawn(apart, rng)
+        scores, rows = ground.scores[drawn], ground.row[drawn]
+        temperature = round(fitted_temperature(scores, rows) / _STEP) * _STEP
         temperatures.append(temperature)
-        (counts, after), (plain, before) = ground.counted(temperature), ground.counted(1.0)
-        errors.append([_together(each, test).calibration_error() for each in (before, after)])
+        curves = fitted_curves(scores / np.float32(temperature), rows, ground.paths)
+        counts, sure, right = ground.counted(temperature, curves)
+        seen = np.concatenate([np.arange(ground.starts[each], ground.starts[each + 1]) for each in test])
+        alone = slice(ground.most - 1, None, ground.most)
+        errors.append(
+            [
+                Reliability.of(each[:, seen], right[:, seen]).calibration_error()
+                for each in (ground.climbed(1.0)[0][alone], ground.climbed(temperature)[0][alone], sure)
+            ]
+        )
         for risk in risks:
             ours, sets = (
                 _shown(
@@ -220,9 +243,9 @@ def score_splits(
                 )
                 for family in (_PLAIN, _SETS)
             )
-            naive = _shown(plain[:, _PLAIN], test, round(1 - risk, 2), ground)
-            seen = (ground,) if flat is None else (ground, flat)
-            rivals = [each.deepest(test, ours[0]) if ours[1] else 0.0 for each in seen]
+            naive = _shown(ground.uncalibrated[:, _PLAIN], test, round(1 - risk, 2), ground)
+            models = (ground,) if flat is None else (ground, flat)
+            rivals = [each.deepest(test, ours[0]) if ours[1] else 0.0 for each in models]
             found[risk].append((*ours, *sets, *naive, *rivals))
     before_after = np.mean(errors, axis=0)
     return {
@@ -230,17 +253,10 @@ def score_splits(
         "pixels": len(ground.row),
         "temperature": [min(temperatures), max(temperatures)],
         "error_before": before_after[0].tolist(),
-        "error_after": before_after[1].tolist(),
+        "error_by_temperature": before_after[1].tolist(),
+        "error_after": before_after[2].tolist(),
         "risks": {f"{risk:g}": _summary(np.array(rows), risk) for risk, rows in found.items()},
     }
-
-
-def _together(parts: Sequence[Reliability], blocks: NDArray[np.int64]) -> Reliability:
-    first, *others = blocks.tolist()
-    together = parts[first]
-    for block in others:
-        together += parts[block]
-    return together
 
 
 def _shown(
@@ -260,24 +276,24 @@ def _summary(rows: NDArray[np.float64], risk: float) -> dict[str, float]:
     measured, share, depth, left = rows.T[:4]
     sets_measured, sets_share, _, sets_left = rows.T[4:8]
     naive_risk, naive_share, naive_depth, _, *rivals = rows.T[8:]
-    some = share > 0
+    shown, sets_shown = share > 0, sets_share > 0
 
-    def mean(column: NDArray[Any]) -> float:
+    def mean(column: NDArray[Any], some: NDArray[np.bool_] = shown) -> float:
         return float(column[some].mean()) if some.any() else 0.0
 
     found = {
         "within": float((measured <= risk).mean()),
-        "nothing_shown": float((~some).mean()),
+        "nothing_shown": float((~shown).mean()),
         "risk": mean(measured),
         "share": mean(share),
-        "risk_sd": float(measured[some].std()) if some.any() else 0.0,
+        "risk_sd": float(measured[shown].std()) if shown.any() else 0.0,
         "depth": mean(depth),
         "paths_left": mean(left),
         "sets_within": float((sets_measured <= risk).mean()),
-        "sets_nothing_shown": float((sets_share == 0).mean()),
-        "sets_risk": mean(sets_measured),
-        "sets_share": mean(sets_share),
-        "sets_paths_left": mean(sets_left),
+        "sets_nothing_shown": float((~sets_shown).mean()),
+        "sets_risk": mean(sets_measured, sets_shown),
+        "sets_share": mean(sets_share, sets_shown),
+        "sets_paths_left": mean(sets_left, sets_shown),
         "naive_within": float((naive_risk <= risk).mean()),
         "naive_risk": float(naive_risk.mean()),
         "naive_share": float(naive_share.mean()),
@@ -307,6 +323,7 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--risks", type=float, nargs="+", default=[0.05, 0.1], help="promises (default: 0.05 0.1)")
     p.add_argument("--delta", type=float, default=0.1, help="chance that one may fail (default: 0.1)")
     p.add_argument("--splits", type=int, default=200, help="random splits (default: 200)")
+    p.add_argument("--pixels", type=int, default=150_000, help="most pixels to count (default: 150000)")
     p.add_argument("--seed", type=int, default=0, help="of the splits (default: 0)")
     args = p.parse_args(argv)
     try:
@@ -317,7 +334,9 @@ def main(argv: Sequence[str]) -> int:
         for path in (args.checkpoint, args.flat) if args.flat else (args.checkpoint,):
             model = load(path)
             require_same_data(model.record, data)
-            seen.append(held_out(model.network, model.record.taxonomy, loader, args.block_m))
+            seen.append(
+                held_out(model.network, model.record.taxonomy, loader, args.block_m).thinned(args.pixels)
+            )
         found = score_splits(
             seen[0], seen[1] if args.flat else None, args.risks, args.delta, args.splits, args.seed
         )

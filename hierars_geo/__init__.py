@@ -27,6 +27,7 @@ _HOMES: Final = {
     "ReadRecipe": "types",
     "Scene": "scenes",
     "Taxonomy": "taxonomy",
+    "calibrate": "tasks",
     "load": "models",
 }
 _ROOMS: Final = frozenset(
@@ -82,6 +83,7 @@ __all__ = (
     "Scene",
     "Taxonomy",
     "accuracy",
+    "calibrate",
     "catalog",
     "datamodules",
     "datasets",

@@ -23,6 +23,7 @@ from .predict import Predictor as Predictor
 from .results import Maps as Maps
 from .results import predict as predict
 from .scenes import Scene as Scene
+from .tasks import calibrate as calibrate
 from .taxonomy import Taxonomy as Taxonomy
 from .types import ReadRecipe as ReadRecipe
 

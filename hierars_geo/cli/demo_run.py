@@ -21,7 +21,7 @@ from ..errors import OptionError
 from ..maps import Maps, count_areas
 from ..metrics import HierarchicalScores
 from ..metrics.risk import blocks_needed
-from ..models import ModelRecord, load
+from ..models import ModelRecord
 from ..models.forest import PixelForest
 from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
@@ -30,9 +30,9 @@ from ..samplers.chip_samplers import GridChipSampler
 from ..scenes.scene import Scene
 from ..synthetic.series import check_free, scene_series, write_land_cover_scene
 from ..synthetic.spec import SceneFiles
-from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar
+from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar, calibrate
 from ..vector import vectorize
-from .calibrate import calibrate_checkpoint, print_trust
+from .calibrate import print_trust
 from .progress import progress_bar
 from .tables import print_scores
 from .verbosity import is_quiet
@@ -183,7 +183,7 @@ def _calibrate(options: DemoOptions, data: SceneDataModule, trained: Path, check
     blocks = int(options.size_m // block_m) ** 2
     risks = [_RISK] if blocks >= blocks_needed(_RISK, _DELTA) else []
     data.setup("validate")
-    return calibrate_checkpoint(load(trained), data, checkpoint, risks, _DELTA, "val", block_m)
+    return calibrate(trained, data, checkpoint, risks, _DELTA, "val", block_m, overwrite=True).record
 
 
 def _predict(

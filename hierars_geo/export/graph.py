@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..models.curve import curved_steps
 from ..models.decode import path_logits
 from ..models.features import padded_size
 from ..models.map_model import MapModel
@@ -154,9 +155,8 @@ class MapGraph(nn.Module):
             marginal = torch.einsum("gt,bthw->bghw", groups, probability)
             own = groups.argmax(dim=0)[best]
             here = marginal.gather(1, own.unsqueeze(1)).squeeze(1).clamp(max=1.0)
-            here = torch.where(valid, here, 0.0)
             found.append(torch.minimum(here, found[-1]) if found else here)
-        return found
+        return [torch.where(valid, here, 0.0) for here in curved_steps(found, self.model.curves)]
 
 
 class DeepnessGraph(MapGraph):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import isotonic_regression, minimize_scalar  # type: ignore[attr-defined]
 from scipy.special import logsumexp
 
 from ..errors import DataError
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 #: Bins of confidence, of equal width.
 BINS = 15
+
+#: (Confidence that is said, share that is right), from (0, 0) to (1, ...), rising.
+Curve: TypeAlias = tuple[tuple[float, float], ...]
+
+#: Knots of a curve lie at least this far apart.
+_LEAST_STEP = 1e-4
+
+#: Knots of a curve of confidence, each the mean of as many pixels.
+KNOTS = 10
 
 #: Of the curves of a diagram, in order; told apart in grey print, too.
 _COLORS = ("#c44e52", "#1f5673", "#7f7f7f")
@@ -160,3 +169,29 @@ def fitted_temperature(path_logits: NDArray[np.floating], path: NDArray[np.integ
 
     best = minimize_scalar(surprise, bounds=(-3.0, 3.0), method="bounded")  # type: ignore[no-untyped-call]
     return float(np.exp(best.x))
+
+
+def fitted_curve(confidence: NDArray[np.floating], right: NDArray[np.bool_], knots: int = KNOTS) -> Curve:
+    """Find how often one level is right at each confidence: a line through means, which never falls.
+
+    Pixels in order of their confidence are cut into parts of the same size; shares that fall from one to the
+    next are pooled (isotonic regression, Zadrozny and Elkan 2002, KDD).
+
+    Args:
+        confidence: (n,) of labelled pixels, 0..1.
+        right: (n,) whether the class is right.
+        knots: Parts.
+
+    Returns:
+        Confidence that is said, and share that is right, from (0, 0) to a confidence of 1.
+    """
+    ordered = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(ordered, knots) if len(part)]
+    said = np.array([confidence[part].mean(dtype=np.float64) for part in parts]).clip(0, 1)
+    hit = isotonic_regression([right[part].mean() for part in parts], weights=[len(part) for part in parts]).x
+    line = [(0.0, 0.0)]
+    for sure, share in [*zip(said.tolist(), hit.tolist(), strict=True), (1.0, (1 + float(hit[-1])) / 2)]:
+        if sure > line[-1][0] + _LEAST_STEP:
+            line.append((sure, min(max(share, line[-1][1]), 1.0)))
+    line[-1] = (1.0, line[-1][1])
+    return tuple(line)

@@ -28,31 +28,46 @@ THRESHOLDS = tuple(round(1 - step / 100, 2) for step in range(101))
 
 
 def shown_and_wrong(
-    confidence: NDArray[np.floating], right: NDArray[np.bool_]
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], block: NDArray[np.integer] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count what an adaptive map shows of some pixels: each at its finest level that is sure enough.
 
     Args:
-        confidence: (N, n) by level and pixel, 0..1, never rising from level 1 to N.
-        right: (N, n) whether the class at that level is right.
+        confidence: (N, n) by level, or other step, and pixel, 0..1, never rising from step to step.
+        right: (N, n) whether what is said at that step is right.
+        block: (n,) block of ground that a pixel lies in, 0..B-1; None where all are one.
 
     Returns:
-        (K,) pixels shown and wrong, and (K,) pixels shown, by threshold of :data:`THRESHOLDS`.
+        (B, K) pixels shown and wrong, and (B, K) pixels shown, by threshold of :data:`THRESHOLDS`; (K,) where
+        all are one block.
     """
-    steps = len(THRESHOLDS)
-    reached = (np.asarray(confidence) * (steps - 1)).astype(np.int64)
-
-    def above(bins: NDArray[np.int64]) -> NDArray[np.int64]:
-        counts = np.bincount(bins, minlength=steps)[::-1].cumsum()
-        return counts.astype(np.int64)
-
-    wrong = np.zeros(steps, np.int64)
+    reached = (np.asarray(confidence) * (len(THRESHOLDS) - 1)).astype(np.int64)
+    wrong = np.zeros_like(above(reached[0], block))
     for level in range(len(reached)):
         bad = ~right[level]
-        wrong += above(reached[level][bad])  # shown at this level or a finer one ...
+        wrong += above(reached[level], block, bad)  # shown at this level or a finer one ...
         if level + 1 < len(reached):
-            wrong -= above(reached[level + 1][bad])  # ... less what is shown finer
-    return wrong, above(reached[0])
+            wrong -= above(reached[level + 1], block, bad)  # ... less what is shown finer
+    return wrong, above(reached[0], block)
+
+
+def above(
+    reached: NDArray[np.int64],
+    block: NDArray[np.integer] | None = None,
+    weight: NDArray[np.integer] | NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Sum pixels (n,), or weights of theirs, that reach each threshold: (B, K), or (K,) of one block.
+
+    Args:
+        reached: Confidence in whole per cents, rounded down.
+        block: See :func:`shown_and_wrong`.
+        weight: What is summed; None for pixels.
+    """
+    steps, blocks = len(THRESHOLDS), 1 if block is None else int(block.max(initial=0)) + 1
+    code = reached if block is None else block * steps + reached
+    sums = np.bincount(code, weight, minlength=blocks * steps).reshape(blocks, steps)
+    found: NDArray[np.int64] = np.rint(sums[:, ::-1].cumsum(axis=1)).astype(np.int64)
+    return found[0] if block is None else found
 
 
 def below_bound(values: NDArray[np.float64], bound: float, level: float) -> NDArray[np.bool_]:

@@ -18,8 +18,7 @@ def build_model(record: ModelRecord) -> MapModel:
         OptionError: The scene's bands lack one that the source branch needs.
     """
     model: MapModel = _with_source(record, build_scene_model(record))
-    if record.calibration is not None:
-        model.temperature = record.calibration.temperature
+    model.believe(record.calibration)
     if record.applicability is not None:
         model.know(record.applicability)
     return model

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from ..errors import CheckpointError, OptionError
+from .curve import Curve
 
 #: Of one level: see :class:`Calibration`.
 Diagram: TypeAlias = tuple[tuple[float, float, float], ...]
@@ -38,9 +40,11 @@ class Calibration:
         block_m: Side of a block in metres.
         split: Part of the data that the ground belongs to: ``val`` or ``test``.
         error_before: Expected calibration error per level at temperature 1, 0..1.
-        error_after: The same at the temperature.
+        error_after: The same at the temperature and by the curves.
         diagrams: Reliability ``before`` and ``after``: per level and bin of confidence (share of the pixels,
             mean confidence, share right).
+        curves: By level, what turns confidence at the temperature into the share that is right; none in
+            checkpoints of an earlier release.
     """
 
     temperature: float
@@ -52,6 +56,7 @@ class Calibration:
     error_before: tuple[float, ...]
     error_after: tuple[float, ...]
     diagrams: Mapping[str, tuple[Diagram, ...]] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
 
     def threshold_of(self, risk: float, sets: bool = False) -> float:
         """Return the least confidence at which a promise is kept, by classes alone or with sets of siblings.
@@ -92,7 +97,8 @@ class Calibration:
             name: [[list(bin_) for bin_ in level] for level in levels]
             for name, levels in self.diagrams.items()
         }
-        return content | {"diagrams": plain}
+        curves = [[list(knot) for knot in curve] for curve in self.curves]
+        return content | {"diagrams": plain, "curves": curves}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Calibration":
@@ -121,6 +127,10 @@ class Calibration:
                     )
                     for name, levels in content.get("diagrams", {}).items()
                 },
+                curves=tuple(
+                    tuple((float(said), float(right)) for said, right in curve)
+                    for curve in content.get("curves", ())
+                ),
             )
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise CheckpointError(
@@ -129,12 +139,23 @@ class Calibration:
         shares = [calibration.delta, *(promise.risk for promise in calibration.promises)]
         thresholds = [(each.threshold, each.set_threshold) for each in calibration.promises]
         shares += [share for pair in thresholds for share in pair if share is not None]
-        if not (0 < calibration.temperature < math.inf and all(0 <= share <= 1 for share in shares)):
+        known = calibration.curves
+        curves = len(known) in (0, len(calibration.error_after)) and all(map(_rises, known))
+        if not (
+            0 < calibration.temperature < math.inf and all(0 <= share <= 1 for share in shares) and curves
+        ):
             raise CheckpointError(
-                f"Expected a calibration with a temperature > 0 and shares of 0..1, but got others "
-                f"(in {origin}). Calibrate again."
+                "Expected a calibration with a temperature > 0, shares of 0..1 and a rising curve per level, "
+                f"but got others (in {origin}). Calibrate again."
             )
         return calibration
+
+
+def _rises(curve: Curve) -> bool:
+    """Tell whether a curve is one: from confidence 0 to 1, its shares within 0..1 and never falling."""
+    said, right = [knot[0] for knot in curve], [knot[1] for knot in curve]
+    steps = all(a < b for a, b in pairwise(said)) and all(a <= b for a, b in pairwise(right))
+    return len(curve) > 1 and steps and (said[0], said[-1]) == (0, 1) and right[0] >= 0 and right[-1] <= 1
 
 
 def _share(value: Any) -> float | None:  # noqa: ANN401  # of a file

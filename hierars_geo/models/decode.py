@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .curve import Curve, curved_steps
 from .path_search import first_of_largest
 
 #: (T, N) int64, class index of every legal path at every level, as ``Taxonomy.paths`` or as a tensor.
@@ -88,7 +89,7 @@ def path_classes(best: Tensor, paths: Paths) -> Tensor:
     return torch.stack([column[best] for column in table.unbind(dim=1)], dim=1)
 
 
-def level_confidence(path_logits: Tensor, paths: Paths) -> Tensor:
+def level_confidence(path_logits: Tensor, paths: Paths, curves: Sequence[Curve] = ()) -> Tensor:
     """Confidence of the decoded class at every level.
 
     At level l it is the sum of P(t) over the legal paths that agree with the decoded one at levels 1..l: it
@@ -97,11 +98,13 @@ def level_confidence(path_logits: Tensor, paths: Paths) -> Tensor:
     Args:
         path_logits: (B, T, H, W) float.
         paths: (T, N) int64.
+        curves: Of a calibrated model, by level.
 
     Returns:
         (B, N, H, W) float32 in 0..1, never rising from level 1 to N.
     """
-    return confidence_of(path_logits.float().softmax(dim=1), best_path(path_logits).unsqueeze(1), paths)
+    plain = confidence_of(path_logits.float().softmax(dim=1), best_path(path_logits).unsqueeze(1), paths)
+    return torch.stack(curved_steps(plain.unbind(dim=1), curves), dim=1) if curves else plain
 
 
 def confidence_of(probability: Tensor, best: Tensor, paths: Paths) -> Tensor:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .applicability import Applicability
+from .calibration import Calibration
+from .curve import Curve
 from .decode import Paths, path_logits
 from .dissimilarity import Dissimilarity, cell_of
 from .features import padded_size, unpad
@@ -28,10 +30,12 @@ class MapModel(nn.Module, abc.ABC):
 
     Attributes:
         temperature: Path logits are divided by it; 1 where the model was not calibrated.
+        curves: By level, what turns confidence into the share that is right; none where it was not.
         dissimilarity: To the training ground; None where the model does not know it.
     """
 
     temperature: float = 1.0
+    curves: tuple[Curve, ...] = ()
     dissimilarity: Dissimilarity | None
 
     def __init__(self) -> None:
@@ -42,6 +46,11 @@ class MapModel(nn.Module, abc.ABC):
         """Take over the prototypes of the training ground, for :meth:`map_channels`."""
         device = next(iter(self.parameters())).device
         self.dissimilarity = Dissimilarity(ground).to(device)
+
+    def believe(self, calibration: Calibration | None) -> None:
+        """Take over what was measured of the confidence; None leaves it as training made it."""
+        self.temperature = 1.0 if calibration is None else calibration.temperature
+        self.curves = () if calibration is None else calibration.curves
 
     def calibrated(self, path_logits: Tensor) -> Tensor:
         """Divide path logits by the temperature: other confidence, the same best path."""

@@ -6,6 +6,7 @@ children. What is sure enough ends at one step, whatever the threshold. All sibl
 and no set.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -14,6 +15,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from .curve import Curve, curved_steps
 from .namespace import Array, namespace_of
 
 
@@ -23,13 +25,14 @@ class Ladder:
     Args:
         paths: (T, N) class index of every path at every level.
         most: Most classes of a set, M; 1 for classes alone.
+        curves: By level, what turns confidence into the share that is right; none leaves it as it is.
 
     Attributes:
         groups: By level, (T,) number of the beginning that a path has down to it.
     """
 
-    def __init__(self, paths: NDArray[np.int64], most: int = 1) -> None:
-        self.most = most
+    def __init__(self, paths: NDArray[np.int64], most: int = 1, curves: Sequence[Curve] = ()) -> None:
+        self.most, self._curves = most, curves
         self.groups: list[NDArray[np.int32]] = []
         self._parents: list[NDArray[np.int32]] = []  # by level, (G,) number of the beginning one level up
         self._siblings: list[NDArray[np.int64]] = []  # by level, (G,) children of it
@@ -61,7 +64,7 @@ class Ladder:
                 here = reduce(add, shares[:size]).clip(max=1.0)
                 # rounding may not raise it
                 confidence.append(xp.minimum(here, confidence[-1]) if confidence else here)
-        return Climb(self.most, tuple(confidence), tuple(members))
+        return Climb(self.most, curved_steps(confidence, self._curves), tuple(members))
 
     def _ranked(
         self, level: int, probability: Array, best: Array

@@ -1,6 +1,7 @@
 """From blocks of path logits to blocks of rasters: class values per level, confidence, depth."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import permutations
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
+from ..models.curve import Curve
 from ..models.namespace import Array, namespace_of, on_host
 from ..models.path_search import first_of_largest
 from ..models.siblings import Climb, Ladder
@@ -102,10 +104,15 @@ class LayerDecoder:
         taxonomy: The tree.
         layers: What to compute.
         depth_threshold: Of the depth and the adaptive layer.
+        curves: Of a calibrated model, by level.
     """
 
     def __init__(
-        self, taxonomy: Taxonomy, layers: tuple[Layer, ...], depth_threshold: float | None = None
+        self,
+        taxonomy: Taxonomy,
+        layers: tuple[Layer, ...],
+        depth_threshold: float | None = None,
+        curves: Sequence[Curve] = (),
     ) -> None:
         self._layers = layers
         self._threshold = depth_threshold or 0.0
@@ -120,7 +127,7 @@ class LayerDecoder:
         self._adaptive = adaptive_values(taxonomy)
         self._adaptive_nodata = adaptive_nodata(taxonomy)
         sets = SETS_LAYER in layers
-        self._ladder = Ladder(taxonomy.paths, most_siblings(taxonomy) if sets else 1)
+        self._ladder = Ladder(taxonomy.paths, most_siblings(taxonomy) if sets else 1, curves)
         self._sets = SetValues(taxonomy, self._ladder) if sets else None
         plain = ("class", "dissimilarity", "applicability")
         self._wants_probability = any(layer.kind not in plain for layer in layers)

@@ -220,7 +220,9 @@ class Predictor:
         Raises:
             HieraRSError: The scene cannot be read.
         """
-        decoder = LayerDecoder(self.loaded.record.taxonomy, self.layers, self.options.output.depth_threshold)
+        record, threshold = self.loaded.record, self.options.output.depth_threshold
+        curves = () if record.calibration is None else record.calibration.curves
+        decoder = LayerDecoder(record.taxonomy, self.layers, threshold, curves)
         batch_size = batch_size or self.batch_size(plan.windows.size)
         # closed before the scene: an interrupt leaves no thread reading a closed file
         runtime = self.runtime_of(plan, scene)

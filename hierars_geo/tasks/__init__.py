@@ -1,6 +1,7 @@
 """Lightning modules: what is trained, how, and what is scored on the way."""
 
 from .base import SegmentationTask
+from .calibration import calibrate
 from .callbacks import AveragedWeights, ProgressLines, RequireLabels
 from .checkpoints import WholeCheckpoints, write_checkpoint
 from .drawing import DrawChips, draw_levels
@@ -33,6 +34,7 @@ __all__ = (
     "TransLUTask",
     "TransferStart",
     "WholeCheckpoints",
+    "calibrate",
     "class_weights",
     "draw_levels",
     "parameter_groups",

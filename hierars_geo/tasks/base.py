@@ -267,7 +267,7 @@ class SegmentationTask(LightningModule):
         empty = ~ground_valid(batch).unsqueeze(1)
         found: dict[str, Any] = {
             "levels": jsps(logits, self.paths).masked_fill(empty, IGNORE_INDEX),
-            "confidence": level_confidence(logits, self.paths).masked_fill(empty, 0.0),
+            "confidence": level_confidence(logits, self.paths, self.model.curves).masked_fill(empty, 0.0),
         }
         return found | {key: value for key, value in batch.items() if key in ("bounds", "crs", "files")}
 
@@ -292,7 +292,7 @@ class SegmentationTask(LightningModule):
         metrics.update(decoded, reference, legal)
         if stage == "test":
             labels = metrics.reference(reference)
-            self.test_reliability.update(scores, self.paths, self.model.temperature, decoded, labels)
+            self.test_reliability.update(scores, self.paths, self.model, decoded, labels)
         return decoded
 
     def _full_precision(self) -> AbstractContextManager[None]:
@@ -391,4 +391,4 @@ class SegmentationTask(LightningModule):
         # the weights bring their own mean and std (buffers of the model): the record must say the same
         self._record = replace(self.record, mean=saved.mean, std=saved.std)
         self._random = checkpoint.get(RANDOM_KEY)
-        self.model.temperature = 1.0 if saved.calibration is None else saved.calibration.temperature
+        self.model.believe(saved.calibration)

@@ -1,4 +1,4 @@
-"""What the confidence of a tested model is worth, before and after the temperature of its checkpoint."""
+"""What the confidence of a tested model is worth, before and after its calibration."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..metrics import ReliabilityMetric
 from ..metrics.reliability import draw_diagrams
 from ..models.decode import Paths, level_confidence
+from ..models.map_model import MapModel
 from ..output.output import atomic_path
 from ..taxonomy import Taxonomy
 
@@ -23,21 +24,20 @@ class ReliabilityOfTest(nn.Module):
         self.before = ReliabilityMetric(levels)
         self.after = ReliabilityMetric(levels)
 
-    def update(
-        self, scores: Tensor, paths: Paths, temperature: float, decoded: Tensor, target: Tensor
-    ) -> None:
+    def update(self, scores: Tensor, paths: Paths, model: MapModel, decoded: Tensor, target: Tensor) -> None:
         """Count a batch.
 
         Args:
             scores: (B, T, H, W) path logits as the network gives them.
             paths: (T, N) int64.
-            temperature: Of the checkpoint; 1 where it was not calibrated.
+            model: That gave them; it knows whether it was calibrated.
             decoded: (B, N, H, W) int64, what was decoded.
             target: (B, N, H, W) int64, negative where there is no label.
         """
         self.before.update(level_confidence(scores, paths), decoded, target)
-        if temperature != 1:
-            self.after.update(level_confidence(scores / temperature, paths), decoded, target)
+        if model.temperature != 1 or model.curves:
+            sure = level_confidence(scores / model.temperature, paths, model.curves)
+            self.after.update(sure, decoded, target)
 
     def summarise(self, taxonomy: Taxonomy, trainer: Trainer) -> dict[str, float]:
         """Sum up what was counted, draw it into the folder of the run if there is one, and start anew.

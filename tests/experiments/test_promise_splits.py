@@ -50,14 +50,14 @@ def by_hand(known, blocks, threshold, most=1):
 
 def test_counts_are_those_of_the_pixels_one_by_one():
     known = ground(blocks=4, noise=1.0)
-    counts, reliability = known.counted(1.0)
+    counts, sure, right = known.counted(1.0)
     for threshold in (0.95, 0.6, 0.3):
         column = THRESHOLDS.index(threshold)
         for family, most in enumerate((1, 3)):
             got = counts[[1, 3], family].sum(axis=0)[:, column]
             reference = by_hand(known, [1, 3], threshold, most)
             assert got.tolist() == pytest.approx(reference, abs=2)  # a tie of rounding
-    assert [each.pixels.sum() for each in reliability] == [30 * PATHS.shape[1]] * 4
+    assert sure.shape == right.shape == (PATHS.shape[1], 120)
     # of all maps that err no more than one pixel in five, the deepest
     tables = [by_hand(known, range(4), threshold) for threshold in THRESHOLDS[::5]]
     reference = max(levels for wrong, shown, levels, _ in tables if wrong <= 0.2 * shown) / 120
@@ -69,6 +69,7 @@ def test_a_promise_holds_where_the_uncalibrated_confidence_breaks_it():
     assert found["blocks"] == 300
     assert found["temperature"] == pytest.approx([3, 3], rel=0.1)
     assert max(found["error_after"]) < 0.03 < min(found["error_before"])
+    assert max(found["error_by_temperature"]) < 0.03
     for name, risk in (("0.1", 0.1), ("0.3", 0.3)):
         row = found["risks"][name]
         assert row["within"] >= 0.9

@@ -30,7 +30,7 @@ def expected(model, record, image):
     paths = torch.tensor(record.taxonomy.paths)
     with torch.inference_mode():
         logits = model.path_logits(image, image.isfinite().all(dim=1), paths)
-    return logits, jsps(logits, paths), level_confidence(logits, paths)
+    return logits, jsps(logits, paths), level_confidence(logits, paths, model.curves)
 
 
 def assert_same_maps(found, model, record, image):
@@ -118,6 +118,7 @@ def test_maps_of_a_flat_model_and_of_leaves_with_several_paths():
         (ModelConfig("unet", "tu-test_resnet"), "whdld"),
     ):
         record, model = make_model(config, taxonomy)
+        model.curves = (((0.0, 0.0), (0.4, 0.6), (1.0, 0.9)),) * record.taxonomy.num_levels  # calibrated
         graph = MapGraph(model, record).eval()
         image = make_image(2, 3, 40, 33)
         image[0, 0, :5] = float("nan")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hierars_geo.errors import DataError, OptionError
-from hierars_geo.metrics.reliability import Reliability, fitted_temperature
+from hierars_geo.metrics.reliability import Reliability, fitted_curve, fitted_temperature
 from hierars_geo.metrics.risk import below_bound, blocks_needed, level_for_maps, promised_threshold
 
 THRESHOLDS = np.linspace(1, 0, 51)
@@ -96,3 +96,18 @@ def test_the_temperature_undoes_what_sharpened_the_scores():
     assert fitted_temperature(3 * scores, path) == pytest.approx(3, rel=0.05)
     with pytest.raises(DataError, match="labelled pixels"):
         fitted_temperature(scores[:0], path[:0])
+
+
+def test_a_curve_says_how_often_a_level_is_right():
+    rng = np.random.default_rng(3)
+    said = np.append(rng.beta(3, 1, 40000), np.ones(8000)).astype(np.float32)
+    right = rng.random(len(said)) < 0.9 * said**2
+    curve = fitted_curve(said, right)
+    sure, share = np.array(curve).T
+    assert (sure[0], sure[-1]) == (0, 1)
+    assert (np.diff(sure) > 0).all()
+    assert (np.diff(share) >= 0).all()
+    for each in (0.5, 0.7, 0.9):
+        assert np.interp(each, sure, share) == pytest.approx(0.9 * each**2, abs=0.02)
+    assert np.interp(0.9999, sure, share) == pytest.approx(0.9, abs=0.02)
+    assert fitted_curve(said[:1], right[:1])[-1][0] == 1  # of one pixel, too

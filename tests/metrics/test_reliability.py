@@ -31,12 +31,15 @@ def drawn(seed, batch=4, side=24):
     return scores, decoded, target
 
 
-def reference(parts, temperature=1.0):
+def reference(parts, temperature=1.0, curves=()):
     errors = []
     for level in range(3):
         metric = BinaryCalibrationError(n_bins=BINS, norm="l1")
         for scores, decoded, target in parts:
-            sure = level_confidence(scores / temperature, PATHS)[:, level]
+            sure = level_confidence(scores / temperature, PATHS).numpy()
+            for at, curve in enumerate(curves):
+                sure[:, at] = np.interp(sure[:, at], *zip(*curve, strict=True))
+            sure = torch.from_numpy(np.minimum.accumulate(sure, axis=1)[:, level])
             right = (decoded == target)[:, : level + 1].all(dim=1)
             known = target[:, level] >= 0
             metric.update(sure[known], right[known].int())
@@ -59,19 +62,29 @@ def test_calibration_errors_are_those_of_torchmetrics():
     assert (halves[0] + halves[1]).calibration_error()[0] == pytest.approx((0.2 + 0.05) / 2)
 
 
-def test_a_tested_model_is_scored_before_and_after_its_temperature(tmp_path, monkeypatch):
+CURVES = (
+    ((0.0, 0.0), (0.3, 0.4), (1.0, 0.9)),
+    ((0.0, 0.1), (1.0, 1.0)),
+    ((0.0, 0.0), (0.5, 0.5), (1.0, 0.6)),
+)
+
+
+@pytest.mark.parametrize("curves", [(), CURVES])
+def test_a_tested_model_is_scored_before_and_after_its_calibration(tmp_path, monkeypatch, curves):
     parts = [drawn(seed) for seed in (2, 3)]
     tested = ReliabilityOfTest(3)
     trainer = SimpleNamespace(log_dir=str(tmp_path / "run"), is_global_zero=True, loggers=[])
     for scores, decoded, target in parts:
-        tested.update(scores, PATHS, 2.5, decoded, target)
+        model = SimpleNamespace(temperature=1.0 if curves else 2.5, curves=curves)
+        tested.update(scores, PATHS, model, decoded, target)
     logged = tested.summarise(TREE, trainer)
-    for suffix, temperature in (("_before", 1.0), ("", 2.5)):
-        for level, error in enumerate(reference(parts, temperature), start=1):
+    for suffix, options in (("_before", (1.0,)), ("", (model.temperature, curves))):
+        for level, error in enumerate(reference(parts, *options), start=1):
             assert logged[f"test/ECE_L{level}{suffix}"] == pytest.approx(error, abs=1e-5)
     with Image.open(tmp_path / "run" / DIAGRAMS) as image:
         assert image.width > 2 * image.height
-    tested.update(*parts[0][:1], PATHS, 1.0, *parts[0][1:])  # another model, not calibrated
+    plain = SimpleNamespace(temperature=1.0, curves=())
+    tested.update(*parts[0][:1], PATHS, plain, *parts[0][1:])  # another model, not calibrated
     nowhere = tmp_path / "nowhere"
     nowhere.mkdir()
     monkeypatch.chdir(nowhere)

@@ -28,7 +28,8 @@ pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).parents[2]
 CALIBRATION = {
     "temperature": 1.5,
-    "promises": [{"risk": 0.1, "threshold": 0.4}],
+    "promises": [{"risk": 0.1, "threshold": 0.4, "set_threshold": 0.5}],
+    "curves": [[[0, 0], [0.4, 0.6], [1, 0.98]], [[0, 0], [0.7, 0.5], [1, 0.9]], [[0, 0], [1, 0.8]]],
     "delta": 0.1,
     "blocks": 40,
     "block_m": 640.0,
@@ -129,15 +130,15 @@ def test_what_trains_is_not_there_when_only_predicting():
 def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, write_scene, tmp_path):
     checkpoint, exported = model
     scene = write_scene(height=300, width=280)
-    options = ("--window", "128", "--confidence", "--risk", "0.1", "--tta", "flips", "--overwrite")
+    options = ("--window", "128", "--confidence", "--risk", "0.1", "--sets", "--tta", "flips", "--overwrite")
     done, _ = predict_without_torch(exported, scene, "-o", tmp_path / "onnx", *options)
     assert done.returncode == 0, done.stderr
-    told = {"window": 128, "confidence": True, "risk": 0.1, "tta": True, "runtime": "torch"}
+    told = {"window": 128, "confidence": True, "risk": 0.1, "sets": True, "tta": True, "runtime": "torch"}
     theirs = Predictor(checkpoint, PredictOptions(**told), "cpu").predict(scene, tmp_path / "torch")
     ours = Maps.open(tmp_path / "onnx")
     assert set(ours.layers) == set(theirs.layers) >= {"L1", "L3", "conf_L2", "adaptive", "depth"}
-    for name in ("L1", "L2", "L3"):
-        assert (pixels(ours.layers[name]) == pixels(theirs.layers[name])).mean() > 0.99999
+    for name in ("L1", "L2", "L3", "adaptive"):
+        assert (pixels(ours.layers[name]) == pixels(theirs.layers[name])).mean() > 0.9999
     for name in ("conf_L1", "conf_L2", "conf_L3"):
         assert np.abs(pixels(ours.layers[name]).astype(int) - pixels(theirs.layers[name])).max() <= 1
     assert len(np.unique(pixels(ours.layers["L3"]))) > 5
@@ -145,7 +146,9 @@ def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, wr
     said = item["properties"]
     assert (said["hierars:checkpoint"], said["hierars:runtime"][:11]) == ("model.onnx", "onnxruntime")
     assert set(said["processing:software"]) == {"hierars-geo", "onnxruntime", "gdal"}
-    assert any("at most 10 % are wrong" in note for note in said["hierars:notes"])
+    assert any("at most 10 % are none of the classes shown" in note for note in said["hierars:notes"])
+    names = ours.scene.adaptive_legend.class_names(1)
+    assert any(" or " in names[value] for value in np.unique(pixels(ours.layers["adaptive"])) if value != 255)
 
 
 def test_a_small_raster_takes_little_memory_and_a_mosaic_of_a_region_is_resumed(model, write_scene, tmp_path):

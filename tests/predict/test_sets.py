@@ -8,6 +8,7 @@ import torch
 
 from hierars_geo.errors import OptionError
 from hierars_geo.grid import Window
+from hierars_geo.models.decode import level_confidence
 from hierars_geo.models.siblings import Ladder
 from hierars_geo.predict.accumulator import Block
 from hierars_geo.predict.layers import LayerDecoder, wanted_layers
@@ -97,6 +98,38 @@ def test_steps_hold_the_truth_where_the_set_does():
         three = {own, *(c for _, c in others[:2])}
         assert held[0, pixel] == (tree.paths[truth[pixel], 0] in three)
         assert confidence[0, pixel] == pytest.approx(sum(shares[c] for c in three), rel=1e-5)
+
+
+def test_curves_of_a_calibrated_model_change_confidence_and_no_class():
+    tree = Taxonomy.from_yaml("mm5b")
+    curves = (
+        ((0.0, 0.1), (0.6, 0.3), (1.0, 1.0)),
+        ((0.0, 0.0), (1.0, 0.9)),
+        ((0.0, 0.0), (0.5, 0.8), (1.0, 0.95)),
+    )
+    layers = wanted_layers(OutputOptions(confidence=True, sets=True, depth_threshold=0.5), (1, 2, 3))
+    window, scores = Window(0, 0, SIDE, SIDE), drawn(tree)
+    block = Block(window, scores, np.ones((SIDE, SIDE), bool))
+    found = LayerDecoder(tree, layers, 0.5, curves).decode(block).layers
+    plain = LayerDecoder(tree, layers, 0.5).decode(block).layers
+    of_torch = Block(window, torch.from_numpy(scores), torch.ones(SIDE, SIDE, dtype=torch.bool))
+    tensors = LayerDecoder(tree, layers, 0.5, curves).decode(of_torch).layers
+    chance = np.exp(scores.astype(np.float64))
+    chance /= chance.sum(axis=0)
+    best, before = tree.paths[scores.argmax(axis=0)], np.ones((SIDE, SIDE))
+    depth = np.zeros((SIDE, SIDE), int)
+    for level in (1, 2, 3):
+        np.testing.assert_array_equal(found[f"L{level}"], plain[f"L{level}"])
+        alike = (tree.paths[:, None, None, :level] == best[None, ..., :level]).all(axis=-1)
+        sure = np.interp((chance * alike).sum(axis=0), *zip(*curves[level - 1], strict=True))
+        before = np.minimum(sure, before)
+        depth += before >= 0.5
+        assert np.abs(found[f"conf_L{level}"] - 100 * before).max() < 0.51
+    np.testing.assert_array_equal(found["depth"], depth)
+    for name in found:
+        np.testing.assert_array_equal(found[name], tensors[name])
+    confidence = level_confidence(torch.from_numpy(scores[None]), tree.paths, curves)[0, 2].numpy()
+    np.testing.assert_allclose(confidence, before, atol=1e-5)
 
 
 def test_sets_ask_how_sure_to_be():

@@ -9,7 +9,7 @@ from hierars_geo.errors import CheckpointError, DataError, OptionError
 from hierars_geo.metrics.risk import THRESHOLDS, shown_and_wrong
 from hierars_geo.models.calibration import Calibration, Promise
 from hierars_geo.models.scene_model import SceneModel
-from hierars_geo.tasks.calibration import calibrate
+from hierars_geo.tasks.calibration import calibration_of
 from hierars_geo.taxonomy import Taxonomy
 
 TREE = Taxonomy.from_yaml("crop10m")
@@ -53,7 +53,7 @@ def ground(chips=240, side=8):
 
 
 def test_a_model_that_is_too_sure_is_mended_and_its_promises_hold_on_its_own_ground():
-    found = calibrate(Known(), TREE, ground, (0.2, 0.05), block_m=SIDE_M)
+    found = calibration_of(Known(), TREE, ground, (0.2, 0.05), block_m=SIDE_M)
     assert found.temperature == pytest.approx(3, rel=0.05)
     assert found.blocks == 240
     assert [promise.risk for promise in found.promises] == [0.05, 0.2]
@@ -68,6 +68,9 @@ def test_a_model_that_is_too_sure_is_mended_and_its_promises_hold_on_its_own_gro
         best = chance.argmax(axis=1)
         alike = (PATHS[best][..., None, :] == PATHS[None, None, None]).cumprod(axis=-1)
         confidence = np.einsum("bthw,bhwtn->bhwn", chance, alike)
+        for level, curve in enumerate(found.curves):
+            confidence[..., level] = np.interp(confidence[..., level], *zip(*curve, strict=True))
+        confidence = np.minimum.accumulate(confidence, axis=-1)
         depth = (confidence >= threshold).sum(axis=-1)
         leaf, named = batch["mask"].numpy(), batch["label_set"].numpy()
         row = np.where(leaf >= 0, np.where(leaf > 0, leaf + 1, -100), named)
@@ -83,7 +86,7 @@ def test_a_model_that_is_too_sure_is_mended_and_its_promises_hold_on_its_own_gro
 
 def test_too_few_blocks_for_a_promise_are_counted():
     with pytest.raises(DataError, match=r"at least \d+ blocks .* but got 1\. Keep more ground apart"):
-        calibrate(Known(), TREE, ground, (0.05,), block_m=1e6)
+        calibration_of(Known(), TREE, ground, (0.05,), block_m=1e6)
 
 
 def test_pixels_are_counted_at_the_level_that_they_are_shown_at():
@@ -101,11 +104,23 @@ def test_pixels_are_counted_at_the_level_that_they_are_shown_at():
 
 
 def test_a_calibration_is_plain_values_and_nonsense_is_refused():
-    found = Calibration(1.5, (Promise(0.1, 0.7), Promise(0.01, None)), 0.1, 90, 640.0, "val", (0.1,), (0.02,))
+    curves = (((0.0, 0.0), (0.5, 0.6), (1.0, 0.9)),)
+    promises = (Promise(0.1, 0.7, 0.8), Promise(0.01, None))
+    found = Calibration(1.5, promises, 0.1, 90, 640.0, "val", (0.1,), (0.02,), curves=curves)
     assert Calibration.from_dict(found.to_dict(), "a.ckpt") == found
     assert "at most 10 % are wrong" in found.describe(0.1)
     with pytest.raises(OptionError, match="nothing would be shown"):
         found.threshold_of(0.01)
-    for change in ({"temperature": -1}, {"promises": [{"risk": 0.1, "threshold": 7}]}, {"blocks": "many"}):
+    assert found.threshold_of(0.1, sets=True) == 0.8
+    falling = [[0, 0.5], [0.5, 0.2], [1, 1]]
+    for change in (
+        {"temperature": -1},
+        {"promises": [{"risk": 0.1, "threshold": 7}]},
+        {"promises": [{"risk": 0.1, "threshold": 0.7, "set_threshold": 7}]},
+        {"blocks": "many"},
+        {"curves": [falling]},
+        {"curves": [[[0.2, 0], [1, 1]]]},
+        {"curves": [[[0, 0], [1, 1]]] * 2},
+    ):
         with pytest.raises(CheckpointError, match=r"calibration.* \(in a\.ckpt\)"):
             Calibration.from_dict(found.to_dict() | change, "a.ckpt")
