@@ -195,18 +195,34 @@ def open_labels(
         HieraRSError: Options contradict each other, or files cannot be used; see the classes.
     """
     tree = Taxonomy.of(taxonomy)
-    plain: dict[str, Any] = {"crs": crs, "res": res, "rgb": rgb, "crosswalk": crosswalk}
+    common: dict[str, Any] = {"crs": crs, "res": res, "crosswalk": crosswalk}
+    of_polygons: dict[str, Any] = {
+        "attribute": attribute,
+        "attributes": attributes,
+        "classes": classes,
+        "all_touched": all_touched,
+        "order": order,
+        "on_error": on_error,
+        "buffer_m": buffer_m,
+    }
     if isinstance(paths, Mapping):
         if level is not None:
             raise OptionError(f"Expected paths by level, or level, but got {list(paths)} and {level}.")
-        return _by_level(list(paths.items()), tree, plain)
+        return _by_level(list(paths.items()), tree, common | {"rgb": rgb})
     given: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if any(isinstance(entry, (Mapping, LabelEntry)) for entry in given):
+        beside = {"level": level, "rgb": rgb, "crosswalk": crosswalk, **of_polygons}
+        wrong = [name for name, value in beside.items() if value and value not in ("area", "raise")]
+        if wrong:
+            raise OptionError(
+                f"Expected the options of labels in the entries of sources that need them, but got "
+                f"{', '.join(wrong)} for all of them."
+            )
         return stack_labels([LabelEntry.of(entry) for entry in given], tree, crs, res)
     if level is not None and not isinstance(level, int):
         if len(level) != len(given):
             raise OptionError(f"Expected one level, or one per path ({len(given)}), but got {list(level)}.")
-        return _by_level(list(zip(level, given, strict=True)), tree, plain)
+        return _by_level(list(zip(level, given, strict=True)), tree, common | {"rgb": rgb})
     has_columns = attribute is not None or attributes is not None
     polygons = [path for path in given if is_vector(path) or (has_columns and os.path.isdir(path))]
     rasters = [path for path in given if path not in polygons]
@@ -217,24 +233,9 @@ def open_labels(
         )
     sources: list[SceneSource] = []
     if rasters or not polygons:
-        sources.append(HierarchicalLabels(rasters, tree, level=level, **plain))
+        sources.append(HierarchicalLabels(rasters, tree, level=level, rgb=rgb, **common))
     if polygons:
-        sources.append(
-            VectorLabels(
-                polygons,
-                tree,
-                attribute,
-                attributes,
-                classes,
-                all_touched,
-                order,
-                crs,
-                res,
-                on_error=on_error,
-                crosswalk=crosswalk,
-                buffer_m=buffer_m,
-            )
-        )
+        sources.append(VectorLabels(polygons, tree, **of_polygons, **common))
     return reduce(SceneUnion, sources)
 
 

@@ -33,7 +33,7 @@ from ..types import IGNORE_INDEX
 from .geo_raster import CombinedSource
 from .label_shapes import LabelShapes, buffered, ground_pieces, move_geometries
 from .sample import figure_of
-from .scene_source import SceneSource
+from .scene_source import SceneSource, as_pair
 
 Order = Literal["area", "file"]
 
@@ -115,9 +115,7 @@ class VectorLabels(CombinedSource, GeoDataset):
         columns = AttributeClasses(self.taxonomy, attribute, attributes, classes, crosswalk, self._files[0])
         self._read_files(columns, order, on_error, buffer_m)
         lattice = self.lattice_in(self._own_crs if crs is None else CRS.from_user_input(crs))
-        self._move_to(
-            lattice if res is None else lattice.at_res(res if isinstance(res, tuple) else (res, res))
-        )
+        self._move_to(lattice if res is None else lattice.at_res(as_pair(res)))
 
     def _read_files(
         self, classes: AttributeClasses, order: Order, on_error: OnError, buffer_m: float

@@ -189,6 +189,8 @@ def test_wrong_entries_are_one_line(tmp_path, change, match):
     path = raster(tmp_path / "l.tif", [[3]])
     with pytest.raises(OptionError, match=match):
         open_labels([{"path": path} | change], MM5B)
+    with pytest.raises(OptionError, match=r"in the entries .* but got rgb, order for all of them"):
+        open_labels([{"path": path}], MM5B, rgb=True, order="file")
     with pytest.raises(OptionError, match="but got no path"):
         open_labels([{"weight": 1}], MM5B)
     with pytest.raises(OptionError, match="to be paths, or mappings with path, but got None"):
