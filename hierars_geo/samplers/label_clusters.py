@@ -26,8 +26,8 @@ class ClusterSplit:
 
     What lies within ``cluster_m`` of each other, directly or over others, is one cluster, and one split gets
     all of it: blocks would part a point from the one beside it. Where there are neither points nor lines,
-    polygons are dealt. Val and test take the ground around their features, half-way at least where those of
-    another split are near; train has all other ground, so that rasters label there what no cluster claims.
+    polygons are dealt. Val and test take the ground around their features, half-way where those of another
+    split are near; train has all other ground, so that rasters label there what no cluster claims.
 
     Attributes:
         cluster_m: Metres on the ground, in any CRS.
@@ -76,15 +76,14 @@ class ClusterSplit:
         )
         split = deal(shapely.area(clusters), self.fractions, self.seed)
         around = dataset.around_px * max(lattice.res)
+        cells, cell_split = _cells(features, split[owner], lattice.crs, ground, around / 8)
         parts: list[BaseGeometry | None] = [None, None, None]
         left = ground
         for i in [i for i in (1, 2) if self.fractions[i] > 0]:
-            near = shapely.union_all(
-                [
-                    *ground_pieces(every_turn(features[split[owner] == i], lattice.crs), around),
-                    *clusters[split == i],
-                ]
-            )
+            pieces = ground_pieces(every_turn(features[split[owner] == i], lattice.crs), around)
+            nearest = shapely.union_all(cells[cell_split == i])
+            near = shapely.intersection(shapely.union_all(pieces), nearest)
+            near = shapely.union_all([near, *clusters[split == i]])
             own = shapely.difference(near, shapely.union_all(clusters[split != i]))
             parts[i] = polygonal(shapely.intersection(own, left))
             left = polygonal(shapely.difference(left, own))
@@ -104,6 +103,30 @@ def _features(dataset: SceneIntersection, ground: BaseGeometry) -> NDArray[np.ob
     shown = shapely.intersects(ground, turns).any(axis=0)
     wanted: NDArray[np.object_] = features[shown & (thin if (shown & thin).any() else True)]
     return wanted
+
+
+def _cells(
+    features: NDArray[np.object_], split: NDArray[np.int64], crs: CRS, ground: BaseGeometry, tolerance: float
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Part the ground half-way between features: without that, few dense points would take most of it.
+
+    Args:
+        features: (P,) points, lines or polygons.
+        split: (P,) of each.
+        crs: Their CRS.
+        ground: What is parted.
+        tolerance: How coarsely outlines are followed, in units of the CRS.
+
+    Returns:
+        (Q,) cells of what is nearest to a place of a feature, and (Q,) the split of each.
+    """
+    lines = shapely.segmentize(shapely.simplify(every_turn(features, crs), tolerance), 4 * tolerance)
+    places, feature = shapely.get_coordinates(lines, return_index=True)
+    places, first = np.unique(places, axis=0, return_index=True)
+    points = shapely.multipoints(places)
+    cells = shapely.get_parts(shapely.voronoi_polygons(points, extend_to=ground))
+    cell, place = shapely.STRtree(shapely.get_parts(points)).query(cells, predicate="contains")
+    return cells[cell], split[feature[first[place]] % len(features)]
 
 
 def _clusters(

@@ -53,6 +53,9 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Lightning, and of bands without names
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Lightning calls
 def test_the_how_to_runs_from_points_parcels_and_a_product_to_a_map(place, capsys):
     fences = list(read_fences(ROOT / "docs" / "howto.md"))
     at = next(i for i, fence in enumerate(fences) if fence.file_name == "my_labels.yaml")
@@ -91,3 +94,18 @@ def test_the_how_to_runs_from_points_parcels_and_a_product_to_a_map(place, capsy
     for district in ("0", "1"):
         area = sum(float(row["area_m2"]) for row in rows if row["polygon"] == district)
         assert area == pytest.approx(50 * SIDE**2, rel=0.01)
+
+    code = fences[at + 2].text
+    for written, small in (
+        (
+            'encoder="resnet18"',
+            'encoder="tu-test_resnet", model_options={"decoder_channels": [16, 16, 8, 8, 8]}',
+        ),
+        ('"size": 128', '"size": 32, "per_epoch": 8'),
+        ("Trainer(max_steps=3000)", 'Trainer(max_steps=3, logger=False, accelerator="cpu")'),
+    ):
+        assert written in code
+        code = code.replace(written, small)
+    exec(code, {})
+    with rasterio.open(place / "maps_of_python" / "today_L3.tif") as leaves:
+        assert leaves.shape == (SIDE, SIDE)

@@ -9,6 +9,7 @@ from raster_factory import write_raster
 from scene_files import UTM, X0, Y0, tree, write
 
 from hierars_geo.datasets import SceneRaster, open_labels
+from hierars_geo.datasets.intersection import SceneIntersection
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.samplers import BlockSplit, ClusterSplit
 
@@ -85,6 +86,22 @@ def test_the_distance_is_metres_on_the_ground_in_a_geographic_crs(tmp_path):
     parallel, meridian = zip(*(together(215, seed) for seed in range(12)), strict=True)
     assert not all(parallel)
     assert not all(meridian)
+
+
+def test_dense_points_part_the_ground_half_way(tmp_path):
+    """A fifth of the points takes about a fifth of the ground, however far a chip reaches."""
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(20, 10 * SIDE - 20, (400, 2)) * (1, -1) + (X0, Y0)
+    data = labelled(tmp_path, shapely.points(xy))
+    data = SceneIntersection(data.images[0], data.labels, around_px=64)
+    for seed in range(3):
+        splits = ClusterSplit(40, (0.8, 0.2, 0), seed).split(data)
+        side = sides(splits, shapely.points(xy))
+        assert splits.val.area / (10 * SIDE) ** 2 == pytest.approx((side == 1).mean(), abs=0.05)
+        pixels = rng.uniform(0, 10 * SIDE, (300, 2)) * (1, -1) + (X0, Y0)
+        nearest = np.hypot(*(pixels[:, None] - xy[None]).transpose(2, 0, 1)).argmin(axis=1)
+        own = sides(splits, shapely.points(pixels))
+        assert (own == side[nearest]).mean() > 0.98  # but for the discs around the points
 
 
 @pytest.mark.parametrize("lefts", [(179.98,), (179.98, -180.0)], ids=["across", "a file on either side"])
