@@ -192,20 +192,17 @@ def _scenes(rasters: Sequence[str], mosaic: bool, recipe: "ReadRecipe") -> list[
 
     Masks that lie beside the rasters are read with them, not predicted.
     """
-    from ..scenes.stac import is_stac, item_addresses
+    from ..scenes.stac import scene_addresses
 
     paths: list[str] = []
     for raster in rasters:
-        if is_stac(raster) and not has_magic(raster):
-            paths += item_addresses(raster)
-            continue
         if not has_magic(raster) or "://" in raster or Path(raster).exists():
-            paths.append(raster)
+            paths += scene_addresses(raster)
             continue
         found = _images(sorted(glob(raster, recursive=True)), recipe)
         if not found:
             raise MissingFileError(f"Expected rasters that fit {raster}, but got none. Check the pattern.")
-        paths += [path for file in found for path in (item_addresses(file) if is_stac(file) else [file])]
+        paths += [path for file in found for path in scene_addresses(file)]
     if mosaic:
         return [tuple(path for item in paths for path in _images(_tiles(item), recipe))]
     return list(paths)

@@ -17,7 +17,7 @@ from .resampling import Interpolation
 from .scene import Scene
 from .scene_list import find_scenes
 from .series import Season, read_step, seasons, steps_of
-from .stac import is_stac, item_addresses
+from .stac import is_stac, scene_addresses
 
 
 class SeasonScene(Mosaic):
@@ -117,11 +117,9 @@ def _scenes(paths: Sequence[str | os.PathLike[str]], recipe: ReadRecipe) -> list
     """Open every image that is named or lies in a folder that is."""
     if not paths:
         raise DataError("Expected at least one image of a season, but got none. Name them, or their folder.")
-    named = [os.fspath(path) for path in paths]
-    items = [item for path in named if is_stac(path) for item in item_addresses(path)]
-    scenes = [Scene.from_recipe(item, recipe) for item in items]
-    plain = [path for path in named if not is_stac(path)]
-    if plain:
+    named = [address for path in paths for address in scene_addresses(os.fspath(path))]
+    scenes = [Scene.from_recipe(item, recipe) for item in named if is_stac(item)]
+    if plain := [path for path in named if not is_stac(path)]:
         files, known = find_rasters(plain)
         scenes += find_scenes(files, known, recipe)[0]
     return scenes

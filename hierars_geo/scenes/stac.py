@@ -27,6 +27,23 @@ def is_stac(address: str) -> bool:
     return document_of(address).partition("?")[0].lower().endswith(_SUFFIXES)
 
 
+def scene_addresses(address: str) -> list[str]:
+    """Write out what stands for several scenes: the items of a STAC document; else the address itself.
+
+    A folder of documents alone, as ``catalog build`` writes it, stands for its collection or catalog.
+
+    Raises:
+        HieraRSError: As of :func:`item_addresses`.
+    """
+    inside = [Path(address) / name for name in ("collection.json", "catalog.json")]
+    found = next((str(path) for path in inside if path.is_file() and not _has_rasters(path.parent)), address)
+    return item_addresses(found) if is_stac(found) else [address]
+
+
+def _has_rasters(folder: Path) -> bool:
+    return any(path.suffix.lower() in RASTER_SUFFIXES for path in folder.rglob("*"))
+
+
 def document_of(address: str) -> str:
     """Return the document of an address, without the item that it names after ``#``."""
     return _split(address)[0]

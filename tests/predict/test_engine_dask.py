@@ -98,7 +98,7 @@ def test_a_season_of_a_stac_collection_beside_an_image(save_checkpoint, tmp_path
     predictor = Predictor(checkpoint, PredictOptions(window=64), "cpu")
     scene = {"sentinel1": tmp_path / "radar.tif", "sentinel2": tmp_path / "season"}
     local = predictor.predict(scene, tmp_path / "local")
-    scene["sentinel2"] = tmp_path / "catalog" / "collection.json"
+    scene["sentinel2"] = tmp_path / "catalog"  # a folder that holds the collection and its items alone
     dask = predictor.predict(scene, tmp_path / "dask", engine=engine)
     assert_same_maps(local, dask)
     with rasterio.open(local.layers["L3"]) as dataset:
