@@ -205,6 +205,26 @@ def test_half_precision_inside_float32_outside(scene_model):
     np.testing.assert_allclose(half, full, rtol=0.1, atol=0.1 * float(full.std()))
 
 
+def test_half_precision_leaves_the_head_and_the_sums_of_an_encoder_alone(scene_model):
+    _, paths = scene_model
+    config = ModelConfig("upernet", "tu-test_convnext", options={"decoder_channels": 16})
+    record = ModelRecord(
+        Taxonomy.from_yaml("mm5b"), ReadRecipe(("B02", "B03")), (1000.0,) * 2, (500.0,) * 2, config, 64, 10.0
+    )
+    model, kinds = build_model(record).eval(), {}
+    wanted = {"classifiers.0": "head", "stages_2": "sum", "stages_2.blocks.0.conv_dw": "inside"}
+    for name, module in model.named_modules():
+        for end, what in wanted.items():
+            if name.endswith(end):
+                module.register_forward_hook(lambda _, __, out, what=what: kinds.update({what: out.dtype}))
+    image, valid = torch.rand(1, 2, 64, 64).numpy() * 2000, np.ones((1, 64, 64), bool)
+    torch_runtime(model, paths, (CPU,), precision="bf16")(image, valid)
+    assert kinds == {"head": torch.float32, "sum": torch.float32, "inside": torch.bfloat16}
+    full = torch_runtime(model, paths, (CPU,))(image, valid)
+    copied = torch_runtime(copy.deepcopy(model), paths, (CPU,))(image, valid)
+    np.testing.assert_array_equal(full, copied)
+
+
 @pytest.mark.parametrize(
     ("precision", "message"),
     [

@@ -1,12 +1,14 @@
 """Predict a raster or a season in a process of its own: peak memory beyond imports and model, CPU time.
 
-Usage: python memory_process.py CHECKPOINT RASTER_OR_FOLDER OUT_DIR WINDOW_PX OVERLAP BATCH
+Usage: python memory_process.py CHECKPOINT RASTER_OR_FOLDER OUT_DIR WINDOW_PX OVERLAP BATCH CONSTANT
 """
 
 import json
 import sys
 import time
+from dataclasses import replace
 
+import numpy as np
 import peak
 import torch
 
@@ -28,6 +30,11 @@ def main(arguments: list[str]) -> None:
             model.path_logits(image[:, None], None, paths, torch.ones(batch, 1, dtype=torch.int64))
         else:
             model.path_logits(image, None, paths)
+    if arguments[6] == "1":
+        blocks = np.random.default_rng(0).normal(size=(len(paths), window_px // 16, window_px // 16))
+        pattern = blocks.astype(np.float32).repeat(16, axis=1).repeat(16, axis=2)
+        plain = predictor.runner.runtime
+        predictor.runner.runtime = replace(plain, run=lambda image, _: np.stack([pattern] * len(image)))
     level = peak.start_peak()
     start, cpu = time.perf_counter(), time.process_time()
     predictor.predict(raster, out_dir, overwrite=True)

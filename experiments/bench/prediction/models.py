@@ -21,7 +21,13 @@ CONFIGS = {
 }
 
 
-def write_checkpoint(path: Path, name: str, window_px: int, temporal: str | None = None) -> SceneModel:
+def write_checkpoint(
+    path: Path,
+    name: str,
+    window_px: int,
+    temporal: str | None = None,
+    bands: tuple[str, ...] = BANDS,
+) -> SceneModel:
     """Write a checkpoint with random weights that says different things at different places.
 
     Args:
@@ -29,6 +35,7 @@ def write_checkpoint(path: Path, name: str, window_px: int, temporal: str | None
         name: One of :data:`CONFIGS`.
         window_px: Side of the training chips it shall claim.
         temporal: How the dates of a series become one; None for a model of images.
+        bands: Of its scenes.
 
     Returns:
         The model in eval mode.
@@ -36,9 +43,9 @@ def write_checkpoint(path: Path, name: str, window_px: int, temporal: str | None
     torch.manual_seed(0)
     record = ModelRecord(
         taxonomy=TREE,
-        read=ReadRecipe(BANDS, series=None if temporal is None else SeriesRule()),
-        mean=(1000.0,) * len(BANDS),
-        std=(500.0,) * len(BANDS),
+        read=ReadRecipe(bands, series=None if temporal is None else SeriesRule()),
+        mean=(1000.0,) * len(bands),
+        std=(500.0,) * len(bands),
         model=replace(CONFIGS[name], temporal=temporal),
         chip_size=window_px,
         gsd_m=10.0,

