@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 
-from ..errors import RasterError
+from ..errors import RasterError, list_some
 from ..grid import Window
 from ..output import gdal_env
 from ..output.output import sha256_of
@@ -89,7 +89,7 @@ def unknown_values(header: Header, known: Iterable[int], where: str) -> list[Pro
     wrong = {value: count for value, count in sorted(counts.items()) if value not in allowed}
     if not wrong:
         return []
-    found = ", ".join(f"{value} ({count} px)" for value, count in list(wrong.items())[:10])
+    found = list_some([f"{value} ({count} px)" for value, count in wrong.items()], 10)
     return [Problem(str(header.path), "values", f"expected values of {where}, but got {found}")]
 
 

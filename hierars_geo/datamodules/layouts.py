@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from ..errors import DataError, MissingFileError, OptionError, notice
+from ..errors import DataError, MissingFileError, OptionError, list_some, notice
 from ..samplers.splits import SplitName
 from ..taxonomy.dataset_records import SourceRecord, read_record
 
@@ -87,14 +87,11 @@ def find_pairs(dataset: str, root: str | Path, source: str | None = None) -> lis
     if bare:
         raise DataError(
             f"Expected a label {record.labels} for every image, but got none for {len(bare)} of "
-            f"{len(images)}: {', '.join(bare[:10])}{', ...' if len(bare) > 10 else ''}. Add them."
+            f"{len(images)}: {list_some(bare, 10)}. Add them."
         )
     spare = sorted(set(labels) - set(images))
     if spare:
-        notice(
-            f"Left out {len(spare)} labels of {dataset} without an image: {', '.join(spare[:5])}"
-            f"{', ...' if len(spare) > 5 else ''}."
-        )
+        notice(f"Left out {len(spare)} labels of {dataset} without an image: {list_some(spare)}.")
     listed = _listed_splits(root)
     return [
         ScenePair(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 from pyproj import CRS
 
-from ..errors import OptionError, check_choice
+from ..errors import OptionError, check_choice, list_some
 from ..polygons.vector_file import is_vector
 from ..scenes.bad_files import OnError
 from ..scenes.raster_paths import Paths
@@ -228,7 +228,7 @@ def open_labels(
     rasters = [path for path in given if path not in polygons]
     if has_columns and not polygons:
         raise OptionError(
-            f"Expected polygons for attribute or attributes, but got {', '.join(map(str, given[:5]))}. Leave "
+            f"Expected polygons for attribute or attributes, but got {list_some(given)}. Leave "
             "the options out for rasters."
         )
     sources: list[SceneSource] = []

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from ..errors import DataError, MissingFileError, OptionError, check_choice, notice
+from ..errors import DataError, MissingFileError, OptionError, check_choice, list_some, notice
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import every_turn, turn_of
@@ -148,7 +148,7 @@ class VectorLabels(CombinedSource, GeoDataset):
         numbers = np.concatenate([_numbers(result, sets) for result in found])
         if (numbers < 0).all():
             raise DataError(
-                f"Expected polygons with a class, but got none (in {', '.join(self.files[:5])}). "
+                f"Expected polygons with a class, but got none (in {list_some(self.files)}). "
                 "Check the columns."
             )
         if order == "area":

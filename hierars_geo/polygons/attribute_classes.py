@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import OptionError, TaxonomyError
+from ..errors import OptionError, TaxonomyError, list_some
 from ..taxonomy import Crosswalk, Legend, Taxonomy
 from ..taxonomy.class_names import PathSet, describe_paths
 from ..types import IGNORE_INDEX
@@ -178,7 +178,7 @@ class AttributeClasses:
 
 def features(ids: NDArray[np.int64], most: int = 5) -> str:
     """Name the first features."""
-    return f"feature {', '.join(map(str, ids[:most].tolist()))}{', ...' if len(ids) > most else ''}"
+    return f"feature {list_some(ids.tolist(), most)}"
 
 
 def _is_empty(value: object) -> bool:

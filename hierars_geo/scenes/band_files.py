@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MissingFileError, RasterError, RecipeError, notice
+from ..errors import MissingFileError, RasterError, RecipeError, list_some, notice
 from .bands import canonical_band
 from .products import granule_of, safe_root
 from .raster_paths import RASTER_SUFFIXES
@@ -120,7 +120,7 @@ def split_layouts(
     if left_out:
         notice(
             f"Left out {len(left_out)} files beside band files, since their names end in no band of "
-            f"{sensor.title}: {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}."
+            f"{sensor.title}: {list_some(left_out)}."
         )
     return [path for path in others if path not in set(left_out)], list(groups.values())
 

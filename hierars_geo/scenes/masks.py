@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from ..errors import OptionError, RasterError, notice
+from ..errors import OptionError, RasterError, list_some, notice
 from ..grid import GeoGrid, Window
 from ..types import MaskRule
 from .band_files import band_of_file, scene_key
@@ -263,7 +263,7 @@ def named_beside(pattern: str, path: str, sensor: Sensor) -> str | None:
     found = sorted(glob(target))
     if len(found) > 1:
         raise RasterError(
-            f"Expected one mask {target}, but got {', '.join(found[:3])}. Make mask_file more precise."
+            f"Expected one mask {target}, but got {list_some(found, 3)}. Make mask_file more precise."
         )
     return os.path.normpath(found[0]) if found else None
 

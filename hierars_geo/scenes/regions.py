@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from .. import polygons as vector_files
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, list_some
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import turn_of
@@ -291,7 +291,7 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
     unknown = sorted(set(words) - set(known))
     if unknown:
         raise DataError(
-            f"Expected column '{column}' to say train, val or test, but got {', '.join(unknown[:5])} "
+            f"Expected column '{column}' to say train, val or test, but got {list_some(unknown)} "
             f"(in {path}). Correct the column."
         )
     parts = {

@@ -13,7 +13,7 @@ from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from ...datasets.imagery import GaoFen2, GoogleEarth, SceneRaster, Sentinel2
-from ...errors import MissingFileError, RasterError
+from ...errors import MissingFileError, RasterError, list_some
 from ...grid import Window
 from ...grid.lattice import Lattice
 from ...grid.reprojection import same_crs
@@ -113,7 +113,7 @@ class SceneWindows:
         mapped = np.where(inside, self._values.take(np.where(inside, data, 0)), -1).astype(np.int32)
         wrong = (mapped[0] < 0) & valid
         if wrong.any():
-            found = ", ".join(str(int(value)) for value in np.unique(data[0][wrong])[:10])
+            found = list_some(np.unique(data[0][wrong]).tolist(), 10)
             raise RasterError(
                 f"Expected label values of the scheme, but got {found} (in {file.path}). "
                 "Choose another --label-scheme."
@@ -149,9 +149,7 @@ def open_labels(paths: Paths) -> list[SourceScene]:
     files = probe_all(find_rasters(paths)[0])
     wrong = [file.path for file in files if len(file.indexes) != 1]
     if wrong:
-        raise RasterError(
-            f"Expected label rasters with one band, but got several (in {', '.join(wrong[:10])})."
-        )
+        raise RasterError(f"Expected label rasters with one band, but got several (in {list_some(wrong)}).")
     return _placed("labels", [Scene((Layer(file, file.indexes),)) for file in files], ("class",))
 
 
