@@ -44,14 +44,7 @@ class SwinV2(nn.Module, EncoderMixin):
             path.p = rate * index / max(1, len(paths) - 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Compute the pyramid.
-
-        Args:
-            x: (B, C, H, W) image; H and W multiples of 32.
-
-        Returns:
-            The image, an empty map at 1/2 (there is no such stage), and maps at 1/4 .. 1/32.
-        """
+        """Compute the pyramid; see :meth:`.ViTPyramid.forward`."""
         maps, hidden = [x, x[:, :0, ::2, ::2]], x
         for index, part in enumerate(self.swin):  # patches, stage, merging, stage, ...
             hidden = part(hidden)

@@ -1,9 +1,8 @@
 """Models of series: one encoder per date, and what brings the dates together."""
 
 from .features import TEMPORAL, RunningFeatures, SeriesFeatures, build_reduction
-from .ltae import LTAE
+from .ltae import LTAE, UTAE
 from .reduction import MaxOverDates, MeanOverDates, TemporalReduction
-from .utae import UTAE
 
 __all__ = (
     "LTAE",

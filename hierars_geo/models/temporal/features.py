@@ -8,9 +8,8 @@ from torch import Tensor
 
 from ...errors import OptionError, unknown_name
 from ..features import TRIAL_PX, EncoderDecoder, FeatureExtractor, pad, padded_size
-from .ltae import LTAE
+from .ltae import LTAE, UTAE
 from .reduction import MaxOverDates, MeanOverDates, TemporalReduction, by_date, valid_shares
-from .utae import UTAE
 
 #: How the dates of a series become one.
 TEMPORAL: Final = ("ltae", "max", "mean", "utae")
