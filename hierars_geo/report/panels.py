@@ -15,8 +15,8 @@ from .class_order import LegendEntry, legend
 from .formats import per_cent
 from .png import index_png, rgb_png
 from .reference import ReferenceSurvey
+from .source_image import TrueColor
 from .survey import MISSING, ValueSurvey
-from .truecolor import TrueColor
 
 _AGREES: RGB = (205, 224, 232)
 _BELOW: RGB = (150, 150, 150)

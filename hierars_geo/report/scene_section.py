@@ -37,8 +37,8 @@ from .panels import (
     image_panel,
 )
 from .reference import ReferenceSurvey, survey_reference
+from .source_image import read_true_color
 from .survey import read_palette, survey_maps, survey_values
-from .truecolor import read_true_color
 from .trust import TrustSection, build_trust_section, outside_of
 
 _LABELS = {

@@ -1,17 +1,22 @@
-"""The image that maps were made from, as their STAC item tells, if it is still on this machine."""
+"""The image behind the maps: where it is, if it is still on this machine, and its true colours."""
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import HieraRSError
+from ..grid import GeoGrid
 from ..maps import SceneMaps
 from ..maps.styles.project import ProjectLayer
 from ..maps.styles.qml import image_qml
 from ..maps.thumbnail import thumbnail_shape
-from ..scenes.true_color import open_true_color, read_reduced, stretch_limits
+from ..scenes.true_color import open_true_color, read_reduced, stretch, stretch_limits
 
 _SOURCES = "hierars:source"
 #: Longer side of the reduced image whose values say what is drawn black and full.
@@ -66,6 +71,54 @@ def image_layer(image: Path, folder: Path, sensor: str | None = None) -> Project
     style = image_qml((bands[0], bands[1], bands[2]), tuple(stretch_limits(plane, valid) for plane in planes))
     source = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     return ProjectLayer(f"Image ({', '.join(names)})", source, "raster", grid.crs, style, visible=True)
+
+
+@dataclass(frozen=True)
+class TrueColor:
+    """A true-colour picture.
+
+    Attributes:
+        image: (3, h, w) uint8, stretched.
+        valid: (h, w) bool.
+        bands: Names of the bands shown as red, green, blue.
+    """
+
+    image: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    bands: tuple[str, ...]
+
+
+def read_true_color(
+    path: Path,
+    grid: GeoGrid,
+    shape: tuple[int, int],
+    mapped: NDArray[np.bool_],
+    sensor: str | None = None,
+) -> TrueColor | None:
+    """Read the image reduced, from overviews where the file has them.
+
+    Args:
+        path: One raster, or a folder with one raster per band.
+        grid: Extent to show.
+        shape: (h, w) of the picture.
+        mapped: (h, w) bool, where the maps have a class; pixels that are 0 in all bands and have no class are
+            taken for undeclared nodata.
+        sensor: Entry of the catalog that the image was taken by, where that is known.
+
+    Returns:
+        The picture, None where the image does not touch the extent.
+
+    Raises:
+        MissingFileError: No such file.
+        RasterError: It cannot be read, or nothing says which bands are red, green, blue.
+    """
+    with open_true_color(path, sensor) as scene:
+        image, valid = read_reduced(scene, grid, shape)
+        bands = scene.bands
+    valid &= mapped | (image != 0).any(axis=0)
+    if not valid.any():
+        return None
+    return TrueColor(np.stack([stretch(plane, valid) for plane in image]), valid, bands)
 
 
 def _local(folder: Path, href: str) -> Path | None:

@@ -19,7 +19,7 @@ from hierars_geo.report.confusion import draw_confusion, row_normalised
 from hierars_geo.report.figures import draw_map
 from hierars_geo.report.png import index_png, rgb_png
 from hierars_geo.report.scene_section import build_scene_section
-from hierars_geo.report.truecolor import read_true_color, stretch
+from hierars_geo.report.source_image import read_true_color, stretch
 from hierars_geo.scenes import Scene
 from hierars_geo.taxonomy import Taxonomy
 

@@ -6,7 +6,7 @@ from scene_files import write
 
 from hierars_geo.datasets.sample import figure_of
 from hierars_geo.errors import RasterError
-from hierars_geo.report.truecolor import read_true_color
+from hierars_geo.report.source_image import read_true_color
 from hierars_geo.scenes import find_sensor
 from hierars_geo.scenes.sensors import sensor_names
 from hierars_geo.scenes.true_color import (
