@@ -168,7 +168,7 @@ def doubt_panel(title: str, confidence: ValueSurvey) -> Panel:
     edges = [first for first, _, _ in _DOUBTS]
     steps = np.searchsorted(edges, confidence.reduced, side="right") - 1
     counts = np.add.reduceat(confidence.histogram, edges)
-    entries = _entries(counts, ((step, name, color) for step, (_, name, color) in enumerate(_DOUBTS)))
+    entries = legend_entries(counts, ((step, name, color) for step, (_, name, color) in enumerate(_DOUBTS)))
     colors = {step: color for step, (_, _, color) in enumerate(_DOUBTS)}
     unsure = per_cent(confidence.share_below(_PER_CENT // 2))
     alt = f"{title}: confidence below 50 % on {unsure} of the pixels"
@@ -194,7 +194,7 @@ def depth_panel(
     colors = {n: (palette or ramp).get(n, color) for n, color in ramp.items()}
     names = [f"Below the threshold at {level_names[0]}", *(f"Sure down to {name}" for name in level_names)]
     found = (n for n in range(levels, -1, -1) if depth.histogram[n])
-    entries = _entries(depth.histogram, ((n, names[n], colors[n]) for n in found))
+    entries = legend_entries(depth.histogram, ((n, names[n], colors[n]) for n in found))
     png = index_png(depth.reduced, colors)
     alt = "Map of the finest level that is sure enough"
     note = None if threshold is None else f"Threshold: a confidence of {per_cent(threshold)}."
@@ -219,7 +219,7 @@ def adaptive_panel(
     colors |= {value: color for value, color in (palette or {}).items() if value in colors}
     named = zip(legend.class_values(1), legend.class_names(1), strict=True)
     found = ((value, name, colors[value]) for value, name in named if classes.histogram[value])
-    entries = _entries(classes.histogram, found)
+    entries = legend_entries(classes.histogram, found)
     png = index_png(*_hatch(classes.reduced, colors, outside))
     alt = "Map of each pixel's class at the finest level that is sure enough"
     return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes), hatched=_hatching(outside))
@@ -238,7 +238,7 @@ def _hatching(outside: NDArray[np.bool_] | None) -> str | None:
     return "Unlike the training ground: do not trust" if outside is not None and outside.any() else None
 
 
-def _entries(
+def legend_entries(
     histogram: NDArray[np.int64], entries: Iterable[tuple[int, str, RGB]]
 ) -> tuple[LegendEntry, ...]:
     """Entries of a legend out of value, name and colour, each with its share of what was counted."""

@@ -12,10 +12,9 @@ from ..maps.outside import OUTSIDE
 from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..metrics.reliability import Diagram, draw_diagrams
 from ..taxonomy import RGB
-from .class_order import LegendEntry
 from .confusion import ConfusionFigure
 from .formats import per_cent
-from .panels import Panel
+from .panels import Panel, legend_entries
 from .png import index_png
 from .scores import Calibrated, check_content
 from .survey import MISSING, survey_values
@@ -94,15 +93,9 @@ def draw_reliability(
 
 def _panel(dissimilarity: NDArray[np.int64]) -> Panel:
     edges = [first for first, _, _ in _STEPS]
-    steps = np.where(
-        dissimilarity == MISSING, MISSING, np.searchsorted(edges, dissimilarity, side="right") - 1
-    )
+    steps = np.searchsorted(edges, dissimilarity, side="right") - 1  # of what is missing, that is missing
     counts = np.bincount(steps[steps != MISSING], minlength=len(_STEPS))
-    total = max(1, int(counts.sum()))
-    entries = tuple(
-        LegendEntry(name, color, int(count) / total)
-        for (_, name, color), count in zip(_STEPS, counts, strict=True)
-    )
+    entries = legend_entries(counts, ((step, name, color) for step, (_, name, color) in enumerate(_STEPS)))
     colors = {step: color for step, (_, _, color) in enumerate(_STEPS)}
     return Panel(
         "How unlike the training ground",
