@@ -21,15 +21,15 @@ from hierars_geo.taxonomy.yaml_reader import catalog_names
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
 QUICKSTART = "quickstart/bhccm_s2"
-BASES, HEADS, BACKBONES, TRANSFERS, LABELS = (
+BASES, HEADS, BACKBONES, TRANSFERS, LABELS, FROZEN = (
     [
         f"{folder}/{path.stem}"
         for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))
         if "_record" not in path.stem
     ]
-    for folder in ("base", "head", "backbone", "transfer", "labels")
+    for folder in ("base", "head", "backbone", "transfer", "labels", "frozen")
 )
-FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS, *LABELS]
+FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS, *LABELS, *FROZEN]
 #: Every overlay on a base that it is written for, and every base once.
 PAIRS = [
     (QUICKSTART,),
@@ -40,6 +40,8 @@ PAIRS = [
     *((base, "backbone/swin", "head/flat") for base in ("base/mm5b_gf2", "base/mm5b_google", "base/whdld")),
     *(("base/gewata", name) for name in LABELS),
     ("base/gewata", "head/residual_hce"),
+    *((name.replace("frozen", "base"), name) for name in FROZEN),
+    ("base/loonlake", "head/residual"),
     ("base/crop_synthetic", "transfer/translu_backbone"),
 ]
 

@@ -8,6 +8,10 @@ from torch.nn import functional as F
 
 #: Normalised values beyond this many standard deviations say no more, and their squares would drown the rest.
 _FARTHEST = 5.0
+#: Random functions of a pixel's bands, and the seed that they are drawn by.
+_RANDOM, _SEED = 128, 0
+#: Standard deviations below this share of the normalisation's are those of an odd piece of ground.
+_LEAST_SPREAD = 0.05
 
 
 class Hypercolumn(nn.Module):
@@ -15,20 +19,28 @@ class Hypercolumn(nn.Module):
 
     Hypercolumns after Hariharan et al. (2015), computed as in FCN (Long et al. 2015): a linear map commutes
     with bilinear upsampling, so each stage is mapped to D channels at its own size, and D channels are
-    upsampled in place of thousands. Beside the stages a pixel's own bands and their squares are mapped, so
-    that nothing at full resolution is lost. Being linear, it can be solved for in closed form, see
-    :class:`hierars_geo.tasks.LinearHead`.
+    upsampled in place of thousands. Beside the stages a pixel's own bands are mapped, their squares and 128
+    random functions of them (Rahimi and Recht 2008: rectified projections, drawn once), so that nothing at
+    full resolution is lost, and classes that no plane parts are told apart. Being linear in all of these, it
+    can be solved for in closed form, see :class:`hierars_geo.tasks.LinearHead`.
 
     Args:
         widths: Channels of the encoder's maps, the image's bands first; 0 where there is no such map.
         channels: D.
     """
 
+    projection: Tensor
+    shift: Tensor
+
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__()
         bands, *stages = widths
         self.channels = channels
-        self.pixel = nn.Conv2d(2 * bands, channels, kernel_size=1)
+        generator = torch.Generator().manual_seed(_SEED)
+        drawn = torch.randn(_RANDOM, bands + 1, generator=generator)
+        self.register_buffer("projection", 2 * drawn[:, :bands] / bands**0.5)
+        self.register_buffer("shift", drawn[:, bands].clone())
+        self.pixel = nn.Conv2d(2 * bands + _RANDOM, channels, kernel_size=1)
         self.stages = nn.ModuleDict(
             {
                 str(number): nn.Conv2d(width, channels, kernel_size=1, bias=False)
@@ -49,7 +61,7 @@ class Hypercolumn(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Map the encoder's maps, the image (B, C, H, W) first, to features (B, D, H, W)."""
         image = features[0]
-        total: Tensor = self.pixel(_pixel_terms(image))
+        total: Tensor = self.pixel(self._pixel_terms(image))
         for number, layer in self.stages.items():
             mapped = layer(features[int(number)])
             total = total + F.interpolate(mapped, image.shape[-2:], mode="bilinear", align_corners=False)
@@ -69,7 +81,7 @@ class Hypercolumn(nn.Module):
         """
         image = features[0]
         height, width = image.shape[-2:]
-        own = _pixel_terms(image[chip][:, row, column][None, :, :, None])[0, :, :, 0]
+        own = self._pixel_terms(image[chip][:, row, column][None, :, :, None])[0, :, :, 0]
         place = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], dim=-1)[None, None]
         found = [own]
         for number in self.stages:
@@ -86,8 +98,16 @@ class Hypercolumn(nn.Module):
             layer.weight.copy_(part[:, :, None, None])
         torch.nn.init.zeros_(self.pixel.bias)  # type: ignore[arg-type]  # made with one
 
+    @torch.no_grad()
+    def standardise(self, pixels: Tensor) -> None:
+        """Lay the random functions over the range of some pixels (n, C), normalised; done once."""
+        near = pixels.clamp(-_FARTHEST, _FARTHEST)
+        spread = near.std(dim=0, correction=0).clamp(min=_LEAST_SPREAD)
+        self.projection /= spread
+        self.shift -= self.projection @ near.mean(dim=0)
 
-def _pixel_terms(image: Tensor) -> Tensor:
-    """Bands and their squares: (B, C, H, W) normalised to (B, 2 C, H, W)."""
-    near = image.clamp(-_FARTHEST, _FARTHEST)
-    return torch.cat([near, near.square()], dim=1)
+    def _pixel_terms(self, image: Tensor) -> Tensor:
+        """Bands, their squares and random functions: (B, C, H, W) normalised to (B, 2 C + 128, H, W)."""
+        near = image.clamp(-_FARTHEST, _FARTHEST)
+        random = F.conv2d(near, self.projection[:, :, None, None], self.shift).relu()
+        return torch.cat([near, near.square(), random], dim=1)

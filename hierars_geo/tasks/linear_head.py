@@ -97,6 +97,10 @@ class LinearHead:
         self.model.eval()
         image = batch["image"][chips]
         seen = pad(self.model.normalise(image, batch["valid"][chips]), self.model.multiple)
+        if self._origin is None:
+            self.decoder.standardise(
+                seen[:, :, : known.shape[1], : known.shape[2]].movedim(1, -1)[known[chips]]
+            )
         features = list(self.body.encoder(seen))
         for number, chip in enumerate(chips.tolist()):
             row, column = known[chip].nonzero().T

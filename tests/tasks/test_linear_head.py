@@ -145,6 +145,32 @@ def test_the_command_line_and_yaml_mean_the_same_and_the_checkpoint_is_one_like_
     assert task.solved == first.training["head"]
 
 
+def test_its_checkpoint_is_calibrated_exported_and_predicted_as_any_other(place):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder, classes, _ = place
+    assert main(["fit", "--config", str(folder / "fit.yaml"), "--head", "ridge"]) == 0
+    apart = {"data": {"init_args": {"splits": {"val_fraction": 0.5, "test_fraction": 0.0, "block_m": 160}}}}
+    (folder / "apart.yaml").write_text(yaml.safe_dump(apart))
+    calibrated = str(folder / "calibrated.ckpt")
+    configs = [str(folder / "fit.yaml"), str(folder / "apart.yaml")]
+    measured = ["calibrate", str(folder / "run" / "last.ckpt"), "--config", *configs, "-o", calibrated]
+    assert main([*measured, "--risk", "0.3", "--block-m", "160"]) == 0
+    scene, graph = str(folder / "scene.tif"), str(folder / "model.onnx")
+    promised = ["predict", calibrated, scene, "-o", str(folder / "maps"), "--risk", "0.3", "--applicability"]
+    assert main(promised) == 0
+    assert main(["export", calibrated, "--format", "onnx", "-o", graph]) == 0
+    assert main(["predict", graph, scene, "-o", str(folder / "exported")]) == 0
+    found, exported, depth = (
+        rasterio.open(folder / name).read(1)
+        for name in ("maps/scene_L2.tif", "exported/scene_L2.tif", "maps/scene_depth.tif")
+    )
+    assert (found == exported).mean() > 0.999
+    shown = depth == 2
+    assert shown.mean() > 0.9
+    assert (found != classes)[shown].mean() < 0.3
+
+
 def test_what_cannot_be_solved_for_is_said(place):
     folder, _, labels = place
     with pytest.raises(OptionError, match=r"rigde.*ridge"):
