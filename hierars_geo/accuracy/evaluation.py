@@ -117,7 +117,8 @@ class _Trust:
         shown = np.full(reference.shape, IGNORE_INDEX)
         mapped = np.moveaxis(self._maps.chains[path], -1, 0)
         shown[: len(mapped)] = mapped
-        right = np.cumprod(shown == reference, axis=0).astype(bool)  # wrong above is wrong below
+        fits = (shown == reference) | (reference < 0)  # a level that the label leaves open refutes nothing
+        right = np.cumprod(fits, axis=0).astype(bool)  # wrong above is wrong below
         known = (shown != IGNORE_INDEX) & (reference >= 0)
         sure = np.zeros(reference.shape)
         for level in range(1, self._levels + 1):

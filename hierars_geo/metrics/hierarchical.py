@@ -147,7 +147,8 @@ class ReliabilityMetric(Metric):
             prediction: (B, N, H, W) int64 class indices.
             target: (B, N, H, W) int64, negative where there is no label.
         """
-        right = (prediction == target).cumprod(dim=1).bool()  # wrong above is wrong below
+        fits = (prediction == target) | (target < 0)  # a level that the label leaves open refutes nothing
+        right = fits.cumprod(dim=1).bool()  # wrong above is wrong below
 
         def flat(values: Tensor) -> NDArray[Any]:
             array: NDArray[Any] = values.transpose(0, 1).flatten(1).cpu().numpy()

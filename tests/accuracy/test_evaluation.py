@@ -57,6 +57,20 @@ def test_confidence_is_held_against_what_is_right_at_its_level(case):
         assert (share * confidence).sum() == pytest.approx(values[known].mean() / 100)
 
 
+def test_a_leaf_whose_label_leaves_coarser_levels_open_can_be_right(tmp_path):
+    """The leaf ``other`` of crop10m lies below both classes of the first level."""
+    tree = Taxonomy.from_yaml("crop10m")
+    paths = np.random.default_rng(1).integers(0, tree.num_paths, (20, 30))
+    for level in (1, 2, 3):
+        classes = tree.index_to_value(tree.paths[paths, level - 1], level)
+        write(tmp_path / "maps" / f"s_L{level}.tif", classes, nodata=255)
+        write(tmp_path / "maps" / f"s_conf_L{level}.tif", np.full((20, 30), 100), nodata=255)
+    labels = write(tmp_path / "labels.tif", tree.index_to_value(tree.paths[paths, 2], 3), nodata=255)
+    scores = evaluate_maps(tmp_path / "maps", labels, tree)
+    assert scores.levels[2].oa == 1
+    assert [scores.calibration_error(level) for level in (1, 2, 3)] == [0, 0, 0]
+
+
 def test_scores_of_a_folder_and_of_its_leaves_agree_with_numpy(case):
     folder, leaf, reference, tmp_path = case
     values = TREE.index_to_value(reference, 3)

@@ -58,6 +58,10 @@ def test_calibration_errors_are_those_of_torchmetrics():
         share, sure, right = np.array(diagram).T
         assert share.sum() == pytest.approx(1)
         assert (share * np.abs(sure - right)).sum() == pytest.approx(found.calibration_error()[level])
+    open_above = ReliabilityMetric(2)  # a label that says the leaf alone
+    shown = torch.tensor([[0, 1]]).view(1, 2, 1, 1)
+    open_above.update(torch.ones(1, 2, 1, 1), shown, torch.tensor([[-100, 1]]).view(1, 2, 1, 1))
+    assert open_above.reliability().calibration_error()[1] == 0
     halves = [Reliability.of(np.array([[0.2, 0.95]]), np.array([[False, True]]))] * 2
     assert (halves[0] + halves[1]).calibration_error()[0] == pytest.approx((0.2 + 0.05) / 2)
 
