@@ -15,19 +15,27 @@ from .path_targets import PathTargets
 
 
 def path_set_loss(
-    scores: Tensor, path: Tensor, sets: Tensor, members: Tensor, trust: Tensor | None = None
+    scores: Tensor,
+    path: Tensor,
+    sets: Tensor,
+    members: Tensor,
+    decided: Tensor,
+    trust: Tensor | None = None,
 ) -> Tensor:
     """Mean of -log of the summed probability of the paths that the label of a pixel allows for.
 
     Where every label is one path, this is the cross entropy of the paths, as in the paper; several paths cost
-    one more logsumexp.
+    one more logsumexp. Labels that decide the leaf and coarser ones are averaged apart and added, as the
+    levels of HCE are: in one mean a few leaves would count for nothing beside a coarse rest.
 
     Args:
         scores: (B, T, H, W) float path scores.
         path: (B, H, W) int64 path index, ``IGNORE_INDEX`` where the label says several paths or nothing.
         sets: (B, H, W) int64 row of ``members``, negative where there is no label.
         members: (S, T) bool paths of each set.
-        trust: (B, H, W) float weights of the labels, or None.
+        decided: (B, H, W) bool, whether the label decides the leaf.
+        trust: (B, H, W) float weights of the labels, or None. A kind of labels counts by the mean of its
+            weights, relative to the other's.
 
     Returns:
         Scalar, 0 and still differentiable where no pixel has a label.
@@ -39,10 +47,12 @@ def path_set_loss(
     shut = torch.zeros(members.shape, device=scores.device).masked_fill(~members, -torch.inf)
     allowed = torch.stack([of_path.take(row) for of_path in shut.unbind(dim=1)], dim=1) + scores
     surprise = torch.where(labelled, scores.logsumexp(dim=1) - allowed.logsumexp(dim=1), 0)
-    if trust is None:
-        return surprise.sum() / labelled.sum().clamp(min=1)
-    total = (trust * labelled).sum().clamp(min=torch.finfo(surprise.dtype).tiny)
-    return (surprise * trust).sum() / total
+    weight = labelled.to(surprise.dtype) if trust is None else labelled * trust
+    kinds = [(weight > 0) & decided, (weight > 0) & ~decided]
+    pixels = [kind.sum().clamp(min=1) for kind in kinds]
+    means = [(surprise * weight * kind).sum() / count for kind, count in zip(kinds, pixels, strict=True)]
+    worth = [(weight * kind).sum() / count for kind, count in zip(kinds, pixels, strict=True)]
+    return (means[0] + means[1]) / torch.maximum(*worth).clamp(min=torch.finfo(surprise.dtype).tiny)
 
 
 def mean_cross_entropy(
@@ -141,8 +151,8 @@ class HSCLoss(_HierarchicalLoss):
 
     ``L_HPC`` is the mean of ``-log P(t*)`` over the pixels whose labels form a legal path, with P the
     softmax of the path scores over all legal paths. Where labels allow for several paths (a coarser class, or
-    one of another legend), it is that of the sum of P over them, and ``L_HCE`` counts a pixel at the levels
-    where all of them share a class.
+    one of another legend), it is that of the sum of P over them, averaged apart from labels that decide the
+    leaf (:func:`path_set_loss`), and ``L_HCE`` counts a pixel at the levels where all of them share a class.
 
     Args:
         paths: (T, N) class index of every legal path at every level.
@@ -190,7 +200,8 @@ class HSCLoss(_HierarchicalLoss):
         table = self.targets.members if members is None else members
         if isinstance(target, Tensor) and (members is not None or not self.targets.exact):
             sets = target.masked_fill(target == self.targets.ignore_index, IGNORE_INDEX)
-            hpc = path_set_loss(scores, path, sets, table, trust)
+            decided = levels[-1] != IGNORE_INDEX
+            hpc = path_set_loss(scores, path, sets, table, decided, trust)
         else:
             hpc = mean_cross_entropy(scores, path, trust=trust)
         return {"loss": hce + self.alpha * hpc, "hce": hce, "hpc": hpc}

@@ -24,7 +24,7 @@ def reference(logits, labels, sets, trust, alpha):
     """HSC by the definition, pixel by pixel."""
     tree = sets.taxonomy
     ce, ce_weight = np.zeros(tree.num_levels), np.zeros(tree.num_levels)
-    path, path_weight = 0.0, 0.0
+    path, path_weight, pixels = np.zeros(2), np.zeros(2), np.zeros(2)
     for b, row, col in np.ndindex(labels.shape):
         label, w = int(labels[b, row, col]), float(trust[b, row, col])
         if label < 0:
@@ -37,9 +37,12 @@ def reference(logits, labels, sets, trust, alpha):
                 ce[level] -= w * log_p[level][allowed[0, level]]
                 ce_weight[level] += w
         p = np.exp([sum(one[index] for one, index in zip(log_p, t, strict=True)) for t in tree.paths])
-        path -= w * np.log(p[sets.table[label]].sum() / p.sum())
-        path_weight += w
-    return (ce / ce_weight).sum() + alpha * path / path_weight
+        coarse = int(len(set(allowed[:, -1])) > 1)
+        path[coarse] -= w * np.log(p[sets.table[label]].sum() / p.sum())
+        path_weight[coarse] += w
+        pixels[coarse] += 1
+    worth = path_weight / pixels  # of a label of either kind
+    return (ce / ce_weight).sum() + alpha * (path / path_weight * worth / worth.max()).sum()
 
 
 @pytest.mark.parametrize("walk", ["esa_worldcover_to_mm5b", "cdl_to_crop10m"])
@@ -64,6 +67,21 @@ def test_leaves_alone_cost_what_they_did_and_give_the_same():
     leaf = torch.where(labels >= 18, -100, labels)
     members = torch.tensor(LabelSets(tree).table)
     assert loss(logits, leaf, members)["loss"].item() == loss(logits, leaf)["loss"].item()
+
+
+def test_a_coarse_rest_takes_nothing_from_the_few_leaves():
+    """The gradient at a leaf is the same beside a few coarse pixels and beside a thousand."""
+    tree = Taxonomy.from_yaml("mm5b")
+    sets = LabelSets(tree)
+    loss = HSCLoss(tree.paths, tree.num_classes)
+    felt = []
+    for side in (2, 32):
+        logits = [torch.zeros(1, count, side, side, requires_grad=True) for count in tree.num_classes]
+        labels = torch.full((1, side, side), int(sets.classes(1)[0]))
+        labels[0, 0, 0] = 3
+        loss(logits, labels, torch.tensor(sets.table))["loss"].backward()
+        felt.append(logits[-1].grad[0, :, 0, 0])
+    torch.testing.assert_close(felt[0], felt[1])
 
 
 @pytest.mark.parametrize("label", [3, 20, -100])
