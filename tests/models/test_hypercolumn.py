@@ -6,6 +6,7 @@ import torch
 
 from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.models.class_sums import ClassSums, discriminant, ridge
+from hierars_geo.models.hypercolumn import Hypercolumn
 
 
 def pixels(seed=0):
@@ -83,3 +84,19 @@ def test_what_the_linear_maps_see_at_a_pixel_is_what_they_add_up_everywhere(enco
         body.decoder.set_weights(weight)
         found = body.decoder(features)[1][:, row, column].T
     torch.testing.assert_close(found, inputs @ weight.T, rtol=1e-3, atol=1e-3)
+
+
+def test_random_functions_lie_over_the_range_of_the_pixels_that_they_are_shown():
+    decoder = Hypercolumn((2, 0), 3)
+    projection, shift = decoder.projection.clone().numpy(), decoder.shift.clone().numpy()
+    pixels = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.2, 3]) + 0.4
+    decoder.standardise(pixels)
+    image = pixels[:6].T.reshape(1, 2, 2, 3)
+    found = decoder._pixel_terms(image)[0].flatten(1).T.numpy()
+    near = pixels.clamp(-5, 5).numpy()
+    standard = (near - near.mean(axis=0)) / near.std(axis=0)
+    expected = np.maximum(standard[:6] @ projection.T + shift, 0)
+    np.testing.assert_allclose(found[:, 4:], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found[:, :2] ** 2, found[:, 2:4], rtol=1e-5)
+    drawn_again = Hypercolumn((2, 0), 3)
+    np.testing.assert_array_equal(drawn_again.projection.numpy(), projection)
