@@ -39,14 +39,6 @@ def test_it_learns_what_no_single_gaussian_tells_and_is_sure_by_how_much_it_is_r
     assert torch.equal(scores(forest, new[:7]), found[:7])
 
 
-def test_pixels_of_one_value_share_a_tip_and_missing_bands_do_not_matter():
-    forest = PixelForest(3)
-    values = torch.tensor([[1.0, 7.0]] * 6 + [[2.0, 7.0]] * 2)
-    forest.add(values, torch.tensor([0, 0, 0, 1, 1, 2, 2, 2]))
-    shares = torch.tensor([[3, 2, 1], [0, 0, 6]]) / 6
-    torch.testing.assert_close(scores(forest, values[[0, 6]]), shares)
-
-
 def test_any_amount_may_be_shown_and_each_pixel_counts_alike():
     forest = PixelForest(2)
     generator = torch.Generator().manual_seed(0)
