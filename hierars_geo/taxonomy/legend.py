@@ -211,7 +211,8 @@ class Legend:
             paths = self.crosswalk.code_paths(code) if self.crosswalk and code >= 0 else None
             found[place] = IGNORE_INDEX if paths is None else self.sets.number(paths)
             if paths is None and code != 0:
-                lost.append(f"{code} ({int((where == place).sum())} pixels)")
+                count = int((where == place).sum())
+                lost.append(f"{code} on {count} pixel{'s' * (count != 1)}")
         if lost:
             raise TaxonomyError(
                 f"Expected codes of {self.origin.name} that the crosswalk has an entry for, but got "

@@ -133,7 +133,7 @@ class ValueMap:
     def _unknown(self, values: NDArray[np.generic], origin: str) -> TaxonomyError:
         found, pixels = np.unique(values, return_counts=True)
         told = [
-            f"{value:.15g} ({count} pixels)"
+            f"{value:.15g} on {count} pixel{'s' * (count != 1)}"
             for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
         ]
         return TaxonomyError(

@@ -185,7 +185,7 @@ CASES = [
     ("predict CKPT OK -o @file/below", 1, "below to be a folder that can be written"),
     ("predict CKPT IMAGE -o MAPS", 1, "outputs that do not exist yet, but got .*--overwrite"),
     ("evaluate MAPS LABELS --taxonomy mm5b -o @file/m.json", 1, "file to be a folder that can be written"),
-    ("evaluate MAPS LABELS --taxonomy mm5b -o @empty", 1, "outputs that do not exist yet"),
+    ("evaluate MAPS LABELS --taxonomy mm5b -o @empty", 2, "output to end in .json or .csv"),
     ("vectorize MAPS -o @file/x.gpkg", 1, "file to be a folder that can be written"),
     ("report MAPS -o @file/r.html", 1, "file to be a folder that can be written"),
     ("synth @file --size-m 500", 1, "file to be a folder that can be written"),

@@ -153,7 +153,7 @@ def test_label_values_are_those_of_the_tree(tmp_path, image):
     values = label_values(10, 10)
     values[4, 4] = 9
     labels = HierarchicalLabels(write(tmp_path / "bad.tif", values), tree())
-    with pytest.raises(TaxonomyError, match=r"got 9 \(in .*bad\.tif\)"):
+    with pytest.raises(TaxonomyError, match=r"got 9 on 1 pixel \(in .*bad\.tif\)"):
         labels[query(0, 0, 10, 10)]
     assert labels[query(0, 0, 4, 4)]["mask"].min() == 0
     hidden = HierarchicalLabels(write(tmp_path / "ok.tif", values, nodata=9), tree())

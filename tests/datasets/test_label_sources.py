@@ -53,7 +53,7 @@ def test_a_raster_of_a_coarse_level_leaves_the_finer_ones_open_unless_there_is_b
     with pytest.raises(TaxonomyError, match=r"1\.\.2, but got 3"):
         HierarchicalLabels(coarse, three_leaves(), level=3)
     fine = write(tmp_path / "f.tif", np.full((2, 2), 3, dtype="uint8"))
-    with pytest.raises(TaxonomyError, match=r"7, 8\) or nodata 0, but got 3 \(\d+ pixels\) \(in .*f\.tif\)"):
+    with pytest.raises(TaxonomyError, match=r"7, 8\) or nodata 0, but got 3 on \d+ pixels \(in .*f\.tif\)"):
         HierarchicalLabels(fine, three_leaves(), level=1)[query(0, 0, 2, 2)]
 
 

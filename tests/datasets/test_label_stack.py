@@ -160,7 +160,7 @@ def test_codes_of_ten_digits_in_rasters_and_columns(tmp_path):
     ):
         open_labels(rounded, crops, crosswalk="eurocrops_hcat_to_crop10m")[query(0, 0, 1, 4)]
     lost = raster(tmp_path / "lost.tif", [[4711, 4711, 3301010700]], dtype="uint32")
-    with pytest.raises(TaxonomyError, match=r"entry for, but got 4711 \(2 pixels\) \(in .*lost\.tif\)"):
+    with pytest.raises(TaxonomyError, match=r"entry for, but got 4711 on 2 pixels \(in .*lost\.tif\)"):
         open_labels(lost, crops, crosswalk="eurocrops_hcat_to_crop10m")[query(0, 0, 1, 3)]
     unknown = save(tmp_path / "u.gpkg", [place(0, 0).buffer(4)], code=[4711])
     with pytest.raises(DataError, match=r"'4711' of column code \(1 polygons, feature 1\) \(in .*u\.gpkg\)"):

@@ -347,7 +347,7 @@ def test_values_outside_the_taxonomy_are_named(scene, tmp_path, level):
         values = dataset.read(1)
         values[20, 7] = 77
         dataset.write(values, 1)
-    with pytest.raises(TaxonomyError, match=rf"but got 77 \(1 pixels\) \(in .*scene_L{level}\.tif\)"):
+    with pytest.raises(TaxonomyError, match=rf"but got 77 on 1 pixel \(in .*scene_L{level}\.tif\)"):
         vectorize(scene, tmp_path / "a.gpkg")
 
 
