@@ -25,6 +25,8 @@ _NO_DATA = "No data"
 #: Same ramp as the QGIS style of the confidence rasters: dark is unsure, light is sure.
 _CONFIDENCE_RAMP = "viridis"
 _ERROR_RAMP = "YlOrRd"
+#: Above so many entries a legend leaves out those of less than this share, and says how many.
+_MANY, _RARE = 24, 0.001
 #: From -> name and colour of the classes of doubt: below 25 %, below 50 %, ...
 _DOUBTS: tuple[tuple[int, str, RGB], ...] = (
     (0, "Below 25 %", (128, 0, 38)),
@@ -220,9 +222,14 @@ def adaptive_panel(
     named = zip(legend.class_values(1), legend.class_names(1), strict=True)
     found = ((value, name, colors[value]) for value, name in named if classes.histogram[value])
     entries = legend_entries(classes.histogram, found)
+    rare = [e for e in entries if e.share < _RARE] if len(entries) > _MANY else []
+    note = f"And {len(rare)} rarer ones on {per_cent(sum(e.share for e in rare))} in all." if rare else None
+    shown = tuple(entry for entry in entries if entry not in rare)
     png = index_png(*_hatch(classes.reduced, colors, outside))
     alt = "Map of each pixel's class at the finest level that is sure enough"
-    return Panel("Adaptive classes", png, alt, entries, gap=_gap(classes), hatched=_hatching(outside))
+    return Panel(
+        "Adaptive classes", png, alt, shown, gap=_gap(classes), hatched=_hatching(outside), note=note
+    )
 
 
 def _hatch(
