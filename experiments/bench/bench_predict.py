@@ -78,16 +78,22 @@ BATCH = 4
 
 def bench_floor(folder: Path, sizes: Sizes) -> str:
     """Time over the floor, on the CPU, and on the GPU where there is one."""
-    cases = [("unet-resnet18", sizes.floor_px, "cpu", 1.05)]
+    unet = "unet-resnet18", sizes.floor_px, "cpu"
+    cases: list[tuple[str, int, str, float, dict[str, str]]] = [
+        (*unet, 1.05, {"runtime": "torch"}),
+        (*unet, 0.72, {"runtime": "onnx"}),
+        (*unet, 0.40, {"runtime": "openvino", "precision": "bf16"}),
+    ]
     if torch.cuda.is_available():
-        cases.append(("upernet-convnext-t", sizes.gpu_floor_px, "cuda", 1.15))
+        cases.append(("upernet-convnext-t", sizes.gpu_floor_px, "cuda", 1.15, {}))
     rows, notes = [], []
-    for model, side_px, device, target in cases:
+    for model, side_px, device, target, network in cases:
         ours, floors = time_over_floor(
-            folder, model, side_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, device
+            folder, model, side_px, sizes.window_px, OVERLAP, BATCH, sizes.rounds, device, **network
         )
         for floor in floors:
-            what = f"{model}, {side_px} px, {device}, bare model in batches of {floor.batch}"
+            ways = " ".join((device, *network.values()))
+            what = f"{model}, {side_px} px, {ways}, bare model in batches of {floor.batch}"
             cells = f"{ours:.2f} s", f"{floor.seconds:.2f} s", f"{floor.ratio:.3f}", f"{target}"
             rows.append((what, *cells, verdict(floor.ratio, target)))
         pixels_per_s = side_px**2 / ours

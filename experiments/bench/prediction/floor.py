@@ -41,8 +41,9 @@ def time_over_floor(
     batch: int,
     rounds: int,
     device: str,
+    **network: str,
 ) -> tuple[float, list[Floor]]:
-    """Time all in turns, after one run of each that does not count.
+    """Time all in turns, after one run of each that does not count; ``network`` are its options.
 
     Returns:
         Median seconds of the prediction; the bare model in batches as asked for, and in the predictor's own
@@ -51,9 +52,8 @@ def time_over_floor(
     checkpoint = folder / f"{model}.ckpt"
     write_checkpoint(checkpoint, model, window_px)
     scene = write_scene(folder / f"scene_{side_px}.tif", side_px)
-    predictor = Predictor(
-        checkpoint, PredictOptions(window=window_px, overlap=overlap, batch_size=batch), device=device
-    )
+    options = PredictOptions(window=window_px, overlap=overlap, batch_size=batch, **network)
+    predictor = Predictor(checkpoint, options, device=device)
     batches = list(dict.fromkeys((batch, predictor.batch_size((window_px, window_px)))))
     bare = [_bare_model(predictor, scene, size) for size in batches]
     with tempfile.TemporaryDirectory(dir=folder) as out:
@@ -81,9 +81,8 @@ def time_over_floor(
 
 def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], None]:
     """Return the floor: every window is in memory, its path logits are computed and dropped."""
-    options = predictor.options
     with Scene.open(scene, bands=predictor.loaded.record.bands) as source:
-        plan = WindowPlan.of(source.grid.shape, predictor.window_px, options.overlap)
+        plan = WindowPlan.of(source.grid.shape, predictor.window_px, predictor.options.windows.overlap)
         windows = [source.read(window) for window in plan.windows]
     batches = [
         tuple(torch.stack([torch.from_numpy(part) for part in parts]) for parts in zip(*group, strict=True))
