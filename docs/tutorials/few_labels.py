@@ -116,3 +116,4 @@ assert scores["mixed"].levels[0].oa > scores["few"].levels[0].oa
 #
 # * All keys of a source, parcels with crop codes, products: [train from the labels I have](../howto.md#train-from-the-labels-i-have).
 # * What few labels are worth on real scenes: [results](../results.md).
+# * Next: [crops from a season](season.md).

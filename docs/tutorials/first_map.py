@@ -79,5 +79,5 @@ assert (
 # ## Where to go on
 #
 # * `maps.to_xarray()` for xarray, `maps.areas()` for a table of areas.
-# * With scenes and classes of your own: [your own scenes and class tree](own_tree.md).
+# * Next: [your own scenes and class tree](own_tree.md).
 # * From the shell the same is `hierars-geo fit` and `hierars-geo predict`: [how to](../howto.md#train-on-my-own-scenes).

@@ -70,3 +70,4 @@ assert page.read_text(encoding="utf-8").count("data:image/png")  # the report br
 #
 # * Columns, formats, styles, districts: [into the GIS](../gis.md).
 # * A model that runs inside QGIS: [export](../export.md#qgis-the-plugin-deepness).
+# * What to try first on your own ground: [choose](../choose.md).

@@ -108,3 +108,4 @@ assert level.miou > level.confusion.sum(axis=1).max() / level.confusion.sum() / 
 #
 # * Your own target tree and its anchors, all options: [transfer](../transfer.md).
 # * More classes for a model that is there: [add categories later](../howto.md#add-categories-later).
+# * Next: [into QGIS and the web](gis_web.md).

@@ -129,3 +129,4 @@ assert scores.ignored == 8 * 128  # the strip without labels counts nowhere
 # * The same as a YAML file and two commands: [train on my own scenes](../howto.md#train-on-my-own-scenes).
 # * Labels as polygons, other layouts, clouds: [data](../data.md).
 # * Trees that are shipped: `hierars-geo taxonomy list`.
+# * Next: [from few and mixed labels](few_labels.md).

@@ -101,3 +101,4 @@ assert share > commonest
 #
 # * Compositing, tiles, years: [a season of images](../data.md#a-season-of-images). The ways of `temporal`: [series](../models.md#series).
 # * The same from the shell: [crops from a season](../howto.md#crops-from-a-season).
+# * Next: [how far to trust the map](trust.md).

@@ -127,3 +127,4 @@ assert record.calibration.promises[0].threshold is not None
 # * What the three are, and what they are not: [how far can I trust this map](../howto.md#how-far-can-i-trust-this-map).
 # * How well they work on real scenes: [calibrated confidence, promised risk](../results.md#calibrated-confidence-promised-risk).
 # * Accuracy with intervals, from points that people label: [accuracy and areas](../gis.md#accuracy-and-areas).
+# * Next: [a model helps another one](other_tree.md).

@@ -52,11 +52,9 @@ def decide_fields(
 ) -> GeoDataFrame:
     """Decide the class of every field, and write the fields with it.
 
-    The probabilities of every path are summed over a field, each pixel by the ground of it that lies inside
-    (``zonal_sums``), and divided by their sum. From the coarsest level on, the class is the child with the
-    largest sum below the class before; its confidence is that sum. What is decided is the finest class whose
-    confidence reaches the threshold: the parent, where its children disagree. A majority of the pixels' best
-    classes would count a pixel that hesitates as much as one that is sure.
+    The probabilities of every path are summed over a field, each pixel by the ground of it that lies inside.
+    From the coarsest level on, the class is the child with the largest sum below the class before; what is
+    decided is the finest class whose confidence reaches the threshold.
 
     Args:
         source: Maps of one scene with the layer of probabilities.
@@ -71,11 +69,8 @@ def decide_fields(
         progress: Called with (polygons done, polygons in all).
 
     Returns:
-        The layer with all its columns, its geometry in the CRS of the maps, and: ``polygon_m2``;
-        ``mapped_share`` of it that has data, 0..1; ``level`` that is decided, 0 for none, with
-        ``class_value`` (as in the adaptive map), ``class_name`` and ``confidence`` (per cent);
-        ``second_class`` and its ``second_share`` of the mapped ground; ``mixed``; and by level ``L1_class``,
-        ``L1_value`` and ``L1_confidence``. A field without data has none of them.
+        The layer with all its columns, its geometry in the CRS of the maps, and the columns that docs/gis.md
+        lists: areas, the decided class, the second one, and what every level says.
 
     Raises:
         OptionError: A share is out of range, or an unknown format.
