@@ -11,9 +11,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import geopandas
 import rasterio
 import shapely.geometry
+from geopandas.geodataframe import GeoDataFrame
+from geopandas.geoseries import GeoSeries
 from rasterio.features import shapes
 
 from hierars_geo.cli import main
@@ -44,9 +45,9 @@ def _write_parcels(labels: Path, target: Path) -> None:
     with rasterio.open(labels) as raster:
         values = raster.read(1)
         drawn = shapes(values, mask=sum(values == crop for crop in crops) > 0, transform=raster.transform)
-        fields = geopandas.GeoSeries([shapely.geometry.shape(ring) for ring, _ in drawn], crs=raster.crs)
+        fields = GeoSeries([shapely.geometry.shape(ring) for ring, _ in drawn], crs=raster.crs)
     kept = fields[fields.area >= _SMALLEST_M2].reset_index(drop=True)
-    geopandas.GeoDataFrame({"parcel": kept.index + 1}, geometry=kept).to_file(target, layer="parcels")
+    GeoDataFrame({"parcel": kept.index + 1}, geometry=kept).to_file(target, layer="parcels")
 
 
 def demo(out: Path, size_m: int, steps: int) -> None:

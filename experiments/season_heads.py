@@ -105,7 +105,7 @@ def ours(temporal: str, mean: Tensor, std: Tensor) -> Trainable:
 
 def convlstm(width: int, mean: Tensor, std: Tensor) -> Trainable:
     """Build TorchGeo's model of series, flat."""
-    model = torchgeo.models.ConvLSTM(len(BANDS), hidden_dim=width, num_classes=TREE.num_classes[-1])
+    model = torchgeo.models.ConvLSTM(len(BANDS), hidden_dim=width, num_classes=TREE.num_classes[-1])  # type: ignore[call-arg]
 
     def scores(image: Tensor, valid: Tensor, doy: Tensor) -> Tensor:
         normal = (image - mean[:, None, None]) / std[:, None, None]
@@ -130,10 +130,10 @@ def run(name: str, train: Place, test: Place, args: argparse.Namespace, seed: in
         done = spent / args.seconds
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
-        *given, leaf = train.chips(random)
-        value = loss(scores(*given), leaf)
+        *chips, leaf = train.chips(random)
+        value = loss(scores(*chips), leaf)
         optimizer.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         steps, spent = steps + 1, time.process_time() - began
     model.eval()

@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def write(
     res: float,
     left: float = LEFT,
     top: float = TOP,
-    **profile: Any,  # noqa: ANN401
+    **profile: Any,
 ) -> Path:
     """Write (C, H, W)."""
     with rasterio.open(
@@ -115,7 +115,7 @@ def fields(size: int, bands: int, seed: int) -> tuple[NDArray[np.uint16], NDArra
     return image, classes
 
 
-def make_scenes(folder: Path, **profile: Any) -> None:  # noqa: ANN401
+def make_scenes(folder: Path, **profile: Any) -> None:
     """Write the image (4 bands, 4 m), the second sensor (10 bands, 10 m) and the labels of one ground."""
     image, classes = fields(SIZE_PX, 4, seed=0)
     second, _ = fields(int(SIZE_PX * RES_M / COARSE_M), 10, seed=1)
@@ -228,15 +228,26 @@ def season(folder: Path) -> list[Row]:
     image, _ = fields(SIZE_PX // 2, 4, seed=8)
     paths = [folder / f"s_2020{month:02}15.tif" for month in range(1, 13)]
     for number, path in enumerate(paths):
-        tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 2}
-        write(path, image + number, RES_M, **tiles)
+        write(
+            path,
+            image + number,
+            RES_M,
+            tiled=True,
+            blockxsize=256,
+            blockysize=256,
+            compress="deflate",
+            predictor=2,
+        )
     series, apart = SceneSeries(SceneRaster(folder), SeriesRule()), [SceneRaster(path) for path in paths]
     chips = list(RandomChipSampler(apart[0], CHIP_PX, CHIPS // 5, seed=9))
     chips = [(x, y, slice(None)) for x, y, _ in chips]
     for chip in chips[:3]:
         alone = torch.stack([one[chip]["image"] for one in apart])
         check(torch.equal(series[chip]["image"], alone), "dates")
-    ways = {"series": series.__getitem__, "apart": lambda chip: [one[chip] for one in apart]}
+    ways: dict[str, Callable[[Chip], Any]] = {
+        "series": series.__getitem__,
+        "apart": lambda chip: [one[chip] for one in apart],
+    }
     ms = in_turns(ways, chips)
     ratio = ms["series"] / ms["apart"]
     measured = f"{ratio:.2f} x ({ms['series']:.1f} ms against {ms['apart']:.1f} ms)"
@@ -290,7 +301,9 @@ def memory(folder: Path, taxonomy: Taxonomy) -> list[Row]:
 @contextmanager
 def gdal_cache(megabytes: int) -> Iterator[None]:
     """Bound GDAL's block cache."""
-    with rasterio.Env(GDAL_CACHEMAX=megabytes * 2**20):  # rasterio takes bytes, whatever GDAL does
+    # rasterio takes bytes, whatever GDAL does
+    env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=megabytes * 2**20)  # type: ignore[no-untyped-call]
+    with env:
         yield
 
 

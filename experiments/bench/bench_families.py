@@ -7,6 +7,7 @@ random; they do not change the time.
 """
 
 import sys
+from functools import partial
 
 import torch
 from measuring import DEVICE, ON_GPU, describe_machine, medians
@@ -53,7 +54,7 @@ def main() -> None:
     print(f"| decoder | encoder | time over {' '.join(REFERENCE)} |\n|---|---|---|")
     for architecture, encoder in FAMILIES:
         model = build(architecture, encoder)
-        ours, other = medians(lambda m=model: infer(m, image), lambda: infer(reference, image), TURNS)
+        ours, other = medians(partial(infer, model, image), partial(infer, reference, image), TURNS)
         print(f"| `{architecture}` | `{encoder}` | {ours / other:.1f} |")
         sys.stdout.flush()
 

@@ -34,6 +34,7 @@ from hierars_geo.tasks import (
     PixelBaseline,
     ProgressLines,
     RequireLabels,
+    ScheduleOptions,
     StepBar,
     TrainingData,
 )
@@ -61,7 +62,11 @@ class Clock(Callback):
         self.starts.append(time.process_time())
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Tensor], *_: object
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        *_: object,
     ) -> None:
         """Keep the loss."""
         self.losses.append(float(outputs["loss"]))
@@ -86,7 +91,7 @@ class Bare(LightningModule):
         loss: Tensor = self.loss(self.model(batch["image"], batch["valid"]), batch["mask"])["loss"]
         return loss
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401
+    def configure_optimizers(self) -> Any:
         """AdamW and the task's schedule."""
         optimizer = torch.optim.AdamW(self._groups, lr=self._lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / STEPS)
@@ -96,7 +101,9 @@ class Bare(LightningModule):
 def built_task() -> BHCCMTask:
     """Return the task, from the same weights every time."""
     torch.manual_seed(0)
-    task = BHCCMTask(architecture="unet", encoder="resnet18", dropout=0.0, schedule={"warmup_steps": 0})
+    task = BHCCMTask(
+        architecture="unet", encoder="resnet18", dropout=0.0, schedule=ScheduleOptions(warmup_steps=0)
+    )
     return task.build(TrainingData(TREE, ReadRecipe(BANDS), (1000.0,) * 4, (500.0,) * 4, SIZE_PX))
 
 

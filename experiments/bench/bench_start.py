@@ -78,7 +78,7 @@ def prepare(folder: Path, sides_px: Sequence[int]) -> None:
     import rasterio
     from prediction.models import write_checkpoint
     from prediction.scenes import write_scene
-    from rasterio.warp import transform_bounds
+    from pyproj import Transformer
 
     from hierars_geo.export import export_model
 
@@ -93,7 +93,8 @@ def prepare(folder: Path, sides_px: Sequence[int]) -> None:
     run(("-m", "hierars_geo", *_PREDICT), folder)
     shutil.copy(folder / "maps" / "scene_L3.tif", folder / "labels.tif")
     with rasterio.open(folder / "scene.tif") as scene:
-        left, bottom, right, top = transform_bounds(scene.crs, "EPSG:4326", *scene.bounds)
+        to_degrees = Transformer.from_crs(scene.crs, "EPSG:4326", always_xy=True)
+        left, bottom, right, top = to_degrees.transform_bounds(*scene.bounds)
     ring = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
     feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
     collection = {"type": "FeatureCollection", "features": [feature]}
@@ -103,7 +104,7 @@ def prepare(folder: Path, sides_px: Sequence[int]) -> None:
 def bench_commands(folder: Path, rounds: int) -> None:
     """Print what each command costs, and its ratio to importing PyTorch."""
     reference = "python -c 'import torch'"
-    works = {reference: ("-c", "import torch")}
+    works: dict[str, tuple[str, ...]] = {reference: ("-c", "import torch")}
     works |= {name: ("-m", "hierars_geo", *command) for name, (command, *_) in _COMMANDS.items()}
     found: dict[str, list[Cost]] = {name: [] for name in works}
     for number in range(rounds + 1):

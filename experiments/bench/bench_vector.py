@@ -31,7 +31,7 @@ import rasterio
 import rasterio.features
 import shapely
 from affine import Affine
-from geopandas import GeoDataFrame
+from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 
 from hierars_geo.taxonomy import Taxonomy
@@ -125,6 +125,7 @@ def dissolved(raster: Path, out: Path) -> tuple[int, ...]:
     counts = []
     for level in ("L1", "L2"):
         layer = table.dissolve(by=level).explode().reset_index()[[level, "geometry"]]
+        assert isinstance(layer, GeoDataFrame)
         layer.to_file(out, layer=level, driver="GPKG")
         counts.append(len(layer))
     return tuple(counts)
@@ -158,7 +159,7 @@ def measure(task: str, raster: Path, folder: Path) -> Run:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
     ) as process:
-        assert process.stdout is not None  # noqa: S101 - for the type checker
+        assert process.stdout is not None
         printed = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

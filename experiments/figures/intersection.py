@@ -44,10 +44,10 @@ def main() -> None:
     labels[:, :, :40] = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = [
+        images = (
             SceneRaster(write(folder / "fine.tif", fine, 4, 500_000, 4_000_000, 0)),
             SceneRaster(write(folder / "coarse.tif", coarse, 10, 500_100, 4_000_100, 0)),
-        ]
+        )
         taxonomy = Taxonomy.from_yaml("mm5b")
         both = HierarchicalLabels(
             write(folder / "labels.tif", labels, 4, 500_000, 4_000_000, 0), taxonomy

@@ -76,7 +76,7 @@ def open_files(folder: Path) -> dict[str, object]:
 
 def try_sld(folder: Path) -> dict[str, object]:
     """Give polygons the SLD of the styles table in place of the QML, and see what becomes of it."""
-    found = {}
+    found: dict[str, object] = {}
     for path in sorted(folder.glob("*.gpkg")):
         with closing(sqlite3.connect(str(path))) as database:
             styles = database.execute("SELECT f_table_name, styleSLD FROM layer_styles").fetchall()
@@ -121,7 +121,7 @@ def open_project(path: Path) -> dict[str, object]:
 
 def parents(node: QgsLayerTreeNode) -> list[str]:
     """Names of the groups above a node, outermost first."""
-    names = []
+    names: list[str] = []
     above = node.parent()
     while above is not None and above.parent() is not None:
         names.insert(0, above.name())

@@ -72,7 +72,7 @@ def plan_jobs(
     """
     said = {path: _read(path) for path in (*bases, *(path for group in overlays for path in group))}
     variants = []
-    for base, chosen, share in product(bases, product(*overlays), shares or [None]):
+    for base, chosen, share in product(bases, product(*overlays), shares or (None,)):
         configs = (base, *chosen)
         names = [path.stem for path in chosen] or ["base"]
         options: tuple[str, ...] = ()

@@ -85,7 +85,7 @@ def run_job(
 def _score(cli: TrainingCLI) -> dict[str, Any]:
     """Test the weights and return both scores as plain values."""
     both = ScoreDecodings()
-    cli.trainer.callbacks.append(both)
+    cli.trainer.callbacks.append(both)  # type: ignore[attr-defined]
     monitored = next((c for c in cli.trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
     best = getattr(monitored, "best_model_path", "") or None
     cli.trainer.test(cli.model, datamodule=cli.datamodule, ckpt_path=best, weights_only=True, verbose=False)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from hierars_geo.models import Model
 from hierars_geo.predict import PredictOptions, Predictor, WindowPlan
 from hierars_geo.scenes import Scene
 
@@ -41,7 +43,7 @@ def time_over_floor(
     batch: int,
     rounds: int,
     device: str,
-    **network: str,
+    **network: Any,
 ) -> tuple[float, list[Floor]]:
     """Time all in turns, after one run of each that does not count; ``network`` are its options.
 
@@ -88,6 +90,7 @@ def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], N
         tuple(torch.stack([torch.from_numpy(part) for part in parts]) for parts in zip(*group, strict=True))
         for group in (windows[start : start + batch] for start in range(0, len(windows), batch))
     ]
+    assert isinstance(predictor.loaded, Model)
     model = predictor.loaded.network
     device = next(model.parameters()).device
     batches = [(image.to(device), valid.to(device)) for image, valid in batches]

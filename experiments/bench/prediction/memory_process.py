@@ -13,6 +13,7 @@ import peak
 import torch
 
 from hierars_geo.predict import PredictOptions, Predictor
+from hierars_geo.predict.network import CheckpointRunner
 
 
 def main(arguments: list[str]) -> None:
@@ -22,7 +23,9 @@ def main(arguments: list[str]) -> None:
     # torch at every size: from 128 windows on auto loads another library, which would look like growth
     options = PredictOptions(window=window_px, overlap=overlap, batch_size=batch, runtime="torch")
     predictor = Predictor(checkpoint, options, device="cpu")
-    model, record = predictor.loaded.network, predictor.loaded.record
+    record = predictor.loaded.record
+    assert isinstance(predictor.runner, CheckpointRunner)
+    model = predictor.runner.loaded.network
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling
         image = torch.rand(batch, len(record.bands), window_px, window_px)

@@ -51,8 +51,10 @@ def write_checkpoint(
         gsd_m=10.0,
     )
     model = build_model(record).eval()
-    for classifier in model.segmenter.head.classifiers:
-        nn.init.normal_(classifier.weight, std=2.0)
+    assert isinstance(model, SceneModel)
+    for name, weight in model.named_parameters():
+        if "head.classifiers" in name and name.endswith("weight"):
+            nn.init.normal_(weight, std=2.0)
     weights = {f"model.{key}": value for key, value in model.state_dict().items()}
     torch.save({"state_dict": weights, RECORD_KEY: record.to_dict()}, path)
     return model
@@ -64,6 +66,7 @@ class _PathLogits(nn.Module):
     def __init__(self, model: SceneModel) -> None:
         super().__init__()
         self.model = model
+        self.paths: Tensor
         self.register_buffer("paths", torch.from_numpy(TREE.paths.copy()))
 
     def forward(self, image: Tensor) -> Tensor:

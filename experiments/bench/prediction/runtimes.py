@@ -14,12 +14,13 @@ from hierars_geo.predict import NetworkOptions, PredictOptions, Runtime
 from hierars_geo.predict.graph_session import GraphLibrary
 from hierars_geo.predict.network import CheckpointRunner
 from hierars_geo.predict.network.graph_runtime import graph_runtime, quantised_runtime
+from hierars_geo.predict.options import Precision
 from hierars_geo.predict.quantization import CALIBRATION_WINDOWS
 
 from .models import write_checkpoint
 
 #: What is measured: library, precision.
-_WAYS: tuple[tuple[GraphLibrary | None, str], ...] = (
+_WAYS: tuple[tuple[GraphLibrary | None, Precision], ...] = (
     (None, "float32"),
     (None, "bf16"),
     ("onnx", "float32"),

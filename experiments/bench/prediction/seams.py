@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from hierars_geo.models import load

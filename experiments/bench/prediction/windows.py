@@ -9,6 +9,7 @@ import numpy as np
 import rasterio
 
 from hierars_geo.accuracy import evaluate_maps
+from hierars_geo.models import Model
 from hierars_geo.predict import PredictOptions, Predictor
 
 
@@ -48,6 +49,7 @@ def by_window(demo: Path, folder: Path, sides_px: Sequence[int] = (64, 128, 256,
         for side_px in reversed(sides_px):
             predictor = Predictor(demo / "model.ckpt", PredictOptions(window=side_px))
             if not is_local:
+                assert isinstance(predictor.loaded, Model)
                 predictor.loaded.network.pool_gates(None)
             started = time.process_time()
             prediction = predictor.predict(scene, folder / "maps", overwrite=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,7 +43,9 @@ def by_threads(checkpoint: Path, scene: Path, threads: int, processes: int) -> t
     return seconds, {name: b"".join(found[nth][name] for nth in range(processes)) for name in found[0]}
 
 
-def _predict_chunk(checkpoint: str, scene: str, threads: int, ready, done, number: int, count: int) -> None:  # noqa: ANN001
+def _predict_chunk(
+    checkpoint: str, scene: str, threads: int, ready: Any, done: Any, number: int, count: int
+) -> None:
     torch.set_num_threads(threads)
     predictor = Predictor(checkpoint, _OPTIONS, "cpu")
     with predictor.open(scene) as source:
