@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .curve import Curve, curved_steps
-from .path_search import first_of_largest
+from .namespace import first_of_largest
 
 #: (T, N) int64, class index of every legal path at every level, as ``Taxonomy.paths`` or as a tensor.
 Paths: TypeAlias = Tensor | NDArray[np.int64]

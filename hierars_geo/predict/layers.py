@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
 from ..models.curve import Curve
-from ..models.namespace import Array, namespace_of, on_host
-from ..models.path_search import first_of_largest
+from ..models.namespace import Array, first_of_largest, namespace_of, on_host
 from ..models.siblings import Climb, Ladder
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata, most_siblings, sibling_sets
