@@ -32,7 +32,7 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,90 +156,77 @@ def bench_season(folder: Path, sizes: Sizes) -> str:
     return markdown(header, rows)
 
 
-def bench_peers(folder: Path, environments: Path, sizes: Sizes) -> str:
-    """Other tools: time with the real model, memory with the cheap one."""
+def bench_peers(folder: Path, environments: Path, sizes: Sizes, keep: bool) -> str:
+    """Other tools: time with the real model, each beside ours, and memory with the cheap one."""
     work = folder / "peers"
     work.mkdir(exist_ok=True)
-    programs = {}
-    for name in ("unet-resnet18", "cheap"):
-        model = write_checkpoint(work / f"{name}.ckpt", name, sizes.window_px)
-        programs[name] = work / f"{name}.pt2"
-        export_model(model, programs[name], sizes.window_px)
     timed = write_scene(folder / f"scene_{sizes.peer_time_px}.tif", sizes.peer_time_px)
     large = write_scene(folder / f"plain_{sizes.peer_memory_px}.tif", sizes.peer_memory_px, noisy=False)
-    seconds, floors = time_over_floor(
-        folder, "unet-resnet18", sizes.peer_time_px, sizes.window_px, OVERLAP, BATCH, sizes.peer_rounds, "cpu"
-    )
-    floor = floors[0].seconds
+    models = {}
+    for name in ("unet-resnet18", "cheap"):
+        model = write_checkpoint(work / f"{name}.ckpt", name, sizes.window_px)
+        export_model(model, work / f"{name}.pt2", sizes.window_px)
+        models[name] = work / name
+    job = {
+        "out": str(work / "peer.tif"),
+        "window": sizes.window_px,
+        "overlap_px": sizes.overlap_px,
+        "classes": LEAVES,
+        "batch": BATCH,
+    }
+
+    def timed_run(peer: peers.Peer, tool: str) -> peers.PeerRun:
+        found = job | {"model": f"{models['unet-resnet18']}{peer.suffix}", "raster": str(timed)}
+        return peers.run(
+            peer, environments, found | {"tool": tool, "rounds": sizes.peer_rounds + 1}, sizes.peer_limit_s
+        )
+
     own = memory.measure(work / "cheap.ckpt", large, sizes.window_px, OVERLAP, BATCH)["peak_bytes"]
     pixels = sizes.peer_memory_px**2
-    rows = [
-        (
-            "hierars-geo (three levels, COG)",
-            f"{seconds:.1f} s",
-            f"{seconds / floor:.2f}",
-            "1.00",
-            f"{own / MIB:.0f} MiB",
-            f"{own / pixels:.1f}",
-            "1.0",
-            "",
-        )
-    ]
-    for tool, time_run, memory_run in _peer_runs(environments, work, programs, timed, large, sizes):
-        note = time_run.failure or memory_run.failure
-        cells = ("-", "-", "-")
-        if time_run.seconds:
-            median = statistics.median(time_run.seconds[1:] or time_run.seconds)
-            cells = (f"{median:.1f} s", f"{median / floor:.2f}", f"{median / seconds:.2f}")
-        peak = memory_run.peak_bytes
-        memory_cells = (f"{peak / MIB:.0f} MiB", f"{peak / pixels:.1f}", f"{peak / own:.1f}")
-        targets = note or f"{verdict(seconds, median)} / {verdict(own, peak / 10)}"
-        print(f"{tool}: {note or 'done'}", file=sys.stderr)
-        rows.append((tool, *cells, *(memory_cells if peak else ("-", "-", "-")), targets))
-    header = (
-        f"tool, {sizes.peer_time_px} px",
-        "time",
-        "over the bare model",
-        "over ours",
-        f"peak at {sizes.peer_memory_px} px",
-        "bytes/px",
-        "over ours",
-        "ours faster / a tenth of the memory",
-    )
-    return markdown(header, rows)
-
-
-def _peer_runs(
-    environments: Path, work: Path, programs: dict[str, Path], timed: Path, large: Path, sizes: Sizes
-) -> Iterator[tuple[str, peers.PeerRun, peers.PeerRun]]:
-    """Yield name, timed run and memory run of every tool."""
+    rows = []
     for peer in peers.PEERS:
         reason = peers.install(peer, environments)
         for tool in peer.tools:
-            if reason:
-                yield tool, peers.PeerRun(failure=reason), peers.PeerRun(failure=reason)
-                continue
-            runs = [
-                peers.run(
-                    peer,
-                    environments,
-                    tool,
-                    programs[name],
-                    raster,
-                    work / "peer.tif",
-                    sizes.window_px,
-                    sizes.overlap_px,
-                    LEAVES,
-                    BATCH,
-                    rounds,
-                    sizes.peer_limit_s,
+            ours = timed_run(peers.OURS, peers.OURS.tools[0])
+            theirs = peers.PeerRun(failure=reason) if reason else timed_run(peer, tool)
+            cells = ("-",) * 4
+            if theirs.seconds and ours.seconds:
+                ratios = theirs.seconds / ours.seconds, theirs.cpu_seconds / ours.cpu_seconds
+                beside = f"{theirs.seconds:.1f} s ({ours.seconds:.1f} s)"
+                cells = beside, f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", verdict(2.0, ratios[1])
+            held = f"{own / MIB:.0f} MiB", f"{own / pixels:.1f}", "1.0", ""
+            if peer is not peers.OURS:
+                found = job | {"model": f"{models['cheap']}{peer.suffix}", "raster": str(large)}
+                large_run = peers.PeerRun(failure=reason)
+                if not reason:
+                    large_run = peers.run(
+                        peer, environments, found | {"tool": tool, "rounds": 1}, sizes.peer_limit_s
+                    )
+                peak = large_run.peak_bytes
+                held = (
+                    f"{peak / MIB:.0f} MiB",
+                    f"{peak / pixels:.1f}",
+                    f"{peak / own:.1f}",
+                    verdict(own, peak / 10),
                 )
-                for name, raster, rounds in (
-                    ("unet-resnet18", timed, sizes.peer_rounds + 1),
-                    ("cheap", large, 1),
-                )
-            ]
-            yield tool, runs[0], runs[1]
+                if large_run.failure:
+                    held = large_run.failure, "-", "-", ""
+            print(f"{tool}: {cells} {held} {theirs.failure}", file=sys.stderr, flush=True)
+            rows.append((tool, *cells, *held))
+        if not keep:
+            peers.remove(peer, environments)
+    header = (
+        f"tool, {sizes.peer_time_px} px",
+        "time (ours beside it)",
+        "over ours",
+        "CPU over ours",
+        "twice ours",
+        f"peak at {sizes.peer_memory_px} px",
+        "bytes/px",
+        "over ours",
+        "ten times ours",
+    )
+    return markdown(header, rows)
 
 
 def bench_seams(folder: Path, sizes: Sizes, checkpoint: Path | None) -> str:
@@ -271,7 +258,7 @@ def bench_workers(folder: Path, sizes: Sizes) -> str:
     write_checkpoint(checkpoint, "unet-resnet18", sizes.window_px)
     rounds = [
         (workers.by_threads(checkpoint, scene, 2, 1), workers.by_threads(checkpoint, scene, 1, 2))
-        for _ in range(1)
+        for _ in range(sizes.rounds)
     ]
     ratio = statistics.median(two[0] / one[0] for one, two in rounds)
     equal = all(one[1] == two[1] for one, two in rounds)
@@ -285,10 +272,22 @@ def bench_workers(folder: Path, sizes: Sizes) -> str:
         f"client to store, {1e6 * times.finish_s:.3f} s to finish"
     )
     rows = []
-    for count in (1, 2, 4, 16, 64):
-        found = workers.simulate(times, 10_980, sizes.window_px, OVERLAP, LEAVES, count)
-        rows.append((f"{count}", f"{found.seconds:.0f} s", f"{100 * found.busy:.0f} %", found.bottleneck))
-    return "\n\n".join([*said, markdown(("workers, simulated", "a tile", "busy", "bottleneck"), rows)])
+    for count in (1, 2, 4, 12, 16, 32, 64):
+        one, ten = (
+            workers.simulate(times, 10_980, sizes.window_px, OVERLAP, LEAVES, count, scenes)
+            for scenes in (1, 10)
+        )
+        shares = (f"{100 * share:.0f} %" for share in (one.busy, ten.busy, ten.client))
+        rows.append((f"{count}", f"{one.seconds:.0f} s", f"{ten.seconds:.0f} s", *shares))
+    header = (
+        "workers, simulated",
+        "one tile",
+        "a tile of ten",
+        "workers busy, one",
+        "workers busy, ten",
+        "client busy, ten",
+    )
+    return "\n\n".join([*said, markdown(header, rows)])
 
 
 def bench_windows(folder: Path, demo: Path) -> str:
@@ -314,6 +313,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "hierars_peers", help="environments"
     )
+    parser.add_argument("--keep", action="store_true", help="leave the other tools' environments in --folder")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -368,7 +368,7 @@ def main() -> None:
             elif part == "seams":
                 print(bench_seams(folder, sizes, args.checkpoint))
             else:
-                print(bench_peers(folder, args.folder, sizes))
+                print(bench_peers(folder, args.folder, sizes, args.keep))
             sys.stdout.flush()
 
 

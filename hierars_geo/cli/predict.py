@@ -1,19 +1,23 @@
 """``hierars-geo predict``: a checkpoint and rasters in, one GeoTIFF per level out."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from glob import glob, has_magic
+from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
 from ..predict.options import PredictOptions
 
 if TYPE_CHECKING:
     from ..maps import Maps
-    from ..predict import DaskEngine, Predictor, SceneList, ScenePath
+    from ..predict import DaskEngine, Predictor, SceneList, ScenePath, SceneRun
     from ..scenes.scene import ScenePaths
     from ..types import ReadRecipe
 
@@ -30,6 +34,12 @@ EXAMPLES = """examples:
 
 #: Whose groups are options of the command, too, under their names.
 OPTIONS = PredictOptions
+
+#: Number of a scene, its run, and what it holds open.
+_Begun: TypeAlias = "tuple[int, SceneRun, ExitStack]"
+
+#: Scenes that are begun behind the one that is being finished, each with a lock and some files.
+_MOST_BEHIND = 32
 
 
 def run(
@@ -69,7 +79,6 @@ def run(
             "--risk says the --depth-threshold: give one of them. See hierars-geo predict --help."
         )
     from ..predict import Predictor
-    from .progress import progress_bar
 
     options = options_of(told)
     predictor = Predictor(checkpoint, options, device)
@@ -82,22 +91,32 @@ def run(
     else:
         found = [*_scenes(rasters, options.reading.mosaic, recipe)]
 
-    def predict(scene: "ScenePath", by: "DaskEngine | None") -> "Maps":
-        with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
-            maps = predictor.predict(scene, out_dir, overwrite, progress, resume=resume, engine=by)
-        for path in maps.files:
-            sys.stdout.write(f"{path}\n")
-        return maps
+    def begin(scene: "ScenePath", by: "DaskEngine | None") -> "AbstractContextManager[SceneRun]":
+        return predictor.begin(scene, out_dir, overwrite, resume, by)
 
     computing = _engine(scheduler, workers) if engine == "dask" else nullcontext()
     try:
         if len(found) > 1:
-            return _predict_all(predictor, found, out_dir, predict, computing)
+            return _predict_all(predictor, found, out_dir, begin, computing)
         with computing as by:
-            predict(found[0], by)
+            with begin(found[0], by) as run:
+                _finish(run, found[0])
+            _say(run.outputs.open())
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None
+
+
+def _finish(run: "SceneRun", scene: "ScenePath") -> None:
+    from .progress import progress_bar
+
+    with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
+        run.finish(progress)
+
+
+def _say(maps: "Maps") -> None:
+    for path in maps.files:
+        sys.stdout.write(f"{path}\n")
 
 
 def _engine(scheduler: str | None, workers: int | None) -> "DaskEngine":
@@ -116,7 +135,7 @@ def _predict_all(
     predictor: "Predictor",
     scenes: Sequence["ScenePath"],
     out_dir: str,
-    predict: "Callable[[ScenePath, DaskEngine | None], Maps]",
+    begin: "Callable[[ScenePath, DaskEngine | None], AbstractContextManager[SceneRun]]",
     computing: "AbstractContextManager[DaskEngine | None]",
 ) -> int:
     """Predict several scenes; one that fails does not keep the others from being predicted."""
@@ -125,17 +144,25 @@ def _predict_all(
 
     states = SceneList(check_writable_folder(out_dir), scenes)
     _check_scenes(predictor, scenes, states)
-    with computing as by:
-        for number, scene in enumerate(scenes):
-            if states.states[number].status == "failed":
-                continue
-            states.begin(number)
-            try:
-                states.finish(number, predict(scene, by))
-            except ClusterError:  # the next scene would fare no better
-                raise
-            except HieraRSError as error:
-                _note_failure(states, number, scene, error)
+    left = deque(number for number, state in enumerate(states.states) if state.status != "failed")
+    begun: deque[_Begun] = deque()
+    with computing as by, ExitStack() as broken_off:
+        broken_off.push(partial(_leave, begun))
+        while left or begun:
+            if left and _has_room(begun, by):
+                number = left.popleft()
+                states.begin(number)
+                with _noting_failure(states, number, scenes[number]), ExitStack() as held:
+                    run = held.enter_context(begin(scenes[number], by))
+                    begun.append((number, run, held.pop_all()))
+            else:
+                number, run, held = begun.popleft()
+                with _noting_failure(states, number, scenes[number]):
+                    with held:
+                        _finish(run, scenes[number])
+                    maps = run.outputs.open()
+                    _say(maps)
+                    states.finish(number, maps)
     if not states.failed:
         return 0
     names = ", ".join(state.name or str(state.source) for state in states.failed)
@@ -144,6 +171,37 @@ def _predict_all(
         f"{out_dir}). The same command with --resume predicts only these.\n"
     )
     return 1
+
+
+def _has_room(begun: Collection[_Begun], by: "DaskEngine | None") -> bool:
+    """Whether to begin another scene before the first of those that are begun is finished.
+
+    An engine's workers go on with those behind it while its files are written.
+    """
+    behind = [run.missing for _, run, _ in islice(begun, 1, None)]
+    return not begun or (by is not None and len(behind) < _MOST_BEHIND and sum(behind) < by.chunks_ahead)
+
+
+def _leave(
+    begun: Iterable[_Begun],
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+) -> None:
+    """Give up scenes that are begun: their rows are kept."""
+    for _, _, held in begun:
+        held.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _noting_failure(states: "SceneList", number: int, scene: "ScenePath") -> Iterator[None]:
+    """Note why a scene fails, and go on; not where the next one would fare no better."""
+    try:
+        yield
+    except ClusterError:
+        raise
+    except HieraRSError as error:
+        _note_failure(states, number, scene, error)
 
 
 def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: HieraRSError) -> None:

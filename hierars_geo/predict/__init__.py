@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .rows import Rows
     from .runtime import Runtime
     from .scene_list import SceneList, SceneState
+    from .scene_run import SceneRun
     from .stream import stream_blocks
     from .window_plan import WindowPlan
 else:
@@ -39,6 +40,7 @@ __all__ = (
     "SceneJob",
     "SceneList",
     "ScenePath",
+    "SceneRun",
     "SceneState",
     "WindowOptions",
     "WindowPlan",

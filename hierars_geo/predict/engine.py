@@ -1,8 +1,8 @@
 """What an engine is: it computes the missing chunks of a scene, elsewhere than in the caller's thread."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from ..scenes.scene import ScenePaths
 from ..scenes.stac import document_of
 from ..scenes.stack import SourcePaths
-from .chunks import Chunk, ChunkPlan
+from .chunks import ChunkPlan
 from .options import PredictOptions
 from .rows import Rows, RowStore
 
@@ -56,6 +56,14 @@ def _in_full(paths: ScenePaths) -> str | tuple[str, ...]:
     return str(Path(document).resolve()) + name[len(document) :] if Path(document).exists() else name
 
 
+def documents(scene: SourcePaths) -> list[str]:
+    """Files or addresses that a scene was named by: its STAC item is read, too."""
+    if isinstance(scene, Mapping):
+        return [document for paths in scene.values() for document in documents(paths)]
+    parts = [scene] if isinstance(scene, str | os.PathLike) else scene
+    return [document_of(str(part)) for part in parts]
+
+
 class Engine(Protocol):
     """Computes chunks, in any order."""
 
@@ -63,49 +71,48 @@ class Engine(Protocol):
     def chunk_rows(self) -> int:
         """Most rows of a chunk."""
 
+    @property
+    def chunks_ahead(self) -> int:
+        """Chunks that have to be asked for so that none of its workers waits for its next one."""
+
     def batch_size(self, job: SceneJob, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass that whoever computes takes."""
 
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]
-    ) -> Generator[tuple[int, Rows], None, None]:
-        """Predict chunks.
+    ) -> AbstractContextManager[Iterator[tuple[int, Rows]]]:
+        """Ask for chunks, behind all that were asked for before, until the block ends.
 
         Args:
             job: The scene.
             starts: (number of the chunk, row of the raster to begin with) of what is missing.
 
-        Yields:
-            Number of each and its rows, as they are finished.
+        Returns:
+            Gives number of each and its rows, as they are finished.
         """
 
 
-def compute_into(
+def store_chunks(
     store: RowStore,
     plan: ChunkPlan,
-    engine: Engine,
-    job: SceneJob,
-    missing: Sequence[tuple[Chunk, int]],
+    finished: Iterator[tuple[int, Rows]],
     progress: Callable[[int], None],
 ) -> bool:
-    """Let an engine compute what is missing, and store chunks as they come.
+    """Store chunks as an engine finishes them.
 
     Args:
         store: Where rows go.
         plan: The chunks.
-        engine: Who computes.
-        job: The scene.
-        missing: Chunks, and the row of the raster to go on from.
+        finished: Number of each and its rows.
         progress: Called with the number of windows done since the last call.
 
     Returns:
         Whether a pixel of them holds data.
     """
     any_data = False
-    with closing(engine.chunks(job, [(chunk.number, row) for chunk, row in missing])) as finished:
-        for number, rows in finished:
-            any_data = any_data or rows.any_data
-            with store.open_chunk(plan[number]) as writer:
-                writer.append(rows)
-            progress(plan.windows.count_within(rows.window))
+    for number, rows in finished:
+        any_data = any_data or rows.any_data
+        with store.open_chunk(plan[number]) as writer:
+            writer.append(rows)
+        progress(plan.windows.count_within(rows.window))
     return any_data

@@ -3,15 +3,16 @@
 import importlib
 import os
 import socket
-from collections import Counter
-from collections.abc import Generator, Sequence
-from functools import lru_cache
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from importlib.util import find_spec
-from itertools import islice
 from types import ModuleType
 from typing import Any, Self
 
-from ..errors import CheckpointError, ClusterError, OptionError
+from ..errors import CheckpointError, ClusterError, HieraRSError, OptionError
 from ..scenes.dataset import bounded_block_cache
 from .engine import SceneJob
 from .options import PredictOptions
@@ -47,11 +48,12 @@ def predict_chunk(job: SceneJob, number: int, from_row: int) -> tuple[Rows, str]
     Raises:
         HieraRSError: What the local engine would raise.
     """
-    predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
-    with bounded_block_cache(predictor.memory.block_cache_bytes), predictor.open(job.rasters) as scene:
-        plan = predictor.chunk_plan(scene, job.chunk_px, job.chunk_rows)
-        part = plan[number].below(max(from_row, plan[number].window.row))
-        rows = below(predictor.rows(scene, plan, part))
+    with _errors_that_travel():
+        predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
+        with bounded_block_cache(predictor.memory.block_cache_bytes), predictor.open(job.rasters) as scene:
+            plan = predictor.chunk_plan(scene, job.chunk_px, job.chunk_rows)
+            part = plan[number].below(max(from_row, plan[number].window.row))
+            rows = below(predictor.rows(scene, plan, part))
     return rows, f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -61,7 +63,18 @@ def worker_batch_size(job: SceneJob, window: tuple[int, int]) -> int:
     Raises:
         HieraRSError: The checkpoint cannot be loaded here.
     """
-    return cached_predictor(job.checkpoint, job.sha256, job.device, job.options).batch_size(window)
+    with _errors_that_travel():
+        return cached_predictor(job.checkpoint, job.sha256, job.device, job.options).batch_size(window)
+
+
+@contextmanager
+def _errors_that_travel() -> Iterator[None]:
+    """Raise our errors without what they were raised from: GDAL's own cannot be unpickled."""
+    try:
+        yield
+    except HieraRSError as error:
+        error.__cause__ = error.__context__ = None
+        raise
 
 
 @lru_cache(maxsize=1)
@@ -80,10 +93,19 @@ def cached_predictor(checkpoint: str, sha256: str, device: str, options: Predict
     return predictor
 
 
+@dataclass(eq=False)
+class _Asked:
+    """Chunks of a scene: with the cluster by their futures, and left to be handed out."""
+
+    job: SceneJob
+    left: deque[tuple[int, int]]
+    numbers: dict[Any, int] = field(default_factory=dict)
+
+
 class DaskEngine:
     """A connection to a Dask cluster; without an address, to one on this machine, ended with the block.
 
-    Several threads may predict scenes with it at once.
+    Several scenes may be with it at once, asked for by one thread.
 
     Args:
         scheduler: Address such as ``tcp://10.0.0.1:8786``; None starts workers here.
@@ -111,6 +133,7 @@ class DaskEngine:
             distributed.TimeoutError,
         )
         self._cluster: Any = None
+        self._asked: list[_Asked] = []
         if scheduler is None:
             count = workers or _gpus() or os.cpu_count() or 1
             self._cluster = distributed.LocalCluster(
@@ -143,58 +166,74 @@ class DaskEngine:
             ClusterError: Workers died too often, or the scheduler went away.
             HieraRSError: The checkpoint cannot be loaded there.
         """
-        size: int = self._result(self._client.submit(worker_batch_size, job, window, pure=False))
+        size: int = self._result(self._client.submit(worker_batch_size, job, window, pure=False).result)
         return size
 
+    @property
+    def chunks_ahead(self) -> int:
+        """Every worker's next chunk, and the one after it while a scene's files are written here."""
+        threads: dict[str, int] = self._client.nthreads()
+        return _AHEAD * max(1, sum(threads.values()))
+
+    @contextmanager
     def chunks(
         self, job: SceneJob, starts: Sequence[tuple[int, int]]
-    ) -> Generator[tuple[int, Rows], None, None]:
-        """Predict chunks of a scene on the cluster.
+    ) -> Iterator[Iterator[tuple[int, Rows]]]:
+        """Ask for chunks of a scene; workers turn to them after those of scenes that were asked for before.
 
-        Only so many are under way that every worker has its next one: nothing piles up on the workers where
-        the disk here is slower.
+        Only so many of all scenes are under way, or finished and not yet stored, that every worker has its
+        next one: nothing piles up on the workers where the disk here is slower. What is left at the end of
+        the block is cancelled.
 
         Args:
             job: The scene.
             starts: (number of the chunk, row of the raster to begin with) of what is missing.
 
         Yields:
-            Number of each and its rows, as they are finished.
+            What gives number of each and its rows, as they are finished.
 
         Raises:
             ClusterError: Workers died too often, or the scheduler went away.
             HieraRSError: A task failed, as it would have here.
         """
-        left = iter(starts)
-        number_of: dict[Any, int] = {}
-
-        def submit(count: int) -> list[Any]:
-            futures = []
-            for number, row in islice(left, count):
-                future = self._client.submit(predict_chunk, job, number, row, pure=False, retries=_RETRIES)
-                number_of[future] = number
-                futures.append(future)
-            return futures
-
+        asked = _Asked(job, deque(starts))
+        self._asked.append(asked)
         try:
-            finished = _distributed().as_completed(submit(self._most_ahead()))
-            for future in finished:
-                rows, worker = self._result(future)
-                number = number_of.pop(future)
-                finished.update(submit(1))
+            self._submit()
+            yield self._finished(asked)
+        finally:
+            self._asked.remove(asked)
+            if asked.numbers:
+                self._client.cancel(list(asked.numbers))
+
+    def _finished(self, asked: "_Asked") -> Iterator[tuple[int, Rows]]:
+        while asked.left or asked.numbers:
+            if not asked.numbers:  # other scenes hold all the room
+                self._hand_out(asked)
+            first = partial(_distributed().wait, list(asked.numbers), return_when="FIRST_COMPLETED")
+            for future in self._result(first).done:
+                rows, worker = self._result(future.result)
+                number = asked.numbers.pop(future)
+                self._submit()
                 self.chunks_by_worker[worker] += 1
                 yield number, rows
-        finally:
-            if number_of:
-                self._client.cancel(list(number_of))
 
-    def _most_ahead(self) -> int:
-        threads: dict[str, int] = self._client.nthreads()
-        return _AHEAD * max(1, sum(threads.values()))
+    def _submit(self) -> None:
+        """Hand out as much as may be under way, scenes in the order in which they were asked for."""
+        room = self.chunks_ahead - sum(len(asked.numbers) for asked in self._asked)
+        for asked in self._asked:
+            while asked.left and room > 0:
+                self._hand_out(asked)
+                room -= 1
 
-    def _result(self, future: Any) -> Any:  # noqa: ANN401
+    def _hand_out(self, asked: "_Asked") -> None:
+        number, row = asked.left.popleft()
+        future = self._client.submit(predict_chunk, asked.job, number, row, pure=False, retries=_RETRIES)
+        asked.numbers[future] = number
+
+    def _result(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401
         try:
-            return future.result()
+            return ask()
         except self._lost as error:
             reason = " ".join(str(error).split())[:160]
             raise ClusterError(

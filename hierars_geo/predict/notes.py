@@ -1,11 +1,12 @@
 """Before a prediction: what is refused, and how a scene differs from those of the training."""
 
 import math
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OptionError, RasterError, RecipeError
+from ..errors import HieraRSWarning, OptionError, RasterError, RecipeError
 from ..models.record import ModelFile
 from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
@@ -17,6 +18,11 @@ from .options import PredictOptions
 
 #: A scene whose GSD differs from the training GSD by more than this factor is worth a warning.
 _GSD_TOLERANCE = 1.25
+
+
+def note_of(scene_name: str, note: str) -> None:
+    """Warn of something about a scene."""
+    warnings.warn(f"{scene_name}: {note.rstrip('.')}.", HieraRSWarning, stacklevel=6)
 
 
 def training_notes(scene: Scene, loaded: ModelFile, sees_window: bool, window_px: int) -> list[str]:

@@ -1,16 +1,14 @@
 """Predictor: a checkpoint and a raster in, one georeferenced map per level out."""
 
 import shutil
-import warnings
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import HieraRSWarning, OptionError
+from ..errors import OptionError
 from ..grid import Window
 from ..maps import Maps
 from ..models.applicability import applicability_of
@@ -21,31 +19,24 @@ from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
-from ..scenes.stac import document_of
 from ..scenes.stack import SourcePaths, open_scene
 from ..types import ReadRecipe, SeriesRule
 from . import network
 from .accumulator import Block
 from .chunks import ChunkPlan
-from .engine import Engine, SceneJob, compute_into, named_everywhere
+from .engine import Engine, SceneJob, documents, named_everywhere, store_chunks
 from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .memory import MemoryBudget
-from .notes import baseline_notes, recipe_of, refuse_for_series, training_notes
+from .notes import baseline_notes, note_of, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
 from .quantization import some_windows
-from .results import planned_outputs, write_results
+from .results import planned_outputs
 from .rows import Rows, RowStore, across
-from .run_folder import (
-    RunFolder,
-    run_folder,
-    run_manifest,
-    run_path,
-    stored_sizes,
-    was_finished,
-)
+from .run_folder import run_folder, run_manifest, run_path, stored_sizes, was_finished
 from .runtime import Runner, Runtime
+from .scene_run import Compute, Progress, SceneRun, compute_here, finish_run
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -54,9 +45,6 @@ DEFAULT_WINDOW_PX = 512
 
 #: What is predicted as one scene.
 ScenePath: TypeAlias = SourcePaths
-
-#: Called with (windows done, windows in all).
-Progress = Callable[[int, int], None]
 
 
 class Predictor:
@@ -259,82 +247,89 @@ class Predictor:
             HieraRSError: The raster cannot be read, lacks bands of the checkpoint, or results cannot be
                 written; or what is to be resumed was a different run, or is still at work.
         """
-        with bounded_block_cache(self.memory.block_cache_bytes), self.open(raster_path) as scene:
-            folder = check_writable_folder(out_dir)
-            outputs = planned_outputs(scene.name, self.options.output, self.levels, folder)
-            # of what is resumed, whatever the memory of the machine that it is resumed on
-            batch, columns = stored_sizes(run_path(folder, scene.name)) if resume else (None, None)
-            columns = self.options.windows.chunk_px or columns
-            plan = self.chunk_plan(scene, columns, engine.chunk_rows if engine else None)
-            job = self._job(raster_path, engine.chunk_rows, columns) if engine else None
-            batch_size = self._run_batch_size(batch, plan, engine, job)
-            runtime = self.runtime_of(plan, scene)
-            scene.notes += runtime.notes
-            manifest = run_manifest(
-                scene,
-                self.loaded,
-                self.options,
-                plan,
-                runtime,
-                batch_size,
-                self.runner.software,
-            )
-            if resume and was_finished(outputs.item, manifest) and outputs.exist():
-                _note(scene.name, "is finished already: nothing is left to compute")
-                shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
-                return outputs.open()
-            self._warn(scene)
-            with run_folder(folder, scene.name, manifest, resume) as (run, replaced):
-                if replaced:
-                    _note(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
-                if not run.is_placing:
-                    inputs = [*scene.inputs, *_documents(raster_path), self.loaded.path]
-                    refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
-                store = self._fill(scene, plan, run, batch_size, progress, engine, job)
-                run.check_unchanged(scene, manifest)
-                write_results(scene, store, outputs, run, self.loaded, self.options, manifest)
-        return outputs.open()
+        with self.begin(raster_path, out_dir, overwrite, resume, engine) as run:
+            run.finish(progress)
+        return run.outputs.open()
 
-    def _fill(
+    @contextmanager
+    def begin(
         self,
-        scene: Scene,
-        plan: ChunkPlan,
-        run: RunFolder,
-        batch_size: int,
-        progress: Progress | None,
+        raster_path: ScenePath,
+        out_dir: str | Path,
+        overwrite: bool = False,
+        resume: bool = False,
+        engine: Engine | None = None,
+    ) -> Iterator[SceneRun]:
+        """Begin to predict a scene: what an engine lacks is with it from now on, other runs are kept off.
+
+        Several scenes may be begun before the first is finished. Leaving the block before gives up what is
+        not stored.
+
+        Args:
+            raster_path: As of :meth:`predict`, like all others.
+            out_dir: Folder of the results.
+            overwrite: Replace results that exist.
+            resume: Compute only what an earlier run lacks.
+            engine: Who computes.
+
+        Yields:
+            What finishes it.
+
+        Raises:
+            HieraRSError: As of :meth:`predict`.
+        """
+        with ExitStack() as held:
+            with bounded_block_cache(self.memory.block_cache_bytes):
+                run = self._begun(
+                    held, raster_path, check_writable_folder(out_dir), overwrite, resume, engine
+                )
+            yield run
+
+    def _begun(
+        self,
+        held: ExitStack,
+        raster_path: ScenePath,
+        folder: Path,
+        overwrite: bool,
+        resume: bool,
         engine: Engine | None,
-        job: SceneJob | None,
-    ) -> RowStore:
-        """Compute the rows that are missing."""
+    ) -> SceneRun:
+        scene = held.enter_context(self.open(raster_path))
+        outputs = planned_outputs(scene.name, self.options.output, self.levels, folder)
+        # of what is resumed, whatever the memory of the machine that it is resumed on
+        batch, columns = stored_sizes(run_path(folder, scene.name)) if resume else (None, None)
+        columns = self.options.windows.chunk_px or columns
+        plan = self.chunk_plan(scene, columns, engine.chunk_rows if engine else None)
+        job = self._job(raster_path, engine.chunk_rows, columns) if engine else None
+        batch_size = self._run_batch_size(batch, plan, engine, job)
+        runtime = self.runtime_of(plan, scene)
+        scene.notes += runtime.notes
+        software = self.runner.software
+        manifest = run_manifest(scene, self.loaded, self.options, plan, runtime, batch_size, software)
+        if resume and was_finished(outputs.item, manifest) and outputs.exist():
+            note_of(scene.name, "is finished already: nothing is left to compute")
+            shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
+            return SceneRun(outputs, 0, lambda progress: None)
+        self._warn(scene)
+        run, replaced = held.enter_context(run_folder(folder, scene.name, manifest, resume))
+        if replaced:
+            note_of(scene.name, "what an unfinished run had computed is thrown away (see --resume)")
+        if not run.is_placing:
+            inputs: list[str | Path] = [*scene.inputs, *documents(raster_path), self.loaded.path]
+            refuse_existing([*outputs.layers.values(), outputs.item], overwrite, inputs)
         taxonomy = self.loaded.record.taxonomy
         store = RowStore(run.path, plan, tuple(stored_layer(layer, taxonomy) for layer in self.layers))
-        chunks = [plan[number] for number in range(len(plan))]
-        starts = [store.next_row(chunk) for chunk in chunks]
-        missing = [(c, row) for c, row in zip(chunks, starts, strict=True) if row < c.window.row_stop]
-        total = sum(plan.windows.count_within(chunk.below(row)) for chunk, row in missing)
-        done, any_data = 0, run.resumed
-
-        def report(count: int) -> None:
-            nonlocal done
-            done += count
-            if progress is not None:
-                progress(done, total)
-
+        chunks = [(plan[number], store.next_row(plan[number])) for number in range(len(plan))]
+        missing = [(chunk, row) for chunk, row in chunks if row < chunk.window.row_stop]
+        rows_of = partial(self.rows, scene, plan, batch_size=batch_size)
+        compute: Compute = partial(compute_here, store, missing, rows_of)
         if engine is not None and job is not None:
             settled = replace(job, options=job.options.replaced(batch_size=batch_size))
-            any_data = compute_into(store, plan, engine, settled, missing, report) or any_data
-            missing = []
-        for chunk, row in missing:
-            with (
-                store.open_chunk(chunk) as writer,
-                closing(self.rows(scene, plan, chunk.below(row), batch_size, report)) as found,
-            ):
-                for rows in found:
-                    any_data = any_data or rows.any_data
-                    writer.append(rows)
-        if not any_data:
-            _note(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
-        return store
+            starts = [(chunk.number, row) for chunk, row in missing]
+            compute = partial(store_chunks, store, plan, held.enter_context(engine.chunks(settled, starts)))
+        windows = sum(plan.windows.count_within(chunk.below(row)) for chunk, row in missing)
+        parts = scene, store, outputs, run, self.loaded, self.options, manifest, self.memory, windows
+        return SceneRun(outputs, len(missing), partial(finish_run, *parts, compute))
 
     def _run_batch_size(
         self, earlier: int | None, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None
@@ -361,15 +356,7 @@ class Predictor:
         """Say what the reader noted, and what differs from training."""
         training = training_notes(scene, self.loaded, self.runner.sees_window, self.window_px)
         for note in (*self.loaded.notes, *scene.notes, *training):
-            _note(scene.name, note)
-
-
-def _documents(raster_path: ScenePath) -> list[str | Path]:
-    """Files or addresses that a scene was named by: its STAC item is read, too."""
-    if isinstance(raster_path, Mapping):
-        return [document for path in raster_path.values() for document in _documents(path)]
-    parts = [raster_path] if isinstance(raster_path, str | PathLike) else raster_path
-    return [document_of(str(part)) for part in parts]
+            note_of(scene.name, note)
 
 
 def _runner(model: str | Path | ModelFile, options: PredictOptions, device: str) -> Runner:
@@ -386,7 +373,3 @@ def _inside(scene: Scene, block: Block[Any]) -> Block[Any]:
         return block
     xp = namespace_of(block.valid)
     return replace(block, valid=block.valid & xp.asarray(wanted, device=block.valid.device))
-
-
-def _note(scene_name: str, note: str) -> None:
-    warnings.warn(f"{scene_name}: {note.rstrip('.')}.", HieraRSWarning, stacklevel=4)

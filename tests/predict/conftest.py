@@ -81,3 +81,9 @@ def write_scene(tmp_path):
         return write_raster(tmp_path / f"{name}.tif", image, bands, crs=crs, **({"nodata": 0} | profile))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory):
+    """One cache for all tests: an export takes seconds."""
+    return tmp_path_factory.mktemp("graphs")

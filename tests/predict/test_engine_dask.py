@@ -1,6 +1,7 @@
 """The Dask engine: the local engine's bytes, whoever computes them, and what goes wrong."""
 
 import importlib
+import json
 import os
 import signal
 import threading
@@ -8,14 +9,15 @@ import time
 
 import numpy as np
 import pytest
-import rasterio
+import rasterio.shutil
 from raster_factory import write_raster
 
 distributed = pytest.importorskip("distributed")
 
 from hierars_geo.catalog import build_catalog  # noqa: E402
+from hierars_geo.cli import main  # noqa: E402
 from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, OptionError  # noqa: E402
-from hierars_geo.predict import PredictOptions, Predictor, engine_dask  # noqa: E402
+from hierars_geo.predict import PredictOptions, Predictor, engine_dask, scene_run  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
 from hierars_geo.predict.memory import MemoryBudget  # noqa: E402
@@ -179,8 +181,89 @@ def test_a_worker_with_another_checkpoint_refuses(save_checkpoint, write_scene):
 
 def test_what_fails_on_a_worker_is_said_here(save_checkpoint, tmp_path, engine):
     job = job_for(save_checkpoint(), tmp_path / "gone.tif", None)
-    with pytest.raises(MissingFileError, match=r"gone\.tif"):
-        list(engine.chunks(job, [(0, 0), (1, 64)]))
+    with (
+        pytest.raises(MissingFileError, match=r"gone\.tif"),
+        engine.chunks(job, [(0, 0), (1, 64)]) as finished,
+    ):
+        list(finished)
+
+
+@pytest.fixture
+def small_chunks(engine, monkeypatch):
+    """Scenes of several chunks, predicted by the cluster of ``engine`` from the command line."""
+    monkeypatch.setattr(engine_dask.DaskEngine.__init__, "__defaults__", (None, None, 64))
+
+    def run(checkpoint, scenes, out, *options):
+        where = "--engine", "dask", "--scheduler", engine._client.scheduler.address
+        words = ["predict", str(checkpoint), *map(str, scenes), "-o", str(out), "--device", "cpu"]
+        return main([*words, "--window", "64", *where, *options])
+
+    return run
+
+
+def test_scenes_share_the_workers_while_files_are_written(
+    save_checkpoint, write_scene, tmp_path, small_chunks, monkeypatch
+):
+    """The next scene's chunks are computed while the maps of the one before are made; bytes stay."""
+    scenes = [write_scene(name, height=150, width=90, seed=n) for n, name in enumerate("abc")]
+    cut = tmp_path / "cut.tif"
+    rasterio.shutil.copy(scenes[1], cut, driver="COG", blocksize=128, compress="NONE")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])  # opens, and breaks off on the way
+    checkpoint, local, dask = save_checkpoint(), tmp_path / "local", tmp_path / "dask"
+    started, original, write = [], Predictor.rows, scene_run.write_results
+
+    def rows(self, scene, *rest):  # called by workers
+        started.append(scene.name)
+        return original(self, scene, *rest)
+
+    def write_results(scene, *rest):
+        if scene.name == "a":
+            wait_for(lambda: "cut" in started)
+        write(scene, *rest)
+
+    monkeypatch.setattr(Predictor, "rows", rows)
+    monkeypatch.setattr(scene_run, "write_results", write_results)
+    assert small_chunks(checkpoint, [scenes[0], cut, *scenes[1:]], dask) == 1
+    status = [scene["status"] for scene in json.loads((dask / "manifest.json").read_text())["scenes"]]
+    assert status == ["finished", "failed", "finished", "finished"]
+    monkeypatch.undo()
+    for scene in scenes:
+        Predictor(checkpoint, PredictOptions(window=64), "cpu").predict(scene, local)
+        for level in (1, 2, 3):
+            name = f"{scene.stem}_L{level}.tif"
+            assert (dask / name).read_bytes() == (local / name).read_bytes()
+    assert not [path.name for path in dask.iterdir() if path.name.startswith(".") and "cut" not in path.name]
+
+
+def test_an_interrupt_gives_up_scenes_that_are_begun_and_resume_ends_them(
+    save_checkpoint, write_scene, tmp_path, small_chunks, monkeypatch
+):
+    scenes = [write_scene(name, height=150, width=90, seed=n) for n, name in enumerate("abc")]
+    checkpoint, out = save_checkpoint(), tmp_path / "dask"
+    stored, original = [], ChunkWriter.append
+
+    def append(self, rows):
+        original(self, rows)
+        stored.append(rows.window.row)
+        if len(stored) == 4:  # the first of the second scene
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkWriter, "append", append)
+        assert small_chunks(checkpoint, scenes, out) == 130
+    assert sorted(path.name for path in out.glob("*.json")) == ["a.json", "manifest.json"]
+    assert [path.name for path in out.glob(".*")] == [".b.hierars-part"]  # of c nothing was stored
+    assert small_chunks(checkpoint, scenes, out, "--resume") == 0
+    assert len(list(out.glob("*_L1.tif"))) == 3
+    assert not list(out.glob(".*"))
+
+
+def wait_for(happened, limit_s=30.0):
+    """Wait until something has happened; fail where it does not."""
+    start = time.monotonic()
+    while not happened():
+        assert time.monotonic() - start < limit_s
+        time.sleep(0.01)
 
 
 def test_without_dask_one_line_says_how_to_get_it(monkeypatch):

@@ -15,6 +15,7 @@ import torch
 
 from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
+from hierars_geo.export import export_model
 from hierars_geo.predict import PredictOptions, Predictor
 from hierars_geo.predict import results as module
 from hierars_geo.predict.memory import MemoryBudget
@@ -67,14 +68,23 @@ def die_after(count, monkeypatch, kind):
     monkeypatch.setattr(ChunkWriter, "append", append)
 
 
-def test_a_killed_run_is_resumed_to_the_same_bytes(checkpoint, scene, tmp_path):
-    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu")
+@pytest.mark.parametrize("runtime", ["torch", "onnx", "openvino", "exported"])
+def test_a_killed_run_is_resumed_to_the_same_bytes(checkpoint, scene, tmp_path, graphs, runtime):
+    options = {**OPTIONS, "runtime": runtime, "cache_dir": str(graphs)}
+    if runtime != "torch":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("openvino" if runtime == "openvino" else "onnxruntime")
+    if runtime == "exported":
+        checkpoint, options["runtime"] = export_model(checkpoint).model, "onnx"
+    predictor = Predictor(checkpoint, PredictOptions(**options), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
+    said = whole["scene.json"]["properties"]["hierars:runtime"]
+    assert said.startswith({"exported": "onnx"}.get(runtime, runtime))
     total = []
     predictor.predict(scene, tmp_path / "count", progress=lambda done, of: total.append(of))
     out = tmp_path / "killed"
-    for count in (3, 2, 4):  # each goes on from the one before: across chunks, too
-        process = CLEAN.Process(target=predict_and_die, args=(checkpoint, scene, out, count))
+    for count in (3, 2, 4) if runtime == "torch" else (3,):  # each goes on from the one before, across chunks
+        process = CLEAN.Process(target=predict_and_die, args=(checkpoint, options, scene, out, count))
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -85,10 +95,10 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(checkpoint, scene, tmp_path):
     assert contents(out) == whole
 
 
-def predict_and_die(checkpoint, scene, out, count):
+def predict_and_die(checkpoint, options, scene, out, count):
     with pytest.MonkeyPatch.context() as patch:
         die_after(count, patch, "kill")
-        Predictor(checkpoint, PredictOptions(**OPTIONS), device="cpu").predict(scene, out, resume=True)
+        Predictor(checkpoint, PredictOptions(**options), device="cpu").predict(scene, out, resume=True)
 
 
 def interrupt(predictor, scene, out, count=4):

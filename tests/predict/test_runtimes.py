@@ -23,12 +23,6 @@ def classes(maps):
         return dataset.read(1)
 
 
-@pytest.fixture(scope="session")
-def graphs(tmp_path_factory):
-    """One cache for all tests: an export takes seconds."""
-    return tmp_path_factory.mktemp("graphs")
-
-
 @pytest.fixture
 def options(graphs):
     return PredictOptions(window=64, confidence=True, runtime="torch", cache_dir=str(graphs))

@@ -65,15 +65,15 @@ def test_what_no_scene_can_do_is_said_once(save_checkpoint, scenes, tmp_path, ca
 
 def test_an_interrupt_leaves_the_list_as_it_stands(save_checkpoint, scenes, tmp_path, monkeypatch):
     checkpoint, out = save_checkpoint(), tmp_path / "out"
-    original, seen = Predictor.predict, []
+    original, seen = Predictor.begin, []
 
-    def predict(self, raster, *rest, **options):
+    def begin(self, raster, *rest, **options):
         if seen:
             raise KeyboardInterrupt
         seen.append(raster)
         return original(self, raster, *rest, **options)
 
-    monkeypatch.setattr(Predictor, "predict", predict)
+    monkeypatch.setattr(Predictor, "begin", begin)
     assert run(checkpoint, scenes.values(), out) == 130
     assert states(out)[0] == ["finished", "running", "waiting"]
     monkeypatch.undo()

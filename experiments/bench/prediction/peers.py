@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 _HERE = Path(__file__).parent
+_NEWEST_PYTHON = _HERE.parents[2] / ".ci" / "newest-python"
 _INSTALL_LIMIT_S = 1800
 
 
@@ -20,23 +23,34 @@ class Peer:
 
     Attributes:
         name: Of its environment.
-        requirements: What is installed.
+        requirements: What is installed; none for this environment.
         tools: Names in ``peer_process.TOOLS``.
+        newest_python: Whether it needs a newer Python than this one.
+        suffix: Of the model that it runs.
     """
 
     name: str
     requirements: tuple[str, ...]
     tools: tuple[str, ...]
+    newest_python: bool = False
+    suffix: str = ".pt2"
 
 
+OURS = Peer("", (), ("hierars-geo, torch", "hierars-geo, --runtime onnx"), suffix=".ckpt")
 PEERS = (
+    OURS,
     Peer(
         "geoai",
-        ("geoai-py==0.40.*",),
+        ("geoai-py==0.43.*",),
         ("geoai predict_geotiff", "geoai semantic_inference_on_geotiff"),
+        newest_python=True,
     ),
-    Peer("terratorch", ("terratorch==1.2.*",), ("terratorch tiled_inference + read and write",)),
-    Peer("rastervision", ("rastervision-core==0.31.*",), ("Raster Vision smooth labels",)),
+    Peer(
+        "terratorch",
+        ("terratorch==1.2.13",),
+        ("terratorch tiled_inference, source and sink", "terratorch tiled_inference + read and write"),
+    ),
+    Peer("rastervision", ("rastervision-core==0.31.1",), ("Raster Vision smooth labels",)),
 )
 
 
@@ -45,12 +59,14 @@ class PeerRun:
     """What a process reported.
 
     Attributes:
-        seconds: Of each run; empty where it failed.
+        seconds: Median of the runs after the first; 0 where it failed.
+        cpu_seconds: The same, of all threads.
         peak_bytes: Beyond imports and model.
         failure: Why there is nothing, in a few words.
     """
 
-    seconds: tuple[float, ...] = ()
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_bytes: int = 0
     failure: str = ""
 
@@ -63,6 +79,8 @@ def install(peer: Peer, folder: Path) -> str:
     Returns:
         Why it cannot be installed, or nothing.
     """
+    if not peer.requirements:
+        return ""
     home = folder / peer.name
     python = _python(home)
     done = home / ".installed"
@@ -70,16 +88,21 @@ def install(peer: Peer, folder: Path) -> str:
     if done.is_file() and done.read_text(encoding="utf-8") == "\n".join(wanted):
         return ""
     folder.mkdir(parents=True, exist_ok=True)
+    base = sys.executable
+    if peer.newest_python:
+        base = subprocess.run([_NEWEST_PYTHON], capture_output=True, text=True, check=False).stdout.strip()
+        if not base:
+            return "not installed: needs Python 3.12 or newer"
     uv = shutil.which("uv")
     steps = (
         [
-            [uv, "venv", "-q", "--allow-existing", "--python", sys.executable, str(home)],
+            [uv, "venv", "-q", "--allow-existing", "--python", base, str(home)],
             [uv, "pip", "install", "-q", "--python", str(python), *wanted],
         ]
         if uv
         else [
-            [sys.executable, "-m", "venv", str(home)],
-            [str(python), "-m", "pip", "install", "-q", *wanted],
+            [base, "-m", "venv", str(home)],
+            [str(python), "-m", "pip", "install", "-q", "--no-cache-dir", *wanted],
         ]
     )
     for step in steps:
@@ -95,50 +118,28 @@ def install(peer: Peer, folder: Path) -> str:
     return ""
 
 
-def run(
-    peer: Peer,
-    folder: Path,
-    tool: str,
-    model: Path,
-    raster: Path,
-    out: Path,
-    window_px: int,
-    overlap_px: int,
-    classes: int,
-    batch: int,
-    rounds: int,
-    limit_s: float,
-) -> PeerRun:
+def remove(peer: Peer, folder: Path) -> None:
+    """Remove a peer's environment of several gigabytes."""
+    if peer.requirements:
+        shutil.rmtree(folder / peer.name, ignore_errors=True)
+
+
+def run(peer: Peer, folder: Path, job: Mapping[str, Any], limit_s: float) -> PeerRun:
     """Run one tool in a process of its own.
 
     Args:
         peer: Installed by :func:`install`.
         folder: Of the environments.
-        tool: Name in ``peer_process.TOOLS``.
-        model: Exported program.
-        raster: What to predict.
-        out: File of the result.
-        window_px: Side of a window.
-        overlap_px: Pixels that neighbours share.
-        classes: Channels of the model.
-        batch: Windows per forward pass.
-        rounds: Runs.
+        job: See ``peer_process``.
         limit_s: The process is ended after this time.
     """
-    job = {
-        "tool": tool,
-        "model": str(model),
-        "raster": str(raster),
-        "out": str(out),
-        "window": window_px,
-        "overlap_px": overlap_px,
-        "classes": classes,
-        "batch": batch,
-        "rounds": rounds,
-    }
-    command = [str(_python(folder / peer.name)), str(_HERE / "peer_process.py"), json.dumps(job)]
+    python = _python(folder / peer.name) if peer.requirements else sys.executable
+    command = [str(python), str(_HERE / "peer_process.py"), json.dumps(dict(job))]
+    environment = None if peer is OURS else {**os.environ, "PYTHONPATH": ""}
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False, env=environment
+        )
     except subprocess.TimeoutExpired:
         return PeerRun(failure=f"not done after {limit_s:.0f} s")
     if ended.returncode < 0:
@@ -146,7 +147,8 @@ def run(
     if ended.returncode:
         return PeerRun(failure=f"failed: {_last_line(ended.stderr)}")
     result = json.loads(ended.stdout.splitlines()[-1])
-    return PeerRun(tuple(result["seconds"]), result["peak_bytes"])
+    seconds, cpu = (statistics.median(result[key][1:] or result[key]) for key in ("seconds", "cpu_seconds"))
+    return PeerRun(seconds, cpu, result["peak_bytes"])
 
 
 def _python(home: Path) -> Path:

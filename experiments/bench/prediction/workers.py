@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,49 +108,54 @@ def _cpu(work: Callable[[], object]) -> tuple[float, object]:
 
 @dataclass(frozen=True)
 class Simulated:
-    """A scene on some workers.
+    """Scenes on some workers.
 
     Attributes:
         workers: Workers of one thread.
-        seconds: Until its maps are there.
+        seconds: Until the maps of all are there, over the number of scenes.
         busy: Share of the workers' time that they compute, 0..1.
-        bottleneck: What the time is spent waiting for.
+        client: Share of the time that the client stores rows and makes maps, 0..1.
     """
 
     workers: int
     seconds: float
     busy: float
-    bottleneck: str
+    client: float
 
 
 def simulate(
-    times: TaskTimes, side_px: int, window_px: int, overlap: float, paths: int, workers: int
+    times: TaskTimes, side_px: int, window_px: int, overlap: float, paths: int, workers: int, scenes: int = 1
 ) -> Simulated:
-    """Let workers take the chunks of a scene, the next free one the next chunk, and one client store them.
+    """Let workers take the chunks of scenes, the next free one the next chunk, and one client store them.
 
-    Reading and the network between machines cost nothing here; workers wait for nobody but the client.
+    As the engine does it: two chunks a worker are under way or wait to be stored, those of a scene before
+    those of the next; the client takes the chunks of a scene as they are finished, makes its maps, and turns
+    to the next scene. Reading and the network between machines cost nothing here.
     """
     shape = side_px, side_px
-    windows = WindowPlan.of(shape, window_px, overlap)
-    plan = ChunkPlan.of(shape, windows, paths, chunk_rows=CHUNK_ROWS)
-    free = [0.0] * workers
-    arrived, computed_s = [], 0.0
-    for number in range(len(plan)):
-        task_s = times.window_s * windows.count_within(plan[number].window)
-        end = heapq.heappop(free) + task_s
-        heapq.heappush(free, end)
-        arrived.append((end, plan[number].window))
-        computed_s += task_s
-    client = 0.0
-    for end, window in sorted(arrived, key=lambda one: one[0]):
-        client = max(client, end) + times.store_s * window.height * window.width
-    last = max(free)
-    seconds = client + times.finish_s * side_px**2
-    reason = {
-        f"{len(plan)} chunks for {workers} workers": last - computed_s / workers,
-        "the client's storing and COGs": seconds - last,
-        "the network's own time": computed_s / workers,
-    }
-    return Simulated(
-        workers, seconds, computed_s / (workers * seconds), max(reason, key=lambda one: reason[one])
-    )
+    plan = ChunkPlan.of(shape, WindowPlan.of(shape, window_px, overlap), paths, chunk_rows=CHUNK_ROWS)
+    windows = [plan[number].window for number in range(len(plan))]
+    task_s = [times.window_s * plan.windows.count_within(window) for window in windows]
+    left = deque((scene, number) for scene in range(scenes) for number in range(len(plan)))
+    free, finished = [0.0] * workers, [[] for _ in range(scenes)]
+
+    def ask(now: float) -> None:
+        if left:
+            scene, number = left.popleft()
+            end = max(heapq.heappop(free), now) + task_s[number]
+            heapq.heappush(free, end)
+            heapq.heappush(finished[scene], (end, number))
+
+    for _ in range(2 * workers):
+        ask(0.0)
+    client = idle = 0.0
+    for scene in range(scenes):
+        for _ in windows:
+            end, number = heapq.heappop(finished[scene])
+            idle += max(0.0, end - client)
+            client = max(client, end)
+            ask(client)
+            client += times.store_s * windows[number].height * windows[number].width
+        client += times.finish_s * side_px**2
+    busy = sum(task_s) * scenes / (workers * client)
+    return Simulated(workers, client / scenes, busy, 1 - idle / client)

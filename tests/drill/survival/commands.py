@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 CHECKPOINT = "in/model.ckpt"
+EXPORTED = "in/model.onnx"
 SCENE = "in/scenes/test_0/test_0_S2.tif"
 LABELS = "in/scenes/test_0/test_0_labels.tif"
 
@@ -21,6 +22,8 @@ class Command:
         again: Given that folder, the words of the command that goes on.
         remedy: What the line of an interrupt has to name.
         inputs: Files or folders that are read: deleted and truncated by the drill.
+        kept: What is kept of a broken run and gone on from, as a pattern of names; empty for nothing.
+        note: What going on comes to.
     """
 
     name: str
@@ -28,6 +31,8 @@ class Command:
     again: Callable[[Path], tuple[str, ...]]
     remedy: str
     inputs: tuple[str, ...]
+    kept: str = ""
+    note: str = "rerun, same bytes"
 
 
 def _resumed_fit(trial: Path) -> tuple[str, ...]:
@@ -46,16 +51,38 @@ _PREDICT = (
     *("predict", CHECKPOINT, SCENE, "-o", "out/maps", "--device", "cpu"),
     *("--window", "64", "--chunk-px", "100", "--confidence", "--depth-threshold", "0.5"),
 )
+_CACHE = ("--cache-dir", "in/graphs")
 _VECTORIZE = ("vectorize", "in/maps", "-o", "out/maps.gpkg")
 _REPORT = ("report", "in/maps", "-o", "out/report.html", "--image", SCENE, "--labels", LABELS)
 _CATALOG = ("catalog", "build", "in/scenes", "-o", "out/catalog", "--checksums")
 
-FIT = Command("fit", _FIT, _resumed_fit, "--ckpt_path", ("in/scenes",))
-PREDICT = Command("predict", _PREDICT, _with("--resume", *_PREDICT), "--resume", (SCENE,))
+FIT = Command(
+    "fit",
+    _FIT,
+    _resumed_fit,
+    "--ckpt_path",
+    ("in/scenes",),
+    "last.ckpt",
+    "resumed from last.ckpt, same weights",
+)
+
+
+def _prediction(name: str, words: tuple[str, ...]) -> Command:
+    again = _with("--resume", *words)
+    return Command(name, words, again, "--resume", (SCENE,), "chunk-*.rows", "--resume, same bytes")
+
+
+PREDICT = _prediction("predict", _PREDICT)
+#: The same by other libraries, which run a graph that lies ready.
+OTHER_RUNTIMES = (
+    _prediction("predict --runtime onnx", (*_PREDICT, "--runtime", "onnx", *_CACHE)),
+    _prediction("predict --runtime openvino", (*_PREDICT, "--runtime", "openvino", *_CACHE)),
+    _prediction("predict model.onnx", ("predict", EXPORTED, *_PREDICT[2:])),
+)
 VECTORIZE = Command("vectorize", _VECTORIZE, _with("--overwrite", *_VECTORIZE), "again", ("in/maps",))
 REPORT = Command("report", _REPORT, _with("--overwrite", *_REPORT), "again", ("in/maps",))
 CATALOG = Command("catalog build", _CATALOG, _with("--overwrite", *_CATALOG), "again", ("in/scenes",))
-COMMANDS = (FIT, PREDICT, VECTORIZE, REPORT, CATALOG)
+COMMANDS = (FIT, PREDICT, *OTHER_RUNTIMES, VECTORIZE, REPORT, CATALOG)
 
 
 def polygons_as(suffix: str) -> Command:
@@ -114,8 +141,10 @@ __all__ = (
     "CATALOG",
     "CHECKPOINT",
     "COMMANDS",
+    "EXPORTED",
     "FIT",
     "LABELS",
+    "OTHER_RUNTIMES",
     "PREDICT",
     "REPORT",
     "SCENE",

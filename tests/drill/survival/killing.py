@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .commands import FIT, PREDICT, Command
+from .commands import Command
 from .contents import differences, half_written, leftovers
 from .outcome import Outcome
 from .running import Running, run
@@ -16,8 +16,6 @@ END_S = 10.0
 #: Shares of the undisturbed time at which Ctrl-C is pressed.
 _INTERRUPTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 INTERRUPTED = 130
-#: What a command goes on from; before it is there, it is run again.
-_KEPT = {FIT.name: "last.ckpt", PREDICT.name: "chunk-*.rows"}
 
 Tick = Callable[[], None]
 
@@ -61,10 +59,10 @@ def killed(bench: Bench, command: Command, kills: int, rng: random.Random, tick:
                 problems.append(f"at {share * earlier:.0%} of the run: {problem}")
             break
         tick()
-    again = {FIT.name: "resumed from last.ckpt, same weights", PREDICT.name: "--resume, same bytes"}
-    note = again.get(command.name, "rerun, same bytes")
     ended = f"; {late} runs ended before their moment and were repeated" if late else ""
-    return Outcome("SIGKILL", command.name, tried, tuple(problems), f"{note}, nothing left over{ended}")
+    return Outcome(
+        "SIGKILL", command.name, tried, tuple(problems), f"{command.note}, nothing left over{ended}"
+    )
 
 
 def interrupted(bench: Bench, command: Command, tick: Tick) -> Outcome:
@@ -98,13 +96,13 @@ def _interrupt_problem(
         return f"ended only after {took:.0f} s"
     if status != INTERRUPTED or "Traceback" in stderr:
         return f"status {status}: {stderr.strip()[-300:]}"
-    begun = command.name not in _KEPT or any((trial / "out").rglob(_KEPT[command.name]))
+    begun = not command.kept or any((trial / "out").rglob(command.kept))
     remedies = (command.remedy,) if begun else (command.remedy, "again")
     if len(own) != 1 or not any(remedy in own[0] for remedy in remedies):
         return f"no one line that says how to go on: {' / '.join(own)}"
     if bad := half_written(trial / "out", bench.whole[command.name]):
         return f"half-written: {', '.join(bad[:3])}"
-    resumable = command is PREDICT
+    resumable = command.words[0] == "predict"
     left = [name for name in leftovers(trial) if not (resumable and ".hierars-part" in name)]
     if left:
         return f"left over: {', '.join(left[:3])}"

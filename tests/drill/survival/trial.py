@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .commands import COMMANDS, FIT, PREDICT, Command, write_training
+from .commands import CHECKPOINT, COMMANDS, FIT, OTHER_RUNTIMES, PREDICT, Command, write_training
 from .contents import results
 from .running import run
 
@@ -87,6 +87,12 @@ def make_bench(folder: Path, steps: int, size_m: int) -> Bench:
         said = run(PREDICT.words, trial).stderr
         _must(said, (trial / "out" / "maps").is_dir())
         shutil.copytree(trial / "out" / "maps", inputs / "maps")
+    exported = run(("export", CHECKPOINT, "--format", "onnx"), folder)
+    _must(exported.stderr, exported.status == 0)
+    with bench.trial() as trial:
+        said = run(OTHER_RUNTIMES[0].words, trial).stderr
+        _must(said, (trial / "in" / "graphs").is_dir())
+        shutil.copytree(trial / "in" / "graphs", inputs / "graphs")
     return bench
 
 
