@@ -141,7 +141,7 @@ def terratorch_sink(job: Job) -> Callable[[], object]:
             self.profile = profile | {"count": 1, "dtype": "uint8"}
             self.sums = torch.zeros(job["classes"], profile["height"], profile["width"])
 
-        def write(self, tile: Any, scores: Tensor) -> None:  # noqa: ANN401
+        def write(self, tile: Any, scores: Tensor) -> None:
             inside = scores if tile.output_crop is None else scores[:, *tile.output_crop]
             self.sums[:, *tile.input_coords] += inside * tile.blend_mask
 
@@ -154,7 +154,7 @@ def terratorch_sink(job: Job) -> Callable[[], object]:
     def run() -> None:
         with rasterio.open(job["raster"]) as scene:
 
-            def source(tile: Any) -> Tensor:  # noqa: ANN401
+            def source(tile: Any) -> Tensor:
                 rows, cols = tile.input_coords
                 window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
                 return torch.from_numpy(scene.read(window=window).astype(np.float32))

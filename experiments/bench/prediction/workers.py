@@ -137,7 +137,8 @@ def simulate(
     windows = [plan[number].window for number in range(len(plan))]
     task_s = [times.window_s * plan.windows.count_within(window) for window in windows]
     left = deque((scene, number) for scene in range(scenes) for number in range(len(plan)))
-    free, finished = [0.0] * workers, [[] for _ in range(scenes)]
+    free = [0.0] * workers
+    finished: list[list[tuple[float, int]]] = [[] for _ in range(scenes)]
 
     def ask(now: float) -> None:
         if left:
