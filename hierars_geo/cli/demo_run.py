@@ -18,11 +18,13 @@ from ..datamodules import (
     SplitOptions,
 )
 from ..errors import OptionError
+from ..export import ModelCard, publish_model
 from ..maps import Maps, count_areas
 from ..metrics import HierarchicalScores
 from ..metrics.risk import blocks_needed
 from ..models import ModelRecord
 from ..models.forest import PixelForest
+from ..models.published import CARD
 from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
 from ..report import write_report
@@ -31,6 +33,7 @@ from ..scenes.scene import Scene
 from ..synthetic.series import check_free, scene_series, write_land_cover_scene
 from ..synthetic.spec import SceneFiles
 from ..tasks import BHCCMTask, OptimizerOptions, ProgressLines, ScheduleOptions, StepBar, calibrate
+from ..taxonomy import Taxonomy
 from ..vector import vectorize
 from .calibrate import print_trust
 from .progress import progress_bar
@@ -71,9 +74,9 @@ def run_demo(options: DemoOptions) -> None:
     """
     out = check_writable_folder(options.out_dir)
     trained, checkpoint, polygons = out / "model.ckpt", out / "calibrated.ckpt", out / "maps" / "test_0.gpkg"
-    metrics, page = out / "maps" / "metrics.json", out / "report.html"
+    metrics, page, models = out / "maps" / "metrics.json", out / "report.html", out / "models"
     earlier_maps = (out / "maps").glob("test_0*")  # refused now, not after training
-    refuse_existing({trained, checkpoint, polygons, metrics, page, *earlier_maps}, options.overwrite)
+    refuse_existing({trained, checkpoint, polygons, metrics, page, models, *earlier_maps}, options.overwrite)
     *train, apart, test = _synthesise(options, out / "scenes")
     data = _data_module(options, train, apart, test)
     _train(options, data, trained)
@@ -104,6 +107,7 @@ def run_demo(options: DemoOptions) -> None:
         title="hierars-geo on synthetic Sentinel-2 scenes",
         overwrite=options.overwrite,
     )
+    _publish(options, checkpoint, scores["BHCCM"], taxonomy, models)
     print_scores(scores, taxonomy)
     print_trust(record)
     sys.stdout.write(f"of the mapped scene {100 * _outside(maps):.1f} % is unlike the training ground\n")
@@ -114,6 +118,7 @@ def run_demo(options: DemoOptions) -> None:
         "polygons, in QGIS": polygons,
         "where not to trust the map": maps.layers["aoa"],
         "model, for predict": checkpoint,
+        "the same, as others get it": models / "demo" / CARD,
     }
     sys.stdout.write("\nopen next:\n" + "".join(f"  {what:<28} {path}\n" for what, path in named.items()))
 
@@ -198,6 +203,24 @@ def _predict(
     predictor = Predictor(checkpoint, how)
     with progress_bar("predict test_0") as progress:
         return predictor.predict(test.images[_SENSOR], folder, options.overwrite, progress)
+
+
+def _publish(
+    options: DemoOptions, checkpoint: Path, scores: HierarchicalScores, taxonomy: Taxonomy, folder: Path
+) -> None:
+    """Write the model as others can use it, with its scores on the held-out scene."""
+    rows = [
+        (label, level.oa, level.miou)
+        for label, level in zip(taxonomy.level_labels, scores.levels, strict=True)
+    ]
+    card = ModelCard(
+        licence="MIT",
+        title="The demonstration's model",
+        ground=f"{options.scenes} generated scenes of {options.size_m:g} m; no place on the Earth.",
+        limits="Real scenes: it has seen none.",
+        scores=rows,
+    )
+    publish_model(checkpoint, "demo", card, folder=folder, overwrite=options.overwrite)
 
 
 def _outside(maps: Maps) -> float:

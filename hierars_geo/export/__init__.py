@@ -2,6 +2,7 @@
 
 from .graph import DeepnessGraph, MapGraph
 from .model_item import deepness_metadata, model_item
+from .publishing import ModelCard, publish_model
 from .writing import FORMATS, SUFFIXES, ExportedModel, Format, export_model
 
 __all__ = (
@@ -11,7 +12,9 @@ __all__ = (
     "ExportedModel",
     "Format",
     "MapGraph",
+    "ModelCard",
     "deepness_metadata",
     "export_model",
     "model_item",
+    "publish_model",
 )

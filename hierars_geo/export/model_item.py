@@ -27,6 +27,7 @@ _TASKS = ["semantic-segmentation"]
 _FORMATS = {
     "onnx": ("ONNX", "application/octet-stream; framework=onnx; profile=onnx", "onnx"),
     "torch": ("PyTorch", "application/octet-stream; framework=pytorch", "torch.export.save"),
+    "checkpoint": ("PyTorch", "application/octet-stream; framework=pytorch", "torch.save"),
 }
 
 
@@ -48,7 +49,7 @@ def model_item(
         loaded: The checkpoint.
         graph: What was exported.
         file_name: Of the model, relative to the item.
-        format: ``onnx`` or ``torch``.
+        format: ``onnx``, ``torch`` or ``checkpoint``.
         framework_version: Of the library that runs the file.
         tile_px: Fixed height and width; None where they are open.
         created: When; default now.

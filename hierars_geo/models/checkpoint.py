@@ -15,6 +15,7 @@ from .build import build_model
 from .initial_values import NoInitialValues
 from .map_model import MapModel
 from .plain_file import read_plain
+from .published import model_file
 from .record import RECORD_KEY, ModelFile, ModelRecord, knows_reading
 
 #: Before the names of a model's weights; before those of the two branches where there is a source, too.
@@ -41,7 +42,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        path: Checkpoint written by a task of this package, also of release 0.1.
+        path: Checkpoint written by a task of this package, also of release 0.1; or the name of a published
+            model.
         device: Where the model shall be.
 
     Raises:
@@ -77,12 +79,13 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: str | Path) -> "Checkpoint":
-        """Read a checkpoint.
+        """Read a checkpoint, by its path or by the name of a published model.
 
         Raises:
             MissingFileError: There is no such file.
             CheckpointError: It is damaged, holds code, or was written by something else.
         """
+        path = model_file(path)
         content = read_checkpoint(path)
         record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
         found = cls(Path(path), record, content)

@@ -1,6 +1,7 @@
 """Weights that can be had: what the catalog knows of them, and how they become a file for an encoder."""
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,8 +84,12 @@ def published_weights() -> tuple[WeightEntry, ...]:
     return tuple(find_weights(name) for name in catalog_names("weights"))
 
 
-def find_weights(name: str) -> WeightEntry:
+def find_weights(name: str, also: Sequence[str] = ()) -> WeightEntry:
     """Look weights up.
+
+    Args:
+        name: In the catalog.
+        also: Names of other things that may have been meant.
 
     Raises:
         OptionError: There are none of that name; near ones are listed.
@@ -92,7 +97,7 @@ def find_weights(name: str) -> WeightEntry:
     """
     names = catalog_names("weights")
     if name not in names:
-        raise OptionError(unknown_name("weights", name, names))
+        raise OptionError(unknown_name("weights or model" if also else "weights", name, (*names, *also)))
     path = resolve_catalog_file("weights", name)
     return validated(WeightEntry, read_yaml(path, _MAX_ITEMS), f"{path} to describe weights", DataError)
 

@@ -14,6 +14,7 @@ from ..maps import Maps
 from ..models.applicability import applicability_of
 from ..models.calibration import threshold_of
 from ..models.namespace import namespace_of
+from ..models.published import model_file
 from ..models.record import ModelFile
 from ..output.output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
@@ -52,7 +53,7 @@ class Predictor:
 
     Args:
         model: A model, or the path of its checkpoint; or of an ONNX file that was exported from it, which
-            needs no PyTorch.
+            needs no PyTorch; or the name of a published model.
         options: How to predict.
         device: ``auto``, ``cpu``, ``cuda``, ``all`` for every GPU, or several with commas.
 
@@ -361,8 +362,10 @@ class Predictor:
 
 def _runner(model: str | Path | ModelFile, options: PredictOptions, device: str) -> Runner:
     """Open a model; what PyTorch runs is imported for a checkpoint alone."""
-    if isinstance(model, str | Path) and Path(model).suffix.lower() == SUFFIX:
-        return ExportedRunner(model, options, device)
+    if isinstance(model, str | Path):
+        model = model_file(model)
+        if model.suffix.lower() == SUFFIX:
+            return ExportedRunner(model, options, device)
     return network.CheckpointRunner(model, options, device)
 
 

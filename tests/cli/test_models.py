@@ -52,7 +52,7 @@ def package(tmp_path, monkeypatch):
 
 
 def known(monkeypatch, entry):
-    monkeypatch.setattr(weight_catalog, "find_weights", lambda name: WeightEntry(**entry))
+    monkeypatch.setattr(weight_catalog, "find_weights", lambda *_: WeightEntry(**entry))
 
 
 def test_weights_of_an_installed_package_become_an_encoder_whose_bands_and_numbers_are_known(
