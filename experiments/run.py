@@ -3,13 +3,16 @@
     python experiments/run.py experiments/base/gewata.yaml --with experiments/head/*.yaml -o runs/gewata
 
 leaves in runs/gewata one JSON per training (results/), and over all of them table.md, table.csv, table.json
-and a plot per base. ``--with`` given again crosses its overlays with those before. With ``--label-shares``
-every variant is trained on these per cent of the labels; efficiency.md and a plot over the share come on top.
+and a plot per base. ``--with`` given again crosses its overlays with those before; ``A.yaml+B.yaml`` go
+together, and in their names ``{base}`` is that of the base. With ``--label-shares`` every variant is trained on
+these per cent of the labels; efficiency.md and a plot over the share come on top. With ``--cpu-seconds``
+all trainings take the same time in place of the same steps.
 Stop it at any time and start it again: a result that exists is not computed twice, one whose files changed
 is. Options after ``--`` go to every training, as they would to ``fit``.
 """
 
 import argparse
+import json
 import logging
 import sys
 import time
@@ -55,6 +58,9 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(own)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+    if args.cpu_seconds is not None:
+        limit = {"class_path": "runner.training.CpuSeconds", "init_args": {"seconds": args.cpu_seconds}}
+        overrides += ["--trainer.max_steps", "1000000", f"--trainer.callbacks+={json.dumps(limit)}"]
     try:
         jobs = plan_jobs(args.bases, args.overlays, args.seeds, args.label_shares, overrides)
         failed = 0 if args.collect else _run_all(jobs, args.out, overrides, args.keep_checkpoints)
@@ -94,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("-o", "--out", type=Path, required=True, help="folder of results, tables and plots")
     p.add_argument("--collect", action="store_true", help="train nothing, collect what there is")
     p.add_argument("--record", action="store_true", help="enter what was measured into measured.json")
+    p.add_argument("--cpu-seconds", type=float, help="end every training after so many, not after max_steps")
     p.add_argument("--threads", type=int, help="threads of one training (default: torch's)")
     p.add_argument("--keep-checkpoints", action="store_true", help="keep them after scoring")
     p.add_argument(

@@ -21,15 +21,15 @@ from hierars_geo.taxonomy.yaml_reader import catalog_names
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = ROOT / "experiments"
 QUICKSTART = "quickstart/bhccm_s2"
-BASES, HEADS, BACKBONES, TRANSFERS, LABELS, FROZEN = (
+BASES, HEADS, LOSSES, BACKBONES, TRANSFERS, LABELS, FROZEN, FEATURES = (
     [
         f"{folder}/{path.stem}"
         for path in sorted((EXPERIMENTS / folder).glob("*.yaml"))
         if "_record" not in path.stem
     ]
-    for folder in ("base", "head", "backbone", "transfer", "labels", "frozen")
+    for folder in ("base", "head", "loss", "backbone", "transfer", "labels", "frozen", "features")
 )
-FILES = [QUICKSTART, *BASES, *HEADS, *BACKBONES, *TRANSFERS, *LABELS, *FROZEN]
+FILES = [QUICKSTART, *BASES, *HEADS, *LOSSES, *BACKBONES, *TRANSFERS, *LABELS, *FROZEN, *FEATURES]
 #: Every overlay on a base that it is written for, and every base once.
 PAIRS = [
     (QUICKSTART,),
@@ -39,6 +39,8 @@ PAIRS = [
     *(("base/crop10m", "backbone/swin", f"transfer/{name}") for name in ("imagenet", "scratch", "translu")),
     *((base, "backbone/swin", "head/flat") for base in ("base/mm5b_gf2", "base/mm5b_google", "base/whdld")),
     *(("base/gewata", name) for name in LABELS),
+    *(("base/gewata", "labels/small", name) for name in LOSSES),
+    *(("base/enmap", "labels/small", "frozen/enmap", name) for name in FEATURES),
     ("base/gewata", "head/residual_hce"),
     *((name.replace("frozen", "base"), name) for name in FROZEN),
     ("base/loonlake", "head/residual"),
@@ -95,7 +97,7 @@ def test_opens_with_its_commands_and_what_is_known_of_it(name):
     head = _head(name)
     for what in ("command:", "hardware:", "time:", "score:"):
         assert what in head
-    named = re.findall(r"experiments/\S+\.(?:yaml|py)", head)
+    named = re.findall(r"experiments/[^\s+]+\.(?:yaml|py)", head)
     found = [file for pattern in named for file in ROOT.glob(pattern)]
     assert EXPERIMENTS / f"{name}.yaml" in found
     assert [pattern for pattern in named if not list(ROOT.glob(pattern))] == []

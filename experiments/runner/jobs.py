@@ -56,7 +56,8 @@ def plan_jobs(
 
     Args:
         bases: YAML files that are complete but for the overlays.
-        overlays: Lists of YAML files, each of which takes one of every list in turn.
+        overlays: Lists of YAML files, each of which takes one of every list in turn. ``A+B`` are two that go
+            together under the name of the last; ``{base}`` is the name of the base.
         seeds: Seeds, >= 0.
         shares: Per cent of the labels, as ``label_shares.py`` and ``sparse_labels.py`` write them: in the
             labels' paths ``labels_100`` becomes ``labels_001``, and ``{base}`` the name of the base. Empty
@@ -70,11 +71,13 @@ def plan_jobs(
         MissingFileError: A file does not exist.
         OptionError: One is no YAML mapping, two variants have one name, or labels without ``labels_100``.
     """
-    said = {path: _read(path) for path in (*bases, *(path for group in overlays for path in group))}
+    said: dict[Path, dict[str, Any]] = {}
     variants = []
     for base, chosen, share in product(bases, product(*overlays), shares or (None,)):
-        configs = (base, *chosen)
-        names = [path.stem for path in chosen] or ["base"]
+        parts = [_files(overlay, base) for overlay in chosen]
+        configs = (base, *(path for files in parts for path in files))
+        said |= {path: _read(path) for path in configs if path not in said}
+        names = [files[-1].stem for files in parts] or ["base"]
         options: tuple[str, ...] = ()
         if share is not None:
             names.append(f"{share:03d}")
@@ -90,6 +93,11 @@ def plan_jobs(
         if named.count(name) > 1:
             raise OptionError(f"Expected every variant once, but got {name} twice. Name it once.")
     return [Job(*variant, seed) for seed in dict.fromkeys(seeds) for variant in variants]
+
+
+def _files(overlay: Path, base: Path) -> tuple[Path, ...]:
+    """Return the files that an overlay of the command line stands for with a base."""
+    return tuple(Path(name) for name in str(overlay).replace("{base}", base.stem).split("+"))
 
 
 def _read(path: Path) -> dict[str, Any]:

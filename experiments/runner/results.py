@@ -8,7 +8,7 @@ from typing import Any
 from hierars_geo.output import atomic_path
 
 from .jobs import Job
-from .table import VariantRow
+from .table import MEAN, VariantRow
 
 
 def result_path(out: Path, job: Job) -> Path:
@@ -45,7 +45,7 @@ def record_measured(rows: Sequence[VariantRow], path: Path) -> None:
         path: ``measured.json``.
     """
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known |= {f"{row.group}/{row.variant}": _measured(row) for row in rows}
+    known |= {f"{row.group}/{row.variant}": _measured(row) for row in rows if row.group != MEAN}
     with atomic_path(path) as unfinished:
         unfinished.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
 

@@ -8,6 +8,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from scipy.stats import t as student
+
+#: Name of the group that averages the others.
+MEAN = "mean"
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -16,20 +21,29 @@ class Spread:
     Attributes:
         mean: Their mean.
         std: Sample standard deviation, None for a single seed.
+        seeds: How many.
     """
 
     mean: float
     std: float | None
+    seeds: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Summarise at least one value."""
-        return cls(fmean(values), stdev(values) if len(values) > 1 else None)
+        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
-    def text(self, digits: int = 1, sign: str = "-") -> str:
-        """Write mean and deviation; ``sign`` "+" shows the sign of a positive mean, too."""
+    def text(self, digits: int = 1) -> str:
+        """Write mean and deviation."""
         spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
-        return f"{self.mean:{sign}.{digits}f}{spread}"
+        return f"{self.mean:.{digits}f}{spread}"
+
+    def interval_text(self, digits: int = 1) -> str:
+        """Write the mean and its 95 % confidence interval by Student's t, all with their signs."""
+        if self.std is None:
+            return f"{self.mean:+.{digits}f}"
+        half = float(student.ppf(0.975, self.seeds - 1)) * self.std / self.seeds**0.5
+        return f"{self.mean:+.{digits}f} [{self.mean - half:+.{digits}f}, {self.mean + half:+.{digits}f}]"
 
 
 @dataclass(frozen=True)
@@ -65,31 +79,57 @@ def summarise(results: Sequence[Mapping[str, Any]], rare_share: float) -> list[V
         rare_share: A leaf class with a smaller share of the labelled test pixels, but at least one, is rare.
 
     Returns:
-        One row per group and variant, in the order of first appearance.
+        One row per group and variant, in the order of first appearance; of several groups also the mean over
+        them of what the leaves score, for the variants and seeds that all of them have.
     """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        groups.setdefault(result["group"], []).append({**result, "figures": _figures(result, rare_share)})
+    if len(groups) > 1:
+        groups[MEAN] = _mean_over(list(groups.values()))
     rows = []
-    for group in dict.fromkeys(r["group"] for r in results):
-        own = [r for r in results if r["group"] == group]
-        first = {r["seed"]: _figures(r, rare_share) for r in own if r["variant"] == own[0]["variant"]}
+    for group, own in groups.items():
+        first = {r["seed"]: r["figures"] for r in own if r["variant"] == own[0]["variant"]}
         rows += [
-            _row([r for r in own if r["variant"] == variant], first, rare_share)
+            _row(group, [r for r in own if r["variant"] == variant], first)
             for variant in dict.fromkeys(r["variant"] for r in own)
         ]
     return rows
 
 
+def _mean_over(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Average what the leaves score over groups, for each variant and seed that all of them have."""
+    found = []
+    for result in groups[0]:
+        same = [
+            other["figures"]
+            for group in groups
+            for other in group
+            if (other["variant"], other["seed"]) == (result["variant"], result["seed"])
+        ]
+        if len(same) == len(groups):
+            figures = {f"leaf {score}": fmean(_leaf(each, score) for each in same) for score in ("mIoU", "OA")}
+            found.append({**result, "figures": figures | {"train CPU s": fmean(e["train CPU s"] for e in same)}})
+    return found
+
+
+def _leaf(figures: Mapping[str, float], score: str) -> float:
+    """Take a score of the finest level."""
+    return [value for name, value in figures.items() if name.endswith(f" {score}")][-1]
+
+
 def _row(
-    results: Sequence[Mapping[str, Any]], first: Mapping[int, Mapping[str, float]], rare_share: float
+    group: str, results: Sequence[Mapping[str, Any]], first: Mapping[int, Mapping[str, float]]
 ) -> VariantRow:
     """Summarise one variant beside the figures of the group's first, by seed."""
-    each = {r["seed"]: _figures(r, rare_share) for r in results}
+    each = {r["seed"]: r["figures"] for r in results}
     paired = [(figures, first[seed]) for seed, figures in each.items() if seed in first]
     gains = {
         name: Spread.of([ours[name] - theirs[name] for ours, theirs in paired])
         for name in _common([figures for pair in paired for figures in pair])
     }
     return VariantRow(
-        group=results[0]["group"],
+        group=group,
         variant=results[0]["variant"],
         seeds=tuple(each),
         figures={
@@ -156,12 +196,12 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
             )
         )
         gains = [name for name in names if not name.startswith("train") and name != "consistency"]
-        parts.append(f"Minus {own[0].variant}, seed by seed:\n")
+        parts.append(f"Minus {own[0].variant}, seed by seed, with the 95 % interval of the mean:\n")
         parts.append(
             layout_table(
                 ["variant", *gains],
                 [
-                    [row.variant, *(_cell(name, row.gains.get(name), "+") for name in gains)]
+                    [row.variant, *(_gain(name, row.gains.get(name)) for name in gains)]
                     for row in own[1:]
                 ],
             )
@@ -205,8 +245,15 @@ def _columns(rows: Sequence[VariantRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.figures))
 
 
-def _cell(name: str, spread: Spread | None, sign: str = "-") -> str:
-    """Write mean and deviation; ``sign`` "+" shows the sign of a positive mean, too."""
-    if spread is None:
-        return "-"
-    return spread.text(3 if name == "tree distance" else 0 if name.startswith("train") else 1, sign)
+def _cell(name: str, spread: Spread | None) -> str:
+    """Write mean and deviation."""
+    return "-" if spread is None else spread.text(_digits(name))
+
+
+def _gain(name: str, spread: Spread | None) -> str:
+    """Write a difference and its interval."""
+    return "-" if spread is None else spread.interval_text(_digits(name))
+
+
+def _digits(name: str) -> int:
+    return 3 if name == "tree distance" else 0 if name.startswith("train") else 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hierars_geo import __version__
 from hierars_geo.cli.training_cli import TrainingCLI
@@ -16,6 +17,52 @@ from hierars_geo.errors import DataError
 
 from .decodings import ScoreDecodings
 from .jobs import Job
+
+#: Share of the seconds that the learning rate takes to rise.
+_WARMUP = 0.05
+
+
+class CpuSeconds(Callback):
+    """Ends a training after some CPU seconds of its steps, the learning rate having run its whole course.
+
+    Variants whose steps cost more take fewer of them; the rate rises for a twentieth of the seconds and falls
+    to 0 in a line, whatever the number of steps. A head in closed form takes its one pass.
+
+    Args:
+        seconds: Of this process on all threads, > 0.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.spent = seconds, 0.0
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the clock."""
+        self._began = time.process_time() - self.spent
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """Set the learning rate by the share of the seconds that is spent."""
+        done = self.spent / self.seconds
+        factor = min(1.0, done / _WARMUP) * max(0.0, 1.0 - done)
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = factor * group.get("initial_lr", 0.0)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Stop when they are spent."""
+        self.spent = time.process_time() - self._began
+        trainer.should_stop |= self.spent >= self.seconds and pl_module.automatic_optimization
+
+    def state_dict(self) -> dict[str, float]:
+        """Say what a checkpoint has to know."""
+        return {"spent": self.spent}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on counting."""
+        self.spent = state_dict["spent"]
 
 
 def run_job(

@@ -76,6 +76,8 @@ class SegmentationTask(LightningModule):
         self._backend = "inductor" if compile is True else compile or None
         if self._backend is not None:
             check_backend(self._backend)
+        #: What no step changes: kept in eval mode.
+        self._frozen: list[nn.Module] = []
         self._random: Mapping[str, Tensor] | None = None
         self._record: ModelRecord | None = None
         self._frequencies: Frequencies | None = None
@@ -202,6 +204,17 @@ class SegmentationTask(LightningModule):
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""
         logits: list[Tensor] = self.model(image, valid, doy)
         return logits
+
+    def freeze_module(self, module: nn.Module) -> None:
+        """Keep a module as it is: no gradient, and always in eval mode."""
+        self._frozen.append(module.requires_grad_(False).eval())
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of what is trained; what is frozen stays in eval mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def trained_modules(self) -> Sequence[nn.Module]:
         """Return what the optimiser sees."""

@@ -47,6 +47,7 @@ class StartOptions:
             :func:`hierars_geo.models.transplant`.
         band_adaptation: How the first layer of the weights meets the bands: ``auto``, ``by_name``,
             ``repeat`` or ``average``, see :func:`hierars_geo.models.adapt_bands`.
+        freeze_backbone: Train the decoder and the head alone, the encoder staying in eval mode.
 
     Raises:
         OptionError: Both kinds of weights are given.
@@ -56,6 +57,7 @@ class StartOptions:
     checkpoint: str | None = None
     parts: Parts = "all"
     band_adaptation: BandAdaptation = "auto"
+    freeze_backbone: bool = False
 
     def __post_init__(self) -> None:
         if self.checkpoint is not None and self.encoder_weights is not None:
@@ -210,9 +212,12 @@ class BHCCMTask(SegmentationTask):
     def build_model(self, record: ModelRecord) -> SceneModel:
         """Build the model, its encoder with the pretrained weights that were asked for."""
         self.class_weights = self.loss_options.known_weights(record.taxonomy)
-        return build_scene_model(
+        model = build_scene_model(
             record, self.start.encoder_weights, self.start.band_adaptation, spectral_bands
         )
+        if self.start.freeze_backbone:
+            self.freeze_module(model.segmenter.features.body.get_submodule("encoder"))
+        return model
 
     def setup(self, stage: str) -> None:
         """Build the model; a head in closed form takes one pass, whatever length the trainer was given.

@@ -136,7 +136,6 @@ class TransLUTask(SegmentationTask):
         #: What the target's weights came from, kept by every checkpoint; None from scratch.
         self.started_from: dict[str, Any] | None = None
         self._report: InitReport | None = None
-        self._frozen: list[torch.nn.Module] = []
         self._pixels: Tensor | None = None  # labelled, contradicting
         self._batches = 0
         self.told = told
@@ -201,21 +200,12 @@ class TransLUTask(SegmentationTask):
                 self._take_over(report, source.path)
         self._trained = self._begun = None  # their weights are in the model now
         if self.start.freeze_backbone:
-            self._frozen.append(target.segmenter.features.body.get_submodule("encoder"))
-        for module in self._frozen:
-            module.requires_grad_(False).eval()
+            self.freeze_module(target.segmenter.features.body.get_submodule("encoder"))
         return model
 
     def _take_over(self, report: InitReport, path: Path) -> None:
         self._report = report
         self.started_from = {"checkpoint": str(path), "report": report.to_dict()}
-
-    def train(self, mode: bool = True) -> "TransLUTask":
-        """Set the mode of what is trained; what is frozen stays in eval mode."""
-        super().train(mode)
-        for module in self._frozen:
-            module.eval()
-        return self
 
     def trained_modules(self) -> Sequence[torch.nn.Module]:
         """Return what the optimiser sees: never the source branch."""

@@ -3,6 +3,7 @@
 import csv
 import json
 import statistics
+from pathlib import Path
 
 import pytest
 from runner import (
@@ -98,6 +99,15 @@ def test_lists_of_overlays_are_crossed_and_shares_name_their_labels(base, overla
         plan_jobs([base], [overlays], [0], [10])
 
 
+def test_overlays_that_go_together_are_one_variant_of_the_base_s_own(base, overlays, tmp_path):
+    own = tmp_path / "place_features.yaml"
+    own.write_text("model: {mode: 5}", encoding="utf-8")
+    together = Path(f"{tmp_path}/{{base}}_features.yaml+{overlays[1]}")
+    flat, both = plan_jobs([base], [[overlays[0], together]], [0])
+    assert (flat.variant, both.variant) == ("flat", "bhccm")
+    assert both.configs == (base, own, overlays[1])
+
+
 def test_a_job_is_known_by_what_its_files_say(base, overlays):
     def digest(*overrides):
         return plan_jobs([base], [overlays[:1]], [0], (), overrides)[0].digest
@@ -157,6 +167,27 @@ def test_a_gain_is_the_mean_difference_of_the_same_seeds(rows):
     assert bhccm.gains["L2 mIoU"].std is None
     assert "consistency" not in bhccm.gains
     assert "| bhccm | +30.0 | +0.0 |" in to_markdown(rows)
+
+
+def test_gains_have_the_interval_of_their_mean_and_sets_a_mean_over_them(base, overlays, tmp_path):
+    other = tmp_path / "lake.yaml"
+    other.write_text(base.read_text(encoding="utf-8"), encoding="utf-8")
+    jobs = plan_jobs([base, other], [overlays], [0, 1, 2])
+    mious = {"flat": (0.4, 0.6, 0.5), "bhccm": (0.5, 0.8, 0.8)}
+    results = [
+        _result(job, mious[job.variant][job.seed] - 0.1 * (job.group == "lake"))
+        for job in jobs
+        if (job.group, job.variant, job.seed) != ("lake", "bhccm", 2)
+    ]
+    rows = {(row.group, row.variant): row for row in summarise(results, rare_share=0.05)}
+    # 10, 20, 30: 20 and 4.303 x 10 / sqrt(3), Student's t of two degrees of freedom
+    assert "| bhccm | +20.0 [-4.8, +44.8] |" in to_markdown([rows["place", "flat"], rows["place", "bhccm"]])
+    # what one of the sets lacks is left out: seeds 0 and 1, the second set 10 points below the first
+    assert rows["mean", "bhccm"].seeds == (0, 1)
+    assert rows["mean", "bhccm"].figures["leaf mIoU"].mean == pytest.approx(60)
+    assert rows["mean", "bhccm"].gains["leaf mIoU"].mean == pytest.approx(15)
+    record_measured(list(rows.values()), tmp_path / "measured.json")
+    assert "mean/flat" not in (tmp_path / "measured.json").read_text(encoding="utf-8")
 
 
 def test_rare_classes_are_those_that_occur_seldom(rows):

@@ -1,7 +1,10 @@
 """The experiments' runner from its command line: tiny trainings, results, tables, plots."""
 
+import csv
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -105,3 +108,22 @@ def test_an_interrupted_training_goes_on(configuration, tmp_path):
     run_job(job, tmp_path / "work", ["--trainer.max_steps", "1"], keep_checkpoints=True)
     result = run_job(job, tmp_path / "work", ["--trainer.max_steps", "3"])
     assert (result["steps"], result["resumed"]) == (3, True)
+
+
+def test_seconds_end_a_training_and_its_learning_rate_in_place_of_steps(
+    configuration, tmp_path, monkeypatch
+):
+    ticks = iter(range(1000))  # a clock that goes on by a second whenever somebody looks
+    clock = SimpleNamespace(process_time=lambda: float(next(ticks)), perf_counter=time.perf_counter)
+    monkeypatch.setattr("runner.training.time", clock)
+    out = tmp_path / "out"
+    command = [configuration(mode="flat", optimizer={"lr": 0.1}), "--seeds", "0", "--cpu-seconds", "5", "-o"]
+    assert main([*command, str(out), "--", "--trainer.log_every_n_steps", "1"]) == 0
+    (result,) = (out / "results").iterdir()
+    assert json.loads(result.read_text())["steps"] == 5  # not 2, as the configuration has it
+    (log,) = out.rglob("metrics.csv")
+    with log.open(encoding="utf-8") as lines:
+        rates = [float(line["train/lr"]) for line in csv.DictReader(lines) if line["train/lr"]]
+    assert rates == pytest.approx([0.0, 0.08, 0.06, 0.04, 0.02])
+    # a head in closed form takes its one pass
+    assert main([configuration(head="ridge"), "--seeds", "0", "--cpu-seconds", "1", "-o", str(tmp_path)]) == 0
