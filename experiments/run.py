@@ -4,8 +4,8 @@
 
 leaves in runs/gewata one JSON per training (results/), and over all of them table.md, table.csv, table.json
 and a plot per base. ``--with`` given again crosses its overlays with those before; ``A.yaml+B.yaml`` go
-together, and in their names ``{base}`` is that of the base. With ``--label-shares`` every variant is trained on
-these per cent of the labels; efficiency.md and a plot over the share come on top. With ``--cpu-seconds``
+together, and in their names ``{base}`` is that of the base. With ``--label-shares`` every variant is trained
+on these per cent of the labels; efficiency.md and a plot over the share come on top. With ``--cpu-seconds``
 all trainings take the same time in place of the same steps.
 Stop it at any time and start it again: a result that exists is not computed twice, one whose files changed
 is. Options after ``--`` go to every training, as they would to ``fit``.

@@ -108,8 +108,9 @@ def _mean_over(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any
             if (other["variant"], other["seed"]) == (result["variant"], result["seed"])
         ]
         if len(same) == len(groups):
-            figures = {f"leaf {score}": fmean(_leaf(each, score) for each in same) for score in ("mIoU", "OA")}
-            found.append({**result, "figures": figures | {"train CPU s": fmean(e["train CPU s"] for e in same)}})
+            means = {f"leaf {score}": fmean(_leaf(each, score) for each in same) for score in ("mIoU", "OA")}
+            means["train CPU s"] = fmean(each["train CPU s"] for each in same)
+            found.append({**result, "figures": means})
     return found
 
 
@@ -200,10 +201,7 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
         parts.append(
             layout_table(
                 ["variant", *gains],
-                [
-                    [row.variant, *(_gain(name, row.gains.get(name)) for name in gains)]
-                    for row in own[1:]
-                ],
+                [[row.variant, *(_gain(name, row.gains.get(name)) for name in gains)] for row in own[1:]],
             )
         )
     return "\n".join(parts)

@@ -110,9 +110,7 @@ def test_an_interrupted_training_goes_on(configuration, tmp_path):
     assert (result["steps"], result["resumed"]) == (3, True)
 
 
-def test_seconds_end_a_training_and_its_learning_rate_in_place_of_steps(
-    configuration, tmp_path, monkeypatch
-):
+def test_seconds_end_a_training_and_its_learning_rate_in_place_of_steps(configuration, tmp_path, monkeypatch):
     ticks = iter(range(1000))  # a clock that goes on by a second whenever somebody looks
     clock = SimpleNamespace(process_time=lambda: float(next(ticks)), perf_counter=time.perf_counter)
     monkeypatch.setattr("runner.training.time", clock)

@@ -74,11 +74,14 @@ def test_it_learns_and_its_checkpoint_predicts_the_same(tmp_path, mode):
             assert torch.equal(a, b)
 
 
+@pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start")  # what is frozen is meant to be
 def test_a_frozen_encoder_keeps_weights_and_batch_statistics_and_the_rest_learns(tmp_path):
     task = make_task(**OPTIONS, start={"freeze_backbone": True})
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     make_trainer(tmp_path, max_epochs=2).fit(task, loader(), loader())
-    changed = {name for name, value in task.model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in task.model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert {name for name in changed if ".encoder." in name} == set()
     assert any(".decoder." in name for name in changed)
     assert any(".head." in name for name in changed)
