@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.stats import t as student  # type: ignore[attr-defined]
 
 #: Name of the group that averages the others.
 MEAN = "mean"
