@@ -12,7 +12,6 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from .. import __version__
 from ..errors import OptionError
@@ -76,7 +75,6 @@ class SegmentationTask(LightningModule):
         self._backend = "inductor" if compile is True else compile or None
         if self._backend is not None:
             check_backend(self._backend)
-        #: What no step changes: kept in eval mode.
         self._frozen: list[nn.Module] = []
         self._random: Mapping[str, Tensor] | None = None
         self._record: ModelRecord | None = None
@@ -260,12 +258,12 @@ class SegmentationTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a validation batch, and return its decoded ``levels`` (B, N, H, W)."""
-        batch = unlabel_repeated(batch, batch_idx, self._loader(self.trainer.val_dataloaders))
+        batch = unlabel_repeated(batch, batch_idx, self.trainer.val_dataloaders)
         return {"levels": self._count(batch, self.val_metrics, "val")}
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Count a test batch, and return its decoded ``levels`` (B, N, H, W)."""
-        batch = unlabel_repeated(batch, batch_idx, self._loader(self.trainer.test_dataloaders))
+        batch = unlabel_repeated(batch, batch_idx, self.trainer.test_dataloaders)
         return {"levels": self._count(batch, self.test_metrics, "test")}
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
@@ -283,11 +281,6 @@ class SegmentationTask(LightningModule):
             "confidence": level_confidence(logits, self.paths, self.model.curves).masked_fill(empty, 0.0),
         }
         return found | {key: value for key, value in batch.items() if key in ("bounds", "crs", "files")}
-
-    @staticmethod
-    def _loader(loaders: object) -> DataLoader[Any] | None:
-        """Return the loader of an evaluation; several at once are not told apart."""
-        return loaders if isinstance(loaders, DataLoader) else None
 
     def _count(self, batch: Batch, metrics: HierarchicalMetrics, stage: str) -> Tensor:
         logits, target = self.logits_and_target(batch)

@@ -94,7 +94,7 @@ def labels_of(batch: Batch, paths: Tensor) -> Tensor:
     return levels.masked_fill((number == IGNORE_INDEX)[:, None], IGNORE_INDEX)
 
 
-def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | None) -> Batch:
+def unlabel_repeated(batch: Batch, batch_idx: int, loader: object) -> Batch:
     """Take the labels of repeated chips away.
 
     PyTorch's sampler deals chip ``i * processes + rank`` to a process as its ``i``-th; past the last chip it
@@ -103,13 +103,15 @@ def unlabel_repeated(batch: Batch, batch_idx: int, loader: DataLoader[Any] | Non
     Args:
         batch: A batch of this process.
         batch_idx: Its number in the epoch.
-        loader: Where it comes from; None where that is not known.
+        loader: The trainer's loader; several at once, or none, are not told apart.
 
     Returns:
         The batch itself where it repeats nothing, else a copy with ``IGNORE_INDEX`` for repeated chips.
     """
-    sampler = getattr(loader, "sampler", None)
-    if not isinstance(sampler, DistributedSampler) or sampler.shuffle or loader is None:
+    if not isinstance(loader, DataLoader):
+        return batch
+    sampler = loader.sampler
+    if not isinstance(sampler, DistributedSampler) or sampler.shuffle:
         return batch
     size = len(batch["mask"])
     first = batch_idx * (loader.batch_size or 1)
