@@ -6,9 +6,11 @@
 
 One place and year trains, another of each tests. All models see the same random chips of the same pixels in
 memory, for the same seconds of CPU, the learning rate following the seconds. Dates are read under the scenes'
-own cloud masks (SCL); a model of one date is scored where that date is clear, the others wherever any is.
+own cloud masks (SCL). All are scored on the ground that is clear at any date: a model of one date guesses
+under its clouds; ``clear_L3`` is its score where it is clear.
 ``--models``: temporal heads, ``dates`` for each date alone, a day (``0708``, nearest), and ``convlstm`` with
-TorchGeo 0.10 or newer, flat, whose masked pixels hold the mean as it takes no mask.
+TorchGeo 0.10 or newer, flat, whose masked pixels hold the mean as it takes no mask. ``--probe`` trains no
+network: a forest on single pixels says what each date and all dates are worth.
 """
 
 import argparse
@@ -25,11 +27,13 @@ import numpy as np
 import rasterio
 import torch
 import torchgeo.models
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 
 from hierars_geo.grid import Window
 from hierars_geo.losses import HSCLoss
-from hierars_geo.metrics import HierarchicalMetrics
+from hierars_geo.metrics import HierarchicalMetrics, LevelScores
 from hierars_geo.models import ModelConfig, ModelRecord, SceneModel, build_model, jsps
 from hierars_geo.models.temporal import TEMPORAL
 from hierars_geo.scenes.season import SeasonScene
@@ -40,7 +44,9 @@ from hierars_geo.types import MaskRule, ReadRecipe, SeriesRule
 TREE = Taxonomy.from_yaml("crop10m")
 BANDS = tuple(find_sensor("sentinel2").default_bands)
 RECIPE = ReadRecipe(BANDS, "sentinel2", series=SeriesRule(), mask=MaskRule(("cloud", "shadow", "cirrus")))
-CHIP_PX, BATCH, RATE = 32, 4, 3e-3
+CHIP_PX, BATCH = 32, 4
+#: Pixels left out on both sides between the halves of a probe.
+BUFFER_PX = 8
 #: A module, what maps series (B, D, C, H, W), validity (B, D, H, W) and days (B, D) to its outputs, and their
 #: loss by leaves (B, H, W).
 Trainable: TypeAlias = tuple[
@@ -80,8 +86,10 @@ class Place:
         """(D,) int64."""
         return torch.tensor([day.timetuple().tm_yday for day in self.days])
 
-    def chips(self, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw a batch: image, validity, days and leaves; turned over at random."""
+    def chips(
+        self, random: np.random.Generator, drop: float, shift: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw a batch: image, validity, days and leaves; turned over, dates left out and moved at random."""
         rows, cols = random.integers(0, np.array(self.leaf.shape)[:, None] - CHIP_PX + 1, (2, BATCH))
         drawn = []
         for row, col in zip(rows, cols, strict=True):
@@ -89,8 +97,11 @@ class Place:
             flips = [axis for axis in (-1, -2) if random.random() < 0.5]
             drawn.append([part[window].flip(flips) for part in (self.image, self.valid, self.leaf)])
         image, valid, leaf = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-        # no label where nothing is seen
-        return image, valid, self.doy.expand(BATCH, -1), leaf.masked_fill(~valid.any(dim=1), -100)
+        kept = torch.from_numpy(random.random(valid.shape[:2]) >= drop)
+        kept[~kept.any(dim=1)] = True
+        valid = valid & kept[:, :, None, None]
+        doy = self.doy + torch.from_numpy(random.integers(-shift, shift + 1, (BATCH, 1)))
+        return image, valid, doy, leaf.masked_fill(~valid.any(dim=1), -100)  # no label where nothing is seen
 
 
 def ours(temporal: str, mean: Tensor, std: Tensor) -> Trainable:
@@ -115,46 +126,74 @@ def convlstm(width: int, mean: Tensor, std: Tensor) -> Trainable:
     return model, scores, nn.CrossEntropyLoss(ignore_index=-100)
 
 
-def run(name: str, train: Place, test: Place, args: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Train for the seconds that are given, and score."""
+def run(
+    name: str, train: Place, test: Place, seen: Tensor, args: argparse.Namespace, seed: int
+) -> dict[str, Any]:
+    """Train for the seconds that are given, and score on the ground that is seen (H, W)."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     pixels = train.image.movedim(1, -1)[train.valid]
     statistics = pixels.mean(dim=0), pixels.std(dim=0)
     flat = name == "convlstm"
     model, scores, loss = convlstm(args.width, *statistics) if flat else ours(name, *statistics)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate)
     began, steps, spent = time.process_time(), 0, 0.0
     model.train()
     while spent < args.seconds:
         done = spent / args.seconds
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
-        *chips, leaf = train.chips(random)
+            group["lr"] = args.rate * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
+        *chips, leaf = train.chips(random, 0.0 if len(train.days) == 1 else args.drop_dates, args.day_shift)
         value = loss(scores(*chips), leaf)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         steps, spent = steps + 1, time.process_time() - began
     model.eval()
-    metrics = HierarchicalMetrics(TREE)
-    leaf = test.leaf.masked_fill(~test.valid.any(dim=0), -100)[None]
     given = test.image[None], test.valid[None], test.doy[None]
     with torch.inference_mode():
         if isinstance(model, SceneModel):
             paths = torch.from_numpy(TREE.paths.copy())
             model.pool_gates(CHIP_PX)
-            metrics.update(jsps(model.path_logits(given[0], given[1], paths, given[2]), paths), leaf)
+            best = jsps(model.path_logits(given[0], given[1], paths, given[2]), paths)[:, -1]
         else:
-            metrics.update_leaf(scores(*given).argmax(dim=1), leaf)
-    found = metrics.compute().levels
-    shares = {f"mIoU_L{n}": round(100 * level.miou, 1) for n, level in enumerate(found, start=1)}
-    return {
-        "seed": seed,
-        "steps": steps,
-        "cpu_s": round(spent, 1),
-        "OA_L3": round(100 * found[-1].oa, 1),
-    } | shares
+            best = scores(*given).argmax(dim=1)
+
+    def scored(ground: Tensor) -> LevelScores:
+        metrics = HierarchicalMetrics(TREE)
+        metrics.update_leaf(best, test.leaf.masked_fill(~ground, -100)[None])
+        return metrics.compute().levels[-1]
+
+    whole, clear = scored(seen), scored(test.valid.any(dim=0))
+    shares = {"mIoU_L3": whole.miou, "OA_L3": whole.oa, "clear_L3": clear.miou}
+    counted = {"seed": seed, "steps": steps, "cpu_s": round(spent, 1)}
+    return counted | {key: round(100 * share, 1) for key, share in shares.items()}
+
+
+def probe(place: Place) -> list[float]:
+    """Score a forest on single clear pixels, trained left and tested right: all dates, then each by itself.
+
+    Returns:
+        Mean of the classes' accuracies.
+    """
+    random, half = np.random.default_rng(0), place.leaf.shape[1] // 2
+    column = torch.arange(place.leaf.shape[1]).expand_as(place.leaf)
+    usable = place.valid.all(dim=0) & (place.leaf >= 0)
+    parts = []
+    for side, count in ((column < half - BUFFER_PX, 150), (column > half + BUFFER_PX, 400)):
+        leaves = [
+            np.flatnonzero(usable & side & (place.leaf == leaf)) for leaf in range(TREE.num_classes[-1])
+        ]
+        rows = np.concatenate([random.permutation(each)[:count] for each in leaves])
+        parts.append((place.image.flatten(2)[..., rows].permute(2, 0, 1).numpy(), place.leaf.flatten()[rows]))
+    (x, y), (seen, truth) = parts
+
+    def accuracy(dates: slice) -> float:
+        forest = RandomForestClassifier(200, random_state=0)
+        found = forest.fit(x[:, dates].reshape(len(x), -1), y).predict(seen[:, dates].reshape(len(seen), -1))
+        return float(balanced_accuracy_score(truth, found))
+
+    return [accuracy(slice(None)), *(accuracy(slice(n, n + 1)) for n in range(len(place.days)))]
 
 
 def nearest(place: Place, day: str) -> int:
@@ -171,20 +210,29 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--seconds", type=float, default=12.0, help="CPU seconds of a training")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--width", type=int, default=16, help="channels of convlstm's state")
+    p.add_argument("--rate", type=float, default=3e-3, help="largest learning rate")
+    p.add_argument("--drop-dates", type=float, default=0.0, help="share that is hidden from a training")
+    p.add_argument("--day-shift", type=int, default=0, help="days that a series is moved by, at most")
+    p.add_argument("--probe", action="store_true")
     args = p.parse_args(argv)
     torch.set_num_threads(1)
     pairs = {
         folder.name: [Place.read(folder / name) for name in ("crop_train", "crop_test")]
         for folder in args.scenes
     }
-    for seed in args.seeds:
+    for scenes, (train, _) in pairs.items() if args.probe else ():
+        every, *single = probe(train)
+        named = {f"{day:%m%d}": round(share, 3) for day, share in zip(train.days, single, strict=True)}
+        sys.stdout.write(json.dumps({"scenes": scenes, "all": round(every, 3)} | named) + "\n")
+    for seed in () if args.probe else args.seeds:
         for scenes, pair in pairs.items():
+            seen = pair[1].valid.any(dim=0)
             days = [f"{day:%m%d}" for day in pair[1].days]
             for name in (one for asked in args.models for one in (days if asked == "dates" else [asked])):
                 known = name in TEMPORAL or name == "convlstm"
                 train, test = pair if known else (place.only(nearest(place, name)) for place in pair)
                 line = {"scenes": scenes, "model": name} | run(
-                    name if known else "mean", train, test, args, seed
+                    name if known else "mean", train, test, seen, args, seed
                 )
                 sys.stdout.write(json.dumps(line) + "\n")
                 sys.stdout.flush()

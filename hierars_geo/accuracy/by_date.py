@@ -126,7 +126,9 @@ def draw_by_date(scores: Mapping[date, HierarchicalScores], level_names: Sequenc
     for axes, (name, title) in zip(figure.subplots(1, 2, sharex=True), titles.items(), strict=True):
         for level, label in enumerate(level_names):
             values = [100 * getattr(each.levels[level], name) for each in scores.values()]
-            axes.plot(days, values, marker="o", markersize=4, linewidth=1.4, label=label)
+            wider = len(level_names) - 1 - level  # where levels are equal, a coarser one frames a finer one
+            size = {"linewidth": 1.4 + 2.4 * wider, "markersize": 4 + 3.5 * wider}
+            axes.plot(days, values, marker="o", label=label, **size)
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -101,7 +101,8 @@ def acquire(
         atmosphere: Air and swath.
         view: Its pixels.
         rng: Source of grain and noise.
-        stages: (n, 3) shares of the seasons in every object; None for the sensor's season.
+        stages: (n, 6) shares of seasons in every object, see :meth:`.Surface.reflectance`; None for the
+            sensor's season.
         hidden: Thickness of clouds and darkness of shadows (H, W); None for a clear sky.
     """
     figures, season = sensor.bands, sensor.season if stages is None else stages

@@ -66,6 +66,9 @@ SURFACES: Final[Mapping[str, NDArray[np.float32]]] = {
 #: Shares of pure surfaces, for example {"rice": 0.7, "soil_wet": 0.3}.
 Blend: TypeAlias = Mapping[str, float]
 
+#: Surfaces that are closed canopies of crops.
+CANOPIES: Final = ("rice", "maize", "soybean")
+
 
 def blend_reflectance(blend: Blend) -> NDArray[np.float32]:
     """Mix surfaces linearly by their shares.

@@ -19,21 +19,31 @@ from .noise import Field, NoiseField
 from .sensors import block_mean
 from .spec import CropSpec
 
-#: Day of the year on which half of the green is there, and on which half of it is gone; in Heilongjiang.
-_COURSE: Final[Mapping[str, tuple[float, float]]] = {
-    "paddy": (172, 258),
-    "maize": (168, 266),
-    "soybean": (180, 252),
-    "wheat": (196, 222),
-    "vegetables": (160, 262),
-    "fallow": (150, 262),
+#: Days of the year on which a crop's seedbed is made (a paddy is flooded), half of its green is there and
+#: half of it is gone; in Heilongjiang, whose state farms ended sowing maize on 16 May and soybean on 20 May
+#: 2018 (Corn Products China News 2018/5). Wild plants have no seedbed.
+_COURSE: Final[Mapping[str, tuple[float, float, float]]] = {
+    "paddy": (128, 172, 258),
+    "maize": (124, 168, 266),
+    "soybean": (130, 180, 252),
+    "wheat": (105, 196, 222),
+    "vegetables": (128, 160, 262),
+    "fallow": (110, 150, 262),
 }
-#: Of all other plants.
-_WILD: Final = (136.0, 272.0)
-#: Days in which most of a change happens, of green-up and of harvest.
-_PACE_DAYS: Final = (7.0, 5.0)
-#: Standard deviations of the shift of a year, of a crop in a year, and of a field, in days.
-_YEAR_DAYS, _CROP_DAYS, _FIELD_DAYS = 6.0, 3.0, 4.0
+_WILD: Final = (-1000.0, 136.0, 272.0)
+#: Days in which most of each of these changes happens.
+_PACE_DAYS: Final = np.array((3, 7, 5), dtype=np.float32)
+#: Standard deviations of shifts in days: of a place and year, of a crop there, and of a field, whose harvest
+#: shares half of its sowing's. From 5 to 95 % of a crop's fields of a region are sown in five to six weeks
+#: (NASS 1997, Agricultural Handbook 628), which is 3.3 standard deviations.
+_YEAR_DAYS, _CROP_DAYS, _FIELD_DAYS = 6.0, 3.0, 9.0
+#: Mean and standard deviation of the ground that a full canopy covers.
+_VIGOUR: Final = (0.87, 0.1)
+#: Crops whose closed canopies look alike, and the share that does: it resembles one crop or another, field by
+#: field. Indices saturate beyond a leaf area of 2, of 6.5 in maize and 5.5 in soybean (Nguy-Robertson et al.
+#: 2012, Agron. J. 104:1336), and cultivars with one leaf area differ much by their architecture (Pinter et
+#: al. 1985, Int. J. Remote Sens. 6, six of wheat).
+_CLOSING, _ALIKE = ("paddy", "maize", "soybean", "vegetables"), 0.75
 #: First and last day of acquisitions, as days of the year.
 _FIRST_DAY, _LAST_DAY = 105, 290
 #: Share of acquisitions that are missing.
@@ -50,31 +60,43 @@ _GREEN, _DARK = 0.4, 900
 
 @dataclass(frozen=True)
 class Growth:
-    """When each object of a layout turns green and is harvested, in one year.
+    """What plants each object of a layout shows in the course of one year.
 
     Attributes:
-        green: (n,) day of the year of half green-up.
-        harvest: (n,) day of the year of half harvest.
+        days: (n, 3) days of the year of half seedbed, green-up and harvest.
+        vigour: (n,) share of the ground that a full canopy covers.
+        alike: (n, 3) shares of that canopy that look as those of ``materials.CANOPIES`` do.
     """
 
-    green: Field
-    harvest: Field
+    days: Field
+    vigour: Field
+    alike: Field
 
     @classmethod
     def draw(cls, rng: np.random.Generator, layout: Layout) -> "Growth":
-        """Draw the shifts of a year, of its crops and of every field."""
-        course = np.array([_COURSE.get(name, _WILD) for name in MATERIALS], dtype=np.float32)
-        year = rng.normal(0, _YEAR_DAYS) + rng.normal(0, _CROP_DAYS, (len(course), 1))
-        field = rng.normal(0, _FIELD_DAYS, len(layout.materials))
-        days = (course + year.astype(np.float32))[layout.materials] + field.astype(np.float32)[:, None]
-        return cls(days[:, 0], days[:, 1])
+        """Draw the shifts of a year, of its crops and of every field, and how well each grows."""
+        course = np.array([_COURSE.get(name, _WILD) for name in MATERIALS])
+        course += rng.normal(0, _YEAR_DAYS) + rng.normal(0, _CROP_DAYS, (len(course), 1))
+        sown, ripe = rng.normal(0, _FIELD_DAYS, (2, len(layout.materials)))
+        shift = np.stack([sown, sown, 0.5 * sown + 0.75**0.5 * ripe], axis=1)
+        vigour = np.clip(rng.normal(*_VIGOUR, len(layout.materials)), 0.4, 1)
+        closing = np.array([name in _CLOSING for name in MATERIALS])[layout.materials, None]
+        alike = _ALIKE * closing * rng.dirichlet((1, 1, 1), len(layout.materials))
+        days = course[layout.materials] + shift
+        return cls(days.astype(np.float32), vigour.astype(np.float32), alike.astype(np.float32))
 
     def shares(self, day: date) -> Field:
-        """Return (n, 3) shares of spring, summer and autumn in each object on a day."""
+        """Return (n, 6) shares of spring, summer, autumn and of the canopies of ``alike`` on a day.
+
+        A field shows last year's stubble until its seedbed is made, which spring stands for.
+        """
         now = np.float32(day.timetuple().tm_yday)
-        grown = 1 / (1 + np.exp(-(now - self.green) / np.float32(_PACE_DAYS[0])))
-        gone = 1 / (1 + np.exp(-(now - self.harvest) / np.float32(_PACE_DAYS[1])))
-        return np.stack([1 - grown, grown * (1 - gone), grown * gone], axis=1).astype(np.float32)
+        bed, grown, gone = (1 / (1 + np.exp((self.days - now) / _PACE_DAYS))).T
+        canopy = self.vigour * bed * grown * (1 - gone)
+        autumn = 1 - bed + bed * grown * gone
+        alike = canopy[:, None] * self.alike
+        own = np.stack([1 - canopy - autumn, canopy - alike.sum(axis=1), autumn], axis=1)
+        return np.concatenate([own, alike], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .layout import KEEP, Layout, View
-from .materials import MATERIALS, SEASONS, Stage, blend_reflectance, season_shares
+from .materials import CANOPIES, MATERIALS, SEASONS, SURFACES, Stage, blend_reflectance, season_shares
 from .noise import Field, NoiseField
 
 #: How moisture and leaf structure tilt a spectrum, per column of BANDS; drawn once per object.
@@ -87,8 +87,8 @@ class Surface:
 
         Args:
             view: Fine grid.
-            season: Season of the plants, or shares of seasons; (n, 3) shares of ``SEASONS`` for every object
-                by itself.
+            season: Season of the plants, or shares of seasons; (n, 6) shares of ``SEASONS`` and of
+                ``CANOPIES`` for every object by itself.
             columns: Wanted columns of ``materials.BANDS``.
             rng: Source of the grain from cell to cell.
         """
@@ -97,6 +97,8 @@ class Surface:
         material = np.where(self.layout.materials == KEEP, 0, self.layout.materials)
         if isinstance(season, np.ndarray):
             tables = [_blends(name) for name in SEASONS]
+            summer = tables[SEASONS.index("summer")]
+            tables += [(np.broadcast_to(SURFACES[name], summer[0].shape), summer[1]) for name in CANOPIES]
             first, second = (
                 np.sum([season[:, s, None] * table[pick][material] for s, table in enumerate(tables)], axis=0)
                 for pick in (0, 1)
