@@ -96,10 +96,9 @@ def assess_maps(
     Points of a file with a table ``strata`` are taken as drawn from those strata. Others are taken as a
     random sample and weighted by the areas of the map's classes (post-stratification); choose them at random.
 
-    A level is estimated where every stratum has a labelled point. Strata whose pixels are all labelled add
-    nothing to an error; of others with a single point the variance is that of collapsed strata (Cochran 1977,
-    sec. 5A.12). Classes with fewer than two points of a post-stratified sample are joined with their largest
-    kin before the estimate, which leaves it unbiased. What cannot be estimated is said.
+    A level is estimated where every stratum has a labelled point, by :mod:`hierars_geo.metrics.stratified`.
+    Classes with fewer than two points of a post-stratified sample are joined with their largest kin before
+    the estimate, which leaves it unbiased. What cannot be estimated is said.
 
     Args:
         source: Maps of one scene: a folder that predict wrote to, or a class raster.

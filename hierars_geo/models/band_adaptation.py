@@ -73,23 +73,16 @@ def adapt_bands(
 ) -> Tensor:
     """Make the weight of a first convolution fit other bands.
 
-    * ``repeat``: bands in turn (1 2 3 1 2 ...), each divided by how often it is used; of fewer bands each
-      takes on what is left over.
-    * ``average``: the mean over the bands for every band.
-    * ``by_name``: a band that the weights know keeps its own filter, see :func:`matching_bands`; the
-      others share alike what is left.
-    * ``auto``: by name where the weights know a band, the weights as they are where nobody says their bands
-      and there are as many, else the average.
-
-    The response to equal bands stays what it was, but for bands that all are known among others that are
-    not wanted: those keep their filters, scaled by the number of bands.
+    ``repeat``, ``average``, ``by_name`` and ``auto`` are those of docs/models.md. The response to
+    equal bands stays what it was, but for bands that all are known among others that are not wanted: those
+    keep their filters, scaled by the number of bands.
 
     Args:
         weight: (D, C_old, k, k) pretrained.
         count: C, bands of the new layer.
         known: The C_old bands, or None.
         wanted: The C bands, or None.
-        adaptation: One of the above.
+        adaptation: One of these.
 
     Returns:
         (D, C, k, k).

@@ -40,13 +40,8 @@ def write_gis_files(
 ) -> tuple[Path, ...]:
     """Write what GIS programs, map servers, web maps and catalogs want beside the maps of a folder.
 
-    ``SCENE.qgz`` (``maps.qgz`` for several scenes): a QGIS project with the levels of every scene, their
-    confidences, the depth map, the polygons of GeoPackages in the folder as outlines, and the image under
-    them, grouped; a page to print; paths are relative, so the folder can be moved. ``SCENE_L1.sld`` ...:
-    styles for map servers. ``SCENE.style.json``: a MapLibre
-    style of ``SCENE_L1.geojson`` ... as vectorize writes them. ``collection.json``: a STAC collection of the
-    scenes that have an item; their items get the links to it. ``SCENE_outside.fgb``: ground outside the area
-    of applicability, hatched in the project, where there is some.
+    A QGIS project, SLD and MapLibre styles, a STAC collection, and ground outside the area of applicability:
+    docs/gis.md lists them. Paths are relative, so the folder can be moved.
 
     Args:
         source: Maps of one folder: what predict wrote, or class rasters.

@@ -50,12 +50,10 @@ class LinearHead:
     """Solves for the head of a model whose decoder is linear, and measures it on ground held out.
 
     One pass over the labelled ground adds up what least squares and discriminants need, for every level and
-    for each of four parts of the ground, dealt by half chips. How strong the penalty is, and how many of the
-    encoder's stages are listened to, is what scores best (mean of overall accuracy and mIoU over the levels,
-    after the path search) where each part is held out once, of what is as good within half a point the
-    strongest penalty; the solution is then of all ground. One
-    temperature, fitted on the held-out pixels, makes confidence of the scores. Memory holds the sums,
-    8 D^2 bytes per level and part for D inputs, and some thousand pixels per part, however large the ground.
+    for each of four parts of the ground, dealt by half chips. How strong the penalty is, how many of the
+    encoder's stages are listened to, and the temperature that makes confidence of the scores follow from
+    holding each part out once (mean of overall accuracy and mIoU over the levels, of what is as good within
+    half a point the strongest penalty). Memory holds 8 D^2 bytes per level and part for D inputs.
 
     Args:
         model: Hypercolumns under classifiers that do not talk; its encoder stays as it is.
