@@ -9,6 +9,7 @@ what became of each; the status is 1 where one failed. Takes about ten minutes o
 """
 
 import argparse
+import os
 import re
 import shutil
 import signal
@@ -236,6 +237,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run_all(chosen: Sequence[Path], folder: Path) -> int:
+    published = folder.resolve() / "published"
+    shutil.rmtree(published, ignore_errors=True)  # of an earlier run with --keep
+    os.environ["HIERARS_GEO_MODELS"] = str(published)  # not among the user's own
     place = GeneratedPlace(folder / "generated")
     counts: Counter[str] = Counter()
     for document in chosen:
