@@ -43,3 +43,14 @@ def test_every_tutorial_is_a_page_that_the_readme_and_the_navigation_name():
         text = script.read_text(encoding="utf-8")
         assert text.startswith("# %% [markdown]\n# # ")
         assert re.search(r"^assert ", text, re.MULTILINE), script.name
+
+
+def test_each_tutorial_leads_to_the_next_and_the_readme_names_them_in_that_order():
+    readme, site = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "mkdocs.yml"))
+    order = re.findall(r"tutorials/(\w+)\.md", site)
+    assert sorted(order) == [script.stem for script in SCRIPTS]
+    assert re.findall(r"\(docs/tutorials/(\w+)\.py\)", readme) == order
+    following = [f"{name}.md" for name in order[1:]] + ["../choose.md"]
+    for name, target in zip(order, following, strict=True):
+        ending = (FOLDER / f"{name}.py").read_text(encoding="utf-8").partition("# ## Where to go on")[2]
+        assert f"]({target})" in ending, name
