@@ -146,7 +146,7 @@ def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, wr
     said = item["properties"]
     assert (said["hierars:checkpoint"], said["hierars:runtime"][:11]) == ("model.onnx", "onnxruntime")
     assert set(said["processing:software"]) == {"hierars-geo", "onnxruntime", "gdal"}
-    assert any("at most 10 % are none of the classes shown" in note for note in said["hierars:notes"])
+    assert any("at most 10 % show none that is right" in note for note in said["hierars:notes"])
     names = ours.scene.adaptive_legend.class_names(1)
     assert any(" or " in names[value] for value in np.unique(pixels(ours.layers["adaptive"])) if value != 255)
 

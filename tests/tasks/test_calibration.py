@@ -108,7 +108,7 @@ def test_a_calibration_is_plain_values_and_nonsense_is_refused():
     promises = (Promise(0.1, 0.7, 0.8), Promise(0.01, None))
     found = Calibration(1.5, promises, 0.1, 90, 640.0, "val", (0.1,), (0.02,), curves=curves)
     assert Calibration.from_dict(found.to_dict(), "a.ckpt") == found
-    assert "at most 10 % are wrong" in found.describe(0.1)
+    assert "at most 10 % show a wrong one" in found.describe(0.1)
     with pytest.raises(OptionError, match="nothing would be shown"):
         found.threshold_of(0.01)
     assert found.threshold_of(0.1, sets=True) == 0.8
