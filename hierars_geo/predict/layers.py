@@ -17,7 +17,7 @@ from ..models.curve import Curve
 from ..models.namespace import Array, first_of_largest, namespace_of, on_host
 from ..models.siblings import Climb, Ladder
 from ..taxonomy import Taxonomy
-from ..taxonomy.depth import DEPTH_NODATA, adaptive_nodata, most_siblings, sibling_sets
+from ..taxonomy.depth import DEPTH_NODATA, adaptive_classes, adaptive_nodata, most_siblings
 from .accumulator import Block
 from .options import OutputOptions
 from .rows import Rows
@@ -125,9 +125,8 @@ class LayerDecoder:
         ]
         self._adaptive = adaptive_values(taxonomy)
         self._adaptive_nodata = adaptive_nodata(taxonomy)
-        sets = SETS_LAYER in layers
-        self._ladder = Ladder(taxonomy.paths, most_siblings(taxonomy) if sets else 1, curves)
-        self._sets = SetValues(taxonomy, self._ladder) if sets else None
+        self._ladder = Ladder(taxonomy.paths, curves=curves)
+        self._sets = SetValues(taxonomy, curves) if SETS_LAYER in layers else None
         plain = ("class", "dissimilarity", "applicability")
         self._wants_probability = any(layer.kind not in plain for layer in layers)
 
@@ -167,9 +166,9 @@ class LayerDecoder:
         if layer.kind == "probabilities":
             return np.where(valid, _per_cent(soft.probability), np.uint8(CONFIDENCE_NODATA))
         if layer.kind == "sets" and self._sets is not None:
-            values = self._sets.of(soft.climb, self._threshold)
+            values = self._sets.of(soft, self._threshold)
             return np.where(valid, values, values.dtype.type(self._sets.nodata))
-        depth = soft.depth(self._threshold)
+        depth = on_host(_reached(soft.confidence, self._threshold))
         if layer.kind == "depth":
             return np.where(valid, depth.astype(np.uint8), np.uint8(DEPTH_NODATA))
         return np.where(valid, self._adaptive[depth, best], self._adaptive.dtype.type(self._adaptive_nodata))
@@ -184,10 +183,14 @@ def _best_path(path_logits: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Soft(Generic[Array]):
-    """Probabilities P(t) (T, h, w) of some pixels, and what follows for classes and sets of each level."""
+    """Probabilities P(t) (T, h, w) of some pixels, what was decoded (h, w), and what follows for each level.
+
+    ``confidence`` (h, w) of what was decoded, by level, is the sum of P(t) over the paths that begin like it.
+    """
 
     probability: Array
-    climb: Climb[Array]
+    best: Array
+    confidence: tuple[Array, ...]
 
     @classmethod
     def of(cls, path_logits: Array, best: Array, ladder: Ladder) -> "_Soft[Array]":
@@ -195,16 +198,7 @@ class _Soft(Generic[Array]):
         probability: Array = path_logits - xp.amax(path_logits, axis=0)
         xp.exp(probability, out=probability)
         probability /= reduce(add, probability)
-        return cls(probability, ladder.climb(probability, best))
-
-    @property
-    def confidence(self) -> tuple[Array, ...]:
-        """Confidence (h, w) of what was decoded, by level: sums of P(t) over the paths that begin like it."""
-        return self.climb.alone
-
-    def depth(self, threshold: float) -> NDArray[np.integer]:
-        """Finest level that reaches a confidence (h, w), 0 where none does."""
-        return on_host(reduce(add, (1 * (level >= threshold) for level in self.confidence)))
+        return cls(probability, best, ladder.climb(probability, best).alone)
 
     def entropy(self) -> Array:
         """Entropy of the paths (h, w), 0 where one is certain, 1 where all are alike."""
@@ -224,6 +218,11 @@ def _applicable(
     else:
         stored = np.rint(np.minimum(100 * dissimilarity, _MOST_UNLIKE))
     return np.where(valid, stored, AOA_NODATA).astype(np.uint8)
+
+
+def _reached(confidence: Sequence[Array], threshold: float) -> Any:  # noqa: ANN401  # as confidence
+    """Count the steps (h, w) that reach a confidence, of steps that never rise: 0 where none does."""
+    return reduce(add, (1 * (step >= threshold) for step in confidence))
 
 
 def _per_cent(share: Array) -> NDArray[np.uint8]:
@@ -249,32 +248,43 @@ class SetValues:
 
     Args:
         taxonomy: The class tree.
-        ladder: Its steps.
+        curves: Of a calibrated model, by level.
     """
 
-    def __init__(self, taxonomy: Taxonomy, ladder: Ladder) -> None:
+    def __init__(self, taxonomy: Taxonomy, curves: Sequence[Curve] = ()) -> None:
+        self._ladder = ladder = Ladder(taxonomy.paths, most_siblings(taxonomy), curves)
         self.nodata = adaptive_nodata(taxonomy, sets=True)
         dtype = np.dtype(np.uint8 if self.nodata < 256 else np.uint16)
-        first = np.cumsum([1, *taxonomy.num_classes])
-        value_of = {key: first[-1] + number for number, key in enumerate(sibling_sets(taxonomy))}
+        self._alone = adaptive_values(taxonomy).astype(dtype)
+        said = list(enumerate(adaptive_classes(taxonomy, sets=True), start=1))
         self._tables: list[NDArray[np.unsignedinteger]] = []  # by M numbers of beginnings, -1 for none
         for level, group in enumerate(ladder.groups):
             index = np.zeros(int(group.max()) + 1, np.int64)
             index[group] = taxonomy.paths[:, level]
             shape = (len(index), *[len(index) + 1] * (ladder.most - 1))
             table: NDArray[Any] = np.zeros(shape, dtype)
-            alone: tuple[Any, ...] = (slice(None), *[-1] * (ladder.most - 1))
-            table[alone] = first[level] + index
-            for (at, members), value in value_of.items():
+            for value, (at, members) in said:
                 if at == level + 1:
                     rows = [np.flatnonzero(index == member) for member in members]
                     for ids in permutations(rows):
                         table[np.ix_(*ids, *[[-1]] * (ladder.most - len(ids)))] = value
             self._tables.append(table)
 
-    def of(self, climb: Climb[Any], threshold: float) -> NDArray[np.unsignedinteger]:
-        """Values (h, w) of the finest step that reaches a confidence, 0 where none does."""
-        reached = on_host(reduce(add, (1 * (step >= threshold) for step in climb.confidence)))
+    def of(self, soft: _Soft[Any], threshold: float) -> NDArray[np.unsignedinteger]:
+        """Values (h, w) of the finest class or set that reaches a confidence, 0 where none does.
+
+        Sets are looked for only where the finest class does not, which costs what there is of such ground.
+        """
+        depth = _reached(soft.confidence, threshold)
+        values: NDArray[np.unsignedinteger] = self._alone[on_host(depth), on_host(soft.best)]
+        unsure = depth < len(soft.confidence)
+        climb = self._ladder.climb(soft.probability[:, unsure], soft.best[unsure])
+        values[on_host(unsure)] = self._of_steps(climb, threshold)
+        return values
+
+    def _of_steps(self, climb: Climb[Any], threshold: float) -> NDArray[np.unsignedinteger]:
+        """Values (n,) of the finest step that reaches a confidence."""
+        reached = on_host(_reached(climb.confidence, threshold))
         values: NDArray[np.unsignedinteger] = np.zeros(reached.shape, self._tables[0].dtype)
         for level, table in enumerate(self._tables):
             members = [on_host(number) for number in climb.members[level]]

@@ -121,13 +121,23 @@ def _sets(taxonomy: Taxonomy, most: int) -> tuple[tuple[int, tuple[int, ...]], .
     return tuple(sorted(found, key=lambda each: (each[0], len(each[1]), each[1])))
 
 
+def adaptive_classes(taxonomy: Taxonomy, sets: bool = False) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """List what the values 1, 2, ... of an adaptive layer stand for: level 1..N and class indices there.
+
+    The classes of all levels come first, then the sets of siblings, if the layer shows them.
+    """
+    counts = enumerate(taxonomy.num_classes, start=1)
+    alone = tuple((level, (index,)) for level, count in counts for index in range(count))
+    return alone + (sibling_sets(taxonomy) if sets else ())
+
+
 def adaptive_nodata(taxonomy: Taxonomy, sets: bool = False) -> int:
     """Raster value of a pixel without data in the adaptive layer, with or without sets of siblings.
 
     Raises:
         TaxonomyError: There are more sets than a raster can tell apart.
     """
-    values = sum(taxonomy.num_classes) + (len(sibling_sets(taxonomy)) if sets else 0)
+    values = len(adaptive_classes(taxonomy, sets))
     if values >= _MOST_OF_TWO_BYTES:
         raise TaxonomyError(
             f"Expected a tree with fewer sets of two siblings than a raster can tell apart "
@@ -136,7 +146,7 @@ def adaptive_nodata(taxonomy: Taxonomy, sets: bool = False) -> int:
     return _MOST_OF_BYTE if values < _MOST_OF_BYTE else _MOST_OF_TWO_BYTES
 
 
-def adaptive_taxonomy(taxonomy: Taxonomy, sets: bool = False) -> Taxonomy:
+def adaptive_taxonomy(taxonomy: Taxonomy, sets: bool = False, unsure: RGB = _NO_LEVEL) -> Taxonomy:
     """Describe the values of an adaptive layer as a tree of one level, so that it gets a legend.
 
     Coarser classes are paler, see :func:`depth_colors`. Sets of siblings come after all classes, in colours
@@ -145,17 +155,21 @@ def adaptive_taxonomy(taxonomy: Taxonomy, sets: bool = False) -> Taxonomy:
     Args:
         taxonomy: The class tree.
         sets: Whether the layer shows sets of siblings, too.
+        unsure: Colour of a pixel of which not even level 1 is sure enough.
     """
-    classes: list[tuple[str, RGB]] = [("no level sure", _NO_LEVEL)]
-    palette = depth_colors(taxonomy, (_NO_LEVEL,))
-    for level, (level_name, colors) in enumerate(zip(taxonomy.level_names, palette, strict=True), start=1):
-        named = zip(taxonomy.class_names(level), colors, strict=True)
-        classes += [(f"{level_name} {name}", color) for name, color in named]
-    for level, members in sibling_sets(taxonomy) if sets else ():
-        names = [taxonomy.class_names(level)[index] for index in members]
-        between = np.mean([palette[level - 1][index] for index in members], axis=0)
-        taken = np.array([color for _, color in classes], dtype=np.float64)
-        mixed = _apart(between, 0.1, taken)
-        title = f"{taxonomy.level_names[level - 1]} {', '.join(names[:-1])} or {names[-1]}"
-        classes.append((title, (int(mixed[0]), int(mixed[1]), int(mixed[2]))))
+    classes: list[tuple[str, RGB]] = [("no level sure", unsure)]
+    palette = depth_colors(taxonomy, (unsure,))
+    for level, members in adaptive_classes(taxonomy, sets):
+        colors = [palette[level - 1][index] for index in members]
+        if len(members) > 1:
+            taken = np.array([color for _, color in classes], dtype=np.float64)
+            mixed = _apart(np.mean(colors, axis=0), 0.1, taken)
+            colors = [(int(mixed[0]), int(mixed[1]), int(mixed[2]))]
+        classes.append((f"{taxonomy.level_names[level - 1]} {either(taxonomy, level, members)}", colors[0]))
     return _one_level(taxonomy, "adaptive", adaptive_nodata(taxonomy, sets), classes)
+
+
+def either(taxonomy: Taxonomy, level: int, members: Sequence[int]) -> str:
+    """Name a set of classes of a level: ``Forest, Meadow or Scrub``."""
+    *names, last = (taxonomy.class_names(level)[index] for index in members)
+    return f"{', '.join(names)} or {last}" if names else last
