@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class SceneMaps:
         """Raster of the classes at that level, if there is one."""
         return self.others.get("adaptive")
 
-    @property
+    @cached_property
     def adaptive_legend(self) -> Taxonomy:
         """Values, names and colours of that raster, as a tree of one level."""
         return adaptive_taxonomy(self.taxonomy, self.shows_sets)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import uvicorn
@@ -27,15 +27,20 @@ from ..errors import HieraRSError, MissingFileError, OptionError, OutputError
 from ..grid import Window
 from ..grid.longitudes import on_turn
 from ..maps import CONFIDENCE_NODATA
-from .description import describe_view
+from ..types import IGNORE_INDEX
+from .description import describe_code, describe_view
 from .painting import TileServer
-from .scene_pixels import Selection
+from .reading import read_part
+from .scene_pixels import ScenePixels, Selection
 from .view_areas import view_areas
 from .views import View
 
+#: Of :func:`query_pixel`, where there is no class.
+_NOTHING_THERE: Final[dict[str, Any]] = {"path": [], "adaptive": None, "outside": None}
 
-def query_pixel(view: View, lon: float, lat: float) -> list[dict[str, int | None]]:
-    """Read the classes of all levels at a place, at full resolution.
+
+def query_pixel(view: View, lon: float, lat: float) -> dict[str, Any]:
+    """Read what the maps say at a place, at full resolution.
 
     Args:
         view: The maps.
@@ -43,8 +48,10 @@ def query_pixel(view: View, lon: float, lat: float) -> list[dict[str, int | None
         lat: Degrees north.
 
     Returns:
-        ``level`` (from 1), class ``index`` there and ``confidence`` (per cent, None without a raster of it),
-        the coarsest level first; empty where there is no class.
+        ``path``: ``level`` (from 1), class ``index`` there and ``confidence`` (per cent, None without a
+        raster of it), the coarsest level first; empty where there is no class. ``adaptive``: what the
+        adaptive map says, see :func:`.describe_code`, and ``outside``: whether that is unlike the training
+        ground; each None where nobody knows.
 
     Raises:
         RasterError: A raster is damaged.
@@ -54,22 +61,31 @@ def query_pixel(view: View, lon: float, lat: float) -> list[dict[str, int | None
     scene = view.scene
     x, y = Transformer.from_crs("EPSG:4326", scene.grid.crs, always_xy=True).transform(lon, lat)
     if not (math.isfinite(x) and math.isfinite(y)):
-        return []
+        return _NOTHING_THERE
     (x,) = on_turn(np.array([x]), scene.grid)
     col, row = (math.floor(value) for value in ~scene.grid.transform @ (x, y))
     if not (0 <= row < scene.grid.height and 0 <= col < scene.grid.width):
-        return []
+        return _NOTHING_THERE
     window = Window(row, col, 1, 1)
     with scene.open() as maps:
         symbol = int(maps.read(window)[0, 0])
         if symbol == maps.decoder.nodata:
-            return []
+            return _NOTHING_THERE
         sure = {level: int(maps.read_confidence(level, window)[0, 0]) for level in maps.confidence_levels}
         known = {level: value for level, value in sure.items() if value != CONFIDENCE_NODATA}
-        return [
+        path = [
             {"level": level, "index": index, "confidence": known.get(level)}
             for level, index in enumerate(maps.chains[symbol].tolist(), start=1)
         ]
+    here = scene.grid.crop(window)
+    pixel = ScenePixels(scene, lambda path, band: read_part(path, here, band))
+    codes, outside = pixel.of_adaptive(), pixel.outside()
+    code = IGNORE_INDEX if codes is None else int(codes[0, 0])
+    return {
+        "path": path,
+        "adaptive": None if code == IGNORE_INDEX else describe_code(view, code),
+        "outside": None if outside is None else bool(outside[0, 0]),
+    }
 
 
 #: Said here, as browsers refuse scripts of another type and some machines' own tables name one.
@@ -194,19 +210,20 @@ class _Endpoints:
     def query(self, request: Request) -> Response:
         lon, lat = _number(request, "lon"), _number(request, "lat")
         view = self._view(request)
-        return JSONResponse({"path": query_pixel(view, lon, lat), "version": view.version()}, headers=_ASK)
+        return JSONResponse(query_pixel(view, lon, lat) | {"version": view.version()}, headers=_ASK)
 
     def areas(self, request: Request) -> Response:
         view = self._view(request)
         bounds = [_number(request, side) for side in ("west", "south", "east", "north")]
         level = _whole(request, "level") if "level" in request.query_params else None
-        if not (view.has_depth if level is None else level in view.scene.levels):
+        adaptive = view.scene.adaptive is not None and "adaptive" in request.query_params
+        if not (adaptive or view.has_depth if level is None else level in view.scene.levels):
             raise MissingFileError(f"Expected a level of {view.title} that has a map, but got {level}.")
         areas = view_areas(
             view,
             (bounds[0], bounds[1], bounds[2], bounds[3]),
             level,
-            _whole(request, "threshold") if level is None else 0,
+            None if level is not None or adaptive else _whole(request, "threshold"),
             _selection(request, view),
         )
         return JSONResponse({"areas": areas, "version": view.version()}, headers=_ASK)

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from ..maps.scene_maps import SceneMaps
 from ..taxonomy import Taxonomy, hex_color
-from .painting import UNSURE_COLOR, level_colors, ramp_colors, view_layers
+from ..taxonomy.depth import adaptive_classes, either
+from .painting import ramp_colors, view_layers
+from .scene_pixels import UNSURE, UNSURE_COLOR, level_offsets
 from .views import View
 
 _RAMP_STEPS = range(0, 101, 10)
@@ -22,7 +24,7 @@ def describe_view(view: View) -> dict[str, Any]:
     """
     scene = view.scene
     tree = scene.taxonomy
-    pale, version = level_colors(tree), view.version()
+    version, first = view.version(), level_offsets(scene)
     return {
         "number": view.number,
         "version": version,
@@ -40,7 +42,10 @@ def describe_view(view: View) -> dict[str, Any]:
                 "classes": [
                     {"name": name, "color": hex_color(color), "pale": hex_color(paler)}
                     for name, color, paler in zip(
-                        tree.class_names(level), tree.colors(level), pale[level - 1], strict=True
+                        tree.class_names(level),
+                        tree.colors(level),
+                        view.adaptive_colors[first[level] - UNSURE :],
+                        strict=False,
                     )
                 ],
             }
@@ -48,11 +53,28 @@ def describe_view(view: View) -> dict[str, Any]:
         ],
         "tree": class_tree(tree, scene.levels),
         "layers": {name: _address(view, name, version) for name in view_layers(view)},
+        "adaptive": _adaptive_note(scene),
         "promise": _promise(scene),
         "image": None if view.backdrop is None else ", ".join(view.backdrop.bands),
         "unsureColor": hex_color(UNSURE_COLOR),
         "confidenceRamp": [hex_color(ramp_colors()[step]) for step in _RAMP_STEPS],
     }
+
+
+def describe_code(view: View, code: int) -> dict[str, Any]:
+    """Say what a code of :class:`.ScenePixels` stands for.
+
+    Returns:
+        ``level``, 0 for the unsure, and class ``index`` there, or ``members`` of a set; ``name`` and
+        ``color`` in a picture that mixes levels.
+    """
+    seen = {"color": hex_color(view.adaptive_colors[code - UNSURE])}
+    if code == UNSURE:
+        return {"level": 0, "index": 0, "name": "not sure of any level", **seen}
+    tree = view.scene.taxonomy
+    level, members = adaptive_classes(tree, view.scene.shows_sets)[code]
+    what = {"index": members[0]} if len(members) == 1 else {"members": list(members)}
+    return {"level": level, **what, "name": either(tree, level, members), **seen}
 
 
 def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -100,10 +122,22 @@ def _branches(
     return entries
 
 
+def _adaptive_note(scene: SceneMaps) -> str | None:
+    """Say what the adaptive map as it was written shows; None where there is none."""
+    if scene.adaptive is None:
+        return None
+    sets = " or set of sibling classes" * scene.shows_sets
+    sure = "sure enough of"
+    if scene.depth_threshold is not None:
+        sure = f"at least {100 * scene.depth_threshold:.0f} % sure of"
+    shows = f"Each pixel shows the finest class{sets} that the model is {sure}."
+    return shows if scene.promise is None else f"{shows} {scene.promise}"
+
+
 def _promise(scene: SceneMaps) -> dict[str, Any] | None:
     """Per cent of confidence from which the page keeps the promise of the adaptive map, and the promise."""
     if scene.promise is None or scene.depth_threshold is None or scene.shows_sets:
-        return None  # the page shows no sets
+        return None  # by a threshold the page shows classes alone
     return {"threshold": round(100 * scene.depth_threshold), "text": scene.promise}
 
 

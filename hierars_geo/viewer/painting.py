@@ -14,17 +14,14 @@ from morecantile import Tile
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError
-from ..maps import SceneMaps
 from ..maps.outside import STRIPE, STRIPE_COLOR, hatched
 from ..report.png import index_png, rgb_png
-from ..taxonomy import RGB, Taxonomy, depth_colors
+from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
 from .reading import TILE_PX, read_tile
-from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection, level_offsets
+from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection
 from .views import View
 
-#: Colour of a pixel of which not even the coarsest level is sure enough; no tree uses a pure grey.
-UNSURE_COLOR: RGB = (128, 128, 128)
 #: The ramp of the report and of the QGIS style of confidence rasters: dark is unsure, light is sure.
 _RAMP = "viridis"
 _PER_CENT = 100
@@ -40,7 +37,7 @@ def class_tile(view: View, level: int, tile: Tile, selection: Selection | None =
         TaxonomyError: A value is no class of the level.
     """
     pixels = ScenePixels(view.scene, _reader(tile), selection)
-    return _painted(pixels, pixels.of_level(level), code_colors(view.scene))
+    return _painted(pixels, pixels.of_level(level), code_colors(view))
 
 
 def depth_tile(view: View, threshold: int, tile: Tile, selection: Selection | None = None) -> bytes:
@@ -57,7 +54,18 @@ def depth_tile(view: View, threshold: int, tile: Tile, selection: Selection | No
         TaxonomyError: A value is no class of the level.
     """
     pixels = ScenePixels(view.scene, _reader(tile), selection)
-    return _painted(pixels, pixels.of_depth(threshold), code_colors(view.scene, deep=True))
+    return _painted(pixels, pixels.of_depth(threshold), code_colors(view, deep=True))
+
+
+def adaptive_tile(view: View, tile: Tile, selection: Selection | None = None) -> bytes:
+    """Paint the adaptive map as it was written, with the sets of siblings that it shows.
+
+    Raises:
+        RasterError: A raster is damaged.
+        TaxonomyError: A value is none that an adaptive map of this tree holds.
+    """
+    pixels = ScenePixels(view.scene, _reader(tile), selection)
+    return _painted(pixels, pixels.of_adaptive(), code_colors(view, deep=True))
 
 
 def _painted(pixels: ScenePixels, codes: NDArray[np.int64] | None, colors: dict[int, RGB]) -> bytes:
@@ -98,24 +106,17 @@ def _reader(tile: Tile) -> ReadPixels:
     return lambda path, band: read_tile(path, tile, band)
 
 
-def code_colors(scene: SceneMaps, deep: bool = False) -> dict[int, RGB]:
+def code_colors(view: View, deep: bool = False) -> dict[int, RGB]:
     """Colour of every code that :class:`ScenePixels` gives out.
 
     Args:
-        scene: The maps.
+        view: The maps.
         deep: In a picture that mixes levels: the coarser, the paler.
     """
-    tree = scene.taxonomy
-    levels = level_colors(tree) if deep else [tree.colors(level + 1) for level in range(tree.num_levels)]
-    colors = {UNSURE: UNSURE_COLOR}
-    for level, offset in level_offsets(scene).items():
-        colors |= {offset + index: color for index, color in enumerate(levels[level - 1])}
-    return colors
-
-
-def level_colors(taxonomy: Taxonomy) -> tuple[tuple[RGB, ...], ...]:
-    """Colours of the classes by level in a picture that mixes levels."""
-    return depth_colors(taxonomy, (UNSURE_COLOR,))
+    if deep:
+        return dict(enumerate(view.adaptive_colors, start=UNSURE))
+    tree = view.scene.taxonomy
+    return dict(enumerate(color for level in view.scene.levels for color in tree.colors(level)))
 
 
 def ramp_colors() -> dict[int, RGB]:
@@ -152,7 +153,7 @@ class TileServer:
         Args:
             number: Of the view.
             version: Of its files: tiles of other files are not those kept.
-            layer: ``L1``, ``conf_L1``, ``depth`` or ``image``.
+            layer: ``L1``, ``conf_L1``, ``adaptive``, ``depth`` or ``image``.
             tile: The tile.
             threshold: Of adaptive depth, per cent.
             selection: Show only this class, its parents and its children.
@@ -172,6 +173,8 @@ class TileServer:
                 return class_tile(view, level, tile, selection)
             if name == "confidence":
                 return confidence_tile(view, level, tile)
+            if name == "adaptive":
+                return adaptive_tile(view, tile, selection)
             if name == "depth":
                 return depth_tile(view, threshold, tile, selection)
             return image_tile(view, tile)
@@ -181,6 +184,8 @@ def view_layers(view: View) -> dict[str, tuple[str, int]]:
     """Name in addresses -> what is painted there, and of which level."""
     layers = {f"L{level}": ("class", level) for level in view.scene.levels}
     layers |= {f"conf_L{level}": ("confidence", level) for level in view.scene.confidence}
+    if view.scene.adaptive is not None:
+        layers["adaptive"] = ("adaptive", 0)
     if view.has_depth:
         layers["depth"] = ("depth", 0)
     if view.backdrop is not None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..maps import SceneMaps
 from ..maps.outside import AOA_NODATA, OUTSIDE
-from ..taxonomy import Taxonomy
+from ..taxonomy import RGB, Taxonomy
+from ..taxonomy.depth import adaptive_classes
 from ..types import IGNORE_INDEX
 from .reading import Pixels
 
@@ -84,6 +85,8 @@ class Selection:
 ReadPixels = Callable[[Path, int], Pixels | None]
 #: Code of a pixel of which not even the coarsest level is sure enough.
 UNSURE = -1
+#: Its colour; no tree uses a pure grey.
+UNSURE_COLOR: RGB = (128, 128, 128)
 _NO_CONFIDENCE = 255
 
 
@@ -91,7 +94,7 @@ class ScenePixels:
     """Classes of all levels at the pixels of one tile or part, each raster read when it is needed.
 
     Classes of all levels are numbered through, so that a picture may mix levels: a code is the number of
-    classes at coarser levels plus the class's index.
+    classes at coarser levels plus the class's index. Sets of siblings come after all classes.
 
     Args:
         scene: The maps.
@@ -150,6 +153,40 @@ class ScenePixels:
             sure &= reaches  # confidence never rises; a level counts only if those above it do
             codes = np.where(sure, classes, codes)
         return codes
+
+    def of_adaptive(self) -> NDArray[np.int64] | None:
+        """Codes of the adaptive map as it was written, sets of siblings among them.
+
+        Returns:
+            As :meth:`of_depth` does.
+
+        Raises:
+            RasterError: A raster is damaged.
+            TaxonomyError: A value is none that an adaptive map of this tree holds.
+        """
+        path, legend = self._scene.adaptive, self._scene.adaptive_legend
+        values = None if path is None else self._read(path, 1)
+        if path is None or values is None:
+            return None
+        filled = np.ma.filled(np.ma.asarray(values, dtype=np.int64), legend.nodata_value)
+        index = legend.value_to_index(filled, 1, path.name)
+        codes = np.where(index == IGNORE_INDEX, IGNORE_INDEX, index + UNSURE)
+        return codes if self._selection is None else self._selected(codes, self._selection)
+
+    def _selected(self, codes: NDArray[np.int64], selection: Selection) -> NDArray[np.int64] | None:
+        """Blank the codes of an adaptive map that have nothing to do with the selected class."""
+        selected, coarsest = self._level(selection.level), self.of_level(min(self._scene.levels))
+        if selected is None or coarsest is None:
+            return None
+        tree = self._scene.taxonomy
+        related = [selection.related(tree, level) for level in range(1, tree.num_levels + 1)]
+        said = adaptive_classes(tree, self._scene.shows_sets)
+        fine = np.array([level > selection.level for level, _ in said])
+        coarse = ~fine & [bool(related[level - 1][[*members]].any()) for level, members in said]
+        known = np.maximum(codes, 0)
+        stays = np.where(codes == UNSURE, coarsest != IGNORE_INDEX, coarse[known])
+        stays |= (codes >= 0) & fine[known] & (selected == selection.index)
+        return np.where(stays & (codes != IGNORE_INDEX), codes, IGNORE_INDEX)
 
     def outside(self) -> NDArray[np.bool_] | None:
         """Tell which pixels (h, w) lie outside the area of applicability; None where the maps do not know.

@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pyproj import CRS, Transformer
@@ -10,8 +11,9 @@ from pyproj import CRS, Transformer
 from ..grid import GeoGrid, PixelAreas, Window
 from ..maps import AreaCounter
 from ..types import IGNORE_INDEX, Bounds
+from .description import describe_code
 from .reading import Pixels, read_part
-from .scene_pixels import UNSURE, ScenePixels, Selection, level_offsets
+from .scene_pixels import UNSURE, ScenePixels, Selection
 from .views import View
 
 #: A view is read as at most this many pixels a side, from overviews: the time does not depend on the scene.
@@ -23,22 +25,21 @@ def view_areas(
     view: View,
     bounds: Bounds,
     level: int | None,
-    threshold: int = 0,
+    threshold: int | None = None,
     selection: Selection | None = None,
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Measure the classes inside a rectangle of the page's map.
 
     Args:
         view: The maps.
         bounds: (west, south, east, north) in degrees.
-        level: Level to measure; None for adaptive depth.
-        threshold: Of adaptive depth, per cent.
+        level: Level to measure; None for a map that mixes levels.
+        threshold: Of adaptive depth, per cent; None for the adaptive map as it was written.
         selection: Measure only this class, its parents and its children.
 
     Returns:
-        Classes that occur, largest first: ``level`` (0 where not even the coarsest level is sure enough),
-        class ``index`` there, ``area_m2`` on the ellipsoid, and ``outside_m2`` of it outside the area of
-        applicability where the maps know that.
+        Classes and sets that occur, largest first, as :func:`.describe_code` says them, with ``area_m2`` on
+        the ellipsoid, and ``outside_m2`` of it outside the area of applicability where the maps know that.
 
     Raises:
         RasterError: A raster is damaged.
@@ -48,7 +49,10 @@ def view_areas(
     outside_m2: dict[int, float] = {}
     for grid in _sampling_grids(view, bounds):
         pixels = ScenePixels(view.scene, partial(_read, grid), selection)
-        codes = pixels.of_depth(threshold) if level is None else pixels.of_level(level)
+        if level is not None:
+            codes = pixels.of_level(level)
+        else:
+            codes = pixels.of_adaptive() if threshold is None else pixels.of_depth(threshold)
         if codes is None:
             continue
         symbols = max(int(codes.max()), UNSURE) - UNSURE + 2
@@ -63,8 +67,7 @@ def view_areas(
             outside_m2[symbol] = outside_m2.get(symbol, 0.0) + float(beyond[symbol])
     found = []
     for symbol, area_m2 in sorted(areas_m2.items(), key=lambda item: -item[1]):
-        level_of, index = _class_of(view, symbol + UNSURE)
-        found.append({"level": level_of, "index": index, "area_m2": area_m2})
+        found.append(describe_code(view, symbol + UNSURE) | {"area_m2": area_m2})
         if "aoa" in view.scene.others:
             found[-1]["outside_m2"] = outside_m2[symbol]
     return found
@@ -115,12 +118,3 @@ def _grid(crs: CRS, bounds: Bounds, step: float) -> GeoGrid:
     step = max(step, (right - left) / MAX_SIDE_PX, (top - bottom) / MAX_SIDE_PX)
     width, height = max(1, math.ceil((right - left) / step)), max(1, math.ceil((top - bottom) / step))
     return GeoGrid.from_bounds(crs, bounds, ((right - left) / width, (top - bottom) / height))
-
-
-def _class_of(view: View, code: int) -> tuple[int, int]:
-    """Return level and index of a code; level 0 for the unsure."""
-    if code == UNSURE:
-        return 0, 0
-    offsets = level_offsets(view.scene)
-    level = max(level for level, offset in offsets.items() if offset <= code)
-    return level, code - offsets[level]

@@ -19,8 +19,11 @@ from ..maps import Maps, SceneMaps
 from ..maps.styles.stac import geojson_place, lonlat_outline
 from ..report.source_image import source_image
 from ..scenes.true_color import open_true_color, stretch_between, stretch_limits
+from ..taxonomy import RGB
+from ..taxonomy.depth import adaptive_taxonomy
 from ..types import Bounds
 from .reading import as_float, read_preview, read_tile
+from .scene_pixels import UNSURE_COLOR
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,12 @@ class View:
         """
         paths = [*self.scene.files, *([] if self.backdrop is None else [p for p, _ in self.backdrop.files])]
         return hashlib.blake2b(repr([_stamp(path) for path in paths]).encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def adaptive_colors(self) -> tuple[RGB, ...]:
+        """Colours where levels are mixed: of the unsure, of all classes, coarser ones paler, of sets."""
+        tree, sets = self.scene.taxonomy, self.scene.shows_sets
+        return adaptive_taxonomy(tree, sets, UNSURE_COLOR).colors(1)
 
     @property
     def has_depth(self) -> bool:

@@ -13,6 +13,7 @@ from raster_factory import write_raster
 from hierars_geo.grid import GeoGrid
 from hierars_geo.maps import StripWriter, finalise_class_cog, finalise_per_cent_cog
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy.depth import adaptive_classes, adaptive_taxonomy, sibling_sets
 
 SIDE_PX = 160
 BLOCK_PX = 40
@@ -99,3 +100,36 @@ def tile_pixel(lon, lat, zoom, side_px=512):
     x = (lon + 180) / 360 * n
     y = (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2 * n
     return (int(x), int(y)), (int(x % 1 * side_px), int(y % 1 * side_px))
+
+
+def say(painted, row, col):
+    """What the map of :func:`add_adaptive` says of a pixel: level and members, level 0 of the unsure."""
+    if row < 5:
+        return 0, ()
+    own = painted.index(row, col, 2)
+    sets = [each for each in sibling_sets(painted.taxonomy) if each[0] == 2 and own in each[1]]
+    if col < SIDE_PX // 2:
+        return 2, (own,)
+    return sets[0] if sets else (1, (painted.index(row, col, 1),))
+
+
+def add_adaptive(painted, promise="Of the pixels that show a class, at most 10 % show a wrong one."):
+    """Write an adaptive map: classes of level 2 in the west, sets in the east, nothing in the north."""
+    tree = painted.taxonomy
+    value_of = {each: value for value, each in enumerate(adaptive_classes(tree, sets=True), start=1)}
+    value_of[0, ()] = 0
+    pixels = np.ndindex(painted.leaf.shape)
+    values = [255 if painted.leaf[place] < 0 else value_of[say(painted, *place)] for place in pixels]
+    shown = np.array(values, np.uint8).reshape(painted.leaf.shape)
+    raw = _write(painted.folder / "raw.tif", painted.grid, shown, 255)
+    finalise_class_cog(
+        raw, painted.folder / f"{painted.name}_adaptive.tif", adaptive_taxonomy(tree, sets=True), 1
+    )
+    raw.unlink()
+    item = painted.folder / f"{painted.name}.json"
+    content = json.loads(item.read_text())
+    content["properties"] |= {
+        "hierars:notes": [f"Adaptive map: {promise}"],
+        "hierars:options": {"sets": True, "depth_threshold": 0.64, "risk": 0.1},
+    }
+    item.write_text(json.dumps(content))

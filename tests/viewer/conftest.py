@@ -1,7 +1,7 @@
 """Two predictions of one place and their image, painted once."""
 
 import pytest
-from viewer_factory import paint, write_image
+from viewer_factory import add_adaptive, paint, write_image
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,7 @@ def painted(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def moved(tmp_path_factory):
-    """Another prediction of the same place, without confidences."""
-    return paint(tmp_path_factory.mktemp("viewer") / "second", shift=5, confidence=False)
+    """Another prediction of the same place, without confidences, with sets of siblings."""
+    scene = paint(tmp_path_factory.mktemp("viewer") / "second", shift=5, confidence=False)
+    add_adaptive(scene)
+    return scene

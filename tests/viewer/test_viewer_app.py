@@ -15,10 +15,11 @@ from affine import Affine
 from PIL import Image
 from pyproj import Transformer
 from raster_factory import write_raster
-from viewer_factory import NODATA_ROWS, SIDE_PX, paint, tile_pixel, write_image
+from viewer_factory import NODATA_ROWS, SIDE_PX, add_adaptive, paint, say, tile_pixel, write_image
 
 from hierars_geo.errors import HieraRSWarning, MissingFileError, RasterError
 from hierars_geo.taxonomy import Taxonomy, depth_colors
+from hierars_geo.taxonomy.depth import adaptive_classes, adaptive_taxonomy
 from hierars_geo.viewer.scene_pixels import Selection
 
 TestClient = pytest.importorskip("starlette.testclient").TestClient
@@ -142,6 +143,51 @@ def test_adaptive_depth_follows_the_threshold(client, views, painted):
             expected = (*pale[painted.index(row, col, max(reached))], 255)
             assert color_at(client, views[0], "depth", lon, lat, threshold=threshold) == expected
         assert color_at(client, views[0], "depth", lon, lat, threshold=96) == (128, 128, 128, 255)
+
+
+def test_sets_of_siblings_are_painted_named_and_counted(tmp_path):
+    painted = paint(tmp_path, confidence=False)
+    add_adaptive(painted)
+    tree = painted.taxonomy
+    client = TestClient(build_app(find_views([tmp_path])), base_url=HERE)
+    (view,) = client.get("/views").json()["views"]
+    assert "depth" not in view["layers"]  # it needs confidence; what was written needs none
+    assert view["adaptive"] == (
+        "Each pixel shows the finest class or set of sibling classes that the model is at least 64 % sure "
+        "of. Of the pixels that show a class, at most 10 % show a wrong one."
+    )
+    legend = adaptive_taxonomy(tree, sets=True, unsure=(128, 128, 128))
+    values = {each: value for value, each in enumerate(adaptive_classes(tree, sets=True), start=1)}
+    sets, by_name = set(), dict.fromkeys(legend.class_names(1), 0)
+    for row, col in [(2, 60), *PIXELS]:
+        level, members = say(painted, row, col)
+        value = values.get((level, members), 0)
+        color = legend.colors(1)[value]
+        lon, lat = painted.lonlat(row, col)
+        assert color_at(client, view, "adaptive", lon, lat) == (*color, 255)
+        answer = client.get("/query/0", params={"lon": lon, "lat": lat}).json()
+        said, title = answer["adaptive"], legend.class_names(1)[value]
+        assert said["level"] == level
+        assert title == (f"L{level} {said['name']}" if level else "no level sure")
+        assert said["color"] == "#{:02x}{:02x}{:02x}".format(*color)
+        if len(members) > 1:
+            assert said["members"] == list(members)
+            sets.add(said["name"])
+            other = next(index for index in range(tree.num_classes[1]) if index not in members)
+            for index, alpha in ((members[0], 255), (members[-1], 255), (other, 0)):
+                assert color_at(client, view, "adaptive", lon, lat, only=f"2.{index}")[3] == alpha
+    assert any(" or " in name for name in sets)
+    west, south, east, north = view["bounds"]
+    bounds = {"west": west - 1, "south": south - 1, "east": east + 1, "north": north + 1}
+    areas = client.get("/areas/0", params={**bounds, "adaptive": ""}).json()["areas"]
+    places = np.argwhere(painted.leaf >= 0).tolist()
+    for row, col in places:
+        by_name[legend.class_names(1)[values.get(say(painted, row, col), 0)]] += 100
+    found = {f"L{each['level']} {each['name']}": each["area_m2"] for each in areas}
+    found["no level sure"] = found.pop("L0 not sure of any level")
+    assert found == pytest.approx({name: area for name, area in by_name.items() if area}, rel=0.06)
+    elsewhere = dict(zip(("lon", "lat"), painted.lonlat(SIDE_PX - 3, 5), strict=True))
+    assert client.get("/query/0", params=elsewhere).json()["adaptive"] is None
 
 
 def test_a_class_is_shown_with_its_parents_and_children_only(client, views, painted):

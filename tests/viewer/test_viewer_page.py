@@ -14,9 +14,10 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from PIL import Image
-from viewer_factory import paint
+from viewer_factory import paint, say
 
 from hierars_geo.taxonomy import depth_colors
+from hierars_geo.taxonomy.depth import adaptive_classes, adaptive_taxonomy
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("hierars_geo.viewer")
@@ -211,6 +212,27 @@ def test_a_promise_stands_under_its_slider(page, address):
         assert page.locator("#promise").inner_text() == "At 64 %: At most 10 % are wrong."
     finally:
         page.unroute("**/views")
+
+
+def test_sets_of_siblings_are_painted_listed_and_named(page, moved):
+    tree = moved.taxonomy
+    page.locator("#scene").select_option("1")
+    page.keyboard.press("a")
+    legend = adaptive_taxonomy(tree, sets=True, unsure=UNSURE)
+    values = {each: value for value, each in enumerate(adaptive_classes(tree, sets=True), start=1)}
+    said = {say(moved, row, col) for row, col in np.argwhere(moved.leaf >= 0)[::7].tolist()}
+    named = {each: legend.class_names(1)[values.get(each, 0)] for each in said}
+    becomes({legend.colors(1)[values.get(each, 0)] for each in said}, lambda: colors(page))
+    sets = {named[each].removeprefix("L2 ") for each in said if len(each[1]) > 1}
+    assert sets
+    becomes(sets, lambda: set(page.locator("#legend .set span:nth-child(2)").all_inner_texts()))
+    assert "at most 10 % show a wrong one" in page.locator("#adaptive-note").inner_text()
+    box = page.locator("#left").bounding_box()
+    page.locator("#left canvas").click(position={"x": box["width"] / 2 + 30, "y": box["height"] / 2 - 30})
+    becomes(1, page.locator(".pixel tr.adaptive").count)
+    assert page.locator(".pixel tr.adaptive td").inner_text() == named[say(moved, 76, 83)][3:]
+    page.keyboard.press("1")
+    becomes(0, page.locator("#legend .set").count)
 
 
 def test_confidence_and_image(page, painted):

@@ -16,11 +16,13 @@ export async function measureAreas(map, view, state) {
     east: bounds.getEast(),
     north: bounds.getNorth(),
   });
-  const depth = state.main === "depth";
-  if (depth) query.set("threshold", state.threshold);
+  const { main } = state;
+  if (main === "depth") query.set("threshold", state.threshold);
+  else if (main === "adaptive") query.set("adaptive", "");
   else query.set("level", state.level);
   if (state.only) query.set("only", state.only);
-  const what = depth ? `adaptive depth, ${state.threshold} %` : levelName(view, state.level);
+  const mixed = { adaptive: "adaptive map", depth: `adaptive depth, ${state.threshold} %` };
+  const what = mixed[main] ?? levelName(view, state.level);
   try {
     const answer = await fetchJson(`/areas/${view.number}?${query}`, { signal: running.signal });
     byId("areas-note").textContent = summary(answer.areas, what);

@@ -3,12 +3,12 @@
 import { byId, element } from "./dom.js";
 import { only } from "./store.js";
 
-const TITLES = { depth: "Adaptive depth", conf: "Confidence", image: "Image underneath" };
+const TITLES = { adaptive: "Adaptive map", depth: "Adaptive depth", conf: "Confidence", image: "Image underneath" };
 
 /** Names of the layers that a view offers, from the top of the list. */
 export function layersOf(view) {
   const names = view.levels.map(({ level }) => `L${level}`);
-  if ("depth" in view.layers) names.push("depth");
+  for (const name of ["adaptive", "depth"]) if (name in view.layers) names.push(name);
   if (view.levels.some(({ confidence }) => confidence)) names.push("conf");
   if ("image" in view.layers) names.push("image");
   return names;
@@ -28,6 +28,7 @@ export function buildLayers(store, view) {
   for (const name of layersOf(view)) {
     rows[name] = row(store, view, name);
     box.append(rows[name].line);
+    if (name === "adaptive") box.append(element("p", { id: "adaptive-note", class: "soft sub", text: view.adaptive }));
     if (name === "depth") box.append(threshold(store), ...promise(view));
     if (name === "conf") box.append((rows.conf.ramp = ramp(view)));
   }
@@ -90,9 +91,9 @@ function threshold(store) {
   return element("div", { class: "layer sub" }, [label, slider, output]);
 }
 
-/** What the adaptive map promises, from the confidence that it was found for. */
+/** What adaptive depth promises from a confidence on, where no adaptive map says so itself. */
 function promise(view) {
-  if (!view.promise) return [];
+  if (!view.promise || view.adaptive) return [];
   const text = `At ${view.promise.threshold} %: ${view.promise.text}`;
   return [element("p", { id: "promise", class: "soft sub", text })];
 }

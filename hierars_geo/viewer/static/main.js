@@ -135,6 +135,7 @@ async function start() {
       text: "show that level",
       run: (key) => choose(store, `L${key}`),
     },
+    { key: "a", text: "adaptive map", run: () => chooseKnown(store, "adaptive") },
     { key: "d", text: "adaptive depth", run: () => chooseKnown(store, "depth") },
     { key: "c", text: "confidence", run: () => chooseKnown(store, "conf") },
     { key: "i", text: "image underneath, on or off", run: () => toggleImage(store) },

@@ -60,7 +60,7 @@ export const popup = (options) => new maplibregl.Popup(options);
 /** From bottom to top. */
 function order(view) {
   const levels = view.levels.map(({ level }) => `L${level}`);
-  return ["image", ...levels, "depth", "conf"].filter((name) => name === "conf" || name in view.layers);
+  return ["image", ...levels, "adaptive", "depth", "conf"].filter((name) => name === "conf" || name in view.layers);
 }
 
 /** Address of a layer's tiles under a state; null where the view has no such layer. */

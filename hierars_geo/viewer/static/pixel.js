@@ -1,4 +1,5 @@
-// What the maps say at one place: the whole path with its confidences; both answers where two are compared.
+// What the maps say at one place: the whole path with its confidences, what the adaptive map
+// makes of it, and whether it is like the training ground; both answers where two are compared.
 
 import { byId, element, fetchJson, notice, swatch } from "./dom.js";
 import { levelName } from "./layers.js";
@@ -18,9 +19,9 @@ export async function askPixel(map, views, { lng, lat }) {
     const asked = views.map((view) => fetchJson(`/query/${view.number}?lon=${lng}&lat=${lat}`));
     const answers = await Promise.all(asked);
     closePixel();
-    const tables = answers.map(({ path }, place) => content(views[place], path, lng, lat));
+    const tables = answers.map((answer, place) => content(views[place], answer, lng, lat));
     if (tables.length === 1) {
-      open = popup({ maxWidth: "300px", focusAfterOpen: false })
+      open = popup({ maxWidth: "340px", focusAfterOpen: false })
         .setLngLat([lng, lat])
         .setDOMContent(tables[0])
         .addTo(map);
@@ -37,7 +38,7 @@ export async function askPixel(map, views, { lng, lat }) {
   }
 }
 
-function content(view, path, lng, lat) {
+function content(view, { path, adaptive, outside }, lng, lat) {
   const place = element("p", { class: "soft", text: `${lat.toFixed(5)}, ${lng.toFixed(5)} (${view.title})` });
   if (!path.length) {
     return element("div", { class: "pixel" }, [element("p", { text: "No class here." }), place]);
@@ -50,5 +51,10 @@ function content(view, path, lng, lat) {
       element("td", { text: confidence === null ? "" : `${confidence} %` }),
     ]);
   });
-  return element("div", { class: "pixel", role: "status" }, [element("table", {}, rows), place]);
+  if (adaptive) {
+    const said = element("td", { colspan: "2" }, [swatch(adaptive.color), adaptive.name]);
+    rows.push(element("tr", { class: "adaptive" }, [element("th", { scope: "row", text: "Adaptive map" }), said]));
+  }
+  const doubt = outside ? [element("p", { text: "Unlike the training ground: do not trust the map here." })] : [];
+  return element("div", { class: "pixel", role: "status" }, [element("table", {}, rows), ...doubt, place]);
 }
