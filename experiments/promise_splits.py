@@ -14,14 +14,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hierars_geo.cli.calibrate import configured_data
-from hierars_geo.errors import DataError, HieraRSError
+from hierars_geo.errors import DataError, HieraRSError, OptionError
 from hierars_geo.metrics.reliability import Curve, Reliability, fitted_temperature
 from hierars_geo.metrics.risk import THRESHOLDS, above, check_promises, promised_threshold, shown_and_wrong
 from hierars_geo.models import load
@@ -145,22 +146,22 @@ def paths_left(ladder: Ladder, members: Sequence[Sequence[NDArray[np.integer]]])
     return np.array(found)
 
 
-def held_out(network: MapModel, tree: Taxonomy, batches: Iterable[Batch], block_m: float) -> Ground:
-    """Predict ground that was kept apart.
+def held_out(models: Iterable[tuple[MapModel, Iterable[Batch]]], tree: Taxonomy, block_m: float) -> Ground:
+    """Predict ground that was kept apart, each part of it by the model whose training left it out.
 
     Args:
-        network: In eval mode; the temperature that it was calibrated to is left out.
-        tree: Its taxonomy.
-        batches: Of the ground, with ``bounds``.
+        models: In eval mode, and the batches of its ground with ``bounds``; the temperature that a model was
+            calibrated to is left out.
+        tree: Their taxonomy.
         block_m: Side of a block in units of the ground's CRS, > 0.
 
     Raises:
         DataError: No pixel is labelled.
     """
-    network.temperature = 1.0
     paths = torch.from_numpy(tree.paths.copy())
     scores, rows, places = [], [], []
-    for batch in batches:
+    for network, batch in ((network, batch) for network, batches in models for batch in batches):
+        network.temperature = 1.0
         with torch.inference_mode():
             logits = network.path_logits(batch["image"], batch["valid"], paths).float()
         truth, valid = true_paths(tree, batch), ground_valid(batch)
@@ -304,6 +305,34 @@ def _summary(rows: NDArray[np.float64], risk: float) -> dict[str, float]:
     return found
 
 
+def _predicted(
+    checkpoints: Sequence[Path],
+    config: Sequence[str],
+    regions: Sequence[Sequence[float]] | None,
+    part: Literal["val", "test"],
+    block_m: float,
+) -> Ground:
+    """Predict the ground that each of some trainings was not shown."""
+    overlays: Sequence[Any] = regions or [None]
+    if len(checkpoints) != len(overlays):
+        raise OptionError(
+            f"Expected as many --region as checkpoints, but got {len(overlays)} for {len(checkpoints)}."
+        )
+    models = []
+    with TemporaryDirectory() as folder:
+        for path, region in zip(checkpoints, overlays, strict=True):
+            overlay = Path(folder, "region.yaml")
+            splits = {} if region is None else {"train_region": None, f"{part}_region": list(region)}
+            overlay.write_text(json.dumps({"data": {"init_args": {"splits": splits}}}))
+            data = configured_data([*config, str(overlay)])
+            data.setup(part)
+            model = load(path)
+            require_same_data(model.record, data)
+            models.append((model, data.val_dataloader() if part == "val" else data.test_dataloader()))
+    tree = models[0][0].record.taxonomy
+    return held_out([(model.network, batches) for model, batches in models], tree, block_m)
+
+
 def main(argv: Sequence[str]) -> int:
     """Score the splits and print what was found as JSON.
 
@@ -311,8 +340,16 @@ def main(argv: Sequence[str]) -> int:
         0, or 1 where that failed.
     """
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("checkpoint", type=Path, help="a trained model")
-    p.add_argument("--flat", type=Path, help="a flat model of the same ground (default: none)")
+    p.add_argument("checkpoint", type=Path, nargs="+", help="a trained model, or one per --region")
+    p.add_argument("--flat", type=Path, nargs="+", help="flat models of the same ground (default: none)")
+    p.add_argument(
+        "--region",
+        type=float,
+        nargs=4,
+        action="append",
+        help="left, bottom, right, top of the ground that a checkpoint was not shown, one for each in order: "
+        "all of it together is counted (default: the ground of the configuration)",
+    )
     p.add_argument(
         "--config", nargs="+", required=True, help="configuration that says the data, with overlays"
     )
@@ -327,16 +364,11 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--seed", type=int, default=0, help="of the splits (default: 0)")
     args = p.parse_args(argv)
     try:
-        data = configured_data(args.config)
-        data.setup(args.part)
-        loader = data.val_dataloader() if args.part == "val" else data.test_dataloader()
-        seen = []
-        for path in (args.checkpoint, args.flat) if args.flat else (args.checkpoint,):
-            model = load(path)
-            require_same_data(model.record, data)
-            seen.append(
-                held_out(model.network, model.record.taxonomy, loader, args.block_m).thinned(args.pixels)
-            )
+        seen = [
+            _predicted(paths, args.config, args.region, args.part, args.block_m).thinned(args.pixels)
+            for paths in (args.checkpoint, args.flat)
+            if paths
+        ]
         found = score_splits(
             seen[0], seen[1] if args.flat else None, args.risks, args.delta, args.splits, args.seed
         )

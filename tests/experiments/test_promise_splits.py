@@ -114,11 +114,12 @@ def test_pixels_are_put_in_the_block_that_they_lie_in():
     batch = {"image": image, "valid": torch.ones(1, 8, 8, dtype=torch.bool), "mask": torch.tensor(mask)[None]}
     tree, network = Taxonomy.from_yaml("crop10m"), Known()
     network.temperature = 5.0  # of an earlier calibration
-    found = held_out(network, tree, [batch | {"bounds": [(80.0, 0.0, 160.0, 80.0)]}], 40.0)
+    chips = [batch | {"bounds": [(80.0, 0.0, 160.0, 80.0)]}]
+    found = held_out([(network, chips)], tree, 40.0)
     assert found.pixels.tolist() == [12, 16, 12, 16]  # west, the south first; then east
     south_west = row[5:, :4].ravel().tolist()
     assert found.row[:12].tolist() == south_west
     np.testing.assert_array_equal(found.scores[:12], image[0, :, 5:, :4].reshape(len(PATHS), -1).T)
     empty = batch | {"mask": torch.full((1, 8, 8), -100), "bounds": [(80.0, 0.0, 160.0, 80.0)]}
     with pytest.raises(DataError, match="Expected labelled pixels"):
-        held_out(Known(), tree, [empty], 40.0)
+        held_out([(Known(), [empty])], tree, 40.0)
