@@ -134,7 +134,7 @@ class TrainingCLI(LightningCLI):
         if isinstance(self.model, tasks.SegmentationTask):
             self.model.build(tasks.TrainingData.of(self.datamodule))
         try:
-            self.model.on_load_checkpoint(Checkpoint.read(path).content)
+            self.model.on_load_checkpoint(dict(Checkpoint.read(path).content))
         except CheckpointError as error:
             raise CheckpointError(f"{str(error).rstrip('.')} (in {path}).") from error
 

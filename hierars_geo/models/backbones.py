@@ -19,6 +19,7 @@ _UNDILATED = {
     "swin": "its windows and patch merging are tied to strides of 4, 8, 16 and 32",
     "deit3": "its patches of 16 pixels are its only resolution",
     "vit": "its patches of 16 pixels are its only resolution",
+    "dofa": "its patches of 16 pixels are its only resolution",
     "mscan": "its stages have strides of 4, 8, 16 and 32",
 }
 
@@ -29,8 +30,8 @@ class Backbone:
 
     Attributes:
         name: For segmentation-models-pytorch: an own or registered encoder, or ``tu-<timm name>``.
-        family: ``resnet``, ``convnext``, ``swin``, ``deit3``, ``vit``, ``mit``, ``mscan``, or
-            ``other``.
+        family: ``resnet``, ``convnext``, ``swin``, ``deit3``, ``vit``, ``dofa``, ``mit``,
+            ``mscan``, or ``other``.
         drop_path_rate: Default of the papers' segmentation models; None where there is no such thing.
         options: What timm is told besides.
         enumeration: Import path of the enumeration of its weights, whose members then go by their names
@@ -77,6 +78,8 @@ _TORCHGEO: dict[str, tuple[str, float | None]] = {
     "vit_small_patch16_224": ("ViTSmall16_Weights", 0.05),
     "vit_base_patch16_224": ("ViTBase16_Weights", 0.2),
     "vit_large_patch16_224": ("ViTLarge16_Weights", 0.45),
+    "dofa_base_patch16_224": ("DOFABase16_Weights", 0.2),
+    "dofa_large_patch16_224": ("DOFALarge16_Weights", 0.45),
 }
 
 
@@ -107,7 +110,11 @@ BACKBONES: dict[str, Backbone] = {
 #: timm's name of every ViT here.
 VIT_NAMES: dict[str, str] = {
     **{f"deit3_{size}": f"deit3_{size}_patch16_224" for size in _DEIT3},
-    **{TORCHGEO + name: name for name in _TORCHGEO if name.startswith("vit_")},
+    **{
+        TORCHGEO + name: name.replace("dofa", "vit")
+        for name in _TORCHGEO
+        if name.startswith(("vit_", "dofa_"))
+    },
 }
 
 
@@ -117,6 +124,9 @@ def _register() -> None:
         name: (MSCAN, {"widths": size.widths, "depths": size.depths}) for name, size in MSCAN_SIZES.items()
     }
     own |= {name: (ViTPyramid, {"name": vit}) for name, vit in VIT_NAMES.items()}
+    for name, (_, parameters) in own.items():
+        if BACKBONES[name].family == "dofa":
+            parameters["padding"] = 1  # of its first layer, as its makers have it
     own |= {TORCHGEO + name: (SwinV2, {"name": name}) for name in _TORCHGEO if name.startswith("swin_")}
     for name, (encoder, parameters) in own.items():
         parameters["drop_path_rate"] = BACKBONES[name].drop_path_rate

@@ -17,6 +17,7 @@ from .map_model import MapModel
 from .plain_file import read_plain
 from .published import model_file
 from .record import RECORD_KEY, ModelFile, ModelRecord, knows_reading
+from .tuning import without_additions
 
 #: Before the names of a model's weights; before those of the two branches where there is a source, too.
 MODEL_PREFIX = "model."
@@ -87,6 +88,7 @@ class Checkpoint:
         """
         path = model_file(path)
         content = read_checkpoint(path)
+        content["state_dict"] = without_additions(content["state_dict"])
         record = ModelRecord.from_dict(content[RECORD_KEY], str(path))
         found = cls(Path(path), record, content)
         _check_weights(record, found.weights(MODEL_PREFIX), str(path))

@@ -20,6 +20,7 @@ from ..errors import CheckpointError, MissingFileError, OptionError, list_some, 
 from ..types import Spectra, SpectralBand
 from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import BandAdaptation, adapt_bands, by_names, matching_bands
+from .dofa import with_first_layer
 from .plain_file import read_plain
 
 FetchedT = TypeVar("FetchedT")
@@ -146,6 +147,10 @@ def load_encoder_weights(
     """
     source = member_path(backbone, source)
     state, trained_on, of_sensor = _find(backbone, source)
+    if backbone.family == "dofa":
+        patch_px = encoder.get_parameter(first_layer(encoder)).shape[-1]
+        state = with_first_layer(state, spectra(sensor, bands or ()), patch_px, source)
+        trained_on, adaptation = None, "auto"
     own = encoder.state_dict()
     names = {_plain(name): name for name in own}
     found = {names[p]: tensor for key, tensor in state.items() if (p := _plain(key)) in names}

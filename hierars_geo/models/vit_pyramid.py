@@ -22,6 +22,7 @@ class ViTPyramid(nn.Module, EncoderMixin):
         name: A timm ViT with patches of 16 pixels.
         drop_path_rate: Of the last block; grows linearly from 0 at the first.
         blocks: Where the maps are taken, indices of blocks; None for the ends of four equal parts.
+        padding: Pixels of zeros around the image, before patches are cut.
         depth: Maps of segmentation-models-pytorch's count; 5 is all there is.
         output_stride: 32, the only one there is.
     """
@@ -33,11 +34,13 @@ class ViTPyramid(nn.Module, EncoderMixin):
         name: str,
         drop_path_rate: float = 0.0,
         blocks: Sequence[int] | None = None,
+        padding: int = 0,
         depth: int = 5,
         output_stride: int = 32,
     ) -> None:
         super().__init__()
         vit: Any = timm.create_model(name, num_classes=0, global_pool="", dynamic_img_size=True)
+        vit.patch_embed.proj.padding = padding, padding
         vit.norm = nn.Identity()  # the pyramid's maps are taken before it
         self.vit = vit
         count, width = len(vit.blocks), int(vit.embed_dim)

@@ -180,7 +180,7 @@ class SegmentationTask(LightningModule):
         task._adopt(checkpoint.record)
         expected = f"Expected the weights in {checkpoint.path} to fit its own model record"
         load_weights(task, checkpoint.content["state_dict"], expected)
-        task.on_load_checkpoint(checkpoint.content)
+        task.on_load_checkpoint(dict(checkpoint.content))
         return task if map_location is None else task.to(map_location)
 
     @staticmethod
@@ -202,10 +202,6 @@ class SegmentationTask(LightningModule):
         """Compute logits (B, C_l, H, W) per level from stored values; a flat model gives the leaves alone."""
         logits: list[Tensor] = self.model(image, valid, doy)
         return logits
-
-    def freeze_module(self, module: nn.Module) -> None:
-        """Keep a module as it is: no gradient, and always in eval mode."""
-        self._frozen.append(module.requires_grad_(False).eval())
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of what is trained; what is frozen stays in eval mode."""
@@ -387,7 +383,7 @@ class SegmentationTask(LightningModule):
             "options": self.told,
         }
 
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse weights of another tree, band set or model; take over the normalisation they know.
 
         Raises:

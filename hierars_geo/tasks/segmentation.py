@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
-from ..errors import OptionError, list_some, unknown_name
+from ..errors import CheckpointError, OptionError, list_some, unknown_name
 from ..models.backbones import find_backbone
 from ..models.band_adaptation import BandAdaptation
 from ..models.build import build_scene_model
@@ -20,6 +20,7 @@ from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplanting import Parts, transplant
+from ..models.tuning import add_low_rank, freeze, without_additions
 from ..models.weight_statistics import check_scale, weight_statistics
 from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from ..types import Batch
@@ -48,9 +49,11 @@ class StartOptions:
         band_adaptation: How the first layer of the weights meets the bands: ``auto``, ``by_name``,
             ``repeat`` or ``average``, see :func:`hierars_geo.models.adapt_bands`.
         freeze_backbone: Train the decoder and the head alone, the encoder staying in eval mode.
+        lora_rank: Train of the encoder, beside decoder and head, additions of this rank to the linear layers
+            of its attention alone (LoRA); None for all of it.
 
     Raises:
-        OptionError: Both kinds of weights are given.
+        OptionError: Both kinds of weights are given, or options contradict each other.
     """
 
     encoder_weights: str | None = None
@@ -58,12 +61,26 @@ class StartOptions:
     parts: Parts = "all"
     band_adaptation: BandAdaptation = "auto"
     freeze_backbone: bool = False
+    lora_rank: int | None = None
 
     def __post_init__(self) -> None:
+        if self.lora_rank is not None:
+            self._check_low_rank(self.lora_rank)
         if self.checkpoint is not None and self.encoder_weights is not None:
             raise OptionError(
                 f"Expected start.checkpoint or start.encoder_weights, but got both ({self.checkpoint}, "
                 f"{self.encoder_weights}). Set one of them to null."
+            )
+
+    def _check_low_rank(self, rank: int) -> None:
+        if rank < 1:
+            raise OptionError(f"Expected start.lora_rank to be >= 1, but got {rank}. Set null for none.")
+        if self.freeze_backbone:
+            raise OptionError("Expected start.freeze_backbone or start.lora_rank, but got both. Set one.")
+        if self.checkpoint is None and self.encoder_weights is None:
+            raise OptionError(
+                "Expected weights to start from with start.lora_rank, but got none: the encoder would stay "
+                "random. Give start.encoder_weights or start.checkpoint."
             )
 
 
@@ -134,6 +151,11 @@ class BHCCMTask(SegmentationTask):
                 raise OptionError(
                     f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out."
                 )
+            if start.lora_rank is not None:
+                raise OptionError(
+                    f"Expected no start.lora_rank with head '{head}', whose encoder stays as it starts. "
+                    "Leave it out."
+                )
             mode = "flat" if mode == "flat" else "independent"
             self._config = ModelConfig(HYPERCOLUMN, encoder, mode, 0.0)
             self.automatic_optimization = False
@@ -143,7 +165,7 @@ class BHCCMTask(SegmentationTask):
         #: How the head was solved for, and its scores on held-out ground.
         self.solved: dict[str, Any] | None = None
         check_config(self._config)
-        self.start = start
+        self.start, self._lora_rank = start, start.lora_rank
         #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
         self.started_from: dict[str, Any] | None = None
         #: Weights of the classes per level; None as long as they are not known.
@@ -216,7 +238,10 @@ class BHCCMTask(SegmentationTask):
             record, self.start.encoder_weights, self.start.band_adaptation, spectral_bands
         )
         if self.start.freeze_backbone:
-            self.freeze_module(model.segmenter.features.body.get_submodule("encoder"))
+            self._frozen += freeze(model.segmenter.features.body.get_submodule("encoder"))
+        if self._lora_rank is not None:
+            encoder = model.segmenter.features.body.get_submodule("encoder")
+            add_low_rank(encoder, record.model.encoder, self._lora_rank)
         return model
 
     def setup(self, stage: str) -> None:
@@ -323,7 +348,7 @@ class BHCCMTask(SegmentationTask):
         solved = {} if self.solved is None else {"head": self.solved}
         return super().training_record(checkpoint) | {"class_weights": weights} | start | solved
 
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over computed class weights and the start; see :meth:`SegmentationTask.on_load_checkpoint`.
 
         Raises:
@@ -333,6 +358,14 @@ class BHCCMTask(SegmentationTask):
         training = checkpoint[RECORD_KEY].get("training") or {}
         self.started_from, self.solved = training.get("start"), training.get("head")
         self.start = StartOptions()  # the checkpoint brings the weights
+        rank = ((training.get("options") or {}).get("start") or {}).get("lora_rank")
+        if rank != self._lora_rank and self._trainer is not None and self.trainer.state.fn == "fit":
+            raise CheckpointError(
+                f"Expected start.lora_rank {rank}, with which the checkpoint was trained, but got "
+                f"{self._lora_rank}. Resume with its configuration, or take it as start.checkpoint."
+            )
+        if self._lora_rank is None and "state_dict" in checkpoint:
+            checkpoint["state_dict"] = without_additions(checkpoint["state_dict"])
         saved = training.get("class_weights")
         if saved is not None and self.loss_options.counts_classes:
             self._weigh(check_class_weights(self.taxonomy, saved))

@@ -22,6 +22,7 @@ from ..models.scene_model import SceneModel
 from ..models.transfer.options import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplanting import transplant
+from ..models.tuning import freeze
 from ..scenes.sensors import spectral_bands
 from ..types import IGNORE_INDEX, Batch
 from .base import SegmentationTask
@@ -200,7 +201,7 @@ class TransLUTask(SegmentationTask):
                 self._take_over(report, source.path)
         self._trained = self._begun = None  # their weights are in the model now
         if self.start.freeze_backbone:
-            self.freeze_module(target.segmenter.features.body.get_submodule("encoder"))
+            self._frozen += freeze(target.segmenter.features.body.get_submodule("encoder"))
         return model
 
     def _take_over(self, report: InitReport, path: Path) -> None:
@@ -250,7 +251,7 @@ class TransLUTask(SegmentationTask):
         start = {} if self.started_from is None else {"start": self.started_from}
         return super().training_record(checkpoint) | start
 
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the start; see :meth:`SegmentationTask.on_load_checkpoint`.
 
         Raises:
