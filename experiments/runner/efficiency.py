@@ -23,7 +23,7 @@ class EfficiencyRow:
     Attributes:
         group: Name of its base.
         variant: Its name without the share.
-        per_cent: Share of the labelled blocks.
+        per_cent: Share of the labelled blocks, or the number of points.
         seeds: How many.
         miou: At the leaves, per cent.
         iou: By leaf class, per cent; classes that the test ground lacks are left out.
@@ -75,7 +75,7 @@ def efficiency_markdown(rows: Sequence[EfficiencyRow]) -> str:
         own = [row for row in rows if row.group == group]
         names = list(dict.fromkeys(name for row in own for name in row.iou))
         for per_cent in sorted({row.per_cent for row in own}):
-            parts.append(f"## {group}, {per_cent} % of the labelled blocks\n")
+            parts.append(f"## {group}, labels_{per_cent:03d}\n")
             lines = [
                 [
                     row.variant,
@@ -117,7 +117,7 @@ def draw_efficiency(rows: Sequence[EfficiencyRow], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("labelled blocks, per cent")
+    axes.set_xlabel("labels: per cent of the blocks, or points of a scene")
     axes.set_ylabel("mIoU of the leaves, per cent")
     axes.set_title(f"{rows[0].group}: mean and one standard deviation over the seeds", fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
