@@ -11,9 +11,8 @@ is part of a larger one, every class occurs where a block shows it, and the same
     python experiments/sparse_labels.py experiments/base/synthetic.yaml -o runs/sparse/synthetic --points 25
 
 writes another kind of mixture: so many field points of each image, of every class one at least, here in
-labels_025/points; and beside them ``product``, a map of everything in the classes of
-ESA WorldCover. Its cells of 3 pixels each show the ground up to a few ``--blur-px`` away, so that it is
-coarse, and wrong near edges.
+labels_025/points; and beside them ``product``, a map of everything in the classes of ESA WorldCover. Its
+cells of 3 pixels each show the ground up to a few ``--blur-px`` away: it is coarse, and wrong near edges.
 """
 
 import argparse
@@ -22,10 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import rasterio
+import shapely
 import yaml
+from geopandas.geodataframe import GeoDataFrame
 from label_shares import ranked_blocks
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--shares", type=int, nargs="+", default=[1, 5], help="per cent of the blocks")
     p.add_argument("--block-px", type=int, default=32, help="side of a block (default: 32)")
     p.add_argument("--points", type=int, nargs="+", help="so many points and a product instead")
-    p.add_argument("--blur-px", type=float, default=6.0, help="standard deviation (default: 6)")
+    p.add_argument("--blur-px", type=float, default=3.0, help="standard deviation (default: 3)")
     p.add_argument("--seed", type=int, default=0, help="another seed, other blocks (default: 0)")
     args = p.parse_args(argv)
     write = write_points if args.points else write_blocks
@@ -118,8 +118,9 @@ def draw_leaves(tree: Taxonomy, coarse: NDArray[np.int64], level: int, seed: int
 def write_points(data: SceneDataModule, image: Path, args: argparse.Namespace, seed: int) -> Iterator[str]:
     """Write points and the product of an image; tell of their classes, and how often the product is right."""
     tree, (leaf, train, profile) = data.taxonomy, read_labels(data, image)
-    crosswalk = Crosswalk.between("esa_worldcover", tree)
-    says = crosswalk.level_paths(2)[[crosswalk.origin.class_index(name, 2) for name in _COVERS.values()]]
+    legend = Taxonomy.from_yaml("esa_worldcover")
+    covers = [legend.class_index(name, 2) for name in _COVERS.values()]
+    says = Crosswalk.between(legend.name, tree).level_paths(2)[covers]
     allowed = np.array([says[:, tree.paths[:, -1] == index].any(axis=1) for index in range(says.shape[1])])
     cover = np.append(np.array(list(_COVERS))[allowed.argmax(axis=1)], 0)[leaf.clip(min=-1)]
     seen = blurred(cover, args.blur_px, seed)
@@ -129,10 +130,10 @@ def write_points(data: SceneDataModule, image: Path, args: argparse.Namespace, s
     for count in args.points:
         rows, cols = order[:count].T
         names = np.array(tree.class_names(tree.num_levels))[leaf[rows, cols]]
-        places = geopandas.points_from_xy(*rasterio.transform.xy(profile["transform"], rows, cols))
+        places = shapely.points(*(profile["transform"] @ (cols + 0.5, rows + 0.5)))
         path = args.out / f"labels_{count:03d}" / "points" / f"{image.stem}.gpkg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        geopandas.GeoDataFrame({"class_name": names}, geometry=places, crs=profile["crs"]).to_file(path)
+        GeoDataFrame({"class_name": names}, geometry=places, crs=profile["crs"]).to_file(path)
         yield f"{count} points of {len(np.unique(names))} of {len(np.unique(leaf[train]))} classes"
 
 
@@ -145,7 +146,7 @@ def blurred(values: NDArray[np.integer], sigma_px: float, seed: int) -> NDArray[
         (place + own).clip(0, side - 1)
         for place, own, side in zip(np.meshgrid(*cells, indexing="ij"), shift, values.shape, strict=True)
     )
-    shown = values[rows, cols].repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)
+    shown: NDArray[np.integer] = values[rows, cols].repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)
     return shown[: values.shape[0], : values.shape[1]]
 
 

@@ -92,7 +92,7 @@ def test_points_and_a_product_of_another_legend(tmp_path, capsys):
             assert points.geometry.x.max() < truth.bounds.left + 0.75 * (
                 truth.bounds.right - truth.bounds.left
             )
-    assert main([str(path), "-o", str(out), "--points", "30"]) == 0
+    assert main([str(path), "-o", str(out), "--points", "30", "--blur-px", "6"]) == 0
     with rasterio.open(out / "product/scene.tif") as source:
         wrong = (source.read(1) != expected).mean()
     assert 0.1 < wrong < 0.4  # beside the edges of strips of 16 px, by some 6 px
