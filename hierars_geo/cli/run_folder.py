@@ -15,6 +15,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..output.output import as_output_error, atomic_path, remove_abandoned
 
 _LOGGERS: Final = "lightning.pytorch.loggers"
+#: Where they write unless something else is said.
+_HOME: Final = "runs"
 #: Loggers that number the folders of their runs.
 _NUMBERED: Final = ("CSVLogger", "TensorBoardLogger")
 
@@ -22,16 +24,17 @@ _NUMBERED: Final = ("CSVLogger", "TensorBoardLogger")
 def default_loggers() -> list[dict[str, Any]]:
     """Return the loggers where none is named: a table, and TensorBoard where it is installed."""
     names = [name for name in _NUMBERED if name != "TensorBoardLogger" or find_spec("tensorboard")]
-    return [{"class_path": f"{_LOGGERS}.{name}", "init_args": {"save_dir": "runs"}} for name in names]
+    return [{"class_path": f"{_LOGGERS}.{name}", "init_args": {"save_dir": _HOME}} for name in names]
 
 
-def share_version(loggers: object) -> list[Path]:
+def share_version(loggers: object, root: str | None = None) -> list[Path]:
     """Give loggers that would number their folders each on its own the same next number, and take it.
 
     The folder is made at once: of two trainings that start together each gets its own.
 
     Args:
         loggers: ``trainer.logger`` of a parsed configuration; anything but a list is left alone.
+        root: ``trainer.default_root_dir``, the home of loggers of which nothing is said.
 
     Returns:
         Folders that were made, from the innermost on.
@@ -47,6 +50,8 @@ def share_version(loggers: object) -> list[Path]:
         if logger["class_path"].split(".")[-1] not in _NUMBERED or "version" not in logger["init_args"]:
             continue
         options = logger["init_args"]
+        if root is not None and options["save_dir"] == _HOME:
+            options["save_dir"] = root
         if options["version"] is None:
             homes.setdefault(os.path.join(options["save_dir"], options["name"] or ""), []).append(options)
     for home, numbered in homes.items():

@@ -116,7 +116,9 @@ class TrainingCLI(LightningCLI):
         """Let all loggers of a run write into one folder; with ``--quiet`` show neither bar nor summary."""
         config = self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
         if "subcommand" in self.config:
-            self._failed_start.made = share_version(config["trainer"]["logger"])
+            self._failed_start.made = share_version(
+                config["trainer"]["logger"], config["trainer"]["default_root_dir"]
+            )
         if is_quiet():
             _silence(config["trainer"])
 

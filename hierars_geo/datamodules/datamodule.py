@@ -131,7 +131,9 @@ class SceneDataModule(LightningDataModule):
         radiometry = None
         if o.radiometric:
             radiometry = Radiometry(self.mean, self.std, o.brightness, o.contrast, o.noise, o.band_drop)
-        return ChipAugmentation(o.scale_range, o.gain, self.chip_size, radiometry, o.flips)
+        return ChipAugmentation(
+            o.scale_range, o.gain, self.chip_size, radiometry, o.flips, o.date_drop, o.day_shift
+        )
 
     @property
     def parts(self) -> dict[SplitName, SceneIntersection]:

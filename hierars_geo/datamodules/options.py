@@ -171,6 +171,8 @@ class AugmentationOptions:
         contrast: Largest relative change of a band's contrast, 0 <= contrast < 1.
         noise: Standard deviation of noise in standard deviations of the band.
         band_drop: Probability that a band is missing.
+        date_drop: Probability that a date of a series is hidden.
+        day_shift: Days that a series is moved by, at most: a season that is early or late.
     """
 
     flips: bool = False
@@ -180,12 +182,14 @@ class AugmentationOptions:
     contrast: float = 0.0
     noise: float = 0.0
     band_drop: float = 0.0
+    date_drop: float = 0.0
+    day_shift: int = 0
 
     def __post_init__(self) -> None:
         if self.scale_range is not None and len(self.scale_range) != 2:
             raise OptionError(f"Expected scale_range to be [low, high], but got {self.scale_range}.")
         check_radiometry(self.brightness, self.contrast, self.noise, self.band_drop)
-        ChipAugmentation(self.scale_range, self.gain)  # checks the other two
+        ChipAugmentation(self.scale_range, self.gain, date_drop=self.date_drop, day_shift=self.day_shift)
 
     @property
     def radiometric(self) -> bool:
@@ -255,6 +259,12 @@ class DataOptions:
             raise OptionError(
                 f"Expected chips.per_epoch to fill a batch of {self.loader.batch_size}, but got "
                 f"{self.chips.per_epoch}."
+            )
+        of_dates = self.augmentation.date_drop or self.augmentation.day_shift
+        if of_dates and all(source.series is None for source in self.sources):
+            raise OptionError(
+                "Expected a series with augmentation.date_drop or day_shift, but got single images. Leave "
+                "both out, or give series."
             )
         if self.normalization.method == "scene" and len(self.sources) > 1:
             raise OptionError(

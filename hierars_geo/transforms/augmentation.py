@@ -98,10 +98,11 @@ def _even(count: int, generator: Generator) -> Tensor:
 
 
 class ChipAugmentation:
-    """Random scale and crop, flips, quarter turns, gain and other radiometry; each chip by its own draw.
+    """Random scale and crop, flips, quarter turns, dates, gain and other radiometry, drawn chip by chip.
 
     Labels stay labels: nothing is interpolated between them, and what a chip shows beyond its ground is
-    ignored. All dates of a series are changed alike; noise alone is drawn for every pixel of each.
+    ignored. All dates of a series are changed alike; noise alone is drawn for every pixel of each, and which
+    dates are hidden (Garnot et al. 2022, arXiv 2112.07558).
 
     Args:
         scale_range: Smallest and largest scale, or None. 0.5 shows twice the ground, 2 half of it; drawn
@@ -112,9 +113,11 @@ class ChipAugmentation:
         size_px: Side of the chips to return, which are cropped at random; None for that of the chips given.
         radiometry: Brightness, contrast, noise and missing bands; None for none.
         flips: Whether chips are flipped and turned by quarters.
+        date_drop: Probability that a date of a series is hidden; one with ground always stays.
+        day_shift: Days that a series is moved by, at most: other places and years are earlier or later.
 
     Raises:
-        OptionError: The range is not 0 < low <= high, or the gain is not 0 <= gain < 1.
+        OptionError: The range is not 0 < low <= high, a share not 0 <= share < 1, or the days are negative.
     """
 
     def __init__(
@@ -124,9 +127,14 @@ class ChipAugmentation:
         size_px: int | None = None,
         radiometry: Radiometry | None = None,
         flips: bool = True,
+        date_drop: float = 0.0,
+        day_shift: int = 0,
     ) -> None:
-        if not 0 <= gain < 1:
-            raise OptionError(f"Expected gain to be 0 <= gain < 1, but got {gain}.")
+        for name, share in (("gain", gain), ("date_drop", date_drop)):
+            if not 0 <= share < 1:
+                raise OptionError(f"Expected {name} to be 0 <= {name} < 1, but got {share}.")
+        if day_shift < 0:
+            raise OptionError(f"Expected day_shift to be >= 0, but got {day_shift}.")
         if scale_range is not None and not 0 < scale_range[0] <= scale_range[1]:
             raise OptionError(f"Expected scale_range to be 0 < low <= high, but got {scale_range}.")
         self.scale_range = scale_range
@@ -134,6 +142,8 @@ class ChipAugmentation:
         self.size_px = size_px
         self.radiometry = radiometry
         self.flips = flips
+        self.date_drop = date_drop
+        self.day_shift = day_shift
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         """Augment a batch.
@@ -161,6 +171,14 @@ class ChipAugmentation:
         for flip in (hflip, vflip) if self.flips else ():
             chosen = (torch.rand(len(image), generator=generator) < 0.5).to(image.device)
             image, mask, valid = (_flipped(layer, chosen, flip) for layer in (image, mask, valid))
+        done: Batch = {**batch}
+        if self.date_drop and image.ndim == 5:
+            valid = valid & _kept_dates(valid, self.date_drop, generator)
+            image = image.masked_fill(~valid.unsqueeze(2), 0.0)
+            mask = _where_seen(mask, valid)
+        if self.day_shift and image.ndim == 5:
+            days = torch.randint(-self.day_shift, self.day_shift + 1, (len(image), 1), generator=generator)
+            done["doy"] = batch["doy"] + days.to(batch["doy"].device)
         if self.gain:
             draws = torch.rand(len(image), image.shape[-3], 1, 1, generator=generator)
             factor = (1 + self.gain * (2 * draws - 1)).to(image)
@@ -171,7 +189,7 @@ class ChipAugmentation:
             chips, dates, bands, height, width = image.shape
             below = self.radiometry(image.transpose(1, 2).flatten(2, 3), valid.flatten(1, 2), generator)
             image = below.view(chips, bands, dates, height, width).transpose(1, 2)
-        done: Batch = {**batch, "image": image, "mask": mask, "valid": valid}
+        done["image"], done["mask"], done["valid"] = image, mask, valid
         if sets is not None:
             done["mask"], done["label_set"] = mask.unbind(dim=1)
         return done
@@ -237,6 +255,17 @@ def _scaled(
     new_image = warp(bands, "bilinear").view(*image.shape[:-2], *size)
     new_valid = new_dates.view(*valid.shape[:-2], *size)
     new_image = new_image.masked_fill(~new_valid.unsqueeze(-3), 0.0).to(image.dtype)
-    observed = new_dates.any(dim=1)
-    labelled = observed if mask.ndim == observed.ndim else observed[:, None]
-    return new_image, torch.where(labelled, new_mask, IGNORE_INDEX), new_valid
+    return new_image, _where_seen(new_mask, new_dates), new_valid
+
+
+def _where_seen(mask: Tensor, dates: Tensor) -> Tensor:
+    """Take labels away, (B, H, W) or (B, 2, H, W), where no date (B, D, H, W) is valid."""
+    seen = dates.any(dim=1)
+    return torch.where(seen if mask.ndim == seen.ndim else seen[:, None], mask, IGNORE_INDEX)
+
+
+def _kept_dates(valid: Tensor, drop: float, generator: Generator) -> Tensor:
+    """Draw the dates (B, D, 1, 1) that stay: of those with ground at least one."""
+    order = torch.rand(valid.shape[:2], generator=generator).to(valid.device)
+    ranked = order.masked_fill(~valid.flatten(2).any(dim=2), -1.0)
+    return ((order >= drop) | (ranked == ranked.amax(dim=1, keepdim=True)))[:, :, None, None]

@@ -1,6 +1,6 @@
 """The folder of a training: its own, and none where nothing came to lie in it."""
 
-from hierars_geo.cli.run_folder import FailedStart, share_version
+from hierars_geo.cli.run_folder import FailedStart, default_loggers, share_version
 
 
 def loggers(folder):
@@ -16,6 +16,16 @@ def test_loggers_share_a_number_and_the_next_training_gets_another_before_anythi
     share_version(second)
     assert [logger["init_args"]["version"] for logger in (*first, *second)] == [0, 0, 1, 1]
     assert made == [tmp_path / "runs" / "logs" / "version_0", tmp_path / "runs" / "logs", tmp_path / "runs"]
+
+
+def test_the_root_of_the_trainer_is_the_home_of_loggers_of_which_nothing_is_said(tmp_path):
+    plain, named = default_loggers(), loggers(tmp_path / "named")
+    for logger in plain:
+        logger["init_args"] |= {"name": "logs", "version": None}
+    share_version([*plain, *named], str(tmp_path / "root"))
+    assert {logger["init_args"]["save_dir"] for logger in plain} == {str(tmp_path / "root")}
+    assert {logger["init_args"]["save_dir"] for logger in named} == {str(tmp_path / "named")}
+    assert (tmp_path / "root" / "logs" / "version_0").is_dir()
 
 
 def test_an_address_makes_no_folder(tmp_path, monkeypatch):

@@ -108,6 +108,38 @@ def test_augmentation_treats_all_dates_alike():
     assert torch.equal(together["mask"], alone["mask"])
 
 
+def test_dates_are_hidden_and_moved_by_chip_and_never_all_of_them(options):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(200, 4, 2, 3, 3, generator=generator) + 1
+    valid = torch.rand(200, 4, 3, 3, generator=generator) > 0.4
+    valid[:100, 1:] = False  # one date alone has ground
+    valid[0] = False
+    doy = torch.tensor([100, 150, 200, 0]).expand(200, -1)
+    mask = torch.ones(200, 3, 3, dtype=torch.int64)
+    given = {"image": image * valid[:, :, None], "valid": valid, "mask": mask, "doy": doy}
+    change = ChipAugmentation(flips=False, date_drop=0.6, day_shift=5)
+    done, again = (change(given, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert all(torch.equal(done[key], again[key]) for key in done)
+    kept = done["valid"].flatten(2).any(dim=2)
+    assert torch.equal(kept[:100], valid[:100].flatten(2).any(dim=2))
+    assert kept[100:].any(dim=1).all()
+    assert 0.35 < kept[100:].float().mean() < 0.55
+    assert torch.equal(done["valid"], valid & kept[:, :, None, None])
+    assert torch.equal(done["image"], image * done["valid"][:, :, None])
+    assert torch.equal(done["mask"] >= 0, done["valid"].any(dim=1))
+    moved = done["doy"] - doy
+    assert (moved == moved[:, :1]).all()
+    assert set(moved.flatten().tolist()) == set(range(-5, 6))
+    for wrong in ({"date_drop": 1.0}, {"day_shift": -1}):
+        with pytest.raises(OptionError, match=next(iter(wrong))):
+            ChipAugmentation(**wrong)
+    data = SceneDataModule(**options, augmentation={"date_drop": 0.3, "day_shift": 8})
+    assert (data.augmentation.date_drop, data.augmentation.day_shift) == (0.3, 8)
+    del options["sources"][0]["series"]
+    with pytest.raises(OptionError, match="Expected a series with augmentation"):
+        SceneDataModule(**options, augmentation={"day_shift": 8})
+
+
 def test_clouds_are_left_out_of_training_and_statistics(options, tmp_path):
     bands = ["B02", "B03"]
     for day, value in DAYS.items():

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from hierars_geo.errors import OptionError
 from hierars_geo.models import ModelConfig, SceneModel, TransLU, build_segmenter, load
-from hierars_geo.models.temporal import TEMPORAL
+from hierars_geo.models.temporal import TEMPORAL, UTAE
 from hierars_geo.models.temporal.reduction import RunningMax, RunningMean
 from hierars_geo.tasks import BHCCMTask, TrainingData
 from hierars_geo.taxonomy import Taxonomy
@@ -59,6 +59,25 @@ def test_running_sums_are_the_softmax_and_the_maximum_over_valid_dates_in_any_po
             start += count
         np.testing.assert_allclose(mean.result(), expected, rtol=2e-5, atol=1e-6)
         np.testing.assert_array_equal(largest.result(), most)
+
+
+def test_utae_asks_at_an_eighth_of_the_image_and_its_scores_choose_dates_at_every_level():
+    torch.manual_seed(0)
+    channels, strides = (3, 4, 6, 4), (1, 4, 8, 16)
+    reduction, doy = UTAE(channels, strides), torch.tensor([[100, 150, 200]])
+    features = [torch.randn(1, 3, f, 32 // s, 32 // s) for f, s in zip(channels, strides, strict=True)]
+    running = reduction.start()
+    reduction.add(running, features, [torch.ones_like(level[:, :, :1]) for level in features], doy)
+    with torch.inference_mode():
+        found = reduction.finish(running)
+        score = reduction.attention(features[2], doy)[1][0].numpy()  # (D, K, 4, 4)
+    np.testing.assert_allclose(found[0], features[0].mean(dim=1), rtol=1e-5, atol=1e-6)  # no decoder reads it
+    weight = np.exp(score.reshape(3, 6, 2, 2, 2, 2).mean(axis=(3, 5)))
+    weight = (weight / weight.sum(axis=0))[:, [0, 1, 3, 4]]  # heads of the four channels
+    np.testing.assert_allclose(
+        found[3][0], (weight * features[3][0].numpy()).sum(axis=0), rtol=1e-4, atol=1e-6
+    )
+    assert not np.allclose(found[1], features[1].mean(dim=1), atol=1e-3)
 
 
 @pytest.mark.parametrize("temporal", TEMPORAL)

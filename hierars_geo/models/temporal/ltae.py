@@ -14,6 +14,9 @@ _PERIOD = 1000
 #: Heads as published; fewer where there are fewer channels.
 _HEADS = 16
 
+#: Pixels of the image per cell that U-TAE asks its questions at, as published.
+_STRIDE = 8
+
 
 class DateAttention(nn.Module):
     """Score every date by a learnt question per head, and mix what they choose.
@@ -113,12 +116,13 @@ def learnt_levels(channels: Sequence[int], strides: Sequence[int]) -> list[int]:
 
 
 class UTAE(TemporalReduction):
-    """L-TAE on the encoder's last level, whose scores, resized, choose dates at the others.
+    """L-TAE on the deepest level whose cells still lie within fields; its scores, resized, serve the others.
 
-    That is U-TAE (Garnot & Landrieu 2021, arXiv 2107.07933). Published is to resize the masks, that is the
-    softmax over dates. Here it is the scores, and each level's softmax is over the dates valid at its
-    own pixels: a date under a cloud has no weight under just that cloud, and dates can be added one after
-    another. Where all dates are valid and neighbours agree, both are the same.
+    That is U-TAE (Garnot & Landrieu 2021, arXiv 2107.07933), whose encoder ends at 1/8 of the image: its
+    questions are asked there, though encoders go on to 1/32. Published is to resize the masks, the softmax
+    over dates. Here it is the scores, and each level's softmax is over the dates valid at its own pixels: a
+    date under a cloud has no weight under just that cloud, and dates can be added one after another. Where
+    all dates are valid and neighbours agree, both are the same.
 
     Args:
         channels: F of every level.
@@ -127,21 +131,29 @@ class UTAE(TemporalReduction):
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
         super().__init__(channels)
-        self.attention = DateAttention(channels[-1], key_size=4)
-        self.mixing.update({str(n): mixing(channels[n]) for n in learnt_levels(channels, strides)})
+        asked = learnt_levels(channels, strides)
+        self.strides = tuple(strides)
+        self.level = max((n for n in asked if strides[n] <= _STRIDE), default=asked[0])
+        self.attention = DateAttention(channels[self.level], key_size=4)
+        self.mixing.update({str(n): mixing(channels[n]) for n in asked})
 
     def add(
         self, running: Sequence[Running], features: Sequence[Tensor], shares: Sequence[Tensor], doy: Tensor
     ) -> None:
         """Add dates; see :meth:`TemporalReduction.add`."""
-        seen, score = self.attention(features[-1], doy)
-        running[-1].add(seen, shares[-1], score)
+        seen, score = self.attention(features[self.level], doy)
+        flat = score.flatten(0, 1)
         for number, (level, values, share) in enumerate(zip(running, features, shares, strict=True)):
-            if number == self.levels - 1:
-                continue
-            if str(number) in self.mixing:
-                size = (values.shape[-2], values.shape[-1])
-                finer = F.interpolate(score.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
-                level.add(values, share, by_date(finer, score.shape[0], score.shape[1]))
-            else:
+            if str(number) not in self.mixing:
                 level.add(values, share)
+            elif number == self.level:
+                level.add(seen, share, score)
+            else:
+                coarser = self.strides[number] // self.strides[self.level]
+                size = (values.shape[-2], values.shape[-1])
+                resized = (
+                    F.avg_pool2d(flat, coarser)
+                    if coarser > 1
+                    else F.interpolate(flat, size=size, mode="bilinear", align_corners=False)
+                )
+                level.add(values, share, by_date(resized, score.shape[0], score.shape[1]))
