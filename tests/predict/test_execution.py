@@ -146,9 +146,10 @@ def test_other_failures_are_not_taken_for_memory():
     ("asked", "side", "devices", "size"),
     [
         (4, 512, 1, 1),
-        (4, 256, 1, 4),
+        (4, 256, 1, 1),
+        (4, 128, 1, 4),
         (3, 64, 1, 3),
-        ("auto", 256, 1, 4),
+        ("auto", 128, 1, 4),
         ("auto", 700, 2, 2),
         (9, 2048, 2, 2),
     ],

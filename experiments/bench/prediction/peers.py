@@ -49,6 +49,7 @@ PEERS = (
         "terratorch",
         ("terratorch==1.2.13",),
         ("terratorch tiled_inference, source and sink", "terratorch tiled_inference + read and write"),
+        newest_python=True,
     ),
     Peer("rastervision", ("rastervision-core==0.31.1",), ("Raster Vision smooth labels",)),
 )
