@@ -80,7 +80,7 @@ def train(labels: list[dict[str, object]], name: str) -> hg.Maps:
     )
     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
     trainer.fit(task, data)
-    trainer.save_checkpoint(f"{name}.ckpt")
+    trainer.save_checkpoint(f"{name}.ckpt", weights_only=True)
     return hg.predict(f"{name}.ckpt", image, name)
 
 

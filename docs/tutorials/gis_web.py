@@ -59,6 +59,17 @@ print(sorted(path.name for path in folder.iterdir()))
 # `hierars-geo view maps` opens a page in the browser: levels, confidence, areas of what is in view, and two predictions side
 # by side. Nothing is sent anywhere.
 
+# %% [markdown]
+# In a notebook, [lonboard](https://developmentseed.org/lonboard/) (`pip install lonboard`) draws the same polygons in
+# the colours of the tree:
+#
+# ```python
+# import lonboard, numpy as np
+#
+# fill = np.array([colors[name] for name in layers[0].class_name], dtype="uint8")
+# lonboard.Map(lonboard.PolygonLayer.from_geopandas(layers[0].to_crs("EPSG:4326"), get_fill_color=fill))
+# ```
+
 # %%
 polygons = [layer.area.sum() for layer in layers]
 assert max(polygons) - min(polygons) < 1  # m2: all levels cover the same ground

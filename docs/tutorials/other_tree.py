@@ -57,7 +57,7 @@ def fit(task: hg.tasks.SegmentationTask, image: Path, labels: Path | str, taxono
     )
     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
     trainer.fit(task, data)
-    trainer.save_checkpoint(name)
+    trainer.save_checkpoint(name, weights_only=True)
     return name
 
 

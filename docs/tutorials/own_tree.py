@@ -103,7 +103,7 @@ task = hg.tasks.BHCCMTask(
 )
 trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
 trainer.fit(task, data)
-trainer.save_checkpoint("model.ckpt")
+trainer.save_checkpoint("model.ckpt", weights_only=True)
 maps = hg.predict("model.ckpt", "images/east.tif", "maps")
 maps.plot(level=2).savefig("own_tree.png", dpi=60)
 

@@ -48,7 +48,7 @@ task = hg.tasks.BHCCMTask(
 )
 trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
 trainer.fit(task, data)
-trainer.save_checkpoint("season.ckpt")
+trainer.save_checkpoint("season.ckpt", weights_only=True)
 
 # %% [markdown]
 # ## The map of June, and that of the whole season

@@ -17,6 +17,8 @@ _OTHER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CONFIDENCE = "_conf"
+#: How models end, which are given by mistake.
+_MODELS = (".ckpt", ".onnx", ".pt2")
 #: Tag of a class raster that names its tree in the catalog.
 TAXONOMY_TAG = "HIERARS_TAXONOMY"
 #: Key of a class raster whose name says no level: that of the leaves.
@@ -64,13 +66,18 @@ def find_map_files(source: str | Path) -> list[MapFiles]:
 
     Raises:
         MissingFileError: The source does not exist, or the folder holds no class raster.
-        DataError: The source is neither file nor folder, or a confidence raster.
+        DataError: The source is neither file nor folder, a confidence raster, or a model.
     """
     path = Path(source)
     if not path.exists():
         raise MissingFileError(
             f"Expected {path} to be a folder of maps or a class raster, but it does not exist. "
             "Check the path."
+        )
+    if path.suffix.lower() in _MODELS:
+        raise DataError(
+            f"Expected {path} to be a folder of maps or a class raster, but it is a model. Predict with it "
+            f"first: hierars-geo predict {path} scene.tif -o maps."
         )
     if path.is_file():
         return [_beside(path)]

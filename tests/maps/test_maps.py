@@ -281,6 +281,9 @@ def test_several_scenes_and_lists(place, tmp_path):
     listed = Maps.open([tmp_path / "maps" / "a_L2.tif", tmp_path / "maps" / "a_L3.tif", other], "mm5b")
     assert [scene.name for scene in listed] == ["a", "cdl"]
     assert Maps.open(maps).scenes == maps.scenes
+    (tmp_path / "model.ckpt").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"it is a model\. Predict with it first: hierars-geo predict .*ckpt"):
+        Maps.open(tmp_path / "model.ckpt")
     with pytest.raises(MissingFileError, match="nowhere"):
         Maps.open(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"a_conf_L1\.tif holds the confidence of a"):
