@@ -112,7 +112,7 @@ def _penalised(covariance: Tensor, spread: Tensor, target: Tensor, penalty: floa
     """Solve for (K, D) weights in units of the spread, and return them in those of the inputs."""
     scaled = covariance / torch.outer(spread, spread)
     scaled.diagonal().add_(penalty)
-    solved: Tensor = torch.linalg.solve(scaled, (target / spread).T).T
+    solved: Tensor = torch.cholesky_solve((target / spread).T, torch.linalg.cholesky(scaled)).T
     return solved / spread
 
 

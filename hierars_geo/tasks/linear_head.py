@@ -22,7 +22,7 @@ from ..taxonomy import Taxonomy
 from ..types import Batch
 
 #: How the last layers come about: by gradient descent, or in closed form.
-Head = Literal["trained", "ridge", "discriminant"]
+Head = Literal["trained", "ridge", "discriminant", "pooled"]
 
 #: Parts that the labelled ground is dealt to; each is held out once.
 _FOLDS: Final = 4
@@ -53,12 +53,14 @@ class LinearHead:
     for each of four parts of the ground, dealt by half chips. How strong the penalty is, how many of the
     encoder's stages are listened to, and the temperature that makes confidence of the scores follow from
     holding each part out once (mean of overall accuracy and mIoU over the levels, of what is as good within
-    half a point the strongest penalty). Memory holds 8 D^2 bytes per level and part for D inputs.
+    half a point the strongest penalty). ``pooled`` is both classifiers, each so chosen: the mean of their log
+    posteriors at a temperature each (a logarithmic opinion pool, Genest and Zidek 1986), as linear as they
+    are. Memory holds 8 D^2 bytes per level and part for D inputs.
 
     Args:
         model: Hypercolumns under classifiers that do not talk; its encoder stays as it is.
         taxonomy: The tree.
-        kind: ``ridge`` or ``discriminant``.
+        kind: ``ridge``, ``discriminant`` or ``pooled``.
         flat: Whether the model has the leaves alone.
     """
 
@@ -71,7 +73,7 @@ class LinearHead:
         self.taxonomy = taxonomy
         self.paths = torch.from_numpy(taxonomy.paths.copy())
         self.levels = tuple(range(taxonomy.num_levels)[-1:] if flat else range(taxonomy.num_levels))
-        self._solver = SOLVERS[kind]
+        self._kinds = tuple(SOLVERS) if kind == "pooled" else (kind,)
         inputs = sum(self.decoder.sizes)
         counts = [taxonomy.num_classes[level] for level in self.levels]
         self._sums = [[ClassSums.empty(count, inputs) for count in counts] for _ in range(_FOLDS)]
@@ -149,49 +151,77 @@ class LinearHead:
                 "the images hold no data. Check the labels, their nodata value and the regions."
             )
         sizes = np.cumsum(self.decoder.sizes).tolist()
-        found: dict[str, Any] = {"penalty": _UNTRIED_PENALTY, "stages": len(sizes) - 1}
-        inputs, temperature = sizes[-1], 1.0
-        if (self._pixels > 0).all():
-            held = [self._drawn(each, _MOST_HELD) for each in self._held]
-            others = [self._total(without=fold) for fold in range(_FOLDS)]
-            classes = torch.cat([part.classes for part in held])
-
-            def scores(stages: int, penalty: float) -> Sequence[LevelScores]:
-                metrics = HierarchicalMetrics(self.taxonomy)
-                decoded = jsps(self._held_logits(held, others, sizes[stages], penalty), self.paths)
-                metrics.update(decoded, _as_image(classes))
-                return metrics.compute().levels
-
-            tried = {(n, penalty): scores(n, penalty) for n in range(len(sizes)) for penalty in _PENALTIES}
-            merits = {key: _merit(each) for key, each in tried.items()}
-            near = [key for key, merit in merits.items() if merit >= max(merits.values()) - _ALIKE]
-            stages, penalty = max(near, key=lambda key: (key[1], merits[key]))
-            inputs = sizes[stages]
-            logits = self._held_logits(held, others, inputs, penalty)[0, :, 0].T
-            temperature = self._temperature(logits, classes)
-            found = {"penalty": penalty, "stages": stages, "temperature": temperature}
-            found |= _told("held_out", tried[stages, penalty])
+        tried = bool((self._pixels > 0).all())
+        held = [self._drawn(each, _MOST_HELD) for each in self._held if each]
+        others = [self._total(without=fold if tried else None) for fold in range(len(held))]
+        classes = torch.cat([part.classes for part in held])
+        found: dict[str, Any] = {}
+        heads, logits = [], []
+        for kind in self._kinds:
+            stages, penalty = len(sizes) - 1, _UNTRIED_PENALTY
+            if tried:
+                stages, penalty = self._chosen(kind, held, others, sizes, classes)
+            own = self._held_logits(kind, held, others, sizes[stages], penalty)
+            temperature = self._temperature(own, classes)
+            found[kind] = {"penalty": penalty, "stages": stages, "temperature": temperature}
+            heads.append((self._solved(kind, self._total(), sizes[stages], penalty), temperature))
+            logits.append(own / temperature)
+        pooled = torch.stack(logits).mean(dim=0)
+        if tried:
+            found |= _told("held_out", self._scores(pooled, classes))
             found |= _told("per_pixel", self._forest_scores(held))
-        weights = self._solved(self._total(), inputs, found["penalty"])
-        self._fill(weights, temperature)
+        self._fill(heads, self._temperature(pooled, classes) if len(heads) > 1 else 1.0)
         return found
+
+    def _chosen(
+        self,
+        kind: str,
+        held: Sequence[_Pixels],
+        others: Sequence[Sequence[ClassSums]],
+        sizes: Sequence[int],
+        classes: Tensor,
+    ) -> tuple[int, float]:
+        """Stages and penalty that score best where each part is held out."""
+        merits = {
+            (stages, penalty): _merit(
+                self._scores(self._held_logits(kind, held, others, sizes[stages], penalty), classes)
+            )
+            for stages in range(len(sizes))
+            for penalty in _PENALTIES
+        }
+        near = [key for key, merit in merits.items() if merit >= max(merits.values()) - _ALIKE]
+        return max(near, key=lambda key: (key[1], merits[key]))
+
+    def _scores(self, logits: Tensor, classes: Tensor) -> Sequence[LevelScores]:
+        metrics = HierarchicalMetrics(self.taxonomy)
+        metrics.update(jsps(logits, self.paths), _as_image(classes))
+        return metrics.compute().levels
 
     def _total(self, without: int | None = None) -> list[ClassSums]:
         """Sums per level over all parts, but for one that is held out."""
         parts = [part for fold, part in enumerate(self._sums) if fold != without]
         return [sum(levels[1:], start=levels[0]) for levels in zip(*parts, strict=True)]
 
-    def _solved(self, sums: Sequence[ClassSums], inputs: int, penalty: float) -> list[tuple[Tensor, Tensor]]:
-        return [self._solver(each.first(inputs), penalty) for each in sums]
+    @staticmethod
+    def _solved(
+        kind: str, sums: Sequence[ClassSums], inputs: int, penalty: float
+    ) -> list[tuple[Tensor, Tensor]]:
+        return [SOLVERS[kind](each.first(inputs), penalty) for each in sums]
 
     def _held_logits(
-        self, held: Sequence[_Pixels], others: Sequence[Sequence[ClassSums]], inputs: int, penalty: float
+        self,
+        kind: str,
+        held: Sequence[_Pixels],
+        others: Sequence[Sequence[ClassSums]],
+        inputs: int,
+        penalty: float,
     ) -> Tensor:
         """Path logits (1, T, 1, n) of the pixels of every part, solved for without it."""
         found = []
         for part, sums in zip(held, others, strict=True):
             values = part.inputs[:, :inputs].double()
-            logits = [values @ weight.T + offset for weight, offset in self._solved(sums, inputs, penalty)]
+            solved = self._solved(kind, sums, inputs, penalty)
+            logits = [values @ weight.T + offset for weight, offset in solved]
             found.append(path_logits([level.T[None, :, None] for level in logits], self.paths))
         return torch.cat(found, dim=3)
 
@@ -211,22 +241,28 @@ class LinearHead:
         return metrics.compute().levels
 
     def _temperature(self, logits: Tensor, classes: Tensor) -> float:
-        """Fit the temperature on the pixels (n, T) whose labels are one path."""
+        """Fit the temperature of (1, T, 1, n) on the pixels whose labels are one path."""
+        logits = logits[0, :, 0].T
         fits = (classes[:, None] == self.paths).all(dim=2)
         known = fits.sum(dim=1) == 1
         if not bool(known.any()):
             return 1.0
         return fitted_temperature(logits[known].numpy(), fits[known].int().argmax(dim=1).numpy())
 
-    def _fill(self, weights: Sequence[tuple[Tensor, Tensor]], temperature: float) -> None:
-        """Write the solution down: a channel of the decoder is the score of a class."""
-        weight = torch.cat([each for each, _ in weights]) / temperature
-        offset = torch.cat([each for _, each in weights]) / temperature
-        offset -= weight @ self._origin[: weight.shape[1]].double()  # type: ignore[index]  # there by now
-        whole = weight.new_zeros(len(weight), sum(self.decoder.sizes))
-        whole[:, : weight.shape[1]] = weight
+    def _fill(self, heads: Sequence[tuple[list[tuple[Tensor, Tensor]], float]], temperature: float) -> None:
+        """Write the mean of solutions at their temperatures down: a channel is the score of a class."""
+        weight = torch.zeros(
+            sum(len(o) for _, o in heads[0][0]), sum(self.decoder.sizes), dtype=torch.float64
+        )
+        offset = torch.zeros(len(weight), dtype=torch.float64)
+        for levels, own in heads:
+            share = 1 / (own * temperature * len(heads))
+            part = torch.cat([each for each, _ in levels])
+            weight[:, : part.shape[1]] += share * part
+            offset += share * torch.cat([each for _, each in levels])
+        offset -= weight @ self._origin.double()  # type: ignore[union-attr]  # there by now
         device = self.model.mean.device
-        self.decoder.set_weights(whole.float().to(device))
+        self.decoder.set_weights(weight.float().to(device))
         first = 0
         for classifier in self.head.classifiers:
             own = torch.zeros_like(classifier.weight)  # type: ignore[arg-type]  # a convolution's

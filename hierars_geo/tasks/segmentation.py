@@ -14,6 +14,7 @@ from ..models.backbones import find_backbone
 from ..models.band_adaptation import BandAdaptation
 from ..models.build import build_scene_model
 from ..models.checkpoint import Checkpoint
+from ..models.class_sums import SOLVERS
 from ..models.config import ModelConfig
 from ..models.factory import HYPERCOLUMN, check_config
 from ..models.init_report import InitReport, log_report
@@ -100,9 +101,10 @@ class BHCCMTask(SegmentationTask):
             a timm backbone, for example ``{"drop_path_rate": 0.3}``.
         temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; None for
             single images.
-        head: ``trained`` by gradient descent; or ``ridge`` or ``discriminant``, solved for in closed form in
-            one pass over the training ground: the encoder stays as it starts, hypercolumns take the place of
-            the decoder, and the levels do not talk, see :class:`hierars_geo.tasks.LinearHead`.
+        head: ``trained`` by gradient descent; or ``ridge``, ``discriminant`` or both ``pooled``, solved for
+            in closed form in one pass over the training ground: the encoder stays as it starts, hypercolumns
+            take the place of the decoder, and the levels do not talk, see
+            :class:`hierars_geo.tasks.LinearHead`.
         loss: What is minimised.
         optimizer: How the weights move.
         schedule: How the learning rate runs.
@@ -302,8 +304,9 @@ class BHCCMTask(SegmentationTask):
 
     def _tell(self, solved: Mapping[str, Any]) -> None:
         """Log how the head was solved for, and how it does where it was not."""
-        told = f"head {self.head_kind} on {solved['stages']} stages of {self._config.encoder}"
-        _LOG.info("%s and the bands, penalty %g", told, solved["penalty"])
+        for kind in (kind for kind in SOLVERS if kind in solved):
+            told = f"{kind} on {solved[kind]['stages']} stages of {self._config.encoder}"
+            _LOG.info("%s and the bands, penalty %g", told, solved[kind]["penalty"])
         for name, title in (("held_out", "this head"), ("per_pixel", "a per-pixel forest")):
             for measure, values in solved.get(name, {}).items():
                 self.log_dict({f"{name}/{measure}_L{n}": value for n, value in enumerate(values, start=1)})

@@ -93,7 +93,7 @@ def fitted(folder, **options):
     return trainer, task
 
 
-@pytest.mark.parametrize("head", ["ridge", "discriminant"])
+@pytest.mark.parametrize("head", ["ridge", "pooled"])
 def test_one_pass_counts_every_labelled_pixel_and_leaves_the_encoder_as_it_was(place, head):
     folder, _, labels = place
     trainer, task = fitted(folder, head=head)
@@ -113,6 +113,23 @@ def test_one_pass_counts_every_labelled_pixel_and_leaves_the_encoder_as_it_was(p
     again = fitted(folder, head=head)[1]
     for name, weight in task.model.state_dict().items():
         assert torch.equal(weight, again.model.state_dict()[name]), name
+
+
+def test_both_heads_pooled_are_the_mean_of_their_log_posteriors(place):
+    folder, _, _ = place
+    image = torch.from_numpy(rasterio.open(folder / "scene.tif").read()[None, :, :64, :64].astype("float32"))
+    scores = {}
+    for head in ("ridge", "discriminant", "pooled"):
+        task = fitted(folder, head=head)[1].eval()
+        with torch.no_grad():
+            logits = task.model.path_logits(image, torch.ones(1, 64, 64, dtype=torch.bool), task.paths)
+        scores[head] = logits - logits.mean(dim=1, keepdim=True)
+    mean = (scores["ridge"] + scores["discriminant"]) / 2
+    # at one temperature, fitted again on what is held out
+    temperature = float((mean * scores["pooled"]).sum() / scores["pooled"].square().sum())
+    torch.testing.assert_close(temperature * scores["pooled"], mean, atol=2e-3, rtol=1e-3)
+    assert 0.3 < temperature < 3
+    assert set(task.solved) == {"ridge", "discriminant", "held_out", "per_pixel"}
 
 
 def test_the_command_line_and_yaml_mean_the_same_and_the_checkpoint_is_one_like_any_other(place, capsys):
