@@ -15,7 +15,7 @@ EXAMPLES = {
 """,
     "get": """examples:
   hierars-geo models get ukis_csmask_6b_l2a -o weights/clouds.safetensors
-  hierars-geo fit --config my.yaml --head ridge --model.init_args.encoder efficientnet-b4 \\
+  hierars-geo fit --config my.yaml --head pooled --model.init_args.encoder efficientnet-b4 \\
       --model.init_args.start.encoder_weights weights/clouds.safetensors
   hierars-geo models get https://example.org/models/meadows     # then: predict meadows scene.tif ...
 """,

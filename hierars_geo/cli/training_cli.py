@@ -23,7 +23,7 @@ from .verbosity import EVERYWHERE, is_quiet
 EXAMPLES: Final = """examples:
   hierars-geo fit --config experiments/quickstart/bhccm_s2.yaml
   hierars-geo fit --config my.yaml --trainer.max_steps 2000 --model.init_args.mode flat
-  hierars-geo fit --config my.yaml --head ridge        # frozen encoder, solved in one pass
+  hierars-geo fit --config my.yaml --head pooled       # frozen encoder, solved in one pass
   hierars-geo test --config my.yaml --ckpt_path runs/lightning_logs/version_0/checkpoints/last.ckpt
 """
 

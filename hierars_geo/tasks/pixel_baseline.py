@@ -104,7 +104,7 @@ class PixelBaseline(Callback):
         if ahead:
             _LOG.info(
                 "the per-pixel forest is ahead of the model at %s: train longer, take pretrained weights, "
-                "or try head: discriminant",
+                "or try head: pooled",
                 ", ".join(ahead),
             )
 
