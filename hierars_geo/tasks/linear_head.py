@@ -255,8 +255,8 @@ class LinearHead:
             sum(len(o) for _, o in heads[0][0]), sum(self.decoder.sizes), dtype=torch.float64
         )
         offset = torch.zeros(len(weight), dtype=torch.float64)
-        for levels, own in heads:
-            share = 1 / (own * temperature * len(heads))
+        for levels, kept in heads:
+            share = 1 / (kept * temperature * len(heads))
             part = torch.cat([each for each, _ in levels])
             weight[:, : part.shape[1]] += share * part
             offset += share * torch.cat([each for _, each in levels])
