@@ -37,22 +37,22 @@ def list_weights() -> int:
     from .tables import wide_console
 
     console = wide_console()
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("weights", no_wrap=True)
     table.add_column("encoder", no_wrap=True)
     for heading in ("bands", "MB", "licence", "from"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left")
+        table.add_column(heading, justify="right" if heading == "MB" else "left", overflow="fold")
     for entry in published_weights():
         size = "" if entry.size_mb is None else f"{entry.size_mb:g}"
-        way = "the network" if entry.package is None else f"package {entry.package.install}"
+        way = "network" if entry.package is None else entry.package.install
         licence = f"{entry.licence}; {entry.restriction}" if entry.restriction else entry.licence
-        row = entry.name, entry.encoder, " ".join(entry.bands) or "TorchGeo's", size, licence, way
+        row = entry.name, entry.encoder, " ".join(entry.bands) or "as TorchGeo states", size, licence, way
         table.add_row(*map(Text, row))
     console.print(table)
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("models", no_wrap=True)
     for heading in ("tree", "bands", "MB", "licence"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left")
+        table.add_column(heading, justify="right" if heading == "MB" else "left", overflow="fold")
     names = published_names()
     for name in names:
         model = find_model(name)

@@ -58,7 +58,7 @@ def run(
     """Predict rasters of any size: one cloud-optimised GeoTIFF per level, on the scene's own grid.
 
     Args:
-        checkpoint: Checkpoint of a trained model.
+        checkpoint: Checkpoint of a trained model, its exported ONNX file, or the name of a published model.
         rasters: Per scene a raster, a folder with a file per band, a STAC item; or a STAC item collection,
             catalog or collection of scenes; paths, or addresses such as https://..., s3://...; of a model of
             series the images of one season, or their folder; of a model of several sources NAME=PATH for

@@ -156,7 +156,7 @@ def _maps(record: ModelRecord) -> str:
     tree = record.taxonomy
     lines = [f"Class tree {tree.name}, {tree.num_levels} levels; no class contradicts another level's.\n"]
     lines += [
-        f"* {title}, {tree.num_classes[level - 1]} classes: {', '.join(tree.class_names(level))}"
+        f"* {title}, {tree.num_classes[level - 1]} classes: {'; '.join(tree.class_names(level))}"
         for level, title in enumerate(tree.level_labels, start=1)
     ]
     return "\n".join(lines)

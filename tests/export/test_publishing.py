@@ -147,13 +147,20 @@ def test_names_are_listed_whole_however_narrow_the_terminal(monkeypatch, capsys)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert main(["models", "list"]) == 0
     shown = capsys.readouterr().out
-    for name in ("ssl4eo_s12_resnet18_moco", "ukis_csmask_6b_l2a", "efficientnet-b4", "meadows"):
+    for name in (
+        "ssl4eo_s12_resnet18_moco",
+        "ukis_csmask_6b_l2a",
+        "efficientnet-b4",
+        "Apache-2.0",
+        "meadows",
+    ):
         assert name in shown
+    assert "…" not in shown
     monkeypatch.delenv("FORCE_COLOR")  # as a pipe has it: a row is one line
     assert main(["models", "list"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert rows["meadows"].split()[1:5] == ["crop10m", "B02", "B03", "B08"]
-    assert "package ukis-csmask" in rows["ukis_csmask_6b_l2a"]
+    assert rows["ukis_csmask_6b_l2a"].split()[-2:] == ["Apache-2.0", "ukis-csmask"]
 
 
 def test_a_file_that_was_changed_is_refused(published, scene, tmp_path, monkeypatch, capsys):
