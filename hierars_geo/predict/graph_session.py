@@ -101,8 +101,17 @@ def window_by_window(run: GraphRun) -> Callable[[NDArray[Any], NDArray[Any]], ND
     return path_logits
 
 
+def import_onnxruntime(module: str = "onnxruntime") -> Any:  # noqa: ANN401
+    """Import ONNX Runtime, in seconds, without what its wheels bring along: reports to their maker.
+
+    They begin with the import and a file in the folder of temporary files; a variable alone prevents that.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    return importlib.import_module(module)
+
+
 def _open_onnx(path: Path, outputs: Sequence[str], precision: str, threads: int) -> GraphRun:
-    onnxruntime: Any = importlib.import_module("onnxruntime")  # seconds, and not installed everywhere
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

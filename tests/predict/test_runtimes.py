@@ -190,6 +190,30 @@ def test_int8_is_calibrated_on_the_scene_and_says_what_it_changes(
         again.predict(scene, tmp_path / library, resume=True)
 
 
+def test_the_layer_that_sees_stored_values_stays_as_it_is(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    onnx = pytest.importorskip("onnx")
+    kinds, original = [], quantization.open_graph
+
+    def open_graph(path, *rest):
+        nodes = onnx.load(path).graph.node
+        made_by = {output: node.op_type for node in nodes for output in node.output}
+        kinds.append(
+            [made_by.get(node.input[0]) == "DequantizeLinear" for node in nodes if node.op_type == "Conv"]
+        )
+        return original(path, *rest)
+
+    monkeypatch.setattr(quantization, "open_graph", open_graph)
+    int8 = Predictor(save_checkpoint(), options.replaced(runtime="onnx", precision="int8"), "cpu")
+    with pytest.warns(HieraRSWarning, match="int8 gives"):
+        int8.predict(write_scene(), tmp_path / "maps")
+    plain, quantised = kinds
+    assert not any(plain)
+    assert not quantised[0]
+    assert all(quantised[1:])
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
