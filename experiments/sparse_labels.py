@@ -11,8 +11,8 @@ is part of a larger one, every class occurs where a block shows it, and the same
     python experiments/sparse_labels.py experiments/base/synthetic.yaml -o runs/sparse/synthetic --points 25
 
 writes another kind of mixture: so many field points of each image, of every class one at least, here in
-labels_025/points; and beside them ``product``, a map of everything in the classes of ESA WorldCover. Its
-cells of 3 pixels each show the ground up to a few ``--blur-px`` away: it is coarse, and wrong near edges.
+labels_025/points; and beside them ``esa_worldcover`` and ``corine``, maps of everything in these classes.
+Their cells of 3 pixels each show the ground up to a few ``--blur-px`` away: coarse, and wrong near edges.
 """
 
 import argparse
@@ -35,14 +35,10 @@ from hierars_geo.errors import HieraRSError
 from hierars_geo.taxonomy import Crosswalk, Taxonomy
 from hierars_geo.types import IGNORE_INDEX
 
-#: Classes of the product, values and names; a leaf is the first of them that the crosswalk allows for.
-_COVERS = {
-    10: "Tree cover",
-    30: "Grassland",
-    40: "Cropland",
-    50: "Built-up",
-    60: "Bare / sparse vegetation",
-    80: "Permanent water bodies",
+#: Classes of the products, by value; a leaf is the first of them that the crosswalk allows for.
+_PRODUCTS = {
+    "esa_worldcover": (10, 30, 40, 50, 60, 80),
+    "corine": (14, 12, 23, 26, 18, 40, 41, 3, 4, 6, 10, 11, 1, 2, 30),
 }
 _CELL_PX = 3
 
@@ -58,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("-o", "--out", type=Path, required=True, help="folder of the labels")
     p.add_argument("--shares", type=int, nargs="+", default=[1, 5], help="per cent of the blocks")
     p.add_argument("--block-px", type=int, default=32, help="side of a block (default: 32)")
-    p.add_argument("--points", type=int, nargs="+", help="so many points and a product instead")
+    p.add_argument("--points", type=int, nargs="+", help="so many points and products instead")
     p.add_argument("--blur-px", type=float, default=3.0, help="standard deviation (default: 3)")
     p.add_argument("--seed", type=int, default=0, help="another seed, other blocks (default: 0)")
     args = p.parse_args(argv)
@@ -116,16 +112,17 @@ def draw_leaves(tree: Taxonomy, coarse: NDArray[np.int64], level: int, seed: int
 
 
 def write_points(data: SceneDataModule, image: Path, args: argparse.Namespace, seed: int) -> Iterator[str]:
-    """Write points and the product of an image; tell of their classes, and how often the product is right."""
+    """Write points and products of an image; tell of their classes, and how often the products are right."""
     tree, (leaf, train, profile) = data.taxonomy, read_labels(data, image)
-    legend = Taxonomy.from_yaml("esa_worldcover")
-    covers = [legend.class_index(name, 2) for name in _COVERS.values()]
-    says = Crosswalk.between(legend.name, tree).level_paths(2)[covers]
-    allowed = np.array([says[:, tree.paths[:, -1] == index].any(axis=1) for index in range(says.shape[1])])
-    cover = np.append(np.array(list(_COVERS))[allowed.argmax(axis=1)], 0)[leaf.clip(min=-1)]
-    seen = blurred(cover, args.blur_px, seed)
-    write_raster(args.out / "product" / f"{image.stem}.tif", seen, profile | {"nodata": 0})
-    yield f"the product is right on {100 * (seen == cover)[train].mean():.1f} % of the training labels"
+    for name, values in _PRODUCTS.items():
+        legend = Taxonomy.from_yaml(name)
+        index = legend.value_to_index(np.array(values), legend.num_levels)
+        says = Crosswalk.between(name, tree).level_paths(legend.num_levels)[index]
+        allowed = np.array([says[:, tree.paths[:, -1] == one].any(axis=1) for one in range(says.shape[1])])
+        cover = np.append(np.array(values)[allowed.argmax(axis=1)], 0)[leaf.clip(min=-1)]
+        seen = blurred(cover, args.blur_px, seed)
+        write_raster(args.out / name / f"{image.stem}.tif", seen, profile | {"nodata": 0})
+        yield f"{name} is right on {100 * (seen == cover)[train].mean():.1f} % of the training labels"
     order = ranked_blocks(np.where(train, leaf, IGNORE_INDEX), IGNORE_INDEX, 1, seed)
     for count in args.points:
         rows, cols = order[:count].T

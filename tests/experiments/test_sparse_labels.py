@@ -67,7 +67,7 @@ def test_leaves_of_a_share_and_a_coarse_or_spread_rest(tmp_path):
     assert ((read["005", "leaf"] == 0) | (read["020", "leaf"] > 0)).all()
 
 
-def test_points_and_a_product_of_another_legend(tmp_path, capsys):
+def test_points_and_products_of_other_legends(tmp_path, capsys):
     values = np.repeat(np.array([[1, 2, 3, 6, 9, 3]], np.uint8), 16, axis=1).repeat(SIDE, axis=0)
     values[40:44, 40:44] = 18
     path = write_base(tmp_path, values, "mm5b")
@@ -75,24 +75,22 @@ def test_points_and_a_product_of_another_legend(tmp_path, capsys):
     assert main([str(path), "-o", str(out), "--points", "6", "30", "--blur-px", "0"]) == 0
     assert "30 points of 6 of 6 classes" in capsys.readouterr().out
     covers = {1: 40, 2: 40, 3: 10, 6: 80, 9: 50, 18: 60}  # WorldCover's own codes
-    with rasterio.open(out / "product/scene.tif") as source:
+    with rasterio.open(out / "esa_worldcover/scene.tif") as source:
         expected = np.vectorize(covers.get)(values[1::3, 1::3]).repeat(3, axis=0).repeat(3, axis=1)
         assert (source.read(1) == expected).all()  # a cell shows its middle
+    with rasterio.open(out / "corine/scene.tif") as source:
+        assert source.read(1)[0, 8::16].tolist() == [14, 12, 23, 40, 3, 23]
     names = dict(zip(range(1, 19), Taxonomy.from_yaml("mm5b").class_names(3), strict=True))
     with rasterio.open(tmp_path / "labels.tif") as truth:
         for count in (6, 30):
             points = geopandas.read_file(out / f"labels_{count:03d}/points/scene.gpkg")
-            under = [
-                int(value[0])
-                for value in truth.sample(zip(points.geometry.x, points.geometry.y, strict=True))
-            ]
+            x, y = points.geometry.x, points.geometry.y
+            under = [int(value[0]) for value in truth.sample(zip(x, y, strict=True))]
             assert points["class_name"].tolist() == [names[value] for value in under]
             assert len(points) == count
             assert set(under) == set(covers)  # the rare one, too
-            assert points.geometry.x.max() < truth.bounds.left + 0.75 * (
-                truth.bounds.right - truth.bounds.left
-            )
+            assert x.max() < truth.bounds.left + 0.75 * (truth.bounds.right - truth.bounds.left)
     assert main([str(path), "-o", str(out), "--points", "30", "--blur-px", "6"]) == 0
-    with rasterio.open(out / "product/scene.tif") as source:
+    with rasterio.open(out / "esa_worldcover/scene.tif") as source:
         wrong = (source.read(1) != expected).mean()
     assert 0.1 < wrong < 0.4  # beside the edges of strips of 16 px, by some 6 px
