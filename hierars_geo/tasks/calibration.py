@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from torch import Tensor
 
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, notice
 from ..metrics.reliability import Curve, Reliability, fitted_curve, fitted_temperature
 from ..metrics.risk import THRESHOLDS, check_promises, promised_threshold, shown_and_wrong
 from ..models.calibration import Calibration, Promise
@@ -33,6 +33,9 @@ from .training_data import require_same_data
 #: Labelled pixels that the temperature is fitted on, drawn evenly from all batches.
 _MOST_PIXELS = 200_000
 _PIXELS_PER_CHIP = 500
+
+#: Of fewer blocks temperature and curves are chance: on other ground of the same scene they do harm.
+FEWEST_BLOCKS = 10
 
 #: Metres in a degree of latitude: blocks of a geographic CRS need not be exact.
 _METRES_PER_DEGREE = 111_320.0
@@ -142,18 +145,27 @@ def calibration_of(
     paths = torch.from_numpy(taxonomy.paths.copy())
     rng = np.random.default_rng(0)
     drawn = [(np.zeros((0, len(paths)), np.float32), np.zeros(0, np.int64))]
-    drawn += [
-        _some_pixels(path_logits, row, rng)
-        for batch in batches()
-        for path_logits, row in _labelled(model, taxonomy, paths, batch)
-    ]
+    labelled = set()
+    for batch in batches():
+        for chip, (path_logits, row) in enumerate(_labelled(model, taxonomy, paths, batch)):
+            drawn.append(_some_pixels(path_logits, row, rng))
+            labelled |= {block_of(batch, chip, block_m)} if len(row) else set()
+    check_promises(risks, delta, len(labelled) or None)
     scores = np.concatenate([each for each, _ in drawn])
     rows = np.concatenate([each for _, each in drawn])
     if len(rows) > _MOST_PIXELS:
         kept = rng.choice(len(rows), _MOST_PIXELS, replace=False)
         scores, rows = scores[kept], rows[kept]
     temperature = fitted_temperature(scores, rows)
-    curves = fitted_curves(scores / np.float32(temperature), rows, taxonomy.paths)
+    curves: tuple[Curve, ...] = ()
+    if len(labelled) >= FEWEST_BLOCKS:
+        curves = fitted_curves(scores / np.float32(temperature), rows, taxonomy.paths)
+    else:
+        temperature = 1.0
+        notice(
+            f"Confidence stays as the model says it: {len(labelled)} blocks of labelled ground say too "
+            f"little to mend it, which takes {FEWEST_BLOCKS}. Keep more ground apart, or take smaller blocks."
+        )
     most = most_siblings(taxonomy)
     counts = _Counts(Ladder(taxonomy.paths), Ladder(taxonomy.paths, most, curves))
     for batch in batches():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pyproj import CRS
 
-from hierars_geo.errors import CheckpointError, DataError, OptionError
+from hierars_geo.errors import CheckpointError, DataError, DataNotice, OptionError
 from hierars_geo.metrics.risk import THRESHOLDS, shown_and_wrong
 from hierars_geo.models.calibration import Calibration, Promise
 from hierars_geo.models.scene_model import SceneModel
@@ -82,6 +82,15 @@ def test_a_model_that_is_too_sure_is_mended_and_its_promises_hold_on_its_own_gro
     assert 0 < wrong / shown <= 0.2
     with pytest.raises(OptionError, match=r"calibrated for \(0\.05, 0\.2\), but got 0\.5"):
         found.threshold_of(0.5)
+
+
+def test_few_blocks_mend_no_confidence():
+    """Blocks of some chips: what nine of them say of the rest is chance."""
+    with pytest.warns(DataNotice, match="stays as the model says it: 9 blocks .* which takes 10"):
+        found = calibration_of(Known(), TREE, lambda: ground(72), (0.8,), block_m=8 * SIDE_M)
+    assert (found.temperature, found.curves) == (1.0, ())
+    assert found.error_after == pytest.approx(found.error_before)
+    assert calibration_of(Known(), TREE, lambda: ground(80), (0.8,), block_m=8 * SIDE_M).temperature > 2
 
 
 def test_too_few_blocks_for_a_promise_are_counted():
