@@ -18,7 +18,10 @@ def calibrated(workplace, checkpoint):
     options = ["--risk", "0.9", "--block-m", "160"]
     assert main(["calibrate", checkpoint, "--config", config, "-o", str(out), *options]) == 0
     content = torch.load(out, weights_only=True)
-    (promise,) = content[RECORD_KEY]["calibration"]["promises"]
+    found = content[RECORD_KEY]["calibration"]
+    assert (found["temperature"], found["curves"]) == (1, [])  # of so few blocks
+    found["temperature"] = 2.0
+    (promise,) = found["promises"]
     assert set(promise) == {"risk", "threshold", "set_threshold"}
     promise |= {"threshold": 0.2, "set_threshold": 0.6}  # whatever ten steps can promise
     torch.save(content, out)
