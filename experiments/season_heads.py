@@ -2,7 +2,8 @@
 
     hierars-geo synth clear --crops --dates 12 --clouds 0 --size-m 2560 --sensors sentinel2
     hierars-geo synth cloudy --crops --dates 12 --clouds 0.4 --size-m 2560 --sensors sentinel2
-    python experiments/season_heads.py clear cloudy --models utae mean 0613 convlstm
+    python experiments/season_heads.py clear cloudy --models mean 0606 0618
+    python experiments/season_heads.py clear cloudy --models utae ltae --drop-dates 0.3 --day-shift 8
 
 One place and year trains, another of each tests. All models see the same random chips of the same pixels in
 memory, for the same seconds of CPU, the learning rate following the seconds. Dates are read under the scenes'
@@ -10,7 +11,8 @@ own cloud masks (SCL). All are scored on the ground that is clear at any date: a
 under its clouds; ``clear_L3`` is its score where it is clear.
 ``--models``: temporal heads, ``dates`` for each date alone, a day (``0708``, nearest), and ``convlstm`` with
 TorchGeo 0.10 or newer, flat, whose masked pixels hold the mean as it takes no mask. ``--probe`` trains no
-network: a forest on single pixels says what each date and all dates are worth.
+network: a forest on single pixels, left half to right half of the training place, says what each date of a
+season without clouds and all of them are worth.
 """
 
 import argparse
@@ -179,6 +181,8 @@ def probe(place: Place) -> list[float]:
     random, half = np.random.default_rng(0), place.leaf.shape[1] // 2
     column = torch.arange(place.leaf.shape[1]).expand_as(place.leaf)
     usable = place.valid.all(dim=0) & (place.leaf >= 0)
+    if not usable.any():
+        raise SystemExit("Expected a season without clouds for --probe, but no pixel is clear at all dates.")
     parts = []
     for side, count in ((column < half - BUFFER_PX, 150), (column > half + BUFFER_PX, 400)):
         leaves = [
@@ -207,7 +211,7 @@ def main(argv: Sequence[str]) -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("scenes", type=Path, nargs="+")
     p.add_argument("--models", nargs="+", default=[*TEMPORAL, "dates"])
-    p.add_argument("--seconds", type=float, default=12.0, help="CPU seconds of a training")
+    p.add_argument("--seconds", type=float, default=20.0, help="CPU seconds of a training")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--width", type=int, default=16, help="channels of convlstm's state")
     p.add_argument("--rate", type=float, default=3e-3, help="largest learning rate")
