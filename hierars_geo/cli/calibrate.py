@@ -84,8 +84,11 @@ def print_trust(record: "ModelRecord") -> None:
         table.add_row(name, f"{100 * before:.2f} %", f"{100 * after:.2f} %")
     Console().print(table)
     for promise in found.promises:
-        kept = "no threshold keeps it" if promise.threshold is None else f"confidence {promise.threshold:.2f}"
-        sys.stdout.write(f"risk {promise.risk:g}: {kept}\n")
+        for option, threshold in (("", promise.threshold), (" --sets", promise.set_threshold)):
+            kept = "nothing can be shown: promise less, or keep more ground apart"
+            if threshold is not None:
+                kept = f"shows what is at least {100 * threshold:.0f} % sure"
+            sys.stdout.write(f"predict --risk {promise.risk:g}{option}: {kept}\n")
     sys.stdout.write(
         f"training ground: {len(known.prototypes)} prototypes of {known.blocks} blocks; of the {found.split} "
         f"ground {100 * known.outside:.1f} % is unlike it\n"
