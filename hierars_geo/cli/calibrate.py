@@ -27,9 +27,9 @@ def run(
 ) -> int:
     """Measure how far a model can be trusted, on ground that its training never saw.
 
-    Mends its confidence by one temperature, finds the thresholds at which maps keep a promise (of all pixels
-    shown, at most a share is wrong), and learns what the training ground looks like, so that maps can say
-    where they leave it.
+    Mends its confidence by a temperature and a curve per level, finds the thresholds at which maps keep a
+    promise (of all pixels shown, at most a share is wrong), and learns what the training ground looks
+    like, so that maps can say where they leave it.
 
     Args:
         checkpoint: Checkpoint of a trained model.

@@ -81,12 +81,13 @@ class Calibration:
 
     def describe(self, risk: float, sets: bool = False) -> str:
         """Say a promise in a sentence for people who know nothing of statistics."""
+        ground = self.split.replace("val", "validation")
         shown, wrong = ("a class or a set", "none that is right") if sets else ("a class", "a wrong one")
         return (
             f"Of the pixels that show {shown}, at most {100 * risk:g} % show {wrong}; about "
             f"{100 * (1 - self.delta):g} of 100 maps keep such a promise. It was found on {self.blocks} "
-            f"blocks of {self.block_m:g} m of the {self.split} ground, which the training had not seen, and "
-            "holds for ground like that, not for other ground."
+            f"blocks of {self.block_m:g} m of {ground} ground, which the training had not seen, and holds "
+            "for ground like that, not for other ground."
         )
 
     def to_dict(self) -> dict[str, Any]:

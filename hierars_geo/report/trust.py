@@ -71,8 +71,9 @@ def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | N
         known = check_content(Calibrated, calibration, str(scene.item), "an item of 'hierars-geo predict'")
         diagrams = draw_reliability(known.diagrams, scene.taxonomy.level_labels)
         sentences.append(
-            f"The confidence was measured on {known.blocks} blocks of {known.block_m:g} m of {known.split} "
-            "ground, which the training had not seen: on the dashed line of the diagrams the model is right "
+            f"The confidence was measured on {known.blocks} blocks of {known.block_m:g} m of "
+            f"{known.split.replace('val', 'validation')} ground, which the training had not seen: on "
+            "the dashed line of the diagrams the model is right "
             "as often as it says it is, below it the model is too sure. The maps carry the confidence after "
             "calibration."
         )

@@ -43,7 +43,7 @@ def test_a_calibrated_model_maps_the_same_and_says_what_it_promises(workplace, c
     item = json.loads(next(tmp_path.glob("*.json")).read_text())
     promise = next(note for note in item["properties"]["hierars:notes"] if note.startswith("Adaptive map"))
     assert "at most 90 % show a wrong one" in promise
-    assert "160 m of the val ground" in promise
+    assert "160 m of validation ground" in promise
 
 
 def test_sets_of_siblings_are_in_the_map_its_legend_and_the_report(workplace, calibrated, maps, tmp_path):
