@@ -28,10 +28,11 @@ EXAMPLES = {
 
 
 def list_weights() -> int:
-    """List weights and published models with bands, licences and sources."""
+    """List weights and published models with bands, licences and sources; 1 where a model is damaged."""
     from rich.table import Table
     from rich.text import Text
 
+    from ..errors import HieraRSError
     from ..models.published import find_model, models_folder, published_names
     from ..models.weight_catalog import published_weights
     from .tables import wide_console
@@ -53,16 +54,22 @@ def list_weights() -> int:
     table.add_column("models", no_wrap=True)
     for heading in ("tree", "bands", "MB", "licence"):
         table.add_column(heading, justify="right" if heading == "MB" else "left", overflow="fold")
-    names = published_names()
+    names, damaged = published_names(), []
     for name in names:
-        model = find_model(name)
+        try:
+            model = find_model(name)
+        except HieraRSError as error:
+            damaged.append(error)  # said below the others
+            continue
         size = f"{model.size_bytes / 1e6:.1f}"
         table.add_row(*map(Text, (name, model.tree, " ".join(model.bands), size, model.licence)))
     if names:
         console.print(table)
     else:
         sys.stdout.write(f"no published models in {models_folder()}\n")
-    return 0
+    for error in damaged:
+        sys.stderr.write(f"hierars-geo: {error}\n")
+    return 1 if damaged else 0
 
 
 def get(name: str, *, out: Path | None = None, accept_licence: bool = False, overwrite: bool = False) -> int:

@@ -82,7 +82,16 @@ class TrainingCLI(LightningCLI):
             raise
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
-        """Show a bar over the steps, unless bars are turned off or the configuration has one of its own."""
+        """Show a bar over the steps, unless bars are turned off or the configuration has one of its own.
+
+        Raises:
+            OptionError: No checkpoint is to be kept.
+        """
+        if config.get("enable_checkpointing") is False:
+            raise OptionError(
+                "Expected trainer.enable_checkpointing to be true, but got false: a run goes on from its "
+                "checkpoints. Leave it out, or try a configuration with --trainer.fast_dev_run true."
+            )
         named = config.get("callbacks") or []
         own = any(isinstance(each, ProgressBar) for each in (named if isinstance(named, list) else [named]))
         if config.get("enable_progress_bar") is not False and not own:

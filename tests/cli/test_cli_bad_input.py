@@ -239,6 +239,7 @@ FIT_CASES = [
     ({"data__bands": ["B99"]}, 2, "but got B99"),
     ({"data__chips__size": -1}, 2, "Expected chips.size to be >= 1, but got -1"),
     ({"data__splits__val_fraction": 1.5}, 2, "add up to 1"),
+    ({"trainer__enable_checkpointing": False}, 2, "trainer.enable_checkpointing to be true, but got false"),
     ({"data__splits__train_region": [0, 0, 1]}, 2, "train_region to be .left, bottom, right, top."),
     ({"data__splits__train_region": [0, 0, 1, 1]}, 1, "common ground.*region"),
     ({"data__images": ["@nope.tif"]}, 1, "nope.tif to exist"),

@@ -1,6 +1,8 @@
 """Published models: a folder that others get, found by name, and whole or refused."""
 
 import json
+import re
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -161,6 +163,17 @@ def test_names_are_listed_whole_however_narrow_the_terminal(monkeypatch, capsys)
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert rows["meadows"].split()[1:5] == ["crop10m", "B02", "B03", "B08"]
     assert rows["ukis_csmask_6b_l2a"].split()[-2:] == ["Apache-2.0", "ukis-csmask"]
+
+
+def test_a_damaged_model_hides_no_other_in_the_list(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HIERARS_GEO_MODELS", str(tmp_path))
+    shutil.copytree(published / "meadows", tmp_path / "meadows")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / ITEM).write_text("{")
+    assert main(["models", "list"]) == 1
+    listed, said = capsys.readouterr()
+    assert "meadows" in listed
+    assert re.fullmatch("hierars-geo: Expected .* of model broken to be a STAC item, .*\n", said)
 
 
 def test_a_file_that_was_changed_is_refused(published, scene, tmp_path, monkeypatch, capsys):
