@@ -67,8 +67,8 @@ def list_weights() -> int:
         console.print(table)
     else:
         sys.stdout.write(f"no published models in {models_folder()}\n")
-    for error in damaged:
-        sys.stderr.write(f"hierars-geo: {error}\n")
+    for each in damaged:
+        sys.stderr.write(f"hierars-geo: {each}\n")
     return 1 if damaged else 0
 
 
