@@ -33,7 +33,7 @@ from .memory import MemoryBudget
 from .notes import baseline_notes, note_of, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
 from .quantization import some_windows
-from .results import planned_outputs
+from .results import planned_outputs, write_results
 from .rows import Rows, RowStore, across
 from .run_folder import run_folder, run_manifest, run_path, stored_sizes, was_finished
 from .runtime import Runner, Runtime
@@ -329,8 +329,9 @@ class Predictor:
             starts = [(chunk.number, row) for chunk, row in missing]
             compute = partial(store_chunks, store, plan, held.enter_context(engine.chunks(settled, starts)))
         windows = sum(plan.windows.count_within(chunk.below(row)) for chunk, row in missing)
-        parts = scene, store, outputs, run, self.loaded, self.options, manifest, self.memory, windows
-        return SceneRun(outputs, len(missing), partial(finish_run, *parts, compute))
+        write = partial(write_results, scene, store, outputs, run, self.loaded, self.options, manifest)
+        finish = partial(finish_run, scene, run, manifest, self.memory, windows, compute, write)
+        return SceneRun(outputs, len(missing), finish)
 
     def _run_batch_size(
         self, earlier: int | None, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None

@@ -5,14 +5,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..models.record import ModelFile
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.scene import Scene
 from .chunks import Chunk
 from .memory import MemoryBudget
 from .notes import note_of
-from .options import PredictOptions
-from .results import PlannedFiles, write_results
+from .results import PlannedFiles
 from .rows import Rows, RowStore
 from .run_folder import RunFolder
 
@@ -70,30 +68,24 @@ def compute_here(
 
 def finish_run(
     scene: Scene,
-    store: RowStore,
-    outputs: PlannedFiles,
     run: RunFolder,
-    loaded: ModelFile,
-    options: PredictOptions,
     manifest: Mapping[str, Any],
     memory: MemoryBudget,
     windows: int,
     compute: Compute,
+    write: Callable[[], None],
     progress: Progress | None = None,
 ) -> None:
     """Have computed what is missing, and make the files.
 
     Args:
         scene: Open.
-        store: Its rows.
-        outputs: Its files.
         run: Its locked folder.
-        loaded: The model.
-        options: How it is predicted.
         manifest: What the result depends on.
         memory: Bounds what GDAL keeps.
         windows: That are missing.
         compute: Stores what is missing.
+        write: Makes the files of what is stored.
         progress: Called with (windows done, windows in all).
 
     Raises:
@@ -111,4 +103,4 @@ def finish_run(
         if not (compute(report) or run.resumed):
             note_of(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
         run.check_unchanged(scene, manifest)
-        write_results(scene, store, outputs, run, loaded, options, manifest)
+        write()

@@ -98,6 +98,18 @@ def geoai_semantic(job: Job) -> Callable[[], object]:
     )
 
 
+def _terratorch_tiling(job: Job) -> dict[str, Any]:
+    """Return how both ways of terratorch cut an image."""
+    return {
+        "crop": job["window"],
+        "stride": job["window"] - job["overlap_px"],
+        "delta": 0,
+        "batch_size": job["batch"],
+        "padding": False,
+        "device": "cpu",
+    }
+
+
 def terratorch(job: Job) -> Callable[[], object]:
     """Call tiled_inference of terratorch between a read and a write, which it leaves to its user."""
     from terratorch.tasks.tiled_inference import tiled_inference
@@ -112,12 +124,7 @@ def terratorch(job: Job) -> Callable[[], object]:
             model,
             image,
             out_channels=job["classes"],
-            crop=job["window"],
-            stride=job["window"] - job["overlap_px"],
-            delta=0,
-            batch_size=job["batch"],
-            padding=False,
-            device="cpu",
+            **_terratorch_tiling(job),
         )
         classes = scores[0].argmax(dim=0).numpy().astype(np.uint8)
         with rasterio.open(job["out"], "w", **(profile | {"count": 1, "dtype": "uint8"})) as target:
@@ -162,12 +169,7 @@ def terratorch_sink(job: Job) -> Callable[[], object]:
             tiled_inference(
                 model,
                 torch.zeros(1, 1, 1, 1).expand(1, scene.count, scene.height, scene.width),  # only its shape
-                crop=job["window"],
-                stride=job["window"] - job["overlap_px"],
-                delta=0,
-                batch_size=job["batch"],
-                padding=False,
-                device="cpu",
+                **_terratorch_tiling(job),
                 source=source,
                 sink=Sink(scene.profile),
             )
