@@ -2,11 +2,11 @@
 
     python experiments/run.py experiments/base/gewata.yaml --with experiments/head/*.yaml -o runs/gewata
 
-leaves in runs/gewata one JSON per training (results/), and over all of them table.md, table.csv, table.json
-and a plot per base. ``--with`` given again crosses its overlays with those before; ``A.yaml+B.yaml`` go
-together, and in their names ``{base}`` is that of the base. With ``--label-shares`` every variant is trained
-on these per cent of the labels; efficiency.md and a plot over the share come on top. With ``--cpu-seconds``
-all trainings take the same time in place of the same steps.
+leaves in runs/gewata one JSON per training (results/), and over all of them table.md, table.csv, table.json,
+leaves.md with the bases side by side, and a plot per base. ``--with`` given again crosses its overlays with
+those before; ``A.yaml+B.yaml`` go together, and in their names ``{base}`` is that of the base. With
+``--label-shares`` every variant is trained on these per cent of the labels; efficiency.md and a plot over the
+share come on top. With ``--cpu-seconds`` all trainings take the same time in place of the same steps.
 Stop it at any time and start it again: a result that exists is not computed twice, one whose files changed
 is. Options after ``--`` go to every training, as they would to ``fit``.
 """
@@ -28,6 +28,7 @@ from runner import (
     draw_scores,
     efficiency,
     efficiency_markdown,
+    leaves_markdown,
     plan_jobs,
     read_results,
     record_measured,
@@ -159,7 +160,13 @@ def _collect(jobs: Sequence[Job], out: Path, rare_share: float, record: bool) ->
     if record:
         record_measured(rows, EXPERIMENTS / "measured.json")
     out.mkdir(parents=True, exist_ok=True)
-    for name, write in (("table.md", to_markdown), ("table.csv", to_csv), ("table.json", to_json)):
+    tables = {
+        "table.md": to_markdown,
+        "leaves.md": leaves_markdown,
+        "table.csv": to_csv,
+        "table.json": to_json,
+    }
+    for name, write in tables.items():
         with atomic_path(out / name) as unfinished:
             unfinished.write_text(write(rows), encoding="utf-8")
         _say(str(out / name))

@@ -4,7 +4,7 @@ from .efficiency import EfficiencyRow, draw_efficiency, efficiency, efficiency_m
 from .jobs import Job, plan_jobs
 from .plots import draw_scores
 from .results import read_results, record_measured, write_result
-from .table import VariantRow, summarise, to_csv, to_json, to_markdown
+from .table import VariantRow, leaves_markdown, summarise, to_csv, to_json, to_markdown
 from .training import run_job
 
 __all__ = (
@@ -15,6 +15,7 @@ __all__ = (
     "draw_scores",
     "efficiency",
     "efficiency_markdown",
+    "leaves_markdown",
     "plan_jobs",
     "read_results",
     "record_measured",

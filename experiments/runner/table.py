@@ -3,12 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypeVar
 
 from scipy.stats import t as student  # type: ignore[attr-defined]
+
+Score = TypeVar("Score")
 
 #: Name of the group that averages the others.
 MEAN = "mean"
@@ -38,12 +41,18 @@ class Spread:
         spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
         return f"{self.mean:.{digits}f}{spread}"
 
-    def interval_text(self, digits: int = 1) -> str:
-        """Write the mean and its 95 % confidence interval by Student's t, all with their signs."""
+    def interval_text(self, digits: int = 1, bold: bool = False) -> str:
+        """Write the mean and its 95 % confidence interval by Student's t, all with their signs.
+
+        Args:
+            digits: Behind the point.
+            bold: Whether an interval that leaves 0 out is bold.
+        """
         if self.std is None:
             return f"{self.mean:+.{digits}f}"
         half = float(student.ppf(0.975, self.seeds - 1)) * self.std / self.seeds**0.5
-        return f"{self.mean:+.{digits}f} [{self.mean - half:+.{digits}f}, {self.mean + half:+.{digits}f}]"
+        text = f"{self.mean:+.{digits}f} [{self.mean - half:+.{digits}f}, {self.mean + half:+.{digits}f}]"
+        return f"**{text}**" if bold and abs(self.mean) > half else text
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def _mean_over(groups: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any
     return found
 
 
-def _leaf(figures: Mapping[str, float], score: str) -> float:
+def _leaf(figures: Mapping[str, Score], score: str) -> Score:
     """Take a score of the finest level."""
     return [value for name, value in figures.items() if name.endswith(f" {score}")][-1]
 
@@ -205,6 +214,30 @@ def to_markdown(rows: Sequence[VariantRow]) -> str:
             )
         )
     return "\n".join(parts)
+
+
+def leaves_markdown(rows: Sequence[VariantRow]) -> str:
+    """Write what the leaves score, and in two tables what they gain on the first, with a column per group."""
+    of = {(row.group, row.variant): row for row in rows}
+    groups, variants = (list(dict.fromkeys(names)) for names in zip(*of, strict=True))
+
+    def table(title: str, shown: Sequence[str], cell: Callable[[VariantRow], str]) -> str:
+        lines = []
+        for variant in shown:
+            own = [of.get((group, variant)) for group in groups]
+            seeds = sorted({len(row.seeds) for row in own if row})
+            lines.append([variant, " or ".join(map(str, seeds)), *(cell(row) if row else "" for row in own)])
+        return f"{title}:\n\n{layout_table(['variant', 'seeds', *groups], lines)}"
+
+    def score(row: VariantRow) -> str:
+        return " / ".join(_leaf(row.figures, name).text() for name in ("mIoU", "OA"))
+
+    def gain(name: str, row: VariantRow) -> str:
+        return _leaf(row.gains, name).interval_text(bold=True) if row.gains else ""
+
+    minus = f"minus {variants[0]}, seed by seed, with the 95 % interval of the mean"
+    gains = [table(f"{name} {minus}", variants[1:], partial(gain, name)) for name in ("mIoU", "OA")]
+    return "\n".join([table("mIoU / OA", variants, score), *gains])
 
 
 def layout_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

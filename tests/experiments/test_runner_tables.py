@@ -11,6 +11,7 @@ from runner import (
     draw_scores,
     efficiency,
     efficiency_markdown,
+    leaves_markdown,
     plan_jobs,
     read_results,
     record_measured,
@@ -20,6 +21,7 @@ from runner import (
     to_markdown,
     write_result,
 )
+from runner.table import Spread
 
 from hierars_geo.errors import MissingFileError, OptionError
 
@@ -186,6 +188,12 @@ def test_gains_have_the_interval_of_their_mean_and_sets_a_mean_over_them(base, o
     assert rows["mean", "bhccm"].seeds == (0, 1)
     assert rows["mean", "bhccm"].figures["leaf mIoU"].mean == pytest.approx(60)
     assert rows["mean", "bhccm"].gains["leaf mIoU"].mean == pytest.approx(15)
+    leaves = leaves_markdown(list(rows.values())).splitlines()
+    assert "| variant | seeds | place | lake | mean |" in leaves
+    scores = "70.0 ± 17.3 / 80.0 ± 0.0 | 55.0 ± 21.2 / 80.0 ± 0.0 | 60.0 ± 21.2 / 80.0 ± 0.0"
+    assert f"| bhccm | 2 or 3 | {scores} |" in leaves
+    assert "| bhccm | 2 or 3 | +20.0 [-4.8, +44.8] | +15.0 [-48.5, +78.5] | +15.0 [-48.5, +78.5] |" in leaves
+    assert Spread.of([2, 3, 4]).interval_text(bold=True) == "**+3.0 [+0.5, +5.5]**"
     record_measured(list(rows.values()), tmp_path / "measured.json")
     assert "mean/flat" not in (tmp_path / "measured.json").read_text(encoding="utf-8")
 

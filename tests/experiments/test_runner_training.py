@@ -89,7 +89,13 @@ def test_runs_what_has_no_result_and_collects_all(configuration, overlay, tmp_pa
     assert bhccm["argmax"]["levels"] != bhccm["decoded"]["levels"]
     assert flat["decoded"]["pixels"] == bhccm["argmax"]["pixels"] > 3000
     assert not list(out.rglob("*.ckpt"))
-    assert {path.name for path in out.glob("*.*")} == {"place.png", "table.csv", "table.json", "table.md"}
+    assert {path.name for path in out.glob("*.*")} == {
+        "leaves.md",
+        "place.png",
+        "table.csv",
+        "table.json",
+        "table.md",
+    }
     assert "| bhccm | 0 |" in (out / "table.md").read_text()
 
 
