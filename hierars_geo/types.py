@@ -181,11 +181,13 @@ class SpectralBand(NamedTuple):
         name: As the data or the weights call it.
         common: Common name of STAC's electro-optical extension, ``nir08``; None where nobody says.
         center_nm: Centre wavelength in nanometres; None where nobody says.
+        width_nm: Full width at half maximum in nanometres; None where nobody says.
     """
 
     name: str
     common: str | None = None
     center_nm: float | None = None
+    width_nm: float | None = None
 
 
 #: Looks names of bands up: (sensor of the catalog, or None; names) to what is known of them.

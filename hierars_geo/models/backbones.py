@@ -9,6 +9,7 @@ from ..imports import without_compiler
 with without_compiler():
     import segmentation_models_pytorch as smp
     import timm
+    from torch import nn
 
 from .mscan import MSCAN, MSCAN_SIZES
 from .swin_v2 import SwinV2
@@ -17,9 +18,6 @@ from .vit_pyramid import ViTPyramid
 #: Why a backbone cannot be dilated, by family; decoders that need dilation cannot take it.
 _UNDILATED = {
     "swin": "its windows and patch merging are tied to strides of 4, 8, 16 and 32",
-    "deit3": "its patches of 16 pixels are its only resolution",
-    "vit": "its patches of 16 pixels are its only resolution",
-    "dofa": "its patches of 16 pixels are its only resolution",
     "mscan": "its stages have strides of 4, 8, 16 and 32",
 }
 
@@ -30,12 +28,16 @@ class Backbone:
 
     Attributes:
         name: For segmentation-models-pytorch: an own or registered encoder, or ``tu-<timm name>``.
-        family: ``resnet``, ``convnext``, ``swin``, ``deit3``, ``vit``, ``dofa``, ``mit``,
-            ``mscan``, or ``other``.
+        family: ``resnet``, ``convnext``, ``swin``, ``mit``, ``mscan``, a transformer of one resolution
+            (``deit3``, ``dinov3``, ``vit``, ``dofa``, ``croma``, ``copernicusfm``, ``panopticon``,
+            ``scalemae``), or ``other``.
         drop_path_rate: Default of the papers' segmentation models; None where there is no such thing.
         options: What timm is told besides.
         enumeration: Import path of the enumeration of its weights, whose members then go by their names
             alone; None where weights are the library's.
+        sensor: Entry of the sensor catalog whose bands its weights were trained on, where nothing else says
+            so.
+        bands: Names of these bands.
     """
 
     name: str
@@ -43,6 +45,13 @@ class Backbone:
     drop_path_rate: float | None = None
     options: tuple[tuple[str, Any], ...] = ()
     enumeration: str | None = None
+    sensor: str | None = None
+    bands: tuple[str, ...] | None = None
+
+    @property
+    def for_any_bands(self) -> bool:
+        """Whether its first layer is made for whatever bands a model has; others are adapted."""
+        return self.family in ("dofa", "copernicusfm", "panopticon")
 
     @property
     def timm_name(self) -> str | None:
@@ -52,7 +61,9 @@ class Backbone:
     @property
     def why_undilated(self) -> str | None:
         """Why its last stages cannot be dilated; None where they can."""
-        return _UNDILATED.get(self.family)
+        return (
+            "its patches are its only resolution" if self.name in VIT_NAMES else _UNDILATED.get(self.family)
+        )
 
 
 #: Swin: partition into windows of 7 and shift them at every stage, whatever the size of the image.
@@ -67,27 +78,48 @@ _SIZES = ("tiny", "small", "base", "large")
 
 #: What TorchGeo's names stand before.
 TORCHGEO = "torchgeo:"
-#: TorchGeo's image models that give a pyramid -> enumeration of their weights, and the default drop path:
-#: torchvision's of Swin V2, DeiT III's of the ViTs.
-_TORCHGEO: dict[str, tuple[str, float | None]] = {
-    "resnet18": ("ResNet18_Weights", None),
-    "resnet50": ("ResNet50_Weights", None),
-    "resnet152": ("ResNet152_Weights", None),
-    "swin_v2_t": ("Swin_V2_T_Weights", 0.2),
-    "swin_v2_b": ("Swin_V2_B_Weights", 0.5),
-    "vit_small_patch16_224": ("ViTSmall16_Weights", 0.05),
-    "vit_base_patch16_224": ("ViTBase16_Weights", 0.2),
-    "vit_large_patch16_224": ("ViTLarge16_Weights", 0.45),
-    "dofa_base_patch16_224": ("DOFABase16_Weights", 0.2),
-    "dofa_large_patch16_224": ("DOFALarge16_Weights", 0.45),
+_VIT_S, _VIT_B, _VIT_L = (f"vit_{size}_patch16_224" for size in ("small", "base", "large"))
+#: TorchGeo's image models that give a pyramid -> enumeration of their weights, the default drop path
+#: (torchvision's of Swin V2, DeiT III's of the ViTs), and timm's ViT of their shape.
+_TORCHGEO: dict[str, tuple[str, float | None, str | None]] = {
+    "resnet18": ("ResNet18_Weights", None, None),
+    "resnet50": ("ResNet50_Weights", None, None),
+    "resnet152": ("ResNet152_Weights", None, None),
+    "swin_v2_t": ("Swin_V2_T_Weights", 0.2, None),
+    "swin_v2_b": ("Swin_V2_B_Weights", 0.5, None),
+    "vit_small_patch16_224": ("ViTSmall16_Weights", 0.05, _VIT_S),
+    "vit_base_patch16_224": ("ViTBase16_Weights", 0.2, _VIT_B),
+    "vit_large_patch16_224": ("ViTLarge16_Weights", 0.45, _VIT_L),
+    "vit_huge_patch14_224": ("ViTHuge14_Weights", 0.5, "vit_huge_patch14_224"),
+    "vit_small_patch14_dinov2": ("ViTSmall14_DINOv2_Weights", 0.05, "vit_small_patch14_dinov2"),
+    "vit_base_patch14_dinov2": ("ViTBase14_DINOv2_Weights", 0.2, "vit_base_patch14_dinov2"),
+    "dofa_base_patch16_224": ("DOFABase16_Weights", 0.2, _VIT_B),
+    "dofa_large_patch16_224": ("DOFALarge16_Weights", 0.45, _VIT_L),
+    "scalemae_large_patch16": ("ScaleMAELarge16_Weights", 0.45, _VIT_L),
+    "copernicusfm_base": ("CopernicusFM_Base_Weights", 0.2, _VIT_B),
+    "panopticon_vitb14": ("Panopticon_Weights", 0.2, "vit_base_patch14_dinov2"),
+    "croma_base": ("CROMABase_Weights", 0.2, _VIT_B),
+    "croma_large": ("CROMALarge_Weights", 0.45, _VIT_L),
+    "croma_base_sar": ("CROMABase_Weights", 0.2, _VIT_B),
+    "croma_large_sar": ("CROMALarge_Weights", 0.45, _VIT_L),
+}
+
+#: Bands that CROMA knows: all of Sentinel-2 but cirrus, or radar.
+_CROMA_BANDS = {
+    "sentinel2": ("B01", *(f"B0{band}" for band in range(2, 9)), "B8A", "B09", "B11", "B12"),
+    "sentinel1": ("VV", "VH"),
 }
 
 
 def _of_torchgeo(name: str) -> Backbone:
-    enumeration, rate = _TORCHGEO[name]
+    enumeration, rate, _ = _TORCHGEO[name]
     family = name.split("_")[0].rstrip("0123456789")
     own = name if family == "resnet" else TORCHGEO + name
-    return Backbone(own, family, rate, enumeration=f"torchgeo.models.{enumeration}")
+    path = f"torchgeo.models.{enumeration}"
+    if family == "croma":
+        sensor = "sentinel1" if name.endswith("_sar") else "sentinel2"
+        return Backbone(own, family, rate, (), path, sensor, _CROMA_BANDS[sensor])
+    return Backbone(own, family, rate, enumeration=path)
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -101,7 +133,11 @@ BACKBONES: dict[str, Backbone] = {
         f"swin_{size}": Backbone(f"tu-swin_{size}_patch4_window7_224", "swin", 0.3, _ANY_SIZE)
         for size in _SIZES
     },
-    **{f"deit3_{size}": Backbone(f"deit3_{size}", "deit3", rate) for size, rate in _DEIT3.items()},
+    **{
+        f"{family}_{size}": Backbone(f"{family}_{size}", family, rate)
+        for family in ("deit3", "dinov3")
+        for size, rate in _DEIT3.items()
+    },
     **{f"mit_b{size}": Backbone(f"mit_b{size}", "mit") for size in range(6)},
     **{name: Backbone(name, "mscan", size.drop_path_rate) for name, size in MSCAN_SIZES.items()},
     **{TORCHGEO + name: _of_torchgeo(name) for name in _TORCHGEO},
@@ -110,12 +146,23 @@ BACKBONES: dict[str, Backbone] = {
 #: timm's name of every ViT here.
 VIT_NAMES: dict[str, str] = {
     **{f"deit3_{size}": f"deit3_{size}_patch16_224" for size in _DEIT3},
-    **{
-        TORCHGEO + name: name.replace("dofa", "vit")
-        for name in _TORCHGEO
-        if name.startswith(("vit_", "dofa_"))
+    **{f"dinov3_{size}": f"vit_{size}_patch16_dinov3" for size in _DEIT3},
+    **{TORCHGEO + name: vit for name, (_, _, vit) in _TORCHGEO.items() if vit is not None},
+}
+
+#: What of a ViT is another than in timm, by family: paddings of the first layer, PyTorch's own norms, ...
+VIT_OPTIONS: dict[str, dict[str, Any]] = {
+    "dofa": {"padding": 1},
+    "copernicusfm": {"padding": 1, "norm_layer": nn.LayerNorm},
+    "scalemae": {"positions": "metres"},
+    "panopticon": {"attends_to_bands": True},
+    "croma": {
+        **{"positions": "distances", "patch_size": 8, "num_heads": 16, "qkv_bias": False},
+        **{"class_token": False, "norm_layer": nn.LayerNorm},
     },
 }
+#: CROMA's radar encoders have half the blocks; the maps are those at the ends of four parts.
+_RADAR_BLOCKS = {"base": (0, 2, 3, 5), "large": (2, 5, 8, 11)}
 
 
 def _register() -> None:
@@ -123,10 +170,11 @@ def _register() -> None:
     own: dict[str, tuple[type, dict[str, Any]]] = {
         name: (MSCAN, {"widths": size.widths, "depths": size.depths}) for name, size in MSCAN_SIZES.items()
     }
-    own |= {name: (ViTPyramid, {"name": vit}) for name, vit in VIT_NAMES.items()}
-    for name, (_, parameters) in own.items():
-        if BACKBONES[name].family == "dofa":
-            parameters["padding"] = 1  # of its first layer, as its makers have it
+    for name, vit in VIT_NAMES.items():
+        options = VIT_OPTIONS.get(BACKBONES[name].family, {})
+        own[name] = (ViTPyramid, {"name": vit, **({"img_size": 224} if "dinov2" in vit else {}), **options})
+    for size, blocks in _RADAR_BLOCKS.items():
+        own[f"{TORCHGEO}croma_{size}_sar"][1]["blocks"] = blocks
     own |= {TORCHGEO + name: (SwinV2, {"name": name}) for name in _TORCHGEO if name.startswith("swin_")}
     for name, (encoder, parameters) in own.items():
         parameters["drop_path_rate"] = BACKBONES[name].drop_path_rate

@@ -13,15 +13,14 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, MissingFileError, OptionError, list_some, unknown_name
+from ..errors import OptionError, list_some, unknown_name
 from ..types import Spectra, SpectralBand
 from .backbones import VIT_NAMES, Backbone
 from .band_adaptation import BandAdaptation, adapt_bands, by_names, matching_bands
-from .dofa import with_first_layer
-from .plain_file import read_plain
+from .plain_file import read_tensors, tensors_of
+from .vit_weights import to_plain_vit
 
 FetchedT = TypeVar("FetchedT")
 
@@ -147,14 +146,14 @@ def load_encoder_weights(
     """
     source = member_path(backbone, source)
     state, trained_on, of_sensor = _find(backbone, source)
-    if backbone.family == "dofa":
-        patch_px = encoder.get_parameter(first_layer(encoder)).shape[-1]
-        state = with_first_layer(state, spectra(sensor, bands or ()), patch_px, source)
+    own, first = encoder.state_dict(), first_layer(encoder)
+    patch_px = own[first].shape[-1] if first else 0
+    unwrapped = {_unwrapped(name): value for name, value in tensors_of(state)}
+    state = to_plain_vit(backbone, unwrapped, spectra(sensor, bands or ()), patch_px, source)
+    if backbone.for_any_bands:
         trained_on, adaptation = None, "auto"
-    own = encoder.state_dict()
     names = {_plain(name): name for name in own}
     found = {names[p]: tensor for key, tensor in state.items() if (p := _plain(key)) in names}
-    first = first_layer(encoder)
     if first in found and found[first].ndim == own[first].ndim:
         known = None if trained_on is None else spectra(of_sensor, trained_on)
         wanted = None if bands is None else spectra(sensor or of_sensor, bands)
@@ -211,11 +210,14 @@ def _idle_parameters(encoder: nn.Module, bands: int) -> frozenset[str]:
 def _find(backbone: Backbone, source: str) -> _Found:
     if source.endswith(FILE_SUFFIXES):
         told = told_of_file(Path(source))
-        bands, sensor = (None, None) if told is None else (told.bands, told.sensor)
-        return _read_file(Path(source)), bands, sensor
+        bands, sensor = (backbone.bands, backbone.sensor) if told is None else (told.bands, told.sensor)
+        return read_tensors(Path(source)), bands, sensor
     of_member = "_Weights." in source
     what = f"{source}' of encoder '{backbone.name}"
-    return fetched(what, lambda: _from_enumeration(source) if of_member else _from_library(backbone, source))
+    state, bands, sensor = fetched(
+        what, lambda: _from_enumeration(source) if of_member else _from_library(backbone, source)
+    )
+    return state, backbone.bands or bands, backbone.sensor or sensor
 
 
 def fetched(what: str, fetch: Callable[[], FetchedT]) -> FetchedT:
@@ -263,25 +265,6 @@ def told_of_file(path: Path) -> WeightStatistics | None:
             f"{len(mean)} and {len(std)}. Get the weights again: hierars-geo models get."
         )
     return WeightStatistics(str(path), mean, std, names, told.get("sensor"), "sensor" not in told)
-
-
-def _read_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise MissingFileError(
-            f"Expected {path} to be a file of weights, but it does not exist. Check the path."
-        )
-    try:
-        content: Any = load_file(path) if path.suffix == ".safetensors" else read_plain(path)
-    except (SafetensorError, CheckpointError, OSError, ValueError) as error:
-        raise OptionError(
-            f"Expected {path} to hold tensors by name, but it is damaged or holds objects that are not "
-            "loaded for safety. Save the encoder's state dict."
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    tensors = content.items() if isinstance(content, dict) else ()
-    return {str(name): value for name, value in tensors if isinstance(value, Tensor)}
 
 
 def member_path(backbone: Backbone, source: str) -> str:
@@ -377,15 +360,20 @@ def _from_smp(encoder: str, name: str) -> dict[str, Tensor]:
     return dict(model.state_dict())
 
 
-def _plain(name: str) -> str:
-    """Name of a layer without what libraries wrap around it, and with one spelling: ``stages_0_blocks_1``."""
+def _unwrapped(name: str) -> str:
+    """Name of a layer without what libraries wrap around it."""
     stripped = True
     while stripped:
         stripped = False
         for wrapper in _WRAPPERS:
             if name.startswith(wrapper):
                 name, stripped = name.removeprefix(wrapper), True
-    return name.replace(".", "_").replace("dwconv_dwconv", "dwconv")
+    return name
+
+
+def _plain(name: str) -> str:
+    """Name of a layer, unwrapped and in one spelling: ``stages_0_blocks_1``."""
+    return _unwrapped(name).replace(".", "_").replace("dwconv_dwconv", "dwconv")
 
 
 def first_layer(encoder: nn.Module) -> str:

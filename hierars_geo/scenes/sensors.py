@@ -316,7 +316,7 @@ def _spectral(sensor: str | None, name: str) -> SpectralBand:
     if (canonical := known.canonical(own)) in known.known_bands:
         band = known.band(canonical)
         common = band.common or (own.lower() if own.lower() in _common_bands() else None)
-        return SpectralBand(canonical, common, band.center_nm)
+        return SpectralBand(canonical, common, band.center_nm, band.width_nm)
     word = _LETTERS.get(own, own).lower()
     return SpectralBand(own, word, _common_bands()[word]) if word in _common_bands() else SpectralBand(own)
 

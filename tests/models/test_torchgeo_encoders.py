@@ -6,13 +6,12 @@ import torchgeo.models
 from torchvision.models import _api
 
 from hierars_geo.errors import OptionError
-from hierars_geo.models import ModelConfig, build_segmenter, load_encoder_weights
+from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.models.backbones import BACKBONES, find_backbone
 from hierars_geo.models.layer_decay import layer_groups
 from hierars_geo.models.weight_statistics import weight_statistics
 from hierars_geo.scenes.sensors import find_sensor, spectral_bands
 
-DOFA = find_backbone("torchgeo:dofa_base_patch16_224")
 SENTINEL2 = find_sensor("sentinel2").stack_of(13)
 
 
@@ -28,32 +27,6 @@ def _vit_maps(vit, image):
     return vit.forward_intermediates(
         image, indices=[2, 5, 8, 11], intermediates_only=True, norm=False, output_fmt="NCHW"
     )
-
-
-def test_dofas_first_layer_is_generated_for_the_wavelengths_of_the_bands(tmp_path):
-    torch.manual_seed(0)
-    own = torchgeo.models.dofa_base_patch16_224().eval()
-    torch.nn.init.normal_(own.pos_embed, std=0.1)
-    torch.save(own.state_dict(), tmp_path / "w.pth")
-    bands = ("B04", "VV", "B8A")
-    names = ("sentinel2:B04", "sentinel1:VV", "sentinel2:B8A")
-    encoder = _build("dofa_base_patch16_224", str(tmp_path / "w.pth"), names, None).features.body.encoder
-    image, maps = torch.rand(1, len(bands), 224, 224), []
-    for block in (2, 5, 8, 11):
-        own.blocks[block].register_forward_hook(lambda _, __, tokens: maps.append(tokens))
-    with torch.no_grad():
-        own.forward_features(image, [0.6646, 3.75, 0.8647])
-        found = encoder._maps(image)
-    for tokens, wanted in zip(found, maps, strict=True):
-        wanted = wanted[:, 1:].transpose(1, 2).unflatten(2, (14, 14))
-        torch.testing.assert_close(tokens, wanted, rtol=1e-4, atol=1e-5)
-    for unknown, said in ((("thermal", "B04"), "thermal"), ((), "any band")):
-        with pytest.raises(OptionError, match=rf"wavelength of every band.* says that of {said}"):
-            load_encoder_weights(encoder, DOFA, str(tmp_path / "w.pth"), unknown, spectra=spectral_bands)
-    torch.save({"patch_embed.proj.weight": torch.zeros(1)}, tmp_path / "w.pth")
-    with pytest.raises(OptionError, match="those of a DOFA with patches of 16 px"):
-        load_encoder_weights(encoder, DOFA, str(tmp_path / "w.pth"), ("red",), spectra=spectral_bands)
-    assert weight_statistics(DOFA, "DOFA_MAE") is None
 
 
 def _swin_maps(swin, image):
@@ -93,7 +66,7 @@ def test_weights_of_a_file_give_the_maps_that_torchgeos_own_model_has(tmp_path, 
 def test_every_name_has_its_enumeration_and_a_pyramid_of_any_size():
     names = [name for name in BACKBONES if name.startswith("torchgeo:")]
     for name in names:
-        model = name.removeprefix("torchgeo:")
+        model = name.removeprefix("torchgeo:").removesuffix("_sar")
         enumeration = torchgeo.models.get_model_weights(model)
         assert find_backbone(name).enumeration == f"torchgeo.models.{enumeration.__name__}"
     model = _build("swin_v2_t", bands=SENTINEL2[:4])
@@ -104,7 +77,7 @@ def test_every_name_has_its_enumeration_and_a_pyramid_of_any_size():
     assert (groups.count, "swin.0.0" in first) == (6, True)  # stem, four stages, the rest
     with pytest.raises(OptionError, match=r"known encoder, but got 'torchgeo:resnet19'.*torchgeo:resnet18"):
         find_backbone("torchgeo:resnet19")
-    with pytest.raises(OptionError, match=r"can be dilated.*torchgeo:vit_small.*patches of 16"):
+    with pytest.raises(OptionError, match=r"can be dilated.*torchgeo:vit_small.*patches are its only"):
         build_segmenter(ModelConfig("deeplabv3plus", "torchgeo:vit_small_patch16_224"), 3, (2,))
 
 

@@ -29,7 +29,7 @@ _LONG_STAGE = 2
 #: windows, so nine in Swin-B and three in T; four in ResNet-101 (23 blocks), one in ResNet-50.
 _CONVNEXT_BLOCKS, _SWIN_BLOCKS, _RESNET_BLOCKS = 3, 2, 6
 
-Layer = Callable[[Tensor], Tensor]
+Layer = Callable[..., Tensor]
 
 
 class Stream(NamedTuple):
@@ -188,7 +188,10 @@ class _ViTGroups(BlockGroups):
         tokens = to_tokens(stream.map)
         if stream.prefix is not None:
             tokens = torch.cat([stream.prefix, tokens], dim=1)
-        return self._stream(_chain(self.groups[group], tokens), size)
+        told = self.encoder.told_to_blocks(size, tokens)
+        for block in self.groups[group]:
+            tokens = block(tokens, **told)
+        return self._stream(tokens, size)
 
     def level(self, stage: int, stage_map: Tensor) -> Tensor:
         level: Tensor = self.encoder.pyramid[stage](stage_map.contiguous())
