@@ -76,7 +76,6 @@ def train(labels: list[dict[str, object]], name: str) -> hg.Maps:
         architecture="hypercolumn",
         encoder="tu-test_resnet",
         optimizer={"lr": 0.01},
-        schedule={"warmup_steps": 5},
     )
     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
     trainer.fit(task, data)

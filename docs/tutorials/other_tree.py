@@ -62,7 +62,7 @@ def fit(task: hg.tasks.SegmentationTask, image: Path, labels: Path | str, taxono
 
 
 model = {"architecture": "hypercolumn", "encoder": "tu-test_resnet"}
-recipe = {"optimizer": {"lr": 0.01}, "schedule": {"warmup_steps": 5}}
+recipe = {"optimizer": {"lr": 0.01}}
 image = train.images["sentinel2"]
 source = fit(
     hg.tasks.BHCCMTask(**model, **recipe), land.images["sentinel2"], land.labels, "mm5b", "source.ckpt"

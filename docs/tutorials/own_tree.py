@@ -99,7 +99,6 @@ task = hg.tasks.BHCCMTask(
     architecture="hypercolumn",
     encoder="tu-test_resnet",
     optimizer={"lr": 0.01},
-    schedule={"warmup_steps": 5},
 )
 trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
 trainer.fit(task, data)

@@ -44,7 +44,6 @@ task = hg.tasks.BHCCMTask(
     encoder="tu-test_resnet",
     temporal="ltae",
     optimizer={"lr": 0.01},
-    schedule={"warmup_steps": 5},
 )
 trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
 trainer.fit(task, data)

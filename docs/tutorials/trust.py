@@ -35,7 +35,6 @@ model:
     architecture: hypercolumn
     encoder: tu-test_resnet
     optimizer: {{lr: 0.01}}
-    schedule: {{warmup_steps: 5}}
 data:
   class_path: hierars_geo.datamodules.SceneDataModule
   init_args:

@@ -1,5 +1,6 @@
 """The optimiser recipe: what decays, and how the learning rate runs (Ai et al. 2026, section IV-B)."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..errors import OptionError
+from ..errors import HieraRSWarning, OptionError
 from ..models.layer_decay import layer_groups
 
 #: In the names of parameters that keep their size whatever their shape: positions, and tokens added to them.
@@ -61,20 +62,36 @@ class ScheduleOptions:
     """How the learning rate runs.
 
     Attributes:
-        warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps.
+        warmup_steps: Linear warm-up from 1e-6 of the rate, in optimiser steps; None for 1500 as in the paper,
+            but no more than a tenth of the training.
         power: Of the polynomial decay to 0.
 
     Raises:
         OptionError: A number is out of range.
     """
 
-    warmup_steps: int = 1500
+    warmup_steps: int | None = None
     power: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("warmup_steps", "power"):
-            if not getattr(self, name) >= 0:
+            if not (getattr(self, name) or 0) >= 0:
                 raise OptionError(f"Expected {name} to be >= 0, but got {getattr(self, name)}.")
+
+    def warmup(self, total_steps: int) -> int:
+        """Return the warm-up of a training in steps; one that the training does not outlast is told."""
+        most = total_steps // 10
+        if self.warmup_steps is None:
+            return min(1500, most)
+        if 0 < total_steps <= self.warmup_steps:
+            warnings.warn(
+                f"The training of {total_steps} steps ends within its warm-up of {self.warmup_steps}: the "
+                f"learning rate never gets to its peak. Set schedule.warmup_steps to at most {most}, leave "
+                "it out, or train for longer.",
+                HieraRSWarning,
+                stacklevel=2,
+            )
+        return self.warmup_steps
 
 
 def configure(
@@ -93,7 +110,7 @@ def configure(
     factor = partial(
         warmup_polynomial,
         total_steps=total_steps,
-        warmup_steps=schedule.warmup_steps,
+        warmup_steps=schedule.warmup(total_steps),
         power=schedule.power,
     )
     return {

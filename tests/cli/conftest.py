@@ -40,7 +40,6 @@ class Workplace:
                     "encoder": "tu-test_resnet",
                     "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
                     "optimizer": {"lr": 0.003},
-                    "schedule": {"warmup_steps": 2},
                 },
             },
             "data": {

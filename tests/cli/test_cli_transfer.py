@@ -40,7 +40,7 @@ def transfer_config(workplace, crops, checkpoint):
             )
         )
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        groups = {"optimizer": {"lr": 0.003}, "schedule": {"warmup_steps": 1}, "interaction": {"heads": 2}}
+        groups = {"optimizer": {"lr": 0.003}, "interaction": {"heads": 2}}
         options = {"source": checkpoint} | groups | changes
         content["model"] = {"class_path": "hierars_geo.tasks.TransLUTask", "init_args": options}
         path.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -38,7 +38,6 @@ def configuration(scenes, tmp_path):
                     "architecture": "unet",
                     "encoder": "tu-test_resnet",
                     "model_options": {"decoder_channels": [32, 16, 16, 8, 8]},
-                    "schedule": {"warmup_steps": 1},
                     **model,
                 },
             },

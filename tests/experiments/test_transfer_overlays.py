@@ -91,7 +91,6 @@ def test_few_labels_train_and_are_scored_by_the_runner(sources, tmp_path):
                 "encoder": SIBLINGS["crop_iowa"].encoder,
                 "model_options": dict(SIBLINGS["crop_iowa"].options),
                 "source": str(sources["crop_iowa"]),
-                "schedule": {"warmup_steps": 1},
             }
         },
         "data": {

@@ -49,7 +49,6 @@ def test_classes_that_are_never_predicted_are_named(tmp_path, caplog, weights):
         loss={"class_weights": weights},
         class_frequencies=[1] * 18,
         optimizer={"lr": 1e-2},
-        schedule={"warmup_steps": 2},
     )
     trainer = quiet_trainer(tmp_path, max_steps=40, enable_checkpointing=False, callbacks=[NeverPredicted()])
     with caplog.at_level(logging.INFO, logger="hierars_geo"):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LinearLR, PolynomialLR
 
-from hierars_geo.errors import OptionError
+from hierars_geo.errors import HieraRSWarning, OptionError
 from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.tasks import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
 from hierars_geo.tasks.optimizer import configure
@@ -36,6 +36,16 @@ def test_the_learning_rate_is_that_of_the_librarys_two_schedules_together(power)
     assert ours[0] == pytest.approx(1e-10)
     assert max(ours) == ours[1500]
     assert warmup_polynomial(8000, 8000, 1500) == 0
+
+
+def test_a_warm_up_that_nobody_set_leaves_room_to_learn_and_one_that_does_not_is_told():
+    assert [ScheduleOptions().warmup(steps) for steps in (5, 300, 15_000, 80_000)] == [0, 30, 1500, 1500]
+    assert ScheduleOptions(warmup_steps=299).warmup(300) == 299
+    said = r"training of 300 steps ends within its warm-up of 300: .* Set schedule.warmup_steps to at most 30"
+    with pytest.warns(HieraRSWarning, match=said):
+        config = configure([nn.Linear(2, 2)], 300, OptimizerOptions(), ScheduleOptions(warmup_steps=300))
+    rate = config["lr_scheduler"]["scheduler"].lr_lambdas[0]
+    assert max(map(rate, range(300))) < 0.26  # as said: never at its peak
 
 
 def test_norms_biases_and_scalars_do_not_decay():

@@ -9,14 +9,12 @@ from task_factory import SMALL, chip_loader, make_task, quiet_trainer
 from hierars_geo.models import RECORD_KEY, load, read_checkpoint
 from hierars_geo.tasks import AveragedWeights
 
-OPTIONS = SMALL | {"schedule": {"warmup_steps": 2}}
-
 
 def train(folder, callbacks=(), task_options=None, ckpt_path=None, **options):
     torch.manual_seed(0)
     changes = dict(task_options or {})
     changes["optimizer"] = {"lr": 1e-2} | changes.get("optimizer", {})
-    task = make_task(**OPTIONS, **changes)
+    task = make_task(**SMALL, **changes)
     keeps = any(isinstance(each, ModelCheckpoint) for each in callbacks)
     settings = {"max_epochs": 2, "num_sanity_val_steps": 0, "enable_checkpointing": keeps}
     trainer = quiet_trainer(folder, callbacks=list(callbacks), **(settings | options))

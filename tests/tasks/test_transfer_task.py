@@ -26,7 +26,6 @@ TARGET = {
     "mean": (1200.0, 900.0, 2000.0),
     "std": (500.0, 400.0, 800.0),
     "optimizer": {"lr": 1e-2},
-    "schedule": {"warmup_steps": 2},
     "interaction": {"heads": 4},
 }
 AVERAGED = TARGET | {"optimizer": {"lr": 1e-2, "ema_decay": 0.9}}
@@ -50,7 +49,7 @@ def source(tmp_path_factory):
     """The checkpoint of a land-cover model that has seen a little."""
     folder = tmp_path_factory.mktemp("source")
     torch.manual_seed(0)
-    task = make_task(**SOURCE, optimizer={"lr": 1e-3}, schedule={"warmup_steps": 1})
+    task = make_task(**SOURCE, optimizer={"lr": 1e-3})
     run = trainer(folder, max_epochs=1, enable_checkpointing=False)
     data = [{**batch, "image": batch["image"][:, :2]} for batch in chips()]
     run.fit(task, DataLoader(data, batch_size=None), chips(1))
