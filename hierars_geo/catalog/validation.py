@@ -176,7 +176,7 @@ def _values(classes: list[dict[str, Any]], taxonomy: str) -> set[int]:
     values = {int(entry["value"]) for entry in classes}
     try:
         tree = Taxonomy.from_yaml(taxonomy)
-    except (MissingFileError, ValueError):  # a tree that this machine lacks: the listed classes must do
+    except MissingFileError:  # a tree that this machine lacks: the listed classes must do
         return values | {0}
     return values | {tree.nodata_value, *tree.ignore_values}
 

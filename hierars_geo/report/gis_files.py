@@ -1,6 +1,7 @@
 """Files beside the maps that other programs open: QGIS project, SLD, map style, STAC collection."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from pyogrio.errors import DataSourceError
 from pyproj import CRS
 from rasterio import features
 
-from ..errors import DataError, OutputError, RasterError
+from ..errors import DataError, HieraRSWarning, OutputError, RasterError
 from ..grid import GeoGrid
 from ..grid.reprojection import outline
 from ..maps import Maps, MapSource, SceneMaps, thumbnail_shape
@@ -29,7 +30,7 @@ from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import open_dataset
 from ..taxonomy import Taxonomy
 from .formats import fit_scale_bar
-from .source_image import image_layer, source_image
+from .source_image import image_layer, open_image
 
 
 def write_gis_files(
@@ -125,12 +126,13 @@ def build_project(folder: Path, scenes: Sequence[SceneMaps], image: Path | None 
     else:
         named = (ProjectGroup(scene.name, groups=_scene_groups(scene)) for scene in scenes)
         groups = (*polygons, *named)
-    images = {path: None for scene in scenes if (path := image or source_image(scene)) is not None}
-    below = tuple(
-        layer for path in images if (layer := image_layer(path, folder, scenes[0].sensor)) is not None
+    shown = (
+        open_image(scene, image, lambda path, sensor: image_layer(path, folder, sensor))
+        for scene in (scenes if image is None else scenes[:1])
     )
+    below = {layer.source: layer for layer in shown if layer is not None}
     if below:
-        groups = (*groups, ProjectGroup("Image", below, expanded=False))
+        groups = (*groups, ProjectGroup("Image", tuple(below.values()), expanded=False))
     first = scenes[0]
     title = first.name if len(scenes) == 1 else f"{folder.resolve().name} ({len(scenes)} scenes)"
     page = PrintPage(title, _credit(first), *_scale(first.grid))
@@ -187,7 +189,7 @@ def _scene_groups(scene: SceneMaps) -> tuple[ProjectGroup, ...]:
 def _polygon_group(path: Path, scene: SceneMaps) -> ProjectGroup:
     """Layers ``L1`` ... of a GeoPackage, hidden until asked for.
 
-    A file that is no readable GeoPackage has none.
+    A file that is no readable GeoPackage has none, which is told.
     """
     layers = []
     for level, style in _layer_styles(path, scene).items():
@@ -205,7 +207,9 @@ def _layer_styles(path: Path, scene: SceneMaps) -> dict[int, str]:
     """Level -> QML of the level's layer, outlines only: they lie over the maps and the image."""
     try:
         names = set(pyogrio.list_layers(path)[:, 0])  # type: ignore[no-untyped-call]
-    except DataSourceError:
+    except DataSourceError as error:
+        reason = " ".join(str(error).split())
+        warnings.warn(f"The QGIS project does not show {path}: {reason}.", HieraRSWarning, stacklevel=2)
         return {}
     levels = [level for level in range(1, scene.taxonomy.num_levels + 1) if f"L{level}" in names]
     return {level: vector_qml(scene.taxonomy, level, filled=False) for level in levels}

@@ -2,15 +2,17 @@
 
 import json
 import os
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import HieraRSError
+from ..errors import HieraRSError, HieraRSWarning
 from ..grid import GeoGrid
 from ..maps import SceneMaps
 from ..maps.styles.project import ProjectLayer
@@ -43,6 +45,37 @@ def source_image(scene: SceneMaps) -> Path | None:
     return there[0].parent if one_per_band else there[0]
 
 
+Shown = TypeVar("Shown")
+
+
+def open_image(
+    scene: SceneMaps, given: Path | None, show: Callable[[Path, str | None], Shown | None]
+) -> Shown | None:
+    """Open the image behind maps: the given one, else the one that :func:`source_image` finds.
+
+    Args:
+        scene: The maps.
+        given: The image as the user names it.
+        show: Opens a path with the sensor that took it, None where nobody knows.
+
+    Returns:
+        What ``show`` returns; None where no image is found, or the one found cannot be shown, with a warning.
+
+    Raises:
+        HieraRSError: The given image does not exist or cannot be shown.
+    """
+    if given is not None:
+        return show(given, scene.sensor)
+    path = source_image(scene)
+    if path is None:
+        return None
+    try:
+        return show(path, scene.sensor)
+    except HieraRSError as error:
+        warnings.warn(f"The image of {scene.name} is not shown. {error}", HieraRSWarning, stacklevel=2)
+        return None
+
+
 def image_layer(image: Path, folder: Path, sensor: str | None = None) -> ProjectLayer | None:
     """Describe an image as a layer of a QGIS project in true colour.
 
@@ -52,21 +85,24 @@ def image_layer(image: Path, folder: Path, sensor: str | None = None) -> Project
         sensor: That took it, where it is known.
 
     Returns:
-        The layer; None where the image is several files, or cannot be shown.
+        The layer; None, with a warning, where the image is several files or holds no data.
+
+    Raises:
+        MissingFileError: No such file.
+        RasterError: It cannot be read, or nothing says which bands are red, green, blue.
     """
-    try:
-        with open_true_color(image, sensor) as opened:
-            files = [(Path(layer.file.path), index) for layer in opened.layers for index in layer.indexes]
-            if len({path for path, _ in files}) > 1:
-                return None
-            grid = opened.grid
-            planes, valid = read_reduced(opened, grid, thumbnail_shape(grid.shape, _PREVIEW_PX))
-            names = opened.bands
-    except HieraRSError:
-        return None
+    with open_true_color(image, sensor) as opened:
+        files = [(Path(layer.file.path), index) for layer in opened.layers for index in layer.indexes]
+        grid = opened.grid
+        planes, valid = read_reduced(opened, grid, thumbnail_shape(grid.shape, _PREVIEW_PX))
+        names = opened.bands
     path, bands = files[0][0], [band for _, band in files]
     valid &= (planes != 0).any(axis=0)
-    if not valid.any():
+    if len({one for one, _ in files}) > 1 or not valid.any():
+        reason = (
+            "it holds no data" if not valid.any() else "its bands are files of their own: make a VRT of them"
+        )
+        warnings.warn(f"The QGIS project does not show {image}: {reason}.", HieraRSWarning, stacklevel=2)
         return None
     style = image_qml((bands[0], bands[1], bands[2]), tuple(stretch_limits(plane, valid) for plane in planes))
     source = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,11 @@ import numpy as np
 from morecantile import Tile
 from numpy.typing import NDArray
 
-from ..errors import HieraRSError, HieraRSWarning
 from ..grid import GeoGrid
 from ..grid.reprojection import outline
 from ..maps import Maps, SceneMaps
 from ..maps.styles.stac import geojson_place, lonlat_outline
-from ..report.source_image import source_image
+from ..report.source_image import open_image
 from ..scenes.true_color import open_true_color, stretch_between, stretch_limits
 from ..taxonomy import RGB
 from ..taxonomy.depth import adaptive_taxonomy
@@ -64,36 +62,7 @@ class Backdrop:
         return np.stack(colors), valid
 
 
-def find_backdrop(scene: SceneMaps, given: Path | None) -> Backdrop | None:
-    """Find the image of a scene.
-
-    Without one that is given, the files that the scene's item is derived from are taken if they are still
-    there, then files of their names beside the maps. Only files of this machine count.
-
-    Args:
-        scene: The maps.
-        given: The image as the user names it.
-
-    Returns:
-        The image; None where there is none. An image that cannot be shown is left out with a warning.
-
-    Raises:
-        MissingFileError: The given image does not exist.
-        RasterError: The given image cannot be shown.
-    """
-    if given is not None:
-        return _open(given, scene.sensor)
-    path = source_image(scene)
-    if path is None:
-        return None
-    try:
-        return _open(path, scene.sensor)
-    except HieraRSError as error:
-        warnings.warn(f"The image of {scene.name} is not shown. {error}", HieraRSWarning, stacklevel=2)
-        return None
-
-
-def _open(path: Path, sensor: str | None) -> Backdrop:
+def _backdrop(path: Path, sensor: str | None) -> Backdrop:
     with open_true_color(path, sensor) as image:
         files = tuple((Path(layer.file.path), index) for layer in image.layers for index in layer.indexes)
         return Backdrop(files, image.bands)
@@ -182,7 +151,7 @@ def find_views(
     views = []
     for number, scene in enumerate(scenes):
         bounds, note = _shown(scene.grid)
-        views.append(View(number, titles[number], scene, find_backdrop(scene, image), bounds, note))
+        views.append(View(number, titles[number], scene, open_image(scene, image, _backdrop), bounds, note))
     return tuple(views)
 
 

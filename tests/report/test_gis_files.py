@@ -15,7 +15,7 @@ import rasterio
 from report_factory import UTM, Place
 
 from hierars_geo.cli import main
-from hierars_geo.errors import OutputError, RasterError
+from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
 from hierars_geo.report import write_gis_files
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
@@ -123,6 +123,27 @@ def test_an_item_that_is_no_stac_is_named(folder):
     with pytest.raises(RasterError, match=r"south\.json to (be a STAC item|have a bbox)"):
         write_gis_files(folder)
     assert not list(folder.glob("*.sld"))
+
+
+def test_an_image_or_polygons_that_the_project_cannot_show_are_told(folder, tmp_path):
+    place = Place(MM5B, shape=(60, 80))
+    grey = place.write_tif(tmp_path / "grey.tif", np.ones((60, 80), np.uint8))
+    content = json.loads((folder / "north.json").read_text())
+    content["links"] = [{"rel": "derived_from", "href": "../grey.tif"}]
+    (folder / "north.json").write_text(json.dumps(content))
+    (folder / "old.gpkg").write_text("no GeoPackage")
+    polygons = pytest.warns(HieraRSWarning, match=r"project does not show .*old\.gpkg: ")
+    with polygons, pytest.warns(HieraRSWarning, match=r"image of north is not shown.*red, green, blue"):
+        write_gis_files(folder)
+    (folder / "old.gpkg").unlink()
+    with pytest.raises(RasterError, match="red, green, blue"):
+        write_gis_files(folder, overwrite=True, image=grey)
+    bands = place.write_image(tmp_path / "rgb.tif")
+    for number, name in enumerate(("B02", "B03", "B04")):
+        with rasterio.open(bands) as dataset:
+            place.write_tif(tmp_path / "bands" / f"{name}.tif", dataset.read(number + 1), 0)
+    with pytest.warns(HieraRSWarning, match=r"does not show .*bands: its bands are files of their own"):
+        write_gis_files(folder, overwrite=True, image=tmp_path / "bands")
 
 
 def test_the_command_writes_report_figures_and_files(tmp_path, capsys):
