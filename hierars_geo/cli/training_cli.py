@@ -149,18 +149,7 @@ class TrainingCLI(LightningCLI):
         except CheckpointError as error:
             raise CheckpointError(f"{str(error).rstrip('.')} (in {path}).") from error
 
-    def before_validate(self) -> None:
-        """Refuse to validate on nothing.
-
-        Raises:
-            OptionError: There is no validation ground.
-        """
-        self.before_fit()
-        if "val" not in self.datamodule.parts:
-            raise OptionError(
-                "Expected ground to validate on, but got none. Give splits a val_fraction, a val_region, or "
-                "val_images and val_labels."
-            )
+    before_validate = before_fit
 
     def before_test(self) -> None:
         """Refuse to test on nothing.

@@ -18,7 +18,7 @@ from ..samplers.chips import CoveringChips
 from ..samplers.splits import SplitName
 from ..taxonomy import Taxonomy
 from ..transforms.augmentation import ChipAugmentation, Radiometry
-from ..types import Batch, ReadRecipe
+from ..types import Batch, ReadRecipe, as_group
 from .options import (
     AugmentationOptions,
     ChipOptions,
@@ -35,7 +35,6 @@ from .source_options import (
     ReadingOptions,
     SensorName,
     SourceOptions,
-    as_group,
 )
 from .split_files import write_split_ground, write_split_report
 
@@ -121,6 +120,7 @@ class SceneDataModule(LightningDataModule):
             seed=seed,
         )
         self.scenes = SceneSplits(self.options)
+        self._val_batches: int | float | None = None
 
     @cached_property
     def augmentation(self) -> ChipAugmentation | None:
@@ -196,9 +196,11 @@ class SceneDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Open the scenes; what is wrong with them is said here, what they hold in the folder of the run."""
         _ = self.parts
-        if stage != "fit" or self.trainer is None or not self.trainer.loggers:
+        if stage != "fit" or self.trainer is None:
             return
-        folder = self.trainer.log_dir
+        if "val" not in self.parts:  # an empty list would do, but Lightning warns of it
+            self._val_batches, self.trainer.limit_val_batches = self.trainer.limit_val_batches, 0
+        folder = self.trainer.log_dir if self.trainer.loggers else None
         if folder is not None and self.trainer.is_global_zero:
             write_split_ground(folder, {str(name): part for name, part in self.parts.items()})
             found = {str(name): self.scenes.statistics_of(name) for name in self.parts}
@@ -215,8 +217,19 @@ class SceneDataModule(LightningDataModule):
         return bool(getattr(task, "closed_form", False))
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]] | list[Any]:
-        """Return a covering grid of the validation ground, an empty list where there is none."""
-        return self._loader("val") if "val" in self.parts else []
+        """Return a covering grid of the validation ground, an empty list where there is none.
+
+        Raises:
+            OptionError: There is none, and a trainer is to validate.
+        """
+        if "val" in self.parts:
+            return self._loader("val")
+        if self.trainer is not None and self.trainer.validating:
+            raise OptionError(
+                "Expected ground to validate on, but got none. Give splits a val_fraction, a val_region, or "
+                "val_images and val_labels."
+            )
+        return []
 
     def test_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return a covering grid of the test ground.
@@ -285,6 +298,8 @@ class SceneDataModule(LightningDataModule):
 
     def teardown(self, stage: str) -> None:
         """Close the files that this process holds open."""
+        if self._val_batches is not None and self.trainer is not None:  # another data set may have some
+            self.trainer.limit_val_batches, self._val_batches = self._val_batches, None
         self.scenes.close()
 
 

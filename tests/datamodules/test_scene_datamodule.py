@@ -182,6 +182,7 @@ def run(files, epochs=2, save=None, resume=None, logger=False, **options):
         warnings.catch_warnings()
     ):  # Lightning's advice on workers and its own deprecations do not matter here
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", "Total length")  # of a list, where no ground validates
         trainer = Trainer(
             max_epochs=epochs,
             accelerator="cpu",
@@ -192,6 +193,7 @@ def run(files, epochs=2, save=None, resume=None, logger=False, **options):
             num_sanity_val_steps=0,
         )
         trainer.fit(model, datamodule=SceneDataModule(**files, **options), ckpt_path=resume)
+        assert trainer.limit_val_batches == 1.0  # as before, for data of other ground
         if save:
             trainer.save_checkpoint(save)
     return model.seen
