@@ -1,10 +1,21 @@
 """Types that cross package borders: the batch, and the one ignore index."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    get_args,
+)
 
 from .errors import OptionError, check_choice
 
@@ -28,6 +39,8 @@ NodataRule: TypeAlias = Literal["all", "any"]
 #: What becomes of the dates of one step: the one nearest to its middle, the one with most valid pixels, or
 #: the median of the valid values at every pixel.
 Composite: TypeAlias = Literal["none", "best", "median"]
+
+Group = TypeVar("Group")
 
 _MONTH_AND_DAY = re.compile(r"\d\d-\d\d")
 
@@ -89,6 +102,23 @@ class SeriesRule:
     def every_year(self) -> bool:
         """Whether start and end are days of every year."""
         return self.start is not None and _MONTH_AND_DAY.fullmatch(self.start) is not None
+
+
+def as_group(kind: type[Group], given: Group | Mapping[str, Any]) -> Group:
+    """Build a group of options from a mapping, as YAML gives it; a group stays as it is.
+
+    Raises:
+        OptionError: It is neither, or holds a key that there is not.
+    """
+    if isinstance(given, kind):
+        return given
+    known = sorted(entry.name for entry in fields(kind))  # type: ignore[arg-type]  # all are dataclasses
+    unknown = sorted(set(given) - set(known)) if isinstance(given, Mapping) else [repr(given)]
+    if unknown:
+        raise OptionError(
+            f"Expected {kind.__name__} to be of {', '.join(known)}, but got {', '.join(unknown)}."
+        )
+    return kind(**given)  # type: ignore[arg-type]
 
 
 def as_day(text: str, name: str) -> date:
@@ -240,4 +270,5 @@ __all__ = (
     "Spectra",
     "SpectralBand",
     "as_day",
+    "as_group",
 )

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from ..errors import HieraRSError
-from .verbosity import EVERYWHERE, Verbosity
+from .verbosity import EVERYWHERE, Verbosity, complain
 
 if TYPE_CHECKING:
     from .options import CommandParser
@@ -129,7 +129,7 @@ def _interrupted(command: str, stop: KeyboardInterrupt) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    sys.stderr.write(f"hierars-geo: {' '.join(message.split())}\n")
+    complain(message)
     return status
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .verbosity import note
+from .verbosity import complain, note
 
 if TYPE_CHECKING:
     from ..catalog.assembly.sources import SourceName
@@ -194,9 +194,7 @@ def _tell(problems: "list[Problem]", what: str) -> int:
     for problem in problems:
         sys.stdout.write(f"{problem.file}: {problem.kind}: {problem.message}\n")
     if problems:
-        sys.stderr.write(
-            f"hierars-geo: {len(problems)} problem{'s' if len(problems) > 1 else ''} in {what}\n"
-        )
+        complain(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {what}")
         return 1
     sys.stdout.write(f"OK {what}\n")
     return 0

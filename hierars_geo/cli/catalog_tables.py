@@ -8,7 +8,7 @@ from rich.text import Text
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord, read_record
 from ..taxonomy.yaml_reader import catalog_names
-from .tables import wide_console
+from .tables import plain_table, wide_console
 
 if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
     from ..catalog.assembly.assemble import AssembleResult
@@ -16,10 +16,7 @@ if TYPE_CHECKING:  # brings TorchGeo, which a table does not need
 
 def print_list() -> None:
     """Print one row per data set of the catalog."""
-    table = Table(box=None, header_style="bold")
-    for column in ("name", "taxonomy", "sources"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("title")
+    table = plain_table("name", "taxonomy", "sources", "title", whole=3)
     for name in catalog_names("datasets"):
         record = read_record(name)
         sources = ", ".join(f"{key} {source.gsd_m:g} m" for key, source in record.sources.items())
@@ -42,9 +39,7 @@ def print_record(name: str) -> None:
     for key, value in _facts(record):
         facts.add_row(key, Text(value))
     console.print(facts)
-    sources = Table(box=None, header_style="bold")
-    for column in ("source", "bands", "m", "type", "nodata", "CRS", "images", "labels"):
-        sources.add_column(column)
+    sources = plain_table("source", "bands", "m", "type", "nodata", "CRS", "images", "labels")
     for key, source in record.sources.items():
         sources.add_row(key, *(Text(cell) for cell in _cells(source)))
     console.print(sources)
@@ -61,9 +56,7 @@ def print_record(name: str) -> None:
 
 def print_assembly(result: "AssembleResult") -> None:
     """Print what was assembled: one row per place and source with its date and shift."""
-    table = Table(box=None, header_style="bold")
-    for column in ("place", "split", "chips", "source", "date", "days", "shift east, north in m"):
-        table.add_column(column)
+    table = plain_table("place", "split", "chips", "source", "date", "days", "shift east, north in m")
     for place in result.places:
         chips = sum(chip.place.name == place.name for chip in result.chips)
         for name, scene in place.scenes.items():
@@ -107,9 +100,7 @@ def _cells(source: SourceRecord) -> tuple[str, ...]:
 
 
 def _scheme(record: DatasetRecord) -> Table:
-    table = Table(box=None, header_style="bold")
-    for column in ("value", "label", f"value in {record.taxonomy}", "class"):
-        table.add_column(column)
+    table = plain_table("value", "label", f"value in {record.taxonomy}", "class")
     tree = Taxonomy.from_yaml(record.taxonomy or "")
     finest = tree.num_levels
     names = dict(zip(tree.class_values(finest), tree.class_names(finest), strict=True))

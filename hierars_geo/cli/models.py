@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from .verbosity import complain
+
 DESCRIPTION = "Pretrained weights of encoders and whole models: what there is, how to get it, how to publish."
 EXAMPLES = {
     "models": """examples:
@@ -29,20 +31,15 @@ EXAMPLES = {
 
 def list_weights() -> int:
     """List weights and published models with bands, licences and sources; 1 where a model is damaged."""
-    from rich.table import Table
     from rich.text import Text
 
     from ..errors import HieraRSError
     from ..models.published import find_model, models_folder, published_names
     from ..models.weight_catalog import published_weights
-    from .tables import wide_console
+    from .tables import plain_table, wide_console
 
     console = wide_console()
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("weights", no_wrap=True)
-    table.add_column("encoder", no_wrap=True)
-    for heading in ("bands", "MB", "licence", "from"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left", overflow="fold")
+    table = plain_table("weights", "encoder", "bands", "MB", "licence", "from", whole=2)
     for entry in published_weights():
         size = "" if entry.size_mb is None else f"{entry.size_mb:g}"
         way = "network" if entry.package is None else entry.package.install
@@ -50,10 +47,7 @@ def list_weights() -> int:
         row = entry.name, entry.encoder, " ".join(entry.bands) or "as TorchGeo states", size, licence, way
         table.add_row(*map(Text, row))
     console.print(table)
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("models", no_wrap=True)
-    for heading in ("tree", "bands", "MB", "licence"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left", overflow="fold")
+    table = plain_table("models", "tree", "bands", "MB", "licence", whole=1)
     names, damaged = published_names(), []
     for name in names:
         try:
@@ -68,7 +62,7 @@ def list_weights() -> int:
     else:
         sys.stdout.write(f"no published models in {models_folder()}\n")
     for each in damaged:
-        sys.stderr.write(f"hierars-geo: {each}\n")
+        complain(str(each))
     return 1 if damaged else 0
 
 

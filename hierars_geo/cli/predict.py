@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
 from ..predict.options import PredictOptions
+from .verbosity import complain
 
 if TYPE_CHECKING:
     from ..maps import Maps
@@ -166,9 +167,9 @@ def _predict_all(
     if not states.failed:
         return 0
     names = ", ".join(state.name or str(state.source) for state in states.failed)
-    sys.stderr.write(
-        f"hierars-geo: {len(states.failed)} of {len(scenes)} scenes failed: {names} (see manifest.json in "
-        f"{out_dir}). The same command with --resume predicts only these.\n"
+    complain(
+        f"{len(states.failed)} of {len(scenes)} scenes failed: {names} (see manifest.json in "
+        f"{out_dir}). The same command with --resume predicts only these."
     )
     return 1
 
@@ -206,7 +207,7 @@ def _noting_failure(states: "SceneList", number: int, scene: "ScenePath") -> Ite
 
 def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: HieraRSError) -> None:
     states.fail(number, error)
-    sys.stderr.write(f"hierars-geo: {_title(scene)}: {error}\n")
+    complain(f"{_title(scene)}: {error}")
 
 
 def _named(rasters: Sequence[str]) -> list[tuple[str, str]]:

@@ -21,6 +21,20 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
+def plain_table(*headings: str, whole: int = 0) -> Table:
+    """Return a table without lines, of whose columns the first ``whole`` are not broken into lines."""
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for number, heading in enumerate(headings):
+        kept = number < whole
+        table.add_column(
+            heading,
+            justify="right" if heading == "MB" else "left",
+            no_wrap=kept,
+            overflow="ellipsis" if kept else "fold",
+        )
+    return table
+
+
 def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy") -> None:
     """Print one row per model: mIoU and overall accuracy of every level, and calibration errors, in per cent.
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .verbosity import complain
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -26,16 +28,11 @@ DESCRIPTION = "List, draw and validate class trees and crosswalks."
 
 def list_trees() -> int:
     """List the trees of the catalog."""
-    from rich.table import Table
-
     from ..taxonomy import Taxonomy
     from ..taxonomy.yaml_reader import catalog_names
-    from .tables import wide_console
+    from .tables import plain_table, wide_console
 
-    table = Table(box=None, header_style="bold")
-    for column in ("name", "levels", "classes", "paths"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("title")
+    table = plain_table("name", "levels", "classes", "paths", "title", whole=4)
     for name in catalog_names("taxonomies"):
         tree = Taxonomy.from_yaml(name)
         table.add_row(name, str(tree.num_levels), _counts(tree), str(tree.num_paths), tree.title)
@@ -64,13 +61,12 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
         legend: Legend of the catalog, or path of a crosswalk's .yaml file.
         taxonomy: Tree that it is turned into.
     """
-    from rich.table import Table
     from rich.text import Text
 
     from ..taxonomy import Crosswalk
     from ..taxonomy.class_names import describe_paths
     from ..taxonomy.yaml_reader import catalog_names
-    from .tables import wide_console
+    from .tables import plain_table, wide_console
 
     if legend is None:
         for name in catalog_names("crosswalks"):
@@ -79,9 +75,7 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
         return 0
     crosswalk = Crosswalk.from_yaml(legend) if taxonomy is None else Crosswalk.between(legend, taxonomy)
     tree = crosswalk.target
-    table = Table(box=None, header_style="bold")
-    for column in ("code", crosswalk.origin.name, tree.name, "decides"):
-        table.add_column(column, no_wrap=column == "code")
+    table = plain_table("code", crosswalk.origin.name, tree.name, "decides", whole=1)
     for one in crosswalk.meanings():
         known = tree.shared_levels(one.paths) >= 0
         decided = [name for name, told in zip(tree.level_names, known, strict=True) if told]
@@ -133,7 +127,7 @@ def validate(files: list[str]) -> int:
             unseen = _check_anchors(tree, file, known)
         except HieraRSError as error:
             failed += 1
-            sys.stderr.write(f"hierars-geo: {error}\n")
+            complain(str(error))
         else:
             sys.stdout.write(
                 f"OK {file}: {tree.name}, {_plural(tree.num_levels, 'level')} ({_counts(tree)}), "

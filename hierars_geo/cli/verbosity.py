@@ -53,6 +53,11 @@ def is_quiet() -> bool:
     return _quiet.get()
 
 
+def complain(text: str) -> None:
+    """Write an error to stderr as one line, however quiet the command is."""
+    sys.stderr.write(f"hierars-geo: {' '.join(text.split())}\n")
+
+
 def note(text: str) -> None:
     """Write a note to stderr, unless the command is to be quiet."""
     if not is_quiet():

@@ -16,10 +16,11 @@ from ..scenes.bad_files import map_all
 from ..scenes.dataset import open_dataset
 from ..scenes.handles import opening_env
 from ..taxonomy.dataset_records import RECORD_FILE, read_record
+from ..types import as_group
 from .datamodule import SceneDataModule
 from .layouts import ScenePair, deal, find_pairs, source_of
 from .options import SplitOptions
-from .source_options import ReadingOptions, SensorName, SourceOptions, as_group
+from .source_options import ReadingOptions, SensorName, SourceOptions
 
 MM5BSource: TypeAlias = Literal["gaofen2", "sentinel2", "google_earth"]
 #: An engineering CRS: metres, but of no place on the Earth.

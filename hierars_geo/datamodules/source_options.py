@@ -1,8 +1,8 @@
 """Option groups of what a data module reads: images, labels, and how they are combined."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from ..datasets.pairing import Time
 from ..datasets.vector_labels import Order
@@ -10,7 +10,7 @@ from ..errors import OptionError
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation
 from ..scenes.sensors import find_sensor
-from ..types import MaskRule, NodataRule, SeriesRule
+from ..types import MaskRule, NodataRule, SeriesRule, as_group
 
 #: Sensors of the catalog, and any raster.
 SensorName = Literal[
@@ -34,25 +34,6 @@ SensorName = Literal[
 
 #: Files, folders or patterns of labels, or sources with options of their own (keys of ``LabelEntry``).
 Labels: TypeAlias = list[str] | list[str | dict[str, Any]]
-
-Group = TypeVar("Group")
-
-
-def as_group(kind: type[Group], given: Group | Mapping[str, Any]) -> Group:
-    """Build a group of options from a mapping, as YAML gives it; a group stays as it is.
-
-    Raises:
-        OptionError: It is neither, or holds a key that there is not.
-    """
-    if isinstance(given, kind):
-        return given
-    known = sorted(entry.name for entry in fields(kind))  # type: ignore[arg-type]  # all are dataclasses
-    unknown = sorted(set(given) - set(known)) if isinstance(given, Mapping) else [repr(given)]
-    if unknown:
-        raise OptionError(
-            f"Expected {kind.__name__} to be of {', '.join(known)}, but got {', '.join(unknown)}."
-        )
-    return kind(**given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..models.decode import is_legal, jsps, level_confidence, path_logits
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX, Batch
+from ..types import IGNORE_INDEX, Batch, as_group
 from .batches import ground_valid, labels_of, require_finite, short_group, unlabel_repeated
 from .callbacks import AveragedWeights
 from .checkpoints import (
@@ -63,14 +63,16 @@ class SegmentationTask(LightningModule):
 
     def __init__(
         self,
-        optimizer: OptimizerOptions,
-        schedule: ScheduleOptions,
-        loss: LossOptions,
+        optimizer: OptimizerOptions | Mapping[str, Any],
+        schedule: ScheduleOptions | Mapping[str, Any],
+        loss: LossOptions | Mapping[str, Any],
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
         super().__init__()
-        self.optimizer_options, self.schedule_options, self.loss_options = optimizer, schedule, loss
-        decay = optimizer.ema_decay
+        self.optimizer_options = as_group(OptimizerOptions, optimizer)
+        self.schedule_options = as_group(ScheduleOptions, schedule)
+        self.loss_options = as_group(LossOptions, loss)
+        decay = self.optimizer_options.ema_decay
         self._average = None if decay is None else AveragedWeights(decay, self.follow)
         self._backend = "inductor" if compile is True else compile or None
         if self._backend is not None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,29 @@ def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> N
     torch.set_rng_state(state["cpu"].cpu())
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+#: Local names of a constructor that are no options.
+_OF_CONSTRUCTORS = ("self", "__class__")
+
+
+def plain_options(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as plain values, which a checkpoint can hold and a safe loader reads.
+
+    Args:
+        told: By name, as ``locals()`` of a constructor gives them.
+    """
+
+    def plain(value: Any) -> Any:  # noqa: ANN401
+        if is_dataclass(value) and not isinstance(value, type):
+            return plain(asdict(value))
+        if isinstance(value, Mapping):
+            return {str(key): plain(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
+        return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+    return {name: plain(value) for name, value in told.items() if name not in _OF_CONSTRUCTORS}
 
 
 class WholeCheckpoints(TorchCheckpointIO):

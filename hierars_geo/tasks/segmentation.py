@@ -24,13 +24,13 @@ from ..models.transplanting import Parts, transplant
 from ..models.tuning import add_low_rank, freeze, without_additions
 from ..models.weight_statistics import check_scale, weight_statistics
 from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
-from ..types import Batch
+from ..types import Batch, as_group
 from .base import SegmentationTask
 from .batches import labels_of
+from .checkpoints import plain_options
 from .linear_head import Head, LinearHead
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
-from .option_groups import group, plain_options
 from .training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
@@ -139,10 +139,7 @@ class BHCCMTask(SegmentationTask):
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
         told = plain_options(locals())
-        loss = group(LossOptions, loss, "loss")
-        optimizer = group(OptimizerOptions, optimizer, "optimizer")
-        schedule = group(ScheduleOptions, schedule, "schedule")
-        start = group(StartOptions, start, "start")
+        start = as_group(StartOptions, start)
         super().__init__(optimizer, schedule, loss, compile)
         if head not in get_args(Head):
             raise OptionError(unknown_name("head", head, get_args(Head)))

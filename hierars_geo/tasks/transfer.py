@@ -24,12 +24,12 @@ from ..models.transfer.translu import TransLU
 from ..models.transplanting import transplant
 from ..models.tuning import freeze
 from ..scenes.sensors import spectral_bands
-from ..types import IGNORE_INDEX, Batch
+from ..types import IGNORE_INDEX, Batch, as_group
 from .base import SegmentationTask
 from .batches import ground_valid
+from .checkpoints import plain_options
 from .loss import LossOptions
 from .optimizer import OptimizerOptions, ScheduleOptions
-from .option_groups import group, plain_options
 from .training_data import TrainingData
 
 _LOG = logging.getLogger(__name__)
@@ -118,13 +118,11 @@ class TransLUTask(SegmentationTask):
         compile: bool | str = False,  # the option's name; nothing here calls the builtin
     ) -> None:
         told = plain_options(locals())
-        loss = group(LossOptions, {"alpha": 1.0, **loss} if isinstance(loss, Mapping) else loss, "loss")
-        optimizer = group(OptimizerOptions, optimizer, "optimizer")
-        schedule = group(ScheduleOptions, schedule, "schedule")
-        start = group(TransferStart, start, "start")
-        interaction = group(CDKSOptions, interaction, "interaction")
-        _check_options(loss, mode, pseudo_labels)
-        super().__init__(optimizer, schedule, loss, compile)
+        start = as_group(TransferStart, start)
+        interaction = as_group(CDKSOptions, interaction)
+        weighed = {"alpha": 1.0, **loss} if isinstance(loss, Mapping) else loss
+        super().__init__(optimizer, schedule, weighed, compile)
+        _check_options(self.loss_options, mode, pseudo_labels)
         self.start, self.interaction = start, interaction
         self.cdks, self.cdsa = cdks, cdsa
         self._begun = None if start.checkpoint is None else Checkpoint.read(start.checkpoint)
