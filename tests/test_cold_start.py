@@ -19,12 +19,14 @@ TRAINING = (
 )
 #: What compiles models; torchvision and timm name it, see hierars_geo.imports.
 COMPILER = ("torch._dynamo", "torch._inductor", "sympy", "triton")
+#: What tables of results are made with: 68 MB.
+TABLES = ("pandas", "pyarrow")
 #: What runs models.
 MODELS = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "hierars_geo.models")
 
 #: Command -> (what it imports before it works, what has no place in it).
 COMMANDS = {
-    "predict": ("hierars_geo.predict", (*TRAINING, *COMPILER, "dask", "hierars_geo.datasets")),
+    "predict": ("hierars_geo.predict", (*TRAINING, *COMPILER, *TABLES, "dask", "hierars_geo.datasets")),
     "evaluate": (
         "hierars_geo.accuracy.evaluation",
         (*TRAINING, *COMPILER, *MODELS, "hierars_geo.datasets"),

@@ -32,8 +32,9 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -241,14 +242,19 @@ def bench_seams(folder: Path, sizes: Sizes, checkpoint: Path | None) -> str:
     return markdown(header, rows)
 
 
-def bench_runtimes(folder: Path, sizes: Sizes) -> str:
-    """Time and changed classes by runtime."""
+def bench_runtimes(folder: Path, sizes: Sizes, trained: Path | None, scene: Path | None) -> str:
+    """Time and changed classes by runtime, of random weights or of a trained model on a scene."""
+    models = [folder / f"{name}.ckpt" for name in ("unet-resnet18", "upernet-convnext-t")]
+    if trained is not None and scene is not None:
+        models = [trained]
     rows = []
-    for model in ("unet-resnet18", "upernet-convnext-t"):
-        found = by_runtime(folder, model, sizes.window_px, min(sizes.rounds, 3))
+    for model in models:
+        if model != trained:
+            write_checkpoint(model, model.stem, sizes.window_px)
+        found = by_runtime(folder, model, sizes.window_px, min(sizes.rounds, 3), scene)
         for row in found:
             ratio = row.seconds / found[0].seconds
-            rows.append((model, row.name, f"{ratio:.2f}", f"{row.changed:.4f} %"))
+            rows.append((model.stem, row.name, f"{ratio:.2f}", f"{row.changed:.4f} %"))
     return markdown(("model", "runtime", "time over torch float32", "classes changed"), rows)
 
 
@@ -305,6 +311,21 @@ def bench_windows(folder: Path, demo: Path) -> str:
     return markdown(("gates", "window", "OA / mIoU, finest level", "as the largest window", "CPU"), rows)
 
 
+def _works(args: argparse.Namespace, sizes: Sizes, folder: Path) -> dict[str, Callable[[], str]]:
+    """Parts by name."""
+    return {
+        "floor": lambda: bench_floor(folder, sizes),
+        "season": lambda: bench_season(folder, sizes),
+        "memory": lambda: bench_memory(folder, sizes, sizes.memory_px),
+        **{f"memory-{side}": partial(bench_memory, folder, sizes, [side]) for side in sizes.memory_px},
+        "seams": lambda: bench_seams(folder, sizes, args.checkpoint),
+        "peers": lambda: bench_peers(folder, args.folder, sizes, args.keep),
+        "runtimes": lambda: bench_runtimes(folder, sizes, args.checkpoint, args.scene),
+        "windows": lambda: bench_windows(folder, args.demo),
+        "workers": lambda: bench_workers(folder, sizes),
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -321,23 +342,16 @@ def main() -> None:
         help="floor, season, memory, memory-SIDE, seams, peers, runtimes; not by default workers, windows",
     )
     parser.add_argument("--demo", type=Path, help="folder of a demonstration, for windows")
-    parser.add_argument("--checkpoint", type=Path, help="a trained model whose seams are looked at, too")
+    parser.add_argument("--checkpoint", type=Path, help="a trained model: its seams, too, or its runtimes")
+    parser.add_argument("--scene", type=Path, help="what the trained model's runtimes are compared on")
     args = parser.parse_args()
     sizes = SMALL if args.small else Sizes()
     parts = args.only or ["floor", "season", "memory", "seams", "runtimes", "peers"]
-    known = [
-        "floor",
-        "season",
-        "memory",
-        *(f"memory-{side}" for side in sizes.memory_px),
-        "seams",
-        "peers",
-        "runtimes",
-        "windows",
-        "workers",
-    ]
+    known = list(_works(args, sizes, Path()))
     if unknown := [part for part in parts if part not in known]:
         parser.error(f"--only: expected {', '.join(known)}, but got {', '.join(unknown)}")
+    if args.scene is not None and args.checkpoint is None:
+        parser.error("--scene: expected --checkpoint FILE")
     if "windows" in parts and args.demo is None:
         parser.error("--only windows: expected --demo FOLDER")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
@@ -352,23 +366,7 @@ def main() -> None:
             if part == "peers" and args.no_peers:
                 continue
             print(f"\n### {part.capitalize()}\n")
-            if part == "floor":
-                print(bench_floor(folder, sizes))
-            elif part == "season":
-                print(bench_season(folder, sizes))
-            elif part.startswith("memory"):
-                sides_px = [int(part.partition("-")[2])] if "-" in part else sizes.memory_px
-                print(bench_memory(folder, sizes, sides_px))
-            elif part == "runtimes":
-                print(bench_runtimes(folder, sizes))
-            elif part == "workers":
-                print(bench_workers(folder, sizes))
-            elif part == "windows":
-                print(bench_windows(folder, args.demo))
-            elif part == "seams":
-                print(bench_seams(folder, sizes, args.checkpoint))
-            else:
-                print(bench_peers(folder, args.folder, sizes, args.keep))
+            print(_works(args, sizes, folder)[part]())
             sys.stdout.flush()
 
 

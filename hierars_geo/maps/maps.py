@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias, Union
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError
@@ -23,6 +22,7 @@ from .thumbnail import Thumbnail
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 #: What stands for maps: maps, a folder that predict wrote to, a class raster, or a list of such paths.
 MapSource: TypeAlias = Union["Maps", str, Path, Sequence[str | Path]]
@@ -189,7 +189,7 @@ class Maps:
             for window, path in opened.strips():
                 yield window, values[:, path]
 
-    def areas(self, progress: Progress | None = None) -> pd.DataFrame:
+    def areas(self, progress: Progress | None = None) -> "DataFrame":
         """Measure every class on the ellipsoid.
 
         Args:
@@ -203,6 +203,8 @@ class Maps:
         Raises:
             HieraRSError: A raster is damaged or not on the Earth, or values contradict each other.
         """
+        from pandas import DataFrame  # 68 MB that predicting and scoring do not need
+
         rows: list[dict[str, object]] = []
         for scene in self.scenes:
             with bounded_block_cache(), scene.open() as opened:
@@ -211,7 +213,7 @@ class Maps:
         columns = ["scene", "level", "class_value", "class_name", "pixels", "area_m2", "share"]
         if any("aoa" in scene.others for scene in self.scenes):
             columns.append("outside_share")
-        return pd.DataFrame(rows, columns=columns)
+        return DataFrame(rows, columns=columns)
 
     def to_xarray(self, window: Window | None = None) -> "xarray.Dataset":
         """Return the scene's maps with coordinates, for xarray and what is built on it.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from .graph_session import (
     window_by_window,
 )
 from .onnx_file import sealed_metadata
-from .options import PredictOptions
+from .options import BatchSize, PredictOptions
 from .quantization import Sample, check_can_quantise, int8_runtime, open_quantised
 from .runtime import DatedBatch, Runtime, Windows, cpu_batch_size
 
@@ -99,7 +99,7 @@ class ExportedRunner:
             runtime, run_dates=partial(_run_dates, window_by_window(self._run), views(self._options.views))
         )
 
-    def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
+    def batch_size(self, asked: BatchSize, window: tuple[int, int]) -> int:
         """Windows of (height, width) px that are read together."""
         return cpu_batch_size(asked, window)
 

@@ -16,6 +16,8 @@ Precision: TypeAlias = Literal["float32", "bf16", "fp16", "int8"]
 RuntimeName: TypeAlias = Literal["auto", "torch", "onnx", "openvino"]
 #: ``flips``: mirror images and half turn; ``turns``: quarter turns; ``scales``: ``augment.SCALES``.
 Augmentation: TypeAlias = Literal["flips", "turns", "scales"]
+#: Windows per forward pass; None for 4, or on a CPU for as many as it takes.
+BatchSize: TypeAlias = int | Literal["auto"] | None
 
 #: Far more than any model sees at once.
 _MAX_WINDOW_PX: Final = 65_536
@@ -117,7 +119,8 @@ class WindowOptions:
             chips where layers of the model see all of a window).
         overlap: Share of the window that neighbours share, 0 <= overlap < 1.
         blend: How overlapping windows are blended: none, hann, linear or trim.
-        batch_size: Windows per forward pass, or auto for what the device takes.
+        batch_size: Windows per forward pass, or auto for what the device takes (default: as many as make
+            256 x 256 px on a CPU, 4 elsewhere).
         chunk_px: Most columns predicted at once (default: 16384, or what memory_mb allows).
         memory_mb: MB for what grows with a raster: rows that windows share, GDAL's blocks, what is read ahead
             (default: 192, less on machines below 24 GB).
@@ -126,7 +129,7 @@ class WindowOptions:
     window: int | None = None
     overlap: float = 0.25
     blend: Blend = "hann"
-    batch_size: int | Literal["auto"] = 4
+    batch_size: BatchSize = None
     chunk_px: int | None = None
     memory_mb: int | None = None
 
@@ -139,7 +142,7 @@ class WindowOptions:
             raise OptionError(
                 f"Expected overlap to be a share of the window, 0 <= overlap < 1, but got {self.overlap}."
             )
-        if self.batch_size != "auto" and self.batch_size < 1:
+        if isinstance(self.batch_size, int) and self.batch_size < 1:
             raise OptionError(f"Expected batch_size to be >= 1 or auto, but got {self.batch_size}.")
         if self.chunk_px is not None and self.chunk_px < 1:
             raise OptionError(f"Expected chunk_px to be >= 1 px, but got {self.chunk_px}.")

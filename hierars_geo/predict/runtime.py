@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.record import ModelFile
-from .options import Precision
+from .options import BatchSize, Precision
 
 #: Pixels of a forward pass on a CPU. Larger batches are no faster but take more memory: U-Net ResNet-18,
 #: 512 x 512 px, CPU time of one thread, windows of 256 px 0.42 s one by one and 0.48 s in fours, with 180 MB
@@ -94,11 +94,11 @@ class Runner(Protocol):
             OptionError: A library was asked for that is not installed, or cannot do what else is asked for.
         """
 
-    def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
+    def batch_size(self, asked: BatchSize, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
 
 
-def cpu_batch_size(asked: int | Literal["auto"], window: tuple[int, int], devices: int = 1) -> int:
+def cpu_batch_size(asked: BatchSize, window: tuple[int, int], devices: int = 1) -> int:
     """Windows of (height, width) px per forward pass on CPUs: at most :data:`CPU_BATCH_PIXELS` on each."""
     most = devices * max(1, CPU_BATCH_PIXELS // (window[0] * window[1]))
-    return most if asked == "auto" else min(asked, most)
+    return min(asked, most) if isinstance(asked, int) else most

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-import pandas as pd
-
 from ..errors import RasterError
 
 #: 20190801T032541, 20190801_032541, 20190801; also with hyphens or underscores in the date. Not inside longer
@@ -28,9 +26,10 @@ _DATE_TAGS = ("ACQUISITION_DATE", "ACQUISITIONDATETIME", "PRODUCT_START_TIME", "
 _TIFF_TAG = "TIFFTAG_DATETIME"
 #: The name of the folder that a file lies in counts, too.
 _FOLDERS = 1
+_DAY_NS = 86_400 * 10**9
 #: Nanoseconds since 1970 of a file without a date: from the first to the last moment that TorchGeo's index
 #: can hold.
-ALWAYS = (pd.Timestamp.min.value, pd.Timestamp.max.value)
+ALWAYS = (-(2**63) + 1, 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ def interval_of(day: date | None) -> tuple[int, int]:
     """Return the first and last nanosecond of a day, ``ALWAYS`` for None."""
     if day is None:
         return ALWAYS
-    start = pd.Timestamp(day).as_unit("ns").value
-    return int(start), int(start) + 86_400 * 10**9 - 1
+    start = (day - date(1970, 1, 1)).days * _DAY_NS
+    return start, start + _DAY_NS - 1
 
 
 def tagged_time(tags: Mapping[str, str], path: str | Path) -> datetime | None:

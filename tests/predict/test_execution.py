@@ -152,10 +152,17 @@ def test_other_failures_are_not_taken_for_memory():
         ("auto", 128, 1, 4),
         ("auto", 700, 2, 2),
         (9, 2048, 2, 2),
+        (None, 64, 1, 16),
+        (None, 512, 2, 2),
     ],
 )
 def test_batches_on_cpus_hold_few_pixels_and_need_no_trial(asked, side, devices, size):
     assert resolved_batch_size(asked, Small(0), (4, side, side), [CPU] * devices) == size
+
+
+def test_a_gpu_takes_four_windows_where_nobody_says_how_many():
+    gpu = torch.device("cuda")
+    assert [resolved_batch_size(asked, Small(0), (4, 64, 64), [gpu]) for asked in (None, 9)] == [4, 9]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

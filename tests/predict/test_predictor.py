@@ -165,7 +165,7 @@ def test_nothing_is_replaced_unasked(save_checkpoint, write_scene, tmp_path):
 
 
 def test_a_failed_run_leaves_nothing_that_looks_finished(save_checkpoint, write_scene, tmp_path, monkeypatch):
-    predictor = Predictor(save_checkpoint(), PredictOptions(window=32), device="cpu")
+    predictor = Predictor(save_checkpoint(), PredictOptions(window=32, batch_size=4), device="cpu")
     calls = []
 
     def fail_late(image, valid):

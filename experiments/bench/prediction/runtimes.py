@@ -4,20 +4,20 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hierars_geo.grid import Window
 from hierars_geo.models import ModelRecord
-from hierars_geo.predict import NetworkOptions, PredictOptions, Runtime
+from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, Runtime, WindowPlan
 from hierars_geo.predict.graph_session import GraphLibrary
 from hierars_geo.predict.network import CheckpointRunner
 from hierars_geo.predict.network.graph_runtime import graph_runtime, quantised_runtime
 from hierars_geo.predict.options import Precision
-from hierars_geo.predict.quantization import CALIBRATION_WINDOWS
-
-from .models import write_checkpoint
+from hierars_geo.predict.quantization import CALIBRATION_WINDOWS, some_windows
 
 #: What is measured: library, precision.
 _WAYS: tuple[tuple[GraphLibrary | None, Precision], ...] = (
@@ -46,21 +46,29 @@ class RuntimeRow:
     changed: float
 
 
-def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[RuntimeRow]:
-    """Time one window of noise, coarse and fine, in turns, after one run of each that does not count.
+#: Image (1, C, h, w) and validity (1, h, w).
+_Windows: TypeAlias = list[tuple[NDArray[np.float32], NDArray[np.bool_]]]
+
+
+def by_runtime(
+    folder: Path, checkpoint: Path, window_px: int, rounds: int, scene: Path | None = None
+) -> list[RuntimeRow]:
+    """Time one window in turns, after one run of each that does not count, and count changed classes.
 
     It is CPU time, so that other programs on the machine count for little.
 
     Args:
-        folder: For the checkpoint and its graphs.
-        model: See :mod:`.models`; weights are random.
-        window_px: Side of the window.
+        folder: For graphs.
+        checkpoint: The model.
+        window_px: Side of the window of noise.
         rounds: Times that each is run.
+        scene: Whose windows, of the size that the model is predicted with, are predicted side by side, eight
+            of them also for the ranges of int8; None for noise, coarse and fine.
     """
-    checkpoint = folder / f"{model}.ckpt"
-    write_checkpoint(checkpoint, model, window_px)
-    size = window_px, window_px
     runtimes: list[Runtime] = []
+    shown, ranges = _windows(checkpoint, window_px, scene)
+    image, valid = shown[0]
+    size = valid.shape[1], valid.shape[2]
     for library, precision in _WAYS:
         options = NetworkOptions(cache_dir=str(folder), precision=precision)
         runner = CheckpointRunner(checkpoint, PredictOptions(network=options), "cpu")
@@ -68,12 +76,11 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
         if library is None:
             runtimes.append(plain)
         elif precision == "int8":
-            windows = [_noise(runner.loaded.record, size, seed) for seed in range(1, 1 + CALIBRATION_WINDOWS)]
-            runtimes.append(quantised_runtime(runner.loaded, plain, options, library, size, windows))
+            runtimes.append(quantised_runtime(runner.loaded, plain, options, library, size, ranges))
         else:
             runtimes.append(graph_runtime(runner.loaded, plain, options, library, size))
-    image, valid = _noise(runner.loaded.record, size, 0)
-    classes = [runtime(image, valid).argmax(axis=1) for runtime in runtimes]
+    inside = np.concatenate([valid for _, valid in shown])
+    classes = [_classes(runtime, shown)[inside] for runtime in runtimes]
     seconds: list[list[float]] = [[] for _ in runtimes]
     for _ in range(rounds):
         for runtime, taken in zip(runtimes, seconds, strict=True):
@@ -84,6 +91,25 @@ def by_runtime(folder: Path, model: str, window_px: int, rounds: int) -> list[Ru
         RuntimeRow(runtime.describe(), statistics.median(taken), 100 * float((found != classes[0]).mean()))
         for runtime, taken, found in zip(runtimes, seconds, classes, strict=True)
     ]
+
+
+def _classes(runtime: Runtime, windows: _Windows) -> NDArray[np.intp]:
+    """Finest classes (B, h, w)."""
+    return np.concatenate([runtime(image, valid).argmax(axis=1) for image, valid in windows])
+
+
+def _windows(checkpoint: Path, noise_px: int, scene: Path | None) -> tuple[_Windows, _Windows]:
+    """Windows to predict, and those that int8 takes its ranges from."""
+    predictor = Predictor(checkpoint, PredictOptions(runtime="torch"), "cpu")
+    if scene is None:
+        record, size = predictor.loaded.record, (noise_px, noise_px)
+        noise = [_noise(record, size, seed) for seed in range(1 + CALIBRATION_WINDOWS)]
+        return noise[:1], noise[1:]
+    with predictor.open(scene) as source:
+        plan = WindowPlan.of(source.grid.shape, predictor.window_px, 0.0)
+        read = (source.read(window) for window in plan.windows)
+        found = [(image[None], valid[None]) for image, valid in read]
+        return found, some_windows(source, plan, Window(0, 0, *source.grid.shape))
 
 
 def _noise(

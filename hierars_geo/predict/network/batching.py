@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -10,10 +9,11 @@ from torch import Tensor
 
 from ...errors import DeviceMemoryError, HieraRSWarning
 from ...models.map_model import PathModel
+from ..options import BatchSize
 from ..runtime import Runtime, cpu_batch_size
 
-#: More windows than this do not make a GPU faster.
-_MOST_WINDOWS = 64
+#: Where nobody says how many, and more than this do not make a GPU faster.
+_WINDOWS, _MOST_WINDOWS = 4, 64
 
 #: Share of the free memory of a GPU that a batch may take.
 _SHARE_OF_FREE = 0.8
@@ -96,7 +96,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def resolved_batch_size(
-    asked: int | Literal["auto"],
+    asked: BatchSize,
     model: Runtime,
     shape: tuple[int, int, int],
     devices: Sequence[torch.device],
@@ -104,7 +104,7 @@ def resolved_batch_size(
     """Turn what was asked for into windows per forward pass.
 
     Args:
-        asked: A number, or ``auto`` for what the devices take.
+        asked: A number, ``auto`` for what the devices take, or None.
         model: What is run.
         shape: (C, h, w) of a window.
         devices: Where the model is; batches come from the first.
@@ -114,7 +114,7 @@ def resolved_batch_size(
     """
     if all(device.type == "cpu" for device in devices):
         return cpu_batch_size(asked, shape[1:], len(devices))
-    return largest_batch(model, shape, devices[0]) if asked == "auto" else asked
+    return largest_batch(model, shape, devices[0]) if asked == "auto" else asked or _WINDOWS
 
 
 def largest_batch(model: Runtime, shape: tuple[int, int, int], device: torch.device) -> int:

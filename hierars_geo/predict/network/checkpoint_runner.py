@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -10,7 +9,7 @@ from ...errors import OptionError
 from ...models.checkpoint import Model, load
 from ...models.record import ModelFile
 from ..graph_session import GraphLibrary
-from ..options import PredictOptions
+from ..options import BatchSize, PredictOptions
 from ..runtime import Runtime, Windows
 from .batching import resolved_batch_size
 from .graph_runtime import chosen_library, graph_runtime, quantised_runtime
@@ -74,7 +73,7 @@ class CheckpointRunner:
             self._graphs[library, size] = found
         return self._graphs[library, size]
 
-    def batch_size(self, asked: int | Literal["auto"], window: tuple[int, int]) -> int:
+    def batch_size(self, asked: BatchSize, window: tuple[int, int]) -> int:
         """Windows of (height, width) px per forward pass: as asked for, or what the devices take."""
         shape = len(self.loaded.record.bands), *window
         return resolved_batch_size(asked, self.runtime, shape, self._devices)
