@@ -205,9 +205,9 @@ class BandAttention(nn.Module):
 
     def __init__(self, width: int, replaced: Any, dims: int = 2304, heads: int = 16) -> None:  # noqa: ANN401
         super().__init__()
-        side = int(replaced.patch_size[0])
+        self.side = side = int(replaced.patch_size[0])
         self.grid_size, self.heads = replaced.grid_size, heads
-        self.conv3d = nn.Conv3d(1, dims, (1, side, side), (1, side, side))
+        self.each = nn.Linear(side * side, dims)
         self.query = nn.Parameter(torch.randn(1, 1, dims))
         self.inproj_k = nn.Linear(dims, dims, bias=False)
         self.inproj_v = nn.Linear(dims, dims, bias=False)
@@ -220,7 +220,9 @@ class BandAttention(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, H, W) to patches (B, rows, columns, D)."""
-        each = self.conv3d(image[:, None]).permute(0, 3, 4, 2, 1) + self.bands  # (B, h, w, C, dims)
+        (batch, bands, height, width), side = image.shape, self.side
+        cut = image.reshape(batch, bands, height // side, side, width // side, side)
+        each = self.each(cut.permute(0, 2, 4, 1, 3, 5).flatten(-2)) + self.bands  # (B, h, w, C, dims)
         of_heads = self.inproj_k.weight.view(
             self.heads, -1, self.query.numel()
         )  # (heads, dims / heads, dims)

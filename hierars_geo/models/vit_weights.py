@@ -154,11 +154,13 @@ def _panopticon(state: _State, bands: Sequence[SpectralBand], source: str) -> di
     embedding.load_state_dict(_below(state, "patch_embed.chnfus.chnemb."))
     with torch.no_grad():
         told = embedding(centers[None])[0]
-    table, wrapped = state["pos_embed"], re.compile(r"\.(?:chnfus\.xattn|chnfus|conv3d)\.")
+    table, wrapped = state["pos_embed"], re.compile(r"\.(?:chnfus\.xattn|chnfus)\.")
     side = round((table.shape[1] - 1) ** 0.5)
     return {
         **{wrapped.sub(".", name, count=1): value for name, value in state.items()},
         "patch_embed.bands": told,
+        "patch_embed.each.weight": state["patch_embed.conv3d.conv3d.weight"].flatten(1),
+        "patch_embed.each.bias": state["patch_embed.conv3d.conv3d.bias"],
         "pos_embed": library.resize_abs_pos_embed(table, _PANOPTICON_GRID, side),
     }
 

@@ -1,25 +1,27 @@
 """TorchGeo's transformers and DINOv3 under our pyramid: from a file, what their own blocks give."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import onnxruntime
 import pytest
 import segmentation_models_pytorch as smp
 import timm
 import torch
 import torchgeo.models
+from export_factory import make_image, make_model
 from torch.nn import functional as F
 from torchgeo.models import panopticon
 
 from hierars_geo.errors import OptionError
-from hierars_geo.models import ModelConfig, ModelRecord, build_model, load_encoder_weights
-from hierars_geo.models.backbones import VIT_OPTIONS, find_backbone
+from hierars_geo.export import export_model
+from hierars_geo.models import RECORD_KEY, ModelConfig, build_model, load_encoder_weights
+from hierars_geo.models.backbones import find_backbone
 from hierars_geo.models.transfer import split_encoder
 from hierars_geo.models.tuning import add_low_rank
 from hierars_geo.models.vit_pyramid import ViTPyramid
 from hierars_geo.models.weight_statistics import weight_statistics
 from hierars_geo.scenes.sensors import find_sensor, spectral_bands
-from hierars_geo.taxonomy import Taxonomy
-from hierars_geo.types import ReadRecipe
 
 OPTICAL = tuple(band for band in find_sensor("sentinel2").stack_of(13) if band != "B10")
 #: Two sensors at once, one of them a radar.
@@ -79,12 +81,16 @@ OWN = {
 }
 
 
-def small_encoder(name, bands):
-    """The encoder as it is registered, but narrow and with four blocks."""
-    settings = smp.encoders.encoders[name]["params"]
-    small = SMALL | ({"num_heads": 16} if "croma" in name else {})
+def shrunk(name):
+    """What the encoder is registered with, but narrow and with four blocks."""
+    small = SMALL | {"blocks": (0, 1, 2, 3)}
+    small |= {"num_heads": 16} if "croma" in name else {}
     small |= {"img_size": 224} if "panopticon" in name else {}
-    encoder = ViTPyramid(**(settings | small | {"blocks": (0, 1, 2, 3)}))
+    return smp.encoders.encoders[name]["params"] | small
+
+
+def small_encoder(name, bands):
+    encoder = ViTPyramid(**shrunk(name))
     encoder.set_in_channels(bands)
     return encoder.eval()
 
@@ -135,9 +141,9 @@ def test_the_blocks_give_what_the_librarys_own_give(name, tmp_path, monkeypatch)
         add_low_rank(encoder, name, 2)
         torch.testing.assert_close(encoder.eval()(image)[2], pyramid[2])
     learning = {part for part, weight in encoder.named_parameters() if weight.requires_grad}
-    others = {part for part in learning if ".attn." not in part and "patch_embed.inproj" not in part}
+    others = {part for part in learning if ".attn." not in part and "patch_embed" not in part}
     assert len(learning - others) >= 16  # two additions of two layers of four blocks
-    assert all(part.startswith(("pyramid.", "vit.patch_embed.proj.param")) for part in others)
+    assert all(part.startswith("pyramid.") for part in others)
 
 
 def test_bands_and_files_that_do_not_fit_are_one_line(tmp_path):
@@ -169,15 +175,49 @@ def test_bands_and_files_that_do_not_fit_are_one_line(tmp_path):
             load_encoder_weights(encoder, dofa, source, bands, spectra=spectral_bands)
 
 
-def test_positions_in_metres_are_those_of_the_scenes(monkeypatch):
-    name = "torchgeo:scalemae_large_patch16"
-    entry = smp.encoders.encoders[name]
-    small = entry["params"] | SMALL | {"blocks": (0, 1, 2, 3)}
-    monkeypatch.setitem(smp.encoders.encoders, name, entry | {"params": small})
-    config = ModelConfig("hypercolumn", name, options={"decoder_channels": 8})
-    tree, read = Taxonomy.from_yaml("crop10m"), ReadRecipe(("red", "green", "blue"))
-    record = ModelRecord(tree, read, (0.0,) * 3, (1.0,) * 3, config, gsd_m=0.3)
-    encoder = build_model(record).segmenter.features.body.encoder
-    assert (encoder.gsd_m, VIT_OPTIONS["scalemae"]["positions"]) == (0.3, encoder.positions)
+@pytest.fixture
+def make_small(monkeypatch):
+    """Build the whole model of a record over the small encoder."""
+
+    def make(name):
+        entry = smp.encoders.encoders[name]
+        monkeypatch.setitem(smp.encoders.encoders, name, entry | {"params": shrunk(name)})
+        return make_model(ModelConfig("hypercolumn", name, options={"decoder_channels": 8}))
+
+    return make
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_model_maps_images_of_any_size(name, make_small):
+    _, model = make_small(name)
+    image = make_image(2, 3, 70, 45)
+    with torch.inference_mode():
+        logits = model(image, torch.ones(2, 70, 45, dtype=torch.bool))
+    assert logits[-1].shape[-2:] == (70, 45)
+    assert logits[-1].isfinite().all()
+    assert logits[-1].std() > 0.01
+
+
+def test_positions_in_metres_are_those_of_the_scenes(make_small):
+    record, model = make_small("torchgeo:scalemae_large_patch16")
+    assert model.segmenter.features.body.encoder.gsd_m == record.gsd_m == 10
     with pytest.raises(OptionError, match=r"size of a pixel in metres .*scalemae.* but got none"):
-        build_model(ModelRecord(tree, read, (0.0,) * 3, (1.0,) * 3, config))
+        build_model(replace(record, gsd_m=None))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "torchgeo:croma_base" else pytest.param(name, marks=pytest.mark.slow) for name in OWN],
+)
+def test_its_graph_serves_every_size(name, make_small, tmp_path):
+    record, model = make_small(name)
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state, RECORD_KEY: record.to_dict()}, tmp_path / "m.ckpt")
+    session = onnxruntime.InferenceSession(export_model(tmp_path / "m.ckpt").model)
+    paths = torch.tensor(record.taxonomy.paths)
+    for size in ((64, 64), (33, 130)):
+        image = make_image(1, 3, *size)
+        found = session.run(["path_logits"], {"image": image.numpy()})[0]
+        with torch.inference_mode():
+            wanted = model.path_logits(image, torch.ones(1, *size, dtype=torch.bool), paths)
+        torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-3, atol=5e-3)
