@@ -132,6 +132,16 @@ def test_what_trains_is_not_there_when_only_predicting():
     assert trains <= set(ABSENT)
 
 
+@pytest.mark.parametrize(
+    ("words", "lacks"), [("predict {} scene.tif", "torch"), ("vectorize maps", "pyarrow")]
+)
+def test_what_takes_more_packages_names_the_one_that_is_missing(model, tmp_path, words, lacks):
+    done = run_without_torch(BY_COMMAND, *words.format(model[0]).split(), "-o", tmp_path / "out.gpkg")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"Expected the package {lacks} to be installed" in done.stderr
+    assert "pip install hierars-geo" in done.stderr
+
+
 def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, write_scene, tmp_path):
     checkpoint, exported = model
     scene = write_scene(height=300, width=280)
