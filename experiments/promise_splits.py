@@ -26,7 +26,7 @@ from hierars_geo.errors import DataError, HieraRSError, OptionError
 from hierars_geo.metrics.reliability import Curve, Reliability, fitted_temperature
 from hierars_geo.metrics.risk import THRESHOLDS, above, check_promises, promised_threshold, shown_and_wrong
 from hierars_geo.models import load
-from hierars_geo.models.curve import curved_steps
+from hierars_geo.models.calibration import curved_steps
 from hierars_geo.models.map_model import MapModel
 from hierars_geo.models.siblings import Ladder
 from hierars_geo.tasks.batches import ground_valid

@@ -21,9 +21,8 @@ from ..maps.styles.stac import lonlat_outline
 from ..maps.thumbnail import thumbnail_shape
 from ..scenes.band_files import band_of_file
 from ..scenes.bands import canonical_band, is_placeholder
-from ..scenes.dataset import dataset_grid, open_dataset
+from ..scenes.dataset import dataset_grid, open_dataset, opening_env
 from ..scenes.dates import acquired
-from ..scenes.handles import opening_env
 from ..scenes.nodata import split_alpha
 from ..scenes.products import safe_root
 from ..scenes.scene import Scene

@@ -49,7 +49,7 @@ classes.csv, time_differences.csv and .png, sheet.png, and a fit_SOURCE.yaml for
 
 def list_datasets() -> int:
     """List the data sets."""
-    from .catalog_tables import print_list
+    from .tables import print_list
 
     print_list()
     return 0
@@ -61,7 +61,7 @@ def show(dataset: str) -> int:
     Args:
         dataset: Name in the catalog or path of a .yaml file.
     """
-    from .catalog_tables import print_record
+    from .tables import print_record
 
     print_record(dataset)
     return 0
@@ -145,9 +145,9 @@ def make_dataset(
         overwrite: Replace a data set that exists.
     """
     from ..catalog.assembly.assemble import assemble
-    from ..catalog.assembly.options import AssembleOptions
-    from .catalog_tables import print_assembly
+    from ..catalog.assembly.sources import AssembleOptions
     from .progress import progress_bar
+    from .tables import print_assembly
 
     train, val, test = split
     chosen = AssembleOptions(

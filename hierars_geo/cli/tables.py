@@ -1,14 +1,19 @@
-"""Tables of scores for the terminal."""
+"""Tables for the terminal: scores, and what the catalog knows of data sets."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from ..taxonomy import Taxonomy
+from ..taxonomy.dataset_records import DatasetRecord, SourceRecord, read_record
+from ..taxonomy.yaml_reader import catalog_names
 
 if TYPE_CHECKING:
+    from ..catalog.assembly.assemble import AssembleResult
     from ..metrics import HierarchicalScores
-    from ..taxonomy import Taxonomy
 
 
 #: Where no terminal says how wide it is (a pipe, a log file).
@@ -35,7 +40,7 @@ def plain_table(*headings: str, whole: int = 0) -> Table:
     return table
 
 
-def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy") -> None:
+def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy) -> None:
     """Print one row per model: mIoU and overall accuracy of every level, and calibration errors, in per cent.
 
     Args:
@@ -66,3 +71,104 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: "Taxonomy
         if len(set(pixels)) > 1:  # some labels leave levels open
             counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_labels, pixels, strict=True))
             Console().print(f"pixels that decide each level of {name}: {counts}", markup=False)
+
+
+def print_list() -> None:
+    """Print one row per data set of the catalog."""
+    table = plain_table("name", "taxonomy", "sources", "title", whole=3)
+    for name in catalog_names("datasets"):
+        record = read_record(name)
+        sources = ", ".join(f"{key} {source.gsd_m:g} m" for key, source in record.sources.items())
+        table.add_row(name, record.taxonomy or "-", sources, Text(record.title))
+    wide_console().print(table)
+
+
+def print_record(name: str) -> None:
+    """Print what is known of a data set.
+
+    Args:
+        name: Name in the catalog, or path of a YAML file.
+    """
+    record = read_record(name)
+    console = wide_console()
+    console.print(Text.assemble((record.name, "bold"), f"  {record.title}"))
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for key, value in _facts(record):
+        facts.add_row(key, Text(value))
+    console.print(facts)
+    sources = plain_table("source", "bands", "m", "type", "nodata", "CRS", "images", "labels")
+    for key, source in record.sources.items():
+        sources.add_row(key, *(Text(cell) for cell in _cells(source)))
+    console.print(sources)
+    for key, source in record.sources.items():
+        if source.statistics is not None:
+            console.print(
+                Text(f"{key}: mean {_numbers(source.statistics.mean)}, std {_numbers(source.statistics.std)}")
+            )
+        if source.note is not None:
+            console.print(Text(f"{key}: {source.note}"))
+    if record.label_scheme is not None:
+        console.print(_scheme(record))
+
+
+def print_assembly(result: "AssembleResult") -> None:
+    """Print what was assembled: one row per place and source with its date and shift."""
+    table = plain_table("place", "split", "chips", "source", "date", "days", "shift east, north in m")
+    for place in result.places:
+        chips = sum(chip.place.name == place.name for chip in result.chips)
+        for name, scene in place.scenes.items():
+            day = "unknown" if scene.acquired is None else f"{scene.acquired:%Y-%m-%d}"
+            gap, shift = place.gap_days(name), place.measured.get(name)
+            moved = "reference"
+            if shift is not None:
+                east, north = (round(metres, 2) + 0.0 for metres in place.shifts[name])
+                moved = f"{east:+.2f}, {north:+.2f}" if shift.reliable else "not measurable"
+            days = "-" if gap is None or name == place.reference else f"{gap:+.0f}"
+            table.add_row(place.name, place.split, str(chips), name, day, days, moved)
+    console = wide_console()
+    console.print(table)
+    console.print(Text(f"{len(result.chips)} chips of {len(result.places)} places in {result.folder}"))
+
+
+def _facts(record: DatasetRecord) -> list[tuple[str, str]]:
+    days = "not stated" if record.time is None else f"{record.time[0]} to {record.time[1]}"
+    rows = [
+        ("citation", record.citation),
+        ("licence", record.licence),
+        ("how to get it", record.access),
+        ("page", record.url or "-"),
+        ("area", record.area),
+        ("time", days),
+        ("taxonomy", record.taxonomy or "-"),
+    ]
+    return rows + [("checksum", f"{file}  {digest}") for file, digest in record.checksums.items()]
+
+
+def _cells(source: SourceRecord) -> tuple[str, ...]:
+    return (
+        " ".join(source.bands),
+        f"{source.gsd_m:g}",
+        source.dtype,
+        "-" if source.nodata is None else f"{source.nodata:g}",
+        source.crs or ("any" if source.georeferenced else "none: chips"),
+        source.images,
+        source.labels or "-",
+    )
+
+
+def _scheme(record: DatasetRecord) -> Table:
+    table = plain_table("value", "label", f"value in {record.taxonomy}", "class")
+    tree = Taxonomy.from_yaml(record.taxonomy or "")
+    finest = tree.num_levels
+    names = dict(zip(tree.class_values(finest), tree.class_names(finest), strict=True))
+    scheme = record.label_scheme
+    for value, name in scheme.names.items() if scheme else ():
+        target = scheme.to_taxonomy[value] if scheme else 0
+        table.add_row(str(value), Text(name), str(target), Text(names.get(target, "unlabelled")))
+    return table
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)

@@ -13,8 +13,7 @@ from rasterio.io import DatasetReader
 from ..errors import OptionError, RasterError, notice
 from ..samplers.splits import SplitName
 from ..scenes.bad_files import map_all
-from ..scenes.dataset import open_dataset
-from ..scenes.handles import opening_env
+from ..scenes.dataset import open_dataset, opening_env
 from ..taxonomy.dataset_records import RECORD_FILE, read_record
 from ..types import as_group
 from .datamodule import SceneDataModule

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pyproj import CRS
 
 from ..scenes.bad_files import BadFile, OnError
-from ..scenes.band_order import numbered
+from ..scenes.band_files import numbered
 from ..scenes.raster_file import grouped_notes
 from ..scenes.raster_paths import Paths, find_rasters
 from ..scenes.resampling import Interpolation, Kind

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..models.curve import curved_steps
+from ..models.calibration import curved_steps
 from ..models.decode import path_logits
 from ..models.features import padded_size
 from ..models.map_model import MapModel

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
     from .build import build_model, build_scene_model
     from .checkpoint import Checkpoint, Model, load, read_checkpoint
-    from .config import ModelConfig
     from .decode import (
         adaptive_depth,
         confidence_of,
@@ -26,14 +25,12 @@ if TYPE_CHECKING:
     from .features import FeatureExtractor, extract_features, padded_size
     from .forest import PixelForest
     from .init_report import InitReport
-    from .layer_decay import LayerGroups, layer_groups
     from .map_model import MapModel
     from .pretrained import load_encoder_weights
-    from .record import RECORD_KEY, ModelRecord, Transfer
+    from .record import RECORD_KEY, CDKSOptions, ModelConfig, ModelRecord, Transfer
     from .scene_model import HierarchicalSegmenter, SceneModel
     from .transfer.cdks import CDKS
     from .transfer.cdsa import CDSA
-    from .transfer.options import CDKSOptions
     from .transfer.translu import TransLU
     from .transplanting import Parts, transplant
 else:
@@ -51,7 +48,6 @@ __all__ = (
     "FeatureExtractor",
     "HierarchicalSegmenter",
     "InitReport",
-    "LayerGroups",
     "LocalGates",
     "MapModel",
     "MergeBlock",
@@ -76,7 +72,6 @@ __all__ = (
     "extract_features",
     "is_legal",
     "jsps",
-    "layer_groups",
     "level_confidence",
     "load",
     "load_encoder_weights",

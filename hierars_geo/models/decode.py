@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .curve import Curve, curved_steps
+from .calibration import Curve, curved_steps
 from .namespace import first_of_largest
 
 #: (T, N) int64, class index of every legal path at every level, as ``Taxonomy.paths`` or as a tensor.

@@ -17,12 +17,12 @@ with without_compiler():
 from .backbones import Backbone, find_backbone
 from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
-from .config import ModelConfig
 from .features import EncoderDecoder, FeatureExtractor, extract_features
 from .hamburger import LightHamburger
 from .hypercolumn import Hypercolumn
 from .initial_values import NoInitialValues
 from .pretrained import load_encoder_weights
+from .record import ModelConfig
 from .scene_model import HierarchicalSegmenter
 from .temporal import TEMPORAL, SeriesFeatures
 

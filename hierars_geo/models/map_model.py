@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .applicability import Applicability
-from .calibration import Calibration
-from .curve import Curve
+from .calibration import Calibration, Curve
 from .decode import Paths, path_logits
 from .dissimilarity import Dissimilarity, cell_of
 from .features import padded_size, unpad

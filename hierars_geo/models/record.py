@@ -4,15 +4,114 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from ..errors import CheckpointError, HieraRSError
+from ..errors import CheckpointError, HieraRSError, OptionError
 from ..taxonomy import Taxonomy
 from ..types import MaskRule, NodataRule, ReadRecipe, SeriesRule
 from .applicability import Applicability
 from .calibration import Calibration
-from .config import ModelConfig
-from .transfer.options import CDKSOptions
+
+#: ``deformable``, or ``cross`` (between all positions).
+AttentionKind = Literal["deformable", "cross"]
+ATTENTIONS: tuple[AttentionKind, ...] = get_args(AttentionKind)
+
+
+@dataclass(frozen=True)
+class CDKSOptions:
+    """How two backbones talk; plain values, carried by the checkpoint.
+
+    Attributes:
+        attention: ``deformable``, or ``cross`` (between all positions: for small windows).
+        heads: Heads of an attention; the greatest common divisor with its inner width is taken.
+        points: Places that a head of a deformable attention reads at each position.
+        value_ratio: Inner width of an attention as a share of the stream's, above 0 to 1.
+        ffn_ratio: Inner width of the feed-forward layers as a share of the stream's, > 0.
+        drop_path: Probability that a sample skips a feed-forward layer in training, 0..1 (1 excluded).
+
+    Raises:
+        OptionError: An option is out of range.
+    """
+
+    attention: str = "deformable"
+    heads: int = 16
+    points: int = 4
+    value_ratio: float = 0.5
+    ffn_ratio: float = 0.25
+    drop_path: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse what no interaction could be built with."""
+        checks: dict[str, tuple[bool, str]] = {
+            "attention": (self.attention in ATTENTIONS, f"one of {', '.join(ATTENTIONS)}"),
+            "heads": (self.heads >= 1, "at least 1"),
+            "points": (self.points >= 1, "at least 1"),
+            "value_ratio": (0 < self.value_ratio <= 1, "above 0 and at most 1"),
+            "ffn_ratio": (self.ffn_ratio > 0, "above 0"),
+            "drop_path": (0 <= self.drop_path < 1, "in 0..1 (1 excluded)"),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise OptionError(f"Expected {name} to be {wanted}, but got {getattr(self, name)!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+#: Width of UPerNet's decoder in the papers; its pool scales are 1, 2, 3 and 6.
+_UPERNET_CHANNELS = 512
+
+#: Width of UPerNet where a record says nothing of it: the library's default when it was written.
+_UNSAID_UPERNET_CHANNELS = 256
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is built from; plain values, carried by every checkpoint.
+
+    Attributes:
+        architecture: Decoder, one of :func:`architectures`.
+        encoder: Backbone, one of :func:`encoders`, a name of segmentation-models-pytorch, or
+            ``tu-<timm name>``.
+        mode: How the levels talk; ``flat`` predicts the leaves alone.
+        dropout: Dropout before the classifiers, 0..1.
+        options: Further options of the architecture, for example ``decoder_channels``, and
+            ``drop_path_rate`` of encoders that have one. A UPerNet without ``decoder_channels`` gets 512.
+        temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; None for a
+            model of single images.
+    """
+
+    architecture: str = "upernet"
+    encoder: str = "resnet18"
+    mode: str = "residual"
+    dropout: float = 0.1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    temporal: str | None = None
+
+    def __post_init__(self) -> None:
+        """Write the width down where a default stands, so that a checkpoint says what it was built with."""
+        if self.architecture.lower() == "upernet" and "decoder_channels" not in self.options:
+            object.__setattr__(self, "options", {**self.options, "decoder_channels": _UPERNET_CHANNELS})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; of a model of single images without ``temporal``, as before there was one."""
+        content = asdict(self)
+        return content if self.temporal is not None else {k: v for k, v in content.items() if k != "temporal"}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ModelConfig":
+        """Read what :meth:`to_dict` wrote, also before the width of a UPerNet was written down.
+
+        Raises:
+            TypeError: A key is unknown.
+        """
+        config = dict(content)
+        options = dict(config.get("options") or {})
+        if str(config.get("architecture", "")).lower() == "upernet":
+            options.setdefault("decoder_channels", _UNSAID_UPERNET_CHANNELS)
+        return cls(**{**config, "options": options})
+
 
 #: Key of the record in a checkpoint, and the version of its form.
 RECORD_KEY = "hierars_geo"

@@ -15,7 +15,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from .curve import Curve, curved_steps
+from .calibration import Curve, curved_steps
 from .namespace import Array, namespace_of
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..maps.cog import CONFIDENCE_NODATA, class_dtype
 from ..maps.outside import AOA_NODATA, INSIDE, OUTSIDE
-from ..models.curve import Curve
+from ..models.calibration import Curve
 from ..models.namespace import Array, first_of_largest, namespace_of, on_host
 from ..models.siblings import Climb, Ladder
 from ..taxonomy import Taxonomy

@@ -7,10 +7,10 @@ import numpy as np
 
 from ..taxonomy import Taxonomy
 from .class_order import tree_order
+from .confidence import draw_reliability
 from .confusion import ConfusionFigure, LevelTable, draw_confusion
 from .formats import UNDEFINED, TableRow, count, per_cent, score
 from .scores import ClassScore, Evaluation, LevelScore
-from .trust import draw_reliability
 
 #: Ground that a training does not learn from, the one for the final figures first; and what it learns from.
 _UNSEEN, _TRAINED = ("test", "val"), "train"

@@ -13,7 +13,15 @@ from ..maps import ClassAreas, SceneMaps, thumbnail_shape
 from ..maps.scene_maps import CALIBRATION_PROPERTY
 from ..types import IGNORE_INDEX
 from .class_order import AreaRow, absent_classes, area_rows
-from .confidence import ConfidenceSurvey, DoubtSection, build_doubt_section, survey_confidence
+from .confidence import (
+    ConfidenceSurvey,
+    DoubtSection,
+    TrustSection,
+    build_doubt_section,
+    build_trust_section,
+    outside_of,
+    survey_confidence,
+)
 from .formats import (
     UNDEFINED,
     ScaleBar,
@@ -39,7 +47,6 @@ from .panels import (
 from .reference import ReferenceSurvey, survey_reference
 from .source_image import read_true_color
 from .survey import read_palette, survey_maps, survey_values
-from .trust import TrustSection, build_trust_section, outside_of
 
 _LABELS = {
     "created": "Predicted",

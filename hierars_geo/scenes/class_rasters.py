@@ -12,7 +12,7 @@ from ..grid.reprojection import outline
 from ..taxonomy import LabelSets, Legend, Taxonomy
 from ..types import IGNORE_INDEX
 from .bad_files import map_all
-from .handles import HandlePool
+from .dataset import HandlePool
 from .outlines import Outlines
 from .patch import Patch, Pixels, first_valid
 from .raster_file import RasterFile, probe_all

@@ -9,8 +9,7 @@ from rasterio.errors import RasterioIOError
 
 from ..grid import Window
 from ..taxonomy.yaml_reader import Strict
-from .dataset import read_bands, unreadable
-from .handles import HandlePool
+from .dataset import HandlePool, read_bands, unreadable
 from .nodata import empty_pixels
 
 _Positive = Annotated[float, Field(gt=0)]

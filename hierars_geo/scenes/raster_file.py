@@ -14,9 +14,8 @@ from ..errors import RasterError
 from ..grid import GeoGrid
 from .bad_files import map_all
 from .bands import canonical_band, is_placeholder
-from .dataset import dataset_grid, open_dataset
+from .dataset import dataset_grid, open_dataset, opening_env
 from .dates import ALWAYS, Acquisition, acquired
-from .handles import opening_env
 from .nodata import has_mask, split_alpha
 from .products import Processing, baseline_in_name, baseline_text, read_product_name
 from .sensors import Sensor

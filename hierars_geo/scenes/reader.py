@@ -12,8 +12,7 @@ from rasterio.errors import RasterioIOError
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice, Placement, place, stored_window
 from ..types import NodataRule
-from .dataset import rasterio_crs, read_bands, to_rasterio_window, unreadable
-from .handles import HandlePool
+from .dataset import HandlePool, rasterio_crs, read_bands, to_rasterio_window, unreadable
 from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
 from .quantization import Quantization, read_scales

@@ -15,17 +15,16 @@ from ..errors import RasterError
 from ..grid import GeoGrid, Window, same_grid
 from ..output import gdal_env
 from ..types import MaskRule, NodataRule, ReadRecipe
-from .addresses import gdal_name
-from .band_files import band_of_file, list_rasters, match_band_files, safe_images
-from .band_order import numbered
+from .band_files import band_of_file, list_rasters, match_band_files, numbered, safe_images
+from .dataset import HandlePool, opening_env
 from .dates import Acquisition
-from .handles import HandlePool, opening_env
 from .left_out import LeftOut
 from .masks import Elsewhere, MaskLayer, covered
 from .patch import Patch
 from .products import is_safe, safe_root
 from .radiometry import median_and_spread
 from .raster_file import RasterFile, grouped, grouped_notes
+from .raster_paths import gdal_name
 from .reader import Layer, LayerReader, Target
 from .resampling import Interpolation
 from .scene_layers import Reading, band_layers, finest_grid, stack_layer, standardized

@@ -14,7 +14,7 @@ from ..errors import MissingFileError, OptionError, RasterError, RecipeError
 from ..grid import GeoGrid
 from ..types import ReadRecipe
 from .bad_files import map_all
-from .band_order import find_bands
+from .band_files import find_bands
 from .dates import Acquisition
 from .left_out import LeftOut, read_once
 from .masks import Elsewhere, Masking, MaskLayer

@@ -8,7 +8,7 @@ from ..errors import MissingFileError, RasterError, notice
 from ..types import ReadRecipe
 from .bad_files import BadFile, OnError, settle, sort_out
 from .band_files import BandFiles, split_layouts
-from .handles import opening_env
+from .dataset import opening_env
 from .masks import without_masks
 from .raster_file import believed_years, grouped_notes, with_date
 from .reader import Layer

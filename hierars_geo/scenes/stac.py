@@ -12,11 +12,10 @@ import pystac
 from pystac.errors import STACError, STACTypeError
 
 from ..errors import MissingFileError, RasterError, RecipeError
-from .addresses import gdal_name, local_path, resolve_href
 from .bands import canonical_band
 from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
 from .quality import QualityBand
-from .raster_paths import RASTER_SUFFIXES
+from .raster_paths import RASTER_SUFFIXES, gdal_name, local_path, resolve_href
 from .sensors import GENERIC, Sensor, find_sensor
 
 _SUFFIXES = (".geojson", ".json")

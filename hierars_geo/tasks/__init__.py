@@ -2,12 +2,11 @@
 
 from .base import SegmentationTask
 from .calibration import calibrate
-from .callbacks import AveragedWeights, ProgressLines, RequireLabels
+from .callbacks import AveragedWeights, NeverPredicted, ProgressLines, RequireLabels
 from .checkpoints import WholeCheckpoints, write_checkpoint
 from .drawing import DrawChips, draw_levels
 from .linear_head import LinearHead
 from .loss import LossOptions, class_weights
-from .never_predicted import NeverPredicted
 from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
 from .pixel_baseline import PixelBaseline
 from .segmentation import BHCCMTask, StartOptions

@@ -17,8 +17,8 @@ from .. import __version__
 from ..errors import OptionError
 from ..losses.hierarchical import HCCLoss, HSCLoss
 from ..metrics import HierarchicalMetrics
+from ..models.build import check_backend, compiles
 from ..models.checkpoint import Checkpoint, load_weights
-from ..models.compilation import check_backend, compiles
 from ..models.decode import is_legal, jsps, level_confidence, path_logits
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY, ModelRecord

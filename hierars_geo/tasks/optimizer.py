@@ -1,5 +1,6 @@
 """The optimiser recipe: what decays, and how the learning rate runs (Ai et al. 2026, section IV-B)."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..errors import HieraRSWarning, OptionError
-from ..models.layer_decay import layer_groups
 
 #: In the names of parameters that keep their size whatever their shape: positions, and tokens added to them.
 _NO_DECAY: Final = ("position", "pos_embed", "cls_token", "dist_token", "reg_token")
@@ -28,7 +28,7 @@ class OptimizerOptions:
         betas: Of AdamW, each 0 <= beta < 1.
         layer_decay: Factor on the learning rate from each group of backbone layers to the one before it,
             0 < factor <= 1 (0.9 with ConvNeXt); None for one rate everywhere. See
-            :func:`hierars_geo.models.layer_groups`.
+            :func:`layer_groups`.
         ema_decay: Of a moving average of the weights that validates and predicts (0.999); None for none.
 
     Raises:
@@ -187,3 +187,92 @@ def warmup_polynomial(
     if step >= warmup_steps:
         return decay
     return decay * (start_factor + (1.0 - start_factor) * step / warmup_steps)
+
+
+#: What stands before the names of a backbone's own layers; a pyramid behind a ViT is none of them.
+_PREFIX = re.compile(r"(?:^|\.)encoder\.(?:model\.|vit\.)*(?!pyramid\.)")
+
+#: ``stages_2.blocks.5`` of a ConvNeXt, counted from 0; its third stage holds most of the blocks.
+_CONVNEXT = re.compile(r"stages[_.](\d+)\.(?:blocks\.(\d+)\.)?")
+
+#: Stages or blocks counted from 0: Swin's ``layers_1``, ViT's ``blocks.7``.
+_FROM_ZERO = re.compile(r"(?:layers[_.]|blocks[_.])(\d+)\.")
+
+#: Stages counted from 1: ResNet's ``layer2``, MiT's and MSCAN's ``patch_embed2``, ``block2``, ``norm2``.
+_FROM_ONE = re.compile(r"(?:layer|block|patch_embed|norm)(\d+)\.")
+
+#: torchvision's Swin V2: patches, and then stages with a merging before all but the first.
+_SWIN_V2 = re.compile(r"swin\.(\d)\.")
+
+#: Blocks of ConvNeXt's third stage that share one group.
+_BLOCKS_PER_GROUP = 3
+
+
+@dataclass(frozen=True)
+class LayerGroups:
+    """Groups of parameters from the input to the output.
+
+    Attributes:
+        index: Group of every parameter by its name, 0 (stem) .. count - 1 (all that is not the backbone).
+        count: G, number of groups.
+    """
+
+    index: dict[str, int]
+    count: int
+
+    def scale(self, name: str, decay: float) -> float:
+        """Factor on the learning rate of a parameter: ``decay ** (G - 1 - group)``; 1 for the head."""
+        factor: float = decay ** (self.count - 1 - self.index[name])
+        return factor
+
+
+def layer_groups(model: nn.Module) -> LayerGroups:
+    """Number the parameters of a segmenter by depth.
+
+    * ConvNeXt: stem, stage 1, stage 2, every three blocks of stage 3, stage 4: 13 groups with the stem for
+      27 blocks (B, L), 7 for nine (T); a downsampling layer goes with the stage it opens. This is the
+      layer-wise scheme of the segmentation recipes of BEiT and ConvNeXt ("12 layers").
+    * ViT: embedding (with the table of positions), then one group per block.
+    * Swin, ResNet, MiT, MSCAN: stem, then one group per stage.
+    * Last: decoder, pyramid, classifiers, and whatever belongs to no ``encoder``.
+
+    Args:
+        model: A :class:`~hierars_geo.models.HierarchicalSegmenter`, or anything that holds one; the backbone
+            is found by the name ``encoder``.
+
+    Returns:
+        The groups; a model without an ``encoder`` has one.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    backbone = {name: name[found.end() :] for name in names if (found := _PREFIX.search(name))}
+    depths: dict[str, int] = {}
+    third_stage = [b for tail in backbone.values() if (b := _third_stage_block(tail)) is not None]
+    last_convnext_group = 3 + (max(third_stage, default=-1) // _BLOCKS_PER_GROUP + 1)
+    current = 0  # a layer without a number stands with those before it: norms after the last stage, say
+    for name, tail in backbone.items():
+        group = _depth(tail, last_convnext_group)
+        current = current if group is None else group
+        depths[name] = current
+    head = max(depths.values(), default=-1) + 1
+    return LayerGroups({name: depths.get(name, head) for name in names}, head + 1)
+
+
+def _depth(tail: str, last_convnext_group: int) -> int | None:
+    """Group of a backbone's parameter, or None where its name holds no number."""
+    if found := _CONVNEXT.match(tail):
+        stage = int(found[1])
+        if stage < 2:
+            return stage + 1
+        return last_convnext_group if stage > 2 else 3 + int(found[2] or 0) // _BLOCKS_PER_GROUP
+    if found := _FROM_ZERO.match(tail):
+        return int(found[1]) + 1
+    if found := _SWIN_V2.match(tail):
+        return int(found[1]) // 2 + 1 if int(found[1]) else 0
+    if found := _FROM_ONE.match(tail):
+        return 0 if tail.startswith("patch_embed1.") else int(found[1])
+    return None
+
+
+def _third_stage_block(tail: str) -> int | None:
+    found = _CONVNEXT.match(tail)
+    return int(found[2]) if found and found[1] == "2" and found[2] else None

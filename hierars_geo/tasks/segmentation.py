@@ -15,10 +15,9 @@ from ..models.band_adaptation import BandAdaptation
 from ..models.build import build_scene_model
 from ..models.checkpoint import Checkpoint
 from ..models.class_sums import SOLVERS
-from ..models.config import ModelConfig
 from ..models.factory import HYPERCOLUMN, check_config
 from ..models.init_report import InitReport, log_report
-from ..models.record import RECORD_KEY, ModelRecord
+from ..models.record import RECORD_KEY, ModelConfig, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.transplanting import Parts, transplant
 from ..models.tuning import add_low_rank, freeze, without_additions

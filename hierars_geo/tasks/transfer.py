@@ -13,13 +13,11 @@ from ..errors import CheckpointError, OptionError
 from ..losses.hierarchical import HSCLoss
 from ..models.build import build_model
 from ..models.checkpoint import Checkpoint, load_weights
-from ..models.config import ModelConfig
 from ..models.factory import check_config
 from ..models.init_report import InitReport, log_report
 from ..models.map_model import MapModel
-from ..models.record import RECORD_KEY, ModelRecord, Transfer
+from ..models.record import RECORD_KEY, CDKSOptions, ModelConfig, ModelRecord, Transfer
 from ..models.scene_model import SceneModel
-from ..models.transfer.options import CDKSOptions
 from ..models.transfer.translu import TransLU
 from ..models.transplanting import transplant
 from ..models.tuning import freeze

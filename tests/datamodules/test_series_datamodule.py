@@ -9,8 +9,7 @@ from scene_files import tree, write
 
 from hierars_geo.datamodules import SceneDataModule
 from hierars_geo.errors import OptionError
-from hierars_geo.models.config import ModelConfig
-from hierars_geo.models.record import ModelRecord
+from hierars_geo.models.record import ModelConfig, ModelRecord
 from hierars_geo.transforms import ChipAugmentation
 from hierars_geo.transforms.augmentation import Radiometry
 from hierars_geo.types import MaskRule, SeriesRule

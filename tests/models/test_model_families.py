@@ -13,9 +13,9 @@ from hierars_geo.models import (
     SceneModel,
     build_model,
     build_segmenter,
-    layer_groups,
     path_logits,
 )
+from hierars_geo.tasks.optimizer import layer_groups
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 

@@ -18,7 +18,7 @@ from hierars_geo.datasets import HierarchicalLabels, SceneRaster
 from hierars_geo.errors import MissingFileError, OptionError
 from hierars_geo.samplers import RandomChipSampler
 from hierars_geo.scenes import bounded_block_cache
-from hierars_geo.scenes.handles import HandlePool
+from hierars_geo.scenes.dataset import HandlePool
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_files_are_closed_with_the_pool_and_before_the_interpreter_ends(files):
         import atexit, sys
         kept = []
         atexit.register(lambda: print(kept[1].closed))  # runs last: it came first
-        from hierars_geo.scenes.handles import HandlePool
+        from hierars_geo.scenes.dataset import HandlePool
         kept.append(HandlePool())
         kept.append(kept[0].get(sys.argv[1]))
     """

@@ -14,7 +14,7 @@ from raster_factory import coordinates
 from hierars_geo.errors import MissingFileError, RasterError
 from hierars_geo.grid import Window
 from hierars_geo.scenes import Scene, item_addresses
-from hierars_geo.scenes.addresses import gdal_name, resolve_href
+from hierars_geo.scenes.raster_paths import gdal_name, resolve_href
 
 WHOLE = Window(0, 0, 8, 9)
 TIME = datetime(2021, 7, 1, 3, 25, tzinfo=UTC)

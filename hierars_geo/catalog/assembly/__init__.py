@@ -2,7 +2,6 @@
 
 from .assemble import AssembleResult, assemble
 from .coregistration import Shift, measure_shift
-from .options import AssembleOptions
-from .sources import SourceName
+from .sources import AssembleOptions, SourceName
 
 __all__ = ("AssembleOptions", "AssembleResult", "Shift", "SourceName", "assemble", "measure_shift")

@@ -13,8 +13,7 @@ import yaml
 from ...errors import DataError
 from ...grid import Window, cover
 from ...grid.lattice import Lattice
-from ...scenes.dataset import bounded_block_cache
-from ...scenes.handles import HandlePool
+from ...scenes.dataset import HandlePool, bounded_block_cache
 from ...scenes.raster_paths import Paths
 from ...taxonomy import Taxonomy
 from ...taxonomy.dataset_records import RECORD_FILE, DatasetRecord, SourceRecord
@@ -22,13 +21,11 @@ from ..build import refuse_catalog_of, write_folder
 from ..headers import read_header
 from ..scenes import ItemPlan
 from ..stac import make_collection, make_item, save_collection
-from .chips import Chip, ChipWriter, label_values
+from .chips import Chip, ChipWriter, Extent, chip_lattice, cut_extents, label_values
 from .coregistration import Picture, Shift, measure_shift
-from .extents import Extent, chip_lattice, cut_extents
 from .figures import sheet_figure, time_figure, write_tables
-from .options import AssembleOptions
 from .pairing import Place, Unpaired, assign_splits, pair_scenes, unpaired
-from .sources import SceneWindows, SourceName, open_labels, open_sources
+from .sources import AssembleOptions, SceneWindows, SourceName, open_labels, open_sources
 
 #: Side of a training chip in pixels: the paper's crop, or what the cut-out holds.
 _CROP_PX: dict[SourceName, int] = {"gaofen2": 640, "sentinel2": 512, "google_earth": 896}

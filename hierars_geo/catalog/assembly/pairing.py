@@ -14,8 +14,7 @@ from ...grid.reprojection import outline
 from ...samplers.splits import connected
 from ...types import Bounds
 from .coregistration import Shift
-from .options import AssembleOptions
-from .sources import SOURCE_CLASSES, SourceName, SourceScene
+from .sources import SOURCE_CLASSES, AssembleOptions, SourceName, SourceScene
 
 _WEB_MERCATOR = CRS.from_epsg(3857)
 _SECONDS_PER_DAY = 86_400

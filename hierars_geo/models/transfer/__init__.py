@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from ...imports import lazy_face
 
 if TYPE_CHECKING:
+    from ..record import ATTENTIONS, CDKSOptions
     from .attention import CrossAttention, DeformableAttention
     from .block_groups import BlockGroups, ConvFFN, Interaction, InteractionPair, Stream, split_encoder
     from .cdks import CDKS, Segment, SourceState, StreamMerge, match_groups, stages_read
     from .cdsa import CDSA, AnchoredLevel, anchored_levels
-    from .options import ATTENTIONS, CDKSOptions
     from .translu import TransLU
 else:
     __getattr__ = lazy_face(__name__, __file__)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import OptionError
-from .options import ATTENTIONS
+from ..record import ATTENTIONS
 
 Size = tuple[int, int]
 

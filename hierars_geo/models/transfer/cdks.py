@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import OptionError
+from ..record import CDKSOptions
 from .block_groups import STAGES, BlockGroups, InteractionPair, Stream, split_encoder
-from .options import CDKSOptions
 
 
 class Segment(NamedTuple):

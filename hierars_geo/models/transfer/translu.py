@@ -12,10 +12,10 @@ from ...taxonomy import Taxonomy
 from ..bhccm import Mode
 from ..features import EncoderDecoder, FeatureExtractor, pad
 from ..map_model import MapModel
+from ..record import CDKSOptions
 from ..scene_model import HierarchicalSegmenter, SceneModel
 from .cdks import CDKS, stages_read
 from .cdsa import CDSA
-from .options import CDKSOptions
 
 
 class TransLU(MapModel):

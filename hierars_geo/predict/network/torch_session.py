@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import OptionError
 from ...models.bhccm import BHCCM
-from ...models.compilation import compiles
+from ...models.build import compiles
 from ...models.map_model import DatedImages, MapModel, PathModel
 from ..augment import averaged_over_views, views
 from ..options import Augmentation, Precision, check_choice

@@ -5,7 +5,8 @@ import timm
 import torch
 from torch import nn
 
-from hierars_geo.models import HierarchicalSegmenter, LayerGroups, layer_groups
+from hierars_geo.models import HierarchicalSegmenter
+from hierars_geo.tasks.optimizer import LayerGroups, layer_groups
 
 
 def backbone(name, **options):
