@@ -31,16 +31,10 @@ def applicability_taxonomy() -> Taxonomy:
     )
 
 
-def hatched(outside: NDArray[np.bool_], row: int = 0, col: int = 0) -> NDArray[np.bool_]:
-    """Choose the pixels of a picture (h, w) that slanted stripes over what lies outside are drawn on.
-
-    Args:
-        outside: (h, w) what lies outside.
-        row: Where the picture begins in a larger one, so that stripes go on.
-        col: Likewise.
-    """
+def hatched(outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Choose the pixels of a picture (h, w) that slanted stripes over what lies outside are drawn on."""
     height, width = outside.shape
-    across = np.arange(col, col + width)[None, :] + np.arange(row, row + height)[:, None]
+    across = np.arange(width)[None, :] + np.arange(height)[:, None]
     stripes: NDArray[np.bool_] = outside & (across % _STRIPES_PX < _STRIPE_PX)
     return stripes
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from .build import build_model, build_scene_model
     from .checkpoint import Checkpoint, Model, load, read_checkpoint
     from .decode import (
-        adaptive_depth,
         confidence_of,
         is_legal,
         jsps,
@@ -61,7 +60,6 @@ __all__ = (
     "TransLU",
     "Transfer",
     "adapt_bands",
-    "adaptive_depth",
     "architectures",
     "build_model",
     "build_scene_model",

@@ -131,20 +131,6 @@ def confidence_of(probability: Tensor, best: Tensor, paths: Paths) -> Tensor:
     return torch.stack(confidence, dim=1)
 
 
-def adaptive_depth(confidence: Tensor, threshold: float) -> Tensor:
-    """Find the finest level that is sure enough.
-
-    Args:
-        confidence: (B, N, H, W), never rising from level 1 to N.
-        threshold: Least confidence, 0..1.
-
-    Returns:
-        (B, H, W) int64, 1..N, and 0 where not even level 1 reaches the threshold.
-    """
-    depth: Tensor = (confidence >= threshold).sum(dim=1)
-    return depth
-
-
 def is_legal(classes: Tensor, paths: Paths) -> Tensor:
     """Tell which pixels' classes form a legal path.
 

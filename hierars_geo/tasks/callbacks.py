@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
 from ..errors import DataError, list_some
@@ -83,12 +84,7 @@ class RequireLabels(Callback):
         self._seen: Tensor | None = None
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Look at the labels of a batch, on the device they are on."""
         labelled = (batch.get("label_set", batch["mask"]) != IGNORE_INDEX).any()
@@ -129,12 +125,7 @@ class ProgressLines(Callback):
         self._start = (self._written, trainer.global_step)
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Say how far the training is where it is time to."""
         if self._silent(trainer) or self._clock() - self._written < self.interval_s:
@@ -184,12 +175,7 @@ class NeverPredicted(Callback):
         self._counts: HierarchicalMetrics | None = None
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Count the pixels of a batch where the end is near."""
         total = trainer.estimated_stepping_batches

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class DrawChips(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
+        outputs: STEP_OUTPUT,
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,

@@ -1,11 +1,11 @@
 """PixelBaseline: what a classifier of single pixels makes of the same labels, in every training's own log."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
 from ..metrics import HierarchicalMetrics
@@ -40,12 +40,7 @@ class PixelBaseline(Callback):
         self._generator.manual_seed(0)
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Learn from some labelled pixels of a batch."""
         if not trainer.enable_validation or not hasattr(pl_module, "taxonomy"):
@@ -62,7 +57,7 @@ class PixelBaseline(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
+        outputs: STEP_OUTPUT,
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,

@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor
+
+from ..types import Batch
 
 
 class StepBar(ProgressBar):
@@ -47,12 +50,7 @@ class StepBar(ProgressBar):
         self._start("fit", trainer.estimated_stepping_batches, trainer.global_step)
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,  # noqa: ANN401
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
     ) -> None:
         """Move on, and say the loss."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
@@ -70,8 +68,8 @@ class StepBar(ProgressBar):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,  # noqa: ANN401
+        outputs: STEP_OUTPUT,
+        batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -96,8 +94,8 @@ class StepBar(ProgressBar):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Any,  # noqa: ANN401
+        outputs: STEP_OUTPUT,
+        batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

@@ -286,17 +286,6 @@ class Taxonomy:
         shared: NDArray[np.int64] = np.where((chosen == chosen[0]).all(axis=0), chosen[0], IGNORE_INDEX)
         return shared
 
-    def membership(self) -> NDArray[np.bool_]:
-        """0/1 matrix M (T, sum of C_l): M[t, k] says that path t goes through the k-th class of all levels.
-
-        The classes of level 1 come first. Path scores are M times the concatenated logits: the linear
-        identity that decoding rests on.
-        """
-        matrix = np.zeros((self.num_paths, sum(self.num_classes)), dtype=np.bool_)
-        offsets = np.cumsum((0, *self.num_classes[:-1]))
-        matrix[np.arange(self.num_paths)[:, None], self.paths + offsets] = True
-        return matrix
-
     @overload
     def index_to_value(self, index: int, level: int) -> int: ...
     @overload

@@ -6,7 +6,7 @@ import torch
 
 from hierars_geo.errors import OptionError
 from hierars_geo.losses import HCCLoss, HSCLoss
-from hierars_geo.models import adaptive_depth, is_legal, jsps, level_confidence, path_index, path_logits
+from hierars_geo.models import is_legal, jsps, level_confidence, path_index, path_logits
 from hierars_geo.taxonomy import Taxonomy
 
 TREES = ["mm5b", "crop10m"]
@@ -61,8 +61,6 @@ def test_confidence_is_the_sum_over_agreeing_paths_and_never_rises(name):
             agree = (tree.paths[:, : level + 1] == own[: level + 1]).all(axis=1)
             assert got[b, level, r, c] == pytest.approx(p[b, agree, r, c].sum(), abs=1e-5)
     assert (np.diff(got, axis=1) <= 0).all()
-    depth = adaptive_depth(torch.from_numpy(got), 0.5).numpy()
-    np.testing.assert_array_equal(depth, (got >= 0.5).sum(axis=1))
 
 
 @pytest.mark.parametrize("name", TREES)

@@ -1,4 +1,4 @@
-"""Taxonomy: paths, lifting, membership, equality, copies by hand; colours that tell coarse from fine."""
+"""Taxonomy: paths, lifting, equality, copies by hand; colours that tell coarse from fine."""
 
 import copy
 import pickle
@@ -79,17 +79,6 @@ def test_lift_table_agrees_with_the_paths(name):
         for leaf, ancestor in enumerate(tree.lift_table(level)):
             ancestors = {path[level - 1] for path in tree.paths.tolist() if path[-1] == leaf}
             assert ancestor == (ancestors.pop() if len(ancestors) == 1 else IGNORE_INDEX)
-
-
-@pytest.mark.parametrize("name", ["crop10m", "mm5b", "whdld"])
-def test_membership_marks_each_level_of_a_path_once(name):
-    tree = Taxonomy.from_yaml(name)
-    matrix = tree.membership()
-    assert matrix.shape == (tree.num_paths, sum(tree.num_classes))
-    blocks = np.split(matrix, np.cumsum(tree.num_classes)[:-1], axis=1)
-    for block, column in zip(blocks, tree.paths.T, strict=True):
-        assert (block.sum(axis=1) == 1).all()
-        assert (block.argmax(axis=1) == column).all()
 
 
 def test_one_level_is_a_flat_model():
