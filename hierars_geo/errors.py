@@ -101,6 +101,22 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
         raise OptionError(f"Expected {name} to be one of {', '.join(map(str, choices))}, but got '{value}'.")
 
 
+def require_with(option: str, said: bool, other: str, there: bool) -> None:
+    """Refuse an option that counts beside another alone, where it would be passed over in silence.
+
+    Args:
+        option: As the user writes it.
+        said: Whether it was.
+        other: What it belongs to.
+        there: Whether that is so.
+
+    Raises:
+        OptionError: The option was said without the other.
+    """
+    if said and not there:
+        raise OptionError(f"Expected {other} with {option}, but got it alone. Say both, or leave it out.")
+
+
 def notice(message: str) -> None:
     """Say once, and never silently, what was assumed or left out while data were opened."""
     warnings.warn(message, DataNotice, stacklevel=4)
@@ -122,5 +138,6 @@ __all__ = (
     "check_choice",
     "list_some",
     "notice",
+    "require_with",
     "unknown_name",
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
+from ..errors import OptionError, require_with
 
 if TYPE_CHECKING:
     from datetime import date
@@ -79,6 +79,10 @@ def run(
 
     if out.suffix.lower() not in (".json", ".csv"):
         raise OptionError(f"Expected the output to end in .json or .csv, but got '{out.name}'.")
+    for option, said in (("--layer", layer), ("--id", id)):
+        require_with(option, said is not None, "--by", by is not None)
+    points = Path(labels).suffix.lower() in _VECTOR_SUFFIXES and attribute is None and not by_date
+    require_with("--reference", reference != "reference", "points", points)
     if by_date:
         if by is not None:
             raise OptionError("Expected --by or --by-date, but got both. Score the regions of one map.")
@@ -92,7 +96,7 @@ def run(
     opened = Maps.open(maps, taxonomy)
     refuse_existing([out], overwrite, [*opened.files, labels, by, taxonomy])
     check_writable_folder(out.parent)
-    if Path(labels).suffix.lower() not in _VECTOR_SUFFIXES or attribute is not None:
+    if not points:
         walk = None if crosswalk is None else Crosswalk.from_yaml(crosswalk)
         box = _box(region)
         common = None

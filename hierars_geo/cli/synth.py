@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..errors import OptionError
+from ..errors import require_with
 
 if TYPE_CHECKING:
     from ..synthetic.spec import SceneFiles
 
 Sensor = Literal["sentinel2", "gaofen2", "google_earth"]
+#: Share of a season under clouds that nobody says otherwise of.
+_CLOUDS = 0.4
 
 EXAMPLES = """examples:
   hierars-geo synth scenes
@@ -34,7 +36,7 @@ def run(
     haze: float = 0.35,
     crops: bool = False,
     dates: int = 0,
-    clouds: float = 0.4,
+    clouds: float = _CLOUDS,
     overwrite: bool = False,
 ) -> int:
     """Make synthetic scenes: one place seen by several sensors on different days, with land-cover labels.
@@ -60,8 +62,8 @@ def run(
     from .progress import progress_bar
 
     specs = scene_series(scenes, size_m, seed, tuple(sensors or get_args(Sensor)), google_size_m, haze)
-    if dates and not crops:
-        raise OptionError("--dates are for --crops. See hierars-geo synth --help.")
+    require_with("--dates", dates != 0, "--crops", crops)
+    require_with("--clouds", clouds != _CLOUDS, "--dates", dates != 0)
     fields = crop_series(size_m, seed, haze, dates, clouds) if crops else ()
     if not overwrite:
         check_free((*specs, *fields), out_dir)

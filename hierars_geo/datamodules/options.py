@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..datasets.label_opening import LabelEntry
-from ..errors import OptionError, check_choice
+from ..errors import OptionError, check_choice, require_with
 from ..samplers.chips import ChipRules
 from ..transforms.augmentation import ChipAugmentation, check_radiometry, read_px
 from .source_options import LabelOptions, Labels, PairingOptions, SourceOptions
@@ -61,6 +61,9 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         check_choice("splits.by", self.by, get_args(Dealt))
+        for option, of in (("block_m", "blocks"), ("cluster_m", "clusters")):
+            said = getattr(self, option) is not None
+            require_with(f"splits.{option}", said, f"splits.by {of}", self.by == of)
         if self.file is not None and any(region is not None for region in self.regions):
             raise OptionError("Expected splits.file or regions of train, val and test, but got both.")
         for name in ("val", "test"):
@@ -114,6 +117,8 @@ class ChipOptions:
                 "Expected balance to be 0..1, or shares per class that add up to at most 1, but got "
                 f"{self.balance}."
             )
+        balanced = self.sampler == "balanced"
+        require_with("chips.balance", self.balance != 0.5, "chips.sampler balanced", balanced)
         _ = self.rules  # checks the other two
 
     @property
@@ -152,6 +157,8 @@ class NormalizationOptions:
                 f"Expected mean and std, or normalization.method {self.method}, which brings both, but got "
                 "all of them."
             )
+        divided = self.method == "scale"
+        require_with("normalization.scale", self.scale is not None, "normalization.method scale", divided)
         if self.scale is not None and self.scale <= 0:
             raise OptionError(f"Expected normalization.scale to be > 0, but got {self.scale}.")
         if self.max_windows < 1:

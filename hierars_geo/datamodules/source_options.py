@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..datasets.pairing import Time
 from ..datasets.vector_labels import Order
-from ..errors import OptionError
+from ..errors import OptionError, require_with
 from ..scenes.bad_files import OnError
 from ..scenes.resampling import Interpolation
 from ..scenes.sensors import find_sensor
@@ -84,7 +84,9 @@ class ReadingOptions:
         Raises:
             OptionError: The options of the mask contradict each other.
         """
-        if not (self.mask or self.mask_file or self.mask_values):
+        masked = bool(self.mask or self.mask_file or self.mask_values)
+        require_with("mask_dilation_m", self.mask_dilation_m != 0, "mask or mask_file", masked)
+        if not masked:
             return None
         return MaskRule(tuple(self.mask or ()), self.mask_dilation_m, self.mask_file, self.mask_values or {})
 
