@@ -137,7 +137,6 @@ def evaluate_classifier(
     scene: "WindowSource",
     labels: str | Path | LabelSource,
     taxonomy: Taxonomy,
-    region: Bounds | None = None,
     progress: _Progress | None = None,
 ) -> HierarchicalScores:
     """Score a classifier of leaves on a scene, without writing a map.
@@ -147,7 +146,6 @@ def evaluate_classifier(
         scene: The scene.
         labels: As in :func:`evaluate_maps`.
         taxonomy: The tree.
-        region: As in :func:`evaluate_maps`.
         progress: As in :func:`evaluate_maps`.
 
     Returns:
@@ -170,7 +168,7 @@ def evaluate_classifier(
 
     reference = ReferenceLabels(labels, taxonomy) if isinstance(labels, str | Path) else labels
     with reference.open(scene.grid) as read:
-        _count(predicted, read, scene.grid, (counts, {}), None, region, progress)
+        _count(predicted, read, scene.grid, (counts, {}), None, None, progress)
     return _scores(counts, reference.name, "the scene")
 
 

@@ -15,7 +15,7 @@ from torchgeo.datasets import GeoDataset, IntersectionDataset, stack_samples
 from ..errors import DataError
 from ..grid import Window
 from ..grid.lattice import Lattice
-from ..scenes.dates import interval_of
+from ..scenes.dates import day_of, interval_of
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch
 from ..scenes.series import SeriesPatch, check_shared_ground, read_dates, seasons
@@ -54,7 +54,7 @@ class SceneSeries(SceneSource):
         self.name = images.name
         self.bands = self.all_bands = images.bands
         self.transforms = images.transforms
-        self._day_of = [_day(images, number) for number in range(len(images.scenes))]
+        self._day_of = [day_of(scene.acquired, scene.path) for scene in images.scenes]
         self._seasons = seasons(self._day_of, rule)
         if not self._seasons:
             raise DataError(
@@ -130,17 +130,6 @@ class SceneSeries(SceneSource):
     def plot(self, sample: dict[str, Any], suptitle: str | None = None) -> Figure:
         """Draw the date of a sample that shows most."""
         return self.images.plot(sample, suptitle)
-
-
-def _day(images: SceneRaster, number: int) -> date:
-    """Return the day of a scene."""
-    scene = images.scenes[number]
-    if scene.acquired is None:
-        raise DataError(
-            f"Expected a day for every image of a series, but got none (in {scene.path}). Write the day into "
-            "the file's name (20200501) or its tag ACQUISITION_DATE."
-        )
-    return scene.acquired.date()
 
 
 def _interval(days: Sequence[date]) -> tuple[int, int]:

@@ -102,9 +102,7 @@ class Reliability:
         return error
 
 
-def draw_diagrams(
-    diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequence[str], width_in: float = 3.0
-) -> "Figure":
+def draw_diagrams(diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequence[str]) -> "Figure":
     """Draw reliability diagrams: the share that is right over confidence, one panel per level.
 
     On the diagonal confidence is what it says; below it the model is too sure. Dots are the larger the more
@@ -113,14 +111,13 @@ def draw_diagrams(
     Args:
         diagrams: Name of a curve, for example ``before``, and its diagram at every level.
         level_names: Names of the levels.
-        width_in: Width of a panel in inches.
 
     Returns:
         A figure of its own, known to no pyplot state.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in * len(level_names), width_in + 0.5), layout="constrained")
+    figure = Figure(figsize=(3.0 * len(level_names), 3.5), layout="constrained")
     for place, (axes, name) in enumerate(
         zip(figure.subplots(1, len(level_names), squeeze=False)[0], level_names, strict=True)
     ):
@@ -171,7 +168,7 @@ def fitted_temperature(path_logits: NDArray[np.floating], path: NDArray[np.integ
     return float(np.exp(best.x))
 
 
-def fitted_curve(confidence: NDArray[np.floating], right: NDArray[np.bool_], knots: int = KNOTS) -> Curve:
+def fitted_curve(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> Curve:
     """Find how often one level is right at each confidence: a line through means, which never falls.
 
     Pixels in order of their confidence are cut into parts of the same size; shares that fall from one to the
@@ -180,13 +177,12 @@ def fitted_curve(confidence: NDArray[np.floating], right: NDArray[np.bool_], kno
     Args:
         confidence: (n,) of labelled pixels, 0..1.
         right: (n,) whether the class is right.
-        knots: Parts.
 
     Returns:
         Confidence that is said, and share that is right, from (0, 0) to a confidence of 1.
     """
     ordered = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(ordered, knots) if len(part)]
+    parts = [part for part in np.array_split(ordered, KNOTS) if len(part)]
     said = np.array([confidence[part].mean(dtype=np.float64) for part in parts]).clip(0, 1)
     hit = isotonic_regression([right[part].mean() for part in parts], weights=[len(part) for part in parts]).x
     line = [(0.0, 0.0)]

@@ -28,13 +28,13 @@ class PixelForest:
         seed: Of the draws.
     """
 
-    def __init__(self, num_classes: int, seed: int = 0) -> None:
+    def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self._generator = np.random.default_rng(seed)
+        self._generator = np.random.default_rng(0)
         self._kept: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]] | None
         self._kept = None
         self._shown, self._grown_at = 0, 0
-        self._trees = RandomForestClassifier(_TREES, random_state=seed)
+        self._trees = RandomForestClassifier(_TREES, random_state=0)
 
     @classmethod
     def learn(cls, batches: Iterable[Batch], num_classes: int) -> "PixelForest":

@@ -13,6 +13,10 @@ from torch.nn import functional as F
 _EPSILON = 1e-6
 
 
+#: Updates while training and in eval mode, and the factor on the similarities that C starts from.
+_TRAIN_STEPS, _EVAL_STEPS, _SHARPNESS = 6, 7, 100.0
+
+
 class MatrixFactorisation(nn.Module):
     """Replace a non-negative feature map by its factorisation of low rank.
 
@@ -26,28 +30,13 @@ class MatrixFactorisation(nn.Module):
     Args:
         channels: D.
         rank: R.
-        train_steps: Updates while training.
-        eval_steps: Updates in eval mode.
-        sharpness: Factor on the similarities that C starts from.
     """
 
     bases: Tensor
 
-    def __init__(
-        self,
-        channels: int,
-        rank: int = 16,
-        train_steps: int = 6,
-        eval_steps: int = 7,
-        sharpness: float = 100.0,
-    ) -> None:
+    def __init__(self, channels: int, rank: int = 16) -> None:
         super().__init__()
-        self.rank, self.train_steps, self.eval_steps, self.sharpness = (
-            rank,
-            train_steps,
-            eval_steps,
-            sharpness,
-        )
+        self.rank = rank
         self.register_buffer("bases", F.normalize(torch.rand(channels, rank), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,8 +53,8 @@ class MatrixFactorisation(nn.Module):
         matrix = x.float().flatten(2)  # (B, D, n)
         with torch.no_grad():
             bases = self._start(matrix)
-            coefficients = torch.softmax(self.sharpness * matrix.transpose(1, 2) @ bases, dim=-1)
-            for _ in range(self.train_steps if self.training else self.eval_steps):
+            coefficients = torch.softmax(_SHARPNESS * matrix.transpose(1, 2) @ bases, dim=-1)
+            for _ in range(_TRAIN_STEPS if self.training else _EVAL_STEPS):
                 coefficients = _update(coefficients, matrix.transpose(1, 2), bases)
                 bases = _update(bases, matrix, coefficients)
         coefficients = _update(coefficients, matrix.transpose(1, 2), bases)

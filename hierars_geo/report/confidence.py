@@ -41,9 +41,9 @@ class ConfidenceSurvey:
         """Mean confidence of a class in per cent, NaN where no pixel has it."""
         return histogram_mean(self.by_class[index])
 
-    def class_share_below(self, index: int, value: int = UNSURE_BELOW) -> float:
-        """Share of a class's pixels below a confidence, 0..1, NaN where no pixel has it."""
-        return histogram_below(self.by_class[index], value)
+    def class_share_below(self, index: int) -> float:
+        """Share of a class's pixels that are unsure, 0..1, NaN where no pixel has it."""
+        return histogram_below(self.by_class[index], UNSURE_BELOW)
 
 
 def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:

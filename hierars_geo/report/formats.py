@@ -122,21 +122,20 @@ class ScaleBar:
         return f"{half / 1000:,g}" if self.length_m >= 1000 else f"{half:g}"
 
 
-def fit_scale_bar(width_m: float, max_share: float = 0.4) -> ScaleBar:
-    """Choose the longest of 1, 2, 5 x 10^k metres that is no longer than a share of the map.
+def fit_scale_bar(width_m: float) -> ScaleBar:
+    """Choose the longest of 1, 2, 5 x 10^k metres that is no longer than 0.4 of the map.
 
     Args:
         width_m: Width of the map on the ground, metres, > 0.
-        max_share: Longest bar as a share of the width.
 
     Returns:
-        The bar; its share is between 0.4 and 1 times ``max_share``.
+        The bar; its share is between 0.16 and 0.4.
 
     Examples:
         >>> fit_scale_bar(10_680).label, fit_scale_bar(10_680).share
         ('2 km', 0.18726591760299627)
     """
-    longest = width_m * max_share
+    longest = width_m * 0.4
     power = 10.0 ** math.floor(math.log10(longest))
     length = max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9))
     return ScaleBar(length, length / width_m)

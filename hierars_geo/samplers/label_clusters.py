@@ -12,9 +12,9 @@ from shapely.geometry.base import BaseGeometry
 from ..datasets.intersection import SceneIntersection
 from ..datasets.label_shapes import buffered, ground_pieces, move_geometries
 from ..datasets.vector_labels import vector_sources
-from ..errors import DataError, OptionError
+from ..errors import DataError
 from ..grid.longitudes import every_turn, polygonal
-from .splits import Splits, centre_gsd_m, check_fractions, deal, refuse_few, with_buffer
+from .splits import Splits, centre_gsd_m, check_dealt, deal, refuse_few, with_buffer
 
 #: Discs are polygons within their circle: wide enough that none comes short of the distance.
 _ROUND = 1.005
@@ -45,11 +45,7 @@ class ClusterSplit:
     buffer_m: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.cluster_m) and self.cluster_m > 0 and self.buffer_m >= 0):
-            raise OptionError(
-                f"Expected cluster_m > 0 and buffer_m >= 0, but got {self.cluster_m} and {self.buffer_m}."
-            )
-        check_fractions(self.fractions)
+        check_dealt(self.fractions, cluster_m=self.cluster_m)
 
     def split(self, dataset: SceneIntersection) -> Splits:
         """Divide the ground of images and labels.

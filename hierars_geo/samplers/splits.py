@@ -73,11 +73,7 @@ class BlockSplit:
     buffer_m: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.block_m) and self.block_m > 0 and self.buffer_m >= 0):
-            raise OptionError(
-                f"Expected block_m > 0 and buffer_m >= 0, but got {self.block_m} and {self.buffer_m}."
-            )
-        check_fractions(self.fractions)
+        check_dealt(self.fractions, block_m=self.block_m)
 
     def split(self, dataset: GeoDataset) -> Splits:
         """Divide the ground of a data set.
@@ -121,7 +117,7 @@ class SceneSplit:
     buffer_m: float = 0.0
 
     def __post_init__(self) -> None:
-        check_fractions(self.fractions)
+        check_dealt(self.fractions)
 
     def split(self, dataset: GeoDataset) -> Splits:
         """Divide the scenes of a data set.
@@ -263,12 +259,15 @@ def _cuts(first: int, stop: int, side: int) -> NDArray[Any]:
     return np.round(np.linspace(first, stop, count + 1)).astype(np.int64)
 
 
-def check_fractions(fractions: tuple[float, float, float]) -> None:
-    """Refuse shares of train, val and test that do not add up.
+def check_dealt(fractions: tuple[float, float, float], **sizes_m: float) -> None:
+    """Refuse shares of train, val and test that do not add up, and sizes that are none.
 
     Raises:
-        OptionError: They do not, or train gets nothing.
+        OptionError: They do not, train gets nothing, or a size is not above 0.
     """
+    for name, size_m in sizes_m.items():
+        if not (math.isfinite(size_m) and size_m > 0):
+            raise OptionError(f"Expected {name} > 0, but got {size_m}.")
     if min(fractions) < 0 or fractions[0] == 0 or not math.isclose(sum(fractions), 1):
         raise OptionError(
             f"Expected fractions of train, val and test that add up to 1, train > 0, but got {fractions}."
@@ -320,7 +319,10 @@ def with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: L
 
     Raises:
         DataError: Nothing is left to train on.
+        OptionError: The buffer is negative.
     """
+    if buffer_px < 0:
+        raise OptionError(f"Expected buffer_m to be >= 0, but got less ({buffer_px} px).")
     train = parts[0]
     for other in parts[1:]:
         if other is None or buffer_px == 0:

@@ -190,7 +190,6 @@ def read_bands(
     dataset: DatasetReader,
     indexes: Sequence[int],
     window: Window,
-    dtype: str | None = None,
     shape: tuple[int, int] | None = None,
 ) -> NDArray[np.generic]:
     """Read bands whose data types may differ, as those of a VRT over several files; rasterio refuses these.
@@ -199,20 +198,17 @@ def read_bands(
         dataset: An open raster.
         indexes: 1-based bands.
         window: Rows and columns inside the raster.
-        dtype: Of the result; None for one that all bands fit into.
         shape: Fewer pixels than the window has, taken from an overview; None for all.
 
     Returns:
-        (C, h, w).
+        (C, h, w) of a type that all bands fit into.
     """
     at = to_rasterio_window(window)
     if len({dataset.dtypes[index - 1] for index in indexes}) == 1:
         out_shape = None if shape is None else (len(indexes), *shape)
-        together: NDArray[np.generic] = dataset.read(
-            list(indexes), window=at, out_dtype=dtype, out_shape=out_shape
-        )
+        together: NDArray[np.generic] = dataset.read(list(indexes), window=at, out_shape=out_shape)
         return together
-    return np.stack([dataset.read(index, window=at, out_dtype=dtype, out_shape=shape) for index in indexes])
+    return np.stack([dataset.read(index, window=at, out_shape=shape) for index in indexes])
 
 
 def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:

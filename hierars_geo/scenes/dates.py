@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from ..errors import RasterError
+from ..errors import DataError, RasterError
 
 #: 20190801T032541, 20190801_032541, 20190801; also with hyphens or underscores in the date. Not inside longer
 #: numbers.
@@ -105,6 +105,20 @@ def tagged_time(tags: Mapping[str, str], path: str | Path) -> datetime | None:
         if text:
             return _with_hour(_parse(text, tag, path), tags.get(_TIFF_TAG, ""))
     return None
+
+
+def day_of(acquired: datetime | None, path: str) -> date:
+    """Return the day of an image of a season.
+
+    Raises:
+        DataError: Nothing says when it was taken.
+    """
+    if acquired is None:
+        raise DataError(
+            f"Expected a day for every image of a season, but got none (in {path}). Write the day into the "
+            "file's name (20200501) or its tag ACQUISITION_DATE."
+        )
+    return acquired.date()
 
 
 def time_in_name(path: str | Path, folders: int) -> datetime | None:

@@ -68,7 +68,6 @@ class Mosaic(Scene):
         cls,
         paths: Sequence[str | os.PathLike[str]],
         recipe: ReadRecipe | None = None,
-        name: str | None = None,
     ) -> "Mosaic":
         """Open many rasters as one scene.
 
@@ -79,7 +78,6 @@ class Mosaic(Scene):
         Args:
             paths: What :meth:`.Scene.open` opens, each one tile.
             recipe: How tiles are read; None for all bands, which have to be the same in every tile.
-            name: Of the scene; None for the name of the folder the first one lies in.
 
         Raises:
             MissingFileError: There is no such file.
@@ -90,7 +88,7 @@ class Mosaic(Scene):
             raise RasterError("Expected at least one raster, but got an empty list. Name the tiles.")
         recipe = recipe or ReadRecipe(())
         tiles = [Scene.from_recipe(path, replace(recipe, standardize=False)) for path in paths]
-        mosaic = cls.of_scenes(tiles, name)
+        mosaic = cls.of_scenes(tiles)
         if recipe.standardize:
             mosaic.standardize()
         return mosaic

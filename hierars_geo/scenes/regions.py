@@ -264,14 +264,13 @@ def read_region(path: str | os.PathLike[str], crs: CRS) -> BaseGeometry:
     return _ground(_read(path), Path(path), crs)
 
 
-def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split") -> dict[str, BaseGeometry]:
+def read_split_file(path: str | os.PathLike[str], crs: CRS) -> dict[str, BaseGeometry]:
     """Read the ground of every split from one file.
 
     Args:
-        path: Vector file whose column says ``train``, ``val`` or ``test`` (or ``validation``, ...) of every
-            polygon.
+        path: Vector file whose column ``split`` says ``train``, ``val`` or ``test`` (or ``validation``, ...)
+            of every polygon.
         crs: CRS to return the ground in.
-        column: Name of the column.
 
     Returns:
         Polygons of the splits that there are.
@@ -281,17 +280,17 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS, column: str = "split
         DataError: It has no such column or no CRS, names another split, or no polygon to train on.
     """
     frame = _read(path)
-    if column not in frame.columns:
+    if "split" not in frame.columns:
         raise DataError(
-            f"Expected a column '{column}' that says train, val or test, but got "
+            f"Expected a column 'split' that says train, val or test, but got "
             f"{', '.join(map(str, frame.columns))} (in {path}). Add the column."
         )
-    words = frame[column].astype(str).str.strip().str.lower()
+    words = frame["split"].astype(str).str.strip().str.lower()
     known = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
     unknown = sorted(set(words) - set(known))
     if unknown:
         raise DataError(
-            f"Expected column '{column}' to say train, val or test, but got {list_some(unknown)} "
+            f"Expected column 'split' to say train, val or test, but got {list_some(unknown)} "
             f"(in {path}). Correct the column."
         )
     parts = {

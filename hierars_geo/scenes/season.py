@@ -10,6 +10,7 @@ from ..errors import DataError
 from ..grid import Window
 from ..output import gdal_env
 from ..types import ReadRecipe, SeriesRule, as_day
+from .dates import day_of
 from .mosaic import Mosaic
 from .patch import Patch
 from .raster_paths import find_rasters
@@ -41,7 +42,6 @@ class SeasonScene(Mosaic):
         paths: Sequence[str | os.PathLike[str]],
         recipe: ReadRecipe,
         until: str | None = None,
-        name: str | None = None,
     ) -> "SeasonScene":
         """Open the images of a season.
 
@@ -50,7 +50,6 @@ class SeasonScene(Mosaic):
                 collections of items.
             recipe: How they are read, and which dates count.
             until: Last day that counts, ``2020-06-30``; None for all.
-            name: Of the scene; None for the folder that is named, or that the first image lies in.
 
         Raises:
             MissingFileError: Something named does not exist.
@@ -61,14 +60,14 @@ class SeasonScene(Mosaic):
         last = None if until is None else as_day(until, "until")
         rule = recipe.series or SeriesRule()
         scenes = _scenes(paths, recipe)
-        acquired = {scene.path: _day(scene) for scene in scenes}
+        acquired = {scene.path: day_of(scene.acquired, scene.path) for scene in scenes}
         found = seasons([day for day in acquired.values() if last is None or day <= last], rule)
         if len(found) != 1:
             _refuse_seasons(found, sorted(acquired.values()), rule, until, scenes[0].path)
         ((season, days),) = found.items()
         counted = sorted((scene for scene in scenes if acquired[scene.path] in days), key=lambda s: s.path)
-        if name is None and len(paths) == 1 and Path(paths[0]).is_dir():
-            name = Path(paths[0]).resolve().name
+        alone = len(paths) == 1 and Path(paths[0]).is_dir()
+        name = Path(paths[0]).resolve().name if alone else None  # of the folder of the first image
         whole = cls.of_scenes(counted, name)
         whole.resampling = cast(Interpolation, recipe.resampling)
         whole.rule_of_dates, whole.season, whole.days = rule, season, days
@@ -123,15 +122,6 @@ def _scenes(paths: Sequence[str | os.PathLike[str]], recipe: ReadRecipe) -> list
         files, known = find_rasters(plain)
         scenes += find_scenes(files, known, recipe)[0]
     return scenes
-
-
-def _day(scene: Scene) -> date:
-    if scene.acquired is None:
-        raise DataError(
-            f"Expected a day for every image of a season, but got none (in {scene.path}). Write the day into "
-            "the file's name (20200501) or its tag ACQUISITION_DATE."
-        )
-    return scene.acquired.date()
 
 
 def _refuse_seasons(

@@ -91,9 +91,10 @@ def paint_fishponds(rng: np.random.Generator, canvas: Canvas, block: shapely.Pol
 
 
 def contour_patches(
-    field: NoiseField, size_m: float, threshold: float, min_area_m2: float, frayed: Warp, step_m: float = 20.0
+    field: NoiseField, size_m: float, threshold: float, min_area_m2: float, frayed: Warp
 ) -> list[shapely.Polygon]:
-    """Outlines of where a field exceeds a threshold, rounded to about ``step_m``, then frayed by a warp."""
+    """Outlines of where a field exceeds a threshold, rounded to about 20 m, then frayed by a warp."""
+    step_m = 20.0
     centres = np.arange(-300.0, size_m + 300.0, step_m) + step_m / 2
     mask = field.on_grid(centres, centres) > threshold
     transform = Affine(step_m, 0, -300.0, 0, step_m, -300.0)

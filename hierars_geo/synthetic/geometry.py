@@ -54,11 +54,9 @@ def cast_shadows(corners: Points, offset: Points) -> Geometries:
     return np.asarray(shapely.convex_hull(shapely.multipoints(both)))
 
 
-def ellipse(
-    centre: Sequence[float] | Points, semi: tuple[float, float], angle: float, vertices: int = 48
-) -> shapely.Polygon:
+def ellipse(centre: Sequence[float] | Points, semi: tuple[float, float], angle: float) -> shapely.Polygon:
     """An ellipse with semi-axes ``semi`` (along, across), turned by ``angle``."""
-    phi = np.linspace(0.0, 2 * np.pi, vertices, endpoint=False)
+    phi = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
     ring = np.column_stack([semi[0] * np.cos(phi), semi[1] * np.sin(phi)])
     return shapely.Polygon(ring @ rotation(angle) + np.asarray(centre))
 

@@ -131,14 +131,13 @@ class Canvas:
         shapes: Geometries,
         materials: Sequence[str],
         kinds: int = 4,
-        label: int | None = None,
     ) -> None:
         """Add many small shapes as a few objects: each joins one of ``kinds`` groups of one material."""
         group = rng.integers(0, kinds, len(shapes))
         for kind in range(kinds):
             members = shapes[group == kind]
             if len(members):
-                self.paint(shapely.multipolygons(members), str(rng.choice(materials)), label)
+                self.paint(shapely.multipolygons(members), str(rng.choice(materials)))
 
     def finish(self) -> Layout:
         """The collected shapes."""

@@ -174,9 +174,9 @@ def _crop(
     return Material(_turning(spring, summer, autumn), second, **(values | changes))
 
 
-def _roof(surface: str, gain_spread: float = 0.18, **changes: float) -> Material:
+def _roof(surface: str, **changes: float) -> Material:
     return Material(
-        _always(**{surface: 1.0}), _always(tile_grey=0.6, asphalt=0.4), gain_spread=gain_spread, **changes
+        _always(**{surface: 1.0}), _always(tile_grey=0.6, asphalt=0.4), gain_spread=0.18, **changes
     )
 
 

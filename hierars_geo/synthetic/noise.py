@@ -50,11 +50,9 @@ class NoiseField:
         tile -= tile.mean()
         return NoiseField((tile / tile.std()).astype(np.float32), self.spacing_m)
 
-    def relief(self, direction: tuple[int, int] = (1, 1)) -> "NoiseField":
+    def relief(self) -> "NoiseField":
         """The field's slope towards the sun as a field of its own: crowns get a lit and a dark side."""
-        slope = np.roll(self.tile, direction, axis=(0, 1)) - np.roll(
-            self.tile, (-direction[0], -direction[1]), axis=(0, 1)
-        )
+        slope = np.roll(self.tile, (1, 1), axis=(0, 1)) - np.roll(self.tile, (-1, -1), axis=(0, 1))
         return NoiseField((slope / slope.std()).astype(np.float32), self.spacing_m)
 
     def _nodes(self, position: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp], Field]:

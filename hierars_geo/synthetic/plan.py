@@ -134,7 +134,6 @@ class Site:
         rng: np.random.Generator,
         propose: Callable[[Points, float], shapely.Polygon],
         margin_m: float,
-        tries: int = 250,
     ) -> tuple[Points, float, shapely.Polygon] | None:
         """Look for room for a footprint by trying places and directions; takes it where found.
 
@@ -142,14 +141,13 @@ class Site:
             rng: Source of places and directions.
             propose: Makes the footprint at a centre and an angle.
             margin_m: Least distance of the centre from the scene's edge.
-            tries: Proposals before giving up.
 
         Returns:
             Centre, angle and footprint, or None where there is no room.
         """
         if 2 * margin_m >= self.size_m:
             return None
-        for _ in range(tries):
+        for _ in range(250):
             centre = rng.uniform(margin_m, self.size_m - margin_m, 2)
             angle = float(rng.uniform(0, np.pi))
             footprint = propose(centre, angle)

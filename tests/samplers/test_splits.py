@@ -75,6 +75,12 @@ def test_too_few_blocks_and_wrong_fractions_are_refused(scene):
         BlockSplit(100, (0.5, 0.2, 0.2))
     with pytest.raises(OptionError, match="block_m > 0"):
         BlockSplit(0)
+    for split in (
+        BlockSplit(500, buffer_m=-50),
+        RegionSplit(test=(X0, Y0 - 300, X0 + 300, Y0), buffer_m=-50),
+    ):
+        with pytest.raises(OptionError, match="buffer_m to be >= 0"):
+            split.split(scene)
     with pytest.raises(DataError, match="ground to train on"):
         BlockSplit(500, buffer_m=10_000).split(scene)
 

@@ -43,7 +43,7 @@ class Shift:
         return self.significance >= RELIABLE
 
 
-def measure_shift(pairs: Sequence[tuple[Picture, Picture]], max_shift_px: float = 16.0) -> Shift:
+def measure_shift(pairs: Sequence[tuple[Picture, Picture]]) -> Shift:
     """Measure by phase correlation (Kuglin and Hines 1975), refined by an upsampled transform.
 
     The normalised cross-power spectra of all windows are added before the peak is looked for, so that windows
@@ -53,7 +53,6 @@ def measure_shift(pairs: Sequence[tuple[Picture, Picture]], max_shift_px: float 
 
     Args:
         pairs: (reference, moved), each (H, W) float32 of one shape for all, NaN where there is no data.
-        max_shift_px: Peaks beyond this distance along an axis are not considered.
 
     Returns:
         The shift: the content at (r, c) of the reference lies at (r + rows, c + cols) of the moved picture.
@@ -68,8 +67,8 @@ def measure_shift(pairs: Sequence[tuple[Picture, Picture]], max_shift_px: float 
     if not spectra:
         return Shift(0.0, 0.0, 0.0, 0.0, 0)
     total = np.sum(spectra, axis=0)
-    rows, cols, significance = _peak(total, max_shift_px)
-    singles = np.array([_peak(spectrum, max_shift_px)[:2] for spectrum in spectra])
+    rows, cols, significance = _peak(total)
+    singles = np.array([_peak(spectrum)[:2] for spectrum in spectra])
     spread = float(np.median(np.hypot(*(singles - (rows, cols)).T))) if len(spectra) > 1 else 0.0
     return Shift(rows, cols, significance, spread, len(spectra))
 
@@ -105,10 +104,14 @@ def _edges(picture: Picture, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(np.nan_to_num(np.minimum(edges, ceiling) - middle))
 
 
-def _peak(spectrum: NDArray[np.complex128], most: float) -> tuple[float, float, float]:
+#: Peaks beyond this distance along an axis are not considered, pixels.
+_MOST_PX = 16.0
+
+
+def _peak(spectrum: NDArray[np.complex128]) -> tuple[float, float, float]:
     surface = np.fft.ifft2(spectrum).real
     rows, cols = (np.fft.fftfreq(size, 1 / size) for size in surface.shape)
-    near = (np.abs(rows)[:, None] <= most) & (np.abs(cols)[None] <= most)
+    near = (np.abs(rows)[:, None] <= _MOST_PX) & (np.abs(cols)[None] <= _MOST_PX)
     at = np.unravel_index(int(np.argmax(np.where(near, surface, -np.inf))), surface.shape)
     significance = float(surface[at] / max(float(surface.std()), 1e-30))
     steps = np.arange(-1.0, 1.0 + _STEP_PX / 2, _STEP_PX)
