@@ -59,7 +59,6 @@ def inputs(workplace, checkpoint, maps, tmp_path_factory):
     write_labels("elsewhere.tif", 1, transform=transform.translation(-90000, 0) @ transform)
     whole = Path(workplace.image(workplace.train)).read_bytes()
     (folder / "half.tif").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.tif").write_text("no raster")
     (folder / "file").write_text("x")
     (folder / "empty").mkdir()
     (folder / "empty.yaml").write_text("")
@@ -72,8 +71,6 @@ def inputs(workplace, checkpoint, maps, tmp_path_factory):
     (folder / "pickled.ckpt").write_bytes(pickle.dumps(Pickled()))
     content = torch.load(checkpoint, weights_only=True)
     torch.save(content | {"more": Pickled()}, folder / "code.ckpt")
-    torch.save({"state_dict": content["state_dict"]}, folder / "stranger.ckpt")
-    torch.save(content | {"state_dict": {}}, folder / "hollow.ckpt")
     good = {
         "OK": folder / "ok.tif",
         "CKPT": checkpoint,
@@ -99,36 +96,25 @@ CASES = [
     ("predict", 2, "required: checkpoint, rasters, out_dir. See hierars-geo predict --help"),
     (f"{PREDICT} --frob", 2, "--frob. See hierars-geo predict --help"),
     (f"{PREDICT} --window abc", 2, "Expected --window to be a whole number, but got 'abc'"),
-    (f"{PREDICT} --window -5", 2, "Expected window to be >= 1 px, but got -5"),
-    (f"{PREDICT} --overlap 1", 2, "overlap < 1, but got 1"),
-    (f"{PREDICT} --overlap nan", 2, "overlap .* nan"),
-    (f"{PREDICT} --levels 9", 2, r"Expected levels to be within 1..3, but got \[9\]"),
-    (f"{PREDICT} --batch-size 0", 2, "Expected batch_size to be >= 1"),
     (f"{PREDICT} --blend x", 2, "none, hann, linear, trim, but got 'x'"),
-    (f"{PREDICT} --depth-threshold 2", 2, "probability 0..1, but got 2"),
     (f"{PREDICT} --device frob", 2, "Expected device 'frob'"),
     (f"{EVALUATE} --region 0 0 1", 2, "--region: expected 4 arguments"),
     (f"{EVALUATE} --region 9 9 1 1", 2, "Expected region to be left < right"),
     (f"{EVALUATE} --id name", 2, "Expected --by with --id, but got it alone"),
     (f"{EVALUATE} --reference class", 2, "Expected points with --reference"),
-    ("synth OUT --dates 3", 2, "Expected --crops with --dates"),
     ("synth OUT --crops --clouds 0.2", 2, "Expected --dates with --clouds"),
-    (f"{VECTORIZE} --levels 9", 2, r"levels to be within 1..3.* \[9\]"),
-    (f"{VECTORIZE} --min-area-m2 -1", 2, "min_area_m2 to be 0 or more, but got -1"),
     ("vectorize MAPS -o OUT/x.shp", 2, r"\.gpkg, \.parquet, \.fgb, \.geojson, but got '.*x\.shp'"),
     ("vectorize LABELS -o OUT/x.gpkg", 2, "--taxonomy NAME"),
     (f"{REPORT} --frob", 2, "--frob. See hierars-geo report --help"),
     ("taxonomy", 2, "list,show,validate"),
     ("taxonomy frob", 2, "but got 'frob'"),
     ("synth OUT --size-m -5", 2, "size_m to be a multiple of 20 m"),
-    ("demo OUT --steps 0", 2, "Expected steps to be >= 1, but got 0"),
     ("demo OUT --chip-size -1", 2, "Expected chip_size to be >= 1, but got -1"),
     ("demo OUT --size-m -1", 2, "size_m to be a multiple"),
     ("fit", 2, "required: .*data.*model"),
     # files that are not there, or not what they should be
     ("predict @nope.ckpt OK -o OUT", 1, "nope.ckpt to be a checkpoint, but it does not exist"),
     ("predict CKPT @nope.tif -o OUT", 1, "nope.tif to be a raster, but it does not exist"),
-    ("predict CKPT @text.tif -o OUT", 1, "text.tif to be a raster that GDAL can read"),
     ("predict CKPT @half.tif -o OUT", 1, "half.tif.*damaged or incomplete: get it again"),
     ("predict CKPT @empty -o OUT", 1, "empty to hold one raster per band .* but got none"),
     ("predict CKPT @no_crs.tif -o OUT", 1, "with a CRS, but got none .in .*no_crs.tif.. Assign it"),
@@ -137,11 +123,6 @@ CASES = [
     ("predict CKPT @twice.tif -o OUT", 1, "one band named B02, but got bands 1, 2 .*twice.tif"),
     ("predict CKPT @a/same.tif @b/same.tif -o OUT", 2, "a/same.tif and .*b/same.tif"),
     ("predict CKPT @a/same.tif @b/same.tif -o OUT --overwrite", 2, "Predict them into different folders"),
-    ("predict @pickled.ckpt OK -o OUT", 1, "pickled.ckpt .*not loaded for safety"),
-    ("predict @code.ckpt OK -o OUT", 1, "code.ckpt .*not loaded for safety"),
-    ("predict @half.ckpt OK -o OUT", 1, "half.ckpt to be a PyTorch checkpoint"),
-    ("predict @stranger.ckpt OK -o OUT", 1, "stranger.ckpt .*no model record. Train with"),
-    ("predict @hollow.ckpt OK -o OUT", 1, "weights in .*hollow.ckpt"),
     ("predict OK OK -o OUT", 1, "ok.tif to hold tensors"),
     (
         "evaluate @nope LABELS --taxonomy mm5b -o OUT/m.json",
@@ -170,7 +151,6 @@ CASES = [
     ("evaluate MAPS @elsewhere.tif --taxonomy mm5b -o OUT/m.json", 1, "elsewhere.tif.*show the same place"),
     (f"{EVALUATE} --region 0 0 1 1", 1, "share labelled pixels, but got none"),
     ("vectorize @empty -o OUT/x.gpkg", 1, "empty to hold class rasters .* but got none"),
-    ("vectorize @strange.tif --taxonomy mm5b -o OUT/x.gpkg", 1, "but got 200 .*in .*strange.tif"),
     (
         "vectorize @unlabelled.tif --taxonomy mm5b -o OUT/x.gpkg",
         1,

@@ -51,7 +51,7 @@ def test_keeps_existing_scenes_unless_told_otherwise(
         (["--seed", "-1"], "seed to be 0 or more"),
         (["--haze", "2"], "haze to be within 0..1"),
         (["--sensors", "landsat"], "landsat"),
-        (["--dates", "4"], "--dates are for --crops"),
+        (["--dates", "4"], "Expected --crops with --dates"),
         (["--crops", "--dates", "93"], "dates to be 0..92"),
     ],
 )
