@@ -17,6 +17,52 @@ _TREES: Final = 50
 _MOST_KEPT: Final = 20_000
 
 
+class PixelSample:
+    """Keeps 20 000 of all pixels that it is shown, each as likely, whatever the batches were.
+
+    Every pixel draws a ticket; the lowest of all that were ever drawn are kept.
+    """
+
+    def __init__(self) -> None:
+        self._generator = np.random.default_rng(0)
+        self._values: npt.NDArray[np.float32] | None = None
+        self._classes = np.empty(0, dtype=np.int64)
+        self._tickets = np.empty(0)
+        self.shown = 0
+
+    def add(self, values: Tensor, classes: Tensor) -> None:
+        """Show pixels.
+
+        Args:
+            values: (n, C) stored values.
+            classes: (n,) int64, 0..K-1.
+        """
+        tickets = self._generator.random(len(classes))
+        full = len(self._tickets) == _MOST_KEPT
+        near = np.flatnonzero(tickets < self._tickets.max()) if full else np.arange(len(tickets))
+        rows = torch.from_numpy(near).to(values.device)
+        own = values[rows].float().cpu().numpy()
+        self._values = own if self._values is None else np.concatenate([self._values, own])
+        self._classes = np.concatenate([self._classes, classes[rows].cpu().numpy()])
+        self._tickets = np.concatenate([self._tickets, tickets[near]])
+        if len(self._tickets) > _MOST_KEPT:
+            lowest = np.argpartition(self._tickets, _MOST_KEPT)[:_MOST_KEPT]
+            self._values, self._classes = self._values[lowest], self._classes[lowest]
+            self._tickets = self._tickets[lowest]
+        self.shown += len(classes)
+
+    def kept(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Return values (n, C) and classes (n,) in the order of their tickets.
+
+        Raises:
+            DataError: No pixel has been shown.
+        """
+        if self._values is None or not self.shown:
+            raise DataError("Expected labelled pixels to learn a forest from, but got none.")
+        order = self._tickets.argsort()
+        return self._values[order], self._classes[order]
+
+
 class PixelForest:
     """A random forest (Breiman 2001) over the bands of a pixel, by scikit-learn.
 
@@ -30,10 +76,8 @@ class PixelForest:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self._generator = np.random.default_rng(0)
-        self._kept: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]] | None
-        self._kept = None
-        self._shown, self._grown_at = 0, 0
+        self._sample = PixelSample()
+        self._grown_at = 0
         self._trees = RandomForestClassifier(_TREES, random_state=0)
 
     @classmethod
@@ -48,27 +92,11 @@ class PixelForest:
     @property
     def knows(self) -> bool:
         """Whether any pixel has been shown."""
-        return self._shown > 0
+        return self._sample.shown > 0
 
     def add(self, values: Tensor, classes: Tensor) -> None:
-        """Show pixels.
-
-        Args:
-            values: (n, C) stored values.
-            classes: (n,) int64, 0..K-1.
-        """
-        own = (
-            values.float().cpu().numpy(),
-            classes.cpu().numpy().astype(np.int64),
-            self._generator.random(len(values)),
-        )
-        parts = [own] if self._kept is None else [self._kept, own]
-        pixels, labels, ticket = (np.concatenate(each) for each in zip(*parts, strict=True))
-        if len(ticket) > _MOST_KEPT:  # the lowest tickets of all that were ever drawn: each pixel as likely
-            lowest = np.argpartition(ticket, _MOST_KEPT)[:_MOST_KEPT]
-            pixels, labels, ticket = pixels[lowest], labels[lowest], ticket[lowest]
-        self._kept = pixels, labels, ticket
-        self._shown += len(values)
+        """Show pixels: values (n, C) as stored, classes (n,) int64, 0..K-1."""
+        self._sample.add(values, classes)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Compute mean shares of the classes in the tips that pixels come to.
@@ -82,12 +110,10 @@ class PixelForest:
         Raises:
             DataError: No pixel has been shown.
         """
-        if self._kept is None or not self.knows:
-            raise DataError("Expected labelled pixels to learn a forest from, but got none.")
-        if self._shown >= 2 * self._grown_at:
-            order = self._kept[2].argsort()  # whatever the batches were
-            self._trees.fit(self._kept[0][order], self._kept[1][order])
-            self._grown_at = self._shown
+        pixels, classes = self._sample.kept()
+        if self._sample.shown >= 2 * self._grown_at:
+            self._trees.fit(pixels, classes)
+            self._grown_at = self._sample.shown
         values = image.movedim(1, -1).float().cpu()
         shares = np.zeros((values[..., 0].numel(), self.num_classes), dtype=np.float32)
         shares[:, self._trees.classes_] = self._trees.predict_proba(values.flatten(0, -2).numpy())

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ..metrics import HierarchicalMetrics
 from ..metrics.scores import HierarchicalScores
-from ..models.forest import PixelForest
+from ..models.forest import PixelForest, PixelSample
 from ..types import IGNORE_INDEX, Batch
 
 _LOG = logging.getLogger(__name__)
 
-#: Labelled pixels of a batch that are looked at: the baseline shall cost nothing beside a step.
+#: Labelled pixels of a batch that are learnt from: the baseline shall cost nothing beside a step.
 _MOST_PER_BATCH: Final = 2048
 
 
@@ -30,13 +30,13 @@ class PixelBaseline(Callback):
 
     def __init__(self) -> None:
         self._forest: PixelForest | None = None
-        self._metrics: HierarchicalMetrics | None = None
+        self._held = PixelSample()
         self._last: HierarchicalScores | None = None
         self._generator = torch.Generator()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew; the draw of the pixels is no matter of the training's own random numbers."""
-        self._forest, self._last = None, None
+        self._forest, self._last, self._held = None, None, PixelSample()
         self._generator.manual_seed(0)
 
     def on_train_batch_end(
@@ -62,23 +62,21 @@ class PixelBaseline(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Score some labelled pixels of a batch."""
+        """Keep some labelled pixels of all the ground, each as likely, to score."""
         if self._forest is None or trainer.sanity_checking:
             return
-        found = self._drawn(batch)
-        if found is None:
-            return
-        values, leaf = found
-        if self._metrics is None:
-            self._metrics = HierarchicalMetrics(_module(pl_module).taxonomy)
-        predicted = self._forest(values.T[None, :, None]).argmax(dim=1)
-        self._metrics.update_leaf(predicted, leaf[None, None])
+        found = self._drawn(batch, most=None)
+        if found is not None:
+            self._held.add(*found)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the scores."""
-        if self._metrics is None:
+        if self._forest is None or not self._held.shown:
             return
-        self._last, self._metrics = self._metrics.compute(), None
+        values, leaf = (torch.from_numpy(part) for part in self._held.kept())
+        metrics, self._held = HierarchicalMetrics(_module(pl_module).taxonomy), PixelSample()
+        metrics.update_leaf(self._forest(values.T[None, :, None]).argmax(dim=1), leaf[None, None])
+        self._last = metrics.compute()
         for number, level in enumerate(self._last.levels, start=1):
             pl_module.log(f"val/per_pixel_OA_L{number}", level.oa, sync_dist=True)
             pl_module.log(f"val/per_pixel_mIoU_L{number}", level.miou, sync_dist=True)
@@ -103,18 +101,18 @@ class PixelBaseline(Callback):
                 ", ".join(ahead),
             )
 
-    def _drawn(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
-        """Values (n, C) and leaves (n,) of some labelled pixels, None of series and where there are none."""
+    def _drawn(self, batch: Batch, most: int | None = _MOST_PER_BATCH) -> tuple[Tensor, Tensor] | None:
+        """Values (n, C) and leaves (n,) of labelled pixels, None of series and where there are none."""
         image, mask = batch["image"], batch["mask"]
         if image.ndim != 4:
             return None
         known = ((mask != IGNORE_INDEX) & batch["valid"]).flatten().nonzero().flatten()
         if len(known) == 0:
             return None
-        drawn = torch.randperm(len(known), generator=self._generator)[:_MOST_PER_BATCH]
-        chosen = known[drawn.to(known.device)]
-        values = image.movedim(1, -1).flatten(0, 2)[chosen].float()
-        return values.cpu(), mask.flatten()[chosen].cpu()
+        if most is not None:
+            drawn = torch.randperm(len(known), generator=self._generator)[:most]
+            known = known[drawn.to(known.device)]
+        return image.movedim(1, -1).flatten(0, 2)[known], mask.flatten()[known]
 
 
 def _module(pl_module: LightningModule) -> Any:  # noqa: ANN401  # a task, which knows its tree

@@ -45,7 +45,7 @@ def test_any_amount_may_be_shown_and_each_pixel_counts_alike():
     for batch in range(30):  # the class turns with time, so that the last pixels alone would be wrong
         classes = torch.full((2000,), int(batch >= 20))
         forest.add(torch.rand(2000, 1, generator=generator), classes)
-    kept, labels, _ = forest._kept
+    kept, labels = forest._sample.kept()
     assert kept.shape == (20_000, 1)
     assert labels.mean() == pytest.approx(1 / 3, abs=0.02)
     with pytest.raises(DataError, match="to learn a forest from"):

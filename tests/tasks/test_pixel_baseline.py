@@ -12,16 +12,20 @@ from hierars_geo.models import PixelForest
 from hierars_geo.tasks import PixelBaseline
 
 
-def chips(seed, count=3, told=True):
+def chips(seed, count=3, told=True, side=32):
     """Batches of two chips of three classes that the values of a pixel tell apart."""
     generator = torch.Generator().manual_seed(seed)
-    mask = torch.randint(0, 3, (2 * count, 32, 32), generator=generator)
-    noise = torch.randn(2 * count, 2, 32, 32, generator=generator)
+    mask = torch.randint(0, 3, (2 * count, side, side), generator=generator)
+    noise = torch.randn(2 * count, 2, side, side, generator=generator)
     image = 500.0 * mask[:, None] + 100 * noise
     if not told:
         mask = torch.full_like(mask, -100)
     batches = [
-        {"image": image[i : i + 2], "mask": mask[i : i + 2], "valid": torch.ones(2, 32, 32, dtype=torch.bool)}
+        {
+            "image": image[i : i + 2],
+            "mask": mask[i : i + 2],
+            "valid": torch.ones(2, side, side, dtype=torch.bool),
+        }
         for i in range(0, 2 * count, 2)
     ]
     return DataLoader(batches, batch_size=None, generator=torch.Generator())
@@ -52,6 +56,15 @@ def test_it_is_logged_and_said_where_it_is_ahead_and_changes_nothing(tmp_path, c
     _, without = train(tmp_path, [], chips(2))
     for name, weight in task.state_dict().items():
         assert torch.equal(weight, without.state_dict()[name]), name
+
+
+def test_every_labelled_pixel_of_the_ground_counts_alike_whichever_batch_it_lies_in(tmp_path):
+    full, sparse = (batch for _, batch in zip(range(2), chips(2, side=64), strict=False))
+    wrong = (sparse["mask"] + 1) % 3
+    wrong[:, 8:] = -100
+    val = DataLoader([full, sparse | {"mask": wrong}], batch_size=None)
+    trainer, _ = train(tmp_path, [PixelBaseline()], val)
+    assert float(trainer.callback_metrics["val/per_pixel_OA_L3"]) == pytest.approx(8192 / 9216, abs=0.02)
 
 
 @pytest.mark.parametrize("case", ["no validation", "no labels"])
