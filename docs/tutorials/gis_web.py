@@ -60,15 +60,19 @@ print(sorted(path.name for path in folder.iterdir()))
 # by side. Nothing is sent anywhere.
 
 # %% [markdown]
-# In a notebook, [lonboard](https://developmentseed.org/lonboard/) (`pip install lonboard`) draws the same polygons in
-# the colours of the tree:
+# In a notebook, [leafmap](https://leafmap.org) (`pip install leafmap localtileserver`) lays the raster, in the colours of the
+# tree, and the outlines over a web map:
 #
 # ```python
-# import lonboard, numpy as np
+# import leafmap.foliumap as leafmap
 #
-# fill = np.array([colors[name] for name in layers[0].class_name], dtype="uint8")
-# lonboard.Map(lonboard.PolygonLayer.from_geopandas(layers[0].to_crs("EPSG:4326"), get_fill_color=fill))
+# m = leafmap.Map()
+# m.add_raster("maps/place_L3.tif", layer_name="level 3")
+# m.add_gdf(layers[0], "level 1", style_function=lambda _: {"color": "black", "weight": 1, "fill": False})
+# m
 # ```
+#
+# This machine serves the raster while Python runs; with polygons alone, `m.to_html("map.html")` is a page for others.
 
 # %%
 polygons = [layer.area.sum() for layer in layers]
