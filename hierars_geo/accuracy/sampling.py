@@ -173,6 +173,8 @@ def sample_points(
     target = Path(out)
     if target.suffix.lower() != ".gpkg":
         raise OptionError(f"Expected the output to end in .gpkg, but got '{target.name}'.")
+    if points is not None and points < 1:
+        raise OptionError(f"Expected points to be >= 1, but got {points}.")
     scene = Maps.open(source, taxonomy).scene
     tree = scene.taxonomy
     with scene.open() as maps:
@@ -192,7 +194,9 @@ def sample_points(
 
         areas = PixelAreas(maps.grid)
         strata = divide(maps, areas, by, chosen, accuracy, tree, report)
-        total = points or sample_size(strata.area_m2, strata.expected, target_error)
+        total = points
+        if total is None:
+            total = sample_size(strata.area_m2, strata.expected, target_error)
         wanted = allocate(total, strata.wanted, minimum, strata.pixels)
         _note_sizes(strata, wanted, total, minimum, tree)
         stratum, row, col = draw_pixels(

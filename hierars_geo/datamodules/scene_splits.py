@@ -112,11 +112,11 @@ class SceneSplits:
         if split.by == "scenes":
             return SceneSplit(split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
         if split.by == "clusters":
-            cluster_m = split.cluster_m or self.options.chips.size * self.gsd_m
+            cluster_m = self.options.chips.size * self.gsd_m if split.cluster_m is None else split.cluster_m
             return ClusterSplit(cluster_m, split.fractions, self.options.seed, split.buffer_m).split(
                 self.dataset
             )
-        block_m = split.block_m or 2 * self.options.chips.size * self.gsd_m
+        block_m = 2 * self.options.chips.size * self.gsd_m if split.block_m is None else split.block_m
         return BlockSplit(block_m, split.fractions, self.options.seed, split.buffer_m).split(self.dataset)
 
     @cached_property

@@ -153,6 +153,8 @@ def test_what_cannot_be_estimated_is_said_in_one_line(write_map, tmp_path):
         sample_points(path, tmp_path / "x.gpkg", "mm5b", expected_by_class={"Forst": 0.9})
     with pytest.raises(OptionError, match=r"within 1\.\.3"):
         sample_points(path, tmp_path / "x.gpkg", "mm5b", level=4)
+    with pytest.raises(OptionError, match="points to be >= 1, but got 0"):
+        sample_points(path, tmp_path / "x.gpkg", "mm5b", points=0)
     assert not (tmp_path / "x.gpkg").exists()
 
 

@@ -136,6 +136,7 @@ def test_regions_and_separate_scenes(files, tmp_path):
             {"chips": {"size": 32, "balance": 0.9}},
             "chips.sampler balanced with chips.balance, but got it alone",
         ),
+        ({"splits": {"block_m": 0.0, "test_fraction": 0.2}}, "Expected block_m > 0, but got 0"),
         ({"splits": {"cluster_m": 50.0}}, "splits.by clusters with splits.cluster_m"),
         ({"splits": {"by": "scenes", "block_m": 50.0}}, "splits.by blocks with splits.block_m"),
         ({"reading": {"mask_dilation_m": 50.0}}, "mask or mask_file with mask_dilation_m"),
