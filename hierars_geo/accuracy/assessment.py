@@ -14,8 +14,7 @@ from ..maps import ClassAreas, Maps, MapSource, Progress
 from ..metrics import Assessment, Estimate, Guesses, assess
 from ..taxonomy import Taxonomy
 from ..types import IGNORE_INDEX
-from .auxiliary_data import count_guesses, read_at_points
-from .reference_points import ReferencePoints, read_reference_points
+from .reference_points import ReferencePoints, count_guesses, read_at_points, read_reference_points
 from .sampling import REFERENCE_COLUMN
 
 #: How the points were chosen: by the strata in their file, or as if by the classes of each level.

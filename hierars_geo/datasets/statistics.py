@@ -144,7 +144,6 @@ def band_statistics(
     regions: Regions | None = None,
     window_px: int = 512,
     max_windows: int | None = None,
-    description: str | None = None,
 ) -> BandStatistics:
     """Compute mean, standard deviation, minimum, maximum and percentiles of every band.
 
@@ -153,13 +152,12 @@ def band_statistics(
         regions: Ground to be confined to; default: all of it.
         window_px: Side of a window.
         max_windows: Read at most this many windows, evenly spread; None for all.
-        description: Shows a progress bar of that name on a terminal; None for no bar.
 
     Raises:
         DataError: There is no valid pixel.
     """
     total = BandAccumulator()
-    for _, _, sample in WindowWalk(dataset, regions, window_px, max_windows).windows(description):
+    for _, _, sample in WindowWalk(dataset, regions, window_px, max_windows).windows(None):
         total.add(valid_values(sample))
     return total.result(tuple(getattr(dataset, "bands", ())))
 

@@ -7,7 +7,14 @@ from .checkpoints import WholeCheckpoints, write_checkpoint
 from .drawing import DrawChips, draw_levels
 from .linear_head import LinearHead
 from .loss import LossOptions, class_weights
-from .optimizer import OptimizerOptions, ScheduleOptions, parameter_groups, warmup_polynomial
+from .optimizer import (
+    LayerGroups,
+    OptimizerOptions,
+    ScheduleOptions,
+    layer_groups,
+    parameter_groups,
+    warmup_polynomial,
+)
 from .pixel_baseline import PixelBaseline
 from .segmentation import BHCCMTask, StartOptions
 from .step_bar import StepBar
@@ -18,6 +25,7 @@ __all__ = (
     "AveragedWeights",
     "BHCCMTask",
     "DrawChips",
+    "LayerGroups",
     "LinearHead",
     "LossOptions",
     "NeverPredicted",
@@ -36,6 +44,7 @@ __all__ = (
     "calibrate",
     "class_weights",
     "draw_levels",
+    "layer_groups",
     "parameter_groups",
     "warmup_polynomial",
     "write_checkpoint",

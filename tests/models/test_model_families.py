@@ -15,7 +15,7 @@ from hierars_geo.models import (
     build_segmenter,
     path_logits,
 )
-from hierars_geo.tasks.optimizer import layer_groups
+from hierars_geo.tasks import layer_groups
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe
 

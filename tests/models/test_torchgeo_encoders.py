@@ -10,7 +10,7 @@ from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.models.backbones import BACKBONES, find_backbone
 from hierars_geo.models.weight_statistics import weight_statistics
 from hierars_geo.scenes.sensors import find_sensor, spectral_bands
-from hierars_geo.tasks.optimizer import layer_groups
+from hierars_geo.tasks import layer_groups
 
 SENTINEL2 = find_sensor("sentinel2").stack_of(13)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hierars_geo.models import HierarchicalSegmenter
-from hierars_geo.tasks.optimizer import LayerGroups, layer_groups
+from hierars_geo.tasks import LayerGroups, layer_groups
 
 
 def backbone(name, **options):
