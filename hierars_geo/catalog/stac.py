@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid
-from ..maps.styles.stac import classification_classes, geojson_place, href_of, joint_bbox
+from ..maps.styles.stac import classification_classes, extent_of, geojson_place, href_of
 from ..output.output import sha256_of
 from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
@@ -31,7 +31,6 @@ FILE = f"{_SCHEMAS}/file/v2.1.0/schema.json"
 
 _COLOURS = frozenset({"blue", "green", "red", "nir"})
 _MEDIA = {".jp2": "image/jp2", ".png": "image/png", ".tif": "image/tiff; application=geotiff"}
-_WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
 def make_item(
@@ -171,7 +170,6 @@ def make_collection(
     name: str,
     description: str,
     items: Sequence[pystac.Item],
-    licence: str = "other",
     title: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> pystac.Collection:
@@ -181,31 +179,17 @@ def make_collection(
         name: Id of the collection.
         description: For people.
         items: At least one.
-        licence: SPDX id, or ``other``.
         title: For people.
         extra: Further fields.
 
     Returns:
         The collection with its extent in space and time.
     """
-    boxes = [item.bbox for item in items if item.bbox is not None] or [list(_WORLD)]
-    times = [time for item in items for time in _times(item)]
-    extent = pystac.Extent(
-        pystac.SpatialExtent([joint_bbox(boxes)]),
-        pystac.TemporalExtent([[min(times), max(times)]]),
-    )
     collection = pystac.Collection(
-        name, description, extent, title=title, license=licence, extra_fields=extra
+        name, description, extent_of(items), title=title, license="other", extra_fields=extra
     )
     collection.add_items(items)
     return collection
-
-
-def _times(item: pystac.Item) -> tuple[datetime, ...]:
-    if item.datetime is not None:
-        return (item.datetime,)
-    moments = (item.common_metadata.start_datetime, item.common_metadata.end_datetime)
-    return tuple(moment for moment in moments if moment is not None)
 
 
 def save_collection(collection: pystac.Collection, final: Path, staging: Path) -> None:

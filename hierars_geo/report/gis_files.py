@@ -25,7 +25,7 @@ from ..maps.styles.layout import PrintPage
 from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
 from ..maps.styles.qml import confidence_qml, hatching_qml, raster_qml, vector_qml
 from ..maps.styles.sld import maplibre_style, raster_sld
-from ..maps.styles.stac import geojson_place, href_of, joint_bbox, lonlat_outline
+from ..maps.styles.stac import extent_of, geojson_place, href_of, lonlat_outline
 from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import open_dataset
 from ..taxonomy import Taxonomy
@@ -298,17 +298,12 @@ def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, 
         what the items have in common.
     """
     parsed = [pystac.Item.from_dict(dict(item), preserve_dict=True) for item in items]
-    times = [moment for item in parsed for moment in _moments(item)]
-    extent = pystac.Extent(
-        pystac.SpatialExtent([joint_bbox(item.bbox for item in parsed if item.bbox is not None)]),
-        pystac.TemporalExtent([[min(times), max(times)]]),
-    )
     trees = _distinct(item.properties.get("hierars:taxonomy", {}).get("name") for item in parsed)
     collection = pystac.Collection(
         name,
         f"Class maps of {len(parsed)} scene(s) at every level of the class tree ({', '.join(trees)}), "
         "made by hierars-geo.",
-        extent,
+        extent_of(parsed),
         license="other",
         providers=[pystac.Provider("hierars-geo", roles=[pystac.ProviderRole.PROCESSOR])],
         summaries=pystac.Summaries(_summaries(parsed)),
@@ -319,11 +314,6 @@ def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, 
         for item in parsed
     ]
     return content | {"links": [{"rel": "root", "href": f"./{COLLECTION_FILE}", "type": _JSON}, *links]}
-
-
-def _moments(item: pystac.Item) -> list[Any]:
-    common = item.common_metadata
-    return [moment for moment in (item.datetime, common.start_datetime, common.end_datetime) if moment]
 
 
 def _summaries(items: Sequence[pystac.Item]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
+import pystac
 import shapely
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
@@ -99,6 +100,20 @@ def joint_bbox(boxes: Iterable[Sequence[float]]) -> list[float]:
         widest = int(gaps.argmax())
         left, right = float(starts[order][1:][widest]), float(reached[widest])
     return [round(value, _DECIMALS) for value in (left, float(south.min()), right, float(north.max()))]
+
+
+def extent_of(items: Sequence[pystac.Item]) -> pystac.Extent:
+    """Return the ground and the time of items, of which at least one says when it was."""
+    boxes = [item.bbox for item in items if item.bbox is not None] or [list(_WORLD)]
+    moments = [
+        moment
+        for item in items
+        for common in (item.common_metadata,)
+        for moment in (item.datetime, common.start_datetime, common.end_datetime)
+        if moment is not None
+    ]
+    interval = pystac.TemporalExtent([[min(moments), max(moments)]])
+    return pystac.Extent(pystac.SpatialExtent([joint_bbox(boxes)]), interval)
 
 
 def href_of(path: PurePath | str) -> str:
