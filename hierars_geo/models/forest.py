@@ -71,7 +71,6 @@ class PixelForest:
 
     Args:
         num_classes: K, leaves.
-        seed: Of the draws.
     """
 
     def __init__(self, num_classes: int) -> None:
