@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import ClusterError, HieraRSError, MissingFileError, OptionError
 from ..predict.options import PredictOptions
+from ..types import as_day
 from .verbosity import complain
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   hierars-geo predict model.ckpt 'tiles/*.tif' -o maps --mosaic --region 5.1,47.2,5.4,47.5
   hierars-geo predict model.ckpt scene.tif -o maps --resume
   hierars-geo predict model.ckpt sentinel1=S1.tif sentinel2=season -o maps      # a model of several sources
+  hierars-geo predict season.ckpt season -o early --until 2021-05-31,2021-06-30     # a folder for each day
   hierars-geo predict model.ckpt S2_folder -o maps --window 256 --overlap 0.5 --tta flips turns
   hierars-geo predict model.ckpt a.tif b.tif -o maps --engine dask --scheduler tcp://10.0.0.1:8786
 """
@@ -73,6 +75,15 @@ def run(
         overwrite: Replace maps that exist.
         **told: Options of a prediction by their names.
     """
+    days = str(told.get("until") or "").split(",")
+    if len(days) > 1:  # as many maps of one season, each in a folder of its day
+        common = {"device": device, "engine": engine, "scheduler": scheduler, "workers": workers}
+        common |= {"resume": resume, "overwrite": overwrite}
+        folders = {str(Path(out_dir) / as_day(day, "--until").isoformat()): day for day in days}
+        return max(
+            run(checkpoint, rasters, out_dir=folder, **{**told, **common, "until": day})
+            for folder, day in folders.items()
+        )
     if engine == "local" and (scheduler or workers):
         raise OptionError("--scheduler and --workers are for --engine dask. See hierars-geo predict --help.")
     if told.get("risk") is not None and told.get("depth_threshold") is not None:
@@ -100,9 +111,9 @@ def run(
         if len(found) > 1:
             return _predict_all(predictor, found, out_dir, begin, computing)
         with computing as by:
-            with begin(found[0], by) as run:
-                _finish(run, found[0])
-            _say(run.outputs.open())
+            with begin(found[0], by) as begun:
+                _finish(begun, found[0])
+            _say(begun.outputs.open())
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None

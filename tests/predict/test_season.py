@@ -84,10 +84,18 @@ def test_a_folder_of_dates_becomes_the_maps_of_the_network_on_all_of_them(season
     unseen = int((~clear.any(axis=0)).sum())
     assert item["hierars:notes"][0].startswith(f"{unseen} pixels")
     # early in the season: only the dates until then
-    early = [*options, "--until", "2020-05-01"]
+    early = [*options, "--until", "2020-05-01,2020-07-01"]
     assert main(["predict", str(checkpoint), str(folder), "-o", str(tmp_path / "early"), *early]) == 0
-    expected = expected_classes(checkpoint, image[:2], clear[:2], list(DAYS.values())[:2], 3)
-    assert (classes_of(tmp_path / "early", 3) == expected).mean() > 0.999
+    for day, count in (("2020-05-01", 2), ("2020-07-01", 3)):
+        expected = expected_classes(checkpoint, image[:count], clear[:count], list(DAYS.values())[:count], 3)
+        assert (classes_of(tmp_path / "early" / day, 3) == expected).mean() > 0.999
+    assert (
+        main(
+            ["predict", str(checkpoint), str(folder), "-o", str(tmp_path / "x"), "--until", "2020-05-01,May"]
+        )
+        == 2
+    )
+    assert not (tmp_path / "x").exists()
 
 
 def knowing(save_checkpoint, image, clear, temporal):
