@@ -34,6 +34,7 @@ def list_weights() -> int:
     from rich.text import Text
 
     from ..errors import HieraRSError
+    from ..models.backbones import find_backbone
     from ..models.published import find_model, models_folder, published_names
     from ..models.weight_catalog import published_weights
     from .tables import plain_table, wide_console
@@ -41,10 +42,13 @@ def list_weights() -> int:
     console = wide_console()
     table = plain_table("weights", "encoder", "bands", "MB", "licence", "from", whole=2)
     for entry in published_weights():
+        backbone = find_backbone(entry.encoder)
+        bands = " ".join(entry.bands or backbone.bands or ()) or "as TorchGeo states"
+        bands = "any of known wavelength" if backbone.for_any_bands else bands
         size = "" if entry.size_mb is None else f"{entry.size_mb:g}"
         way = "network" if entry.package is None else entry.package.install
         licence = f"{entry.licence}; {entry.restriction}" if entry.restriction else entry.licence
-        row = entry.name, entry.encoder, " ".join(entry.bands) or "as TorchGeo states", size, licence, way
+        row = entry.name, entry.encoder, bands, size, licence, way
         table.add_row(*map(Text, row))
     console.print(table)
     table = plain_table("models", "tree", "bands", "MB", "licence", whole=1)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from ..errors import DataError, MissingFileError, OptionError, unknown_name
 from ..output.output import atomic_path, check_writable_folder
 from ..taxonomy.yaml_reader import Strict, catalog_names, read_yaml, resolve_catalog_file, validated
 from .backbones import find_backbone
+from .plain_file import tensors_of
 from .pretrained import enumeration_member, fetched
 from .weight_statistics import weight_statistics
 
@@ -121,7 +123,8 @@ def write_weights(entry: WeightEntry, out: Path) -> None:
         state = _of_package(entry.package)
     else:
         _, member = enumeration_member(str(entry.enumeration))
-        state = fetched(entry.name, lambda: member.get_state_dict(progress=False, map_location="cpu"))
+        fetch = partial(member.get_state_dict, progress=False, map_location="cpu")
+        state = dict(tensors_of(fetched(entry.name, fetch)))
     told = {"name": entry.name, "licence": entry.licence, "source": entry.source, "url": entry.url}
     told |= _told_numbers(entry)
     with atomic_path(out) as unfinished:
