@@ -83,7 +83,8 @@ for name, seed, left_m in (("west", 1, 500_000), ("east", 2, 510_000)):
 # ## Train on one, map the other
 #
 # `images` and `labels` take files, folders or patterns. What belongs together is found by where it lies on the ground, not by
-# its name. With several scenes leave `splits` alone: a fifth of the ground is then kept for validation, a fifth for testing.
+# its name. With scenes of your own, one or many, leave `splits` alone: a fifth of the ground is then kept for validation, a fifth
+# for testing. Model, chips and steps are of toy size here; for real ones see [the first map](first_map.md#ten-lines).
 
 # %%
 data = hg.datamodules.SceneDataModule(
