@@ -141,8 +141,8 @@ def run(
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate)
     began, steps, spent = time.process_time(), 0, 0.0
     model.train()
-    while spent < args.seconds:
-        done = spent / args.seconds
+    while spent < args.cpu_seconds:
+        done = spent / args.cpu_seconds
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
         *chips, leaf = train.chips(random, 0.0 if len(train.days) == 1 else args.drop_dates, args.day_shift)
@@ -211,7 +211,7 @@ def main(argv: Sequence[str]) -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("scenes", type=Path, nargs="+")
     p.add_argument("--models", nargs="+", default=[*TEMPORAL, "dates"])
-    p.add_argument("--seconds", type=float, default=20.0, help="CPU seconds of a training")
+    p.add_argument("--cpu-seconds", type=float, default=20.0, help="CPU seconds of a training")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--width", type=int, default=16, help="channels of convlstm's state")
     p.add_argument("--rate", type=float, default=3e-3, help="largest learning rate")
