@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
+from ..errors import check_choice
 from ..models.namespace import Array, namespace_of
-from .options import Augmentation, check_choice
+from .options import Augmentation
 
 #: Sizes at which a window is seen, in units of its own.
 SCALES = (0.75, 1.0, 1.25)

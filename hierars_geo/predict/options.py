@@ -1,13 +1,12 @@
 """Options of a prediction in groups, checked once at the door; the command line is built from them."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from ..errors import OptionError, unknown_name
+from ..errors import OptionError, check_choice, unknown_name
 from ..types import Blend, MaskRule, ReadRecipe
 
 #: Inside the model: bfloat16 keeps float32's range; float16 is finer, for GPUs before Ampere.
@@ -23,16 +22,6 @@ BatchSize: TypeAlias = int | Literal["auto"] | None
 _MAX_WINDOW_PX: Final = 65_536
 #: Less, and every block would be decoded for each window anew.
 _LEAST_MEMORY_MB: Final = 16
-
-
-def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    """Refuse a value that is none of those there are.
-
-    Raises:
-        OptionError: It is none.
-    """
-    if value not in choices:
-        raise OptionError(f"Expected {name} to be one of {', '.join(map(str, choices))}, but got '{value}'.")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pyogrio
 import pytest
 from affine import Affine
 from raster_factory import X0, Y0, write_raster
+from tree_factory import tree_of
 
 from hierars_geo.accuracy import assess_maps, sample_points
 from hierars_geo.cli import main
@@ -158,21 +159,13 @@ def test_what_cannot_be_estimated_is_said_in_one_line(write_map, tmp_path):
     assert not (tmp_path / "x.gpkg").exists()
 
 
-def tiny_tree():
-    tops = [{"name": name, "value": value} for value, name in ((1, "land"), (2, "water"))]
-    leaves = [
-        {"name": name, "value": value, "parent": parent}
-        for name, value, parent in (("field", 1, "land"), ("forest", 2, "land"), ("lake", 3, "water"))
-    ]
-    levels = [
-        {"name": level, "classes": [entry | {"color": "#8bc34a"} for entry in classes]}
-        for level, classes in (("L1", tops), ("L2", leaves))
-    ]
-    return Taxonomy.from_dict({"name": "t", "nodata": 0, "levels": levels})
+TINY = tree_of(
+    "t", L1={"land": 1, "water": 2}, L2={"field": (1, "land"), "forest": (2, "land"), "lake": (3, "water")}
+)
 
 
 def test_a_class_of_one_pixel_stops_nothing(tmp_path):
-    tree = tiny_tree()
+    tree = TINY
     values = np.ones((40, 40), "uint8")
     values[:, 20:], values[10, 10] = 2, 3
     path = write_raster(tmp_path / "map.tif", values, nodata=0)
@@ -199,7 +192,7 @@ def test_a_class_of_one_pixel_stops_nothing(tmp_path):
 
 
 def test_a_census_has_no_margin(tmp_path):
-    tree = tiny_tree()
+    tree = TINY
     rng = np.random.default_rng(0)
     values = rng.integers(1, 4, (12, 15)).astype("uint8")
     path = write_raster(tmp_path / "map.tif", values, nodata=0)
@@ -221,7 +214,7 @@ def test_a_census_has_no_margin(tmp_path):
 
 
 def test_levels_that_can_be_estimated_are_and_the_others_say_why(tmp_path, capsys):
-    tree = tiny_tree()
+    tree = TINY
     (tmp_path / "tree.yaml").write_text(json.dumps(tree.to_dict()))
     values = np.ones((40, 40), "uint8")
     values[:, 20:], values[:5, :5] = 2, 3
@@ -243,7 +236,7 @@ def test_levels_that_can_be_estimated_are_and_the_others_say_why(tmp_path, capsy
 
 
 def test_few_points_of_a_post_stratum_are_joined_with_their_kin(tmp_path):
-    tree = tiny_tree()
+    tree = TINY
     values = np.ones((40, 40), "uint8")
     values[:, 20:], values[:, 38:] = 3, 2
     path = write_raster(tmp_path / "map.tif", values, nodata=0)

@@ -8,6 +8,7 @@ import shapely
 from affine import Affine
 from raster_factory import X0, Y0, write_raster
 from rasterio.enums import ColorInterp
+from tree_factory import tree_of
 
 from hierars_geo.accuracy import evaluate_maps
 from hierars_geo.accuracy.labels import ReferenceLabels
@@ -287,13 +288,8 @@ def test_polygons_are_labels_of_maps_on_a_turned_grid(case, turn):
 
 def test_levels_have_one_name(tmp_path):
     """A tree that calls its third level L4: files, scores and words say L3, and its own name beside it."""
-    classes = [
-        {"name": "land", "value": 1, "color": "#00ff00"},
-        {"name": "water", "value": 2, "color": "#0000ff"},
-    ]
-    below = [entry | {"parent": entry["name"]} for entry in classes]
-    levels = [{"name": name, "classes": below if i else classes} for i, name in enumerate(("L1", "L2", "L4"))]
-    tree = Taxonomy.from_dict({"name": "odd", "levels": levels})
+    below = {"land": (1, "land"), "water": (2, "water")}
+    tree = tree_of("odd", L1={"land": 1, "water": 2}, L2=below, L4=below)
     values = np.array([[1, 2], [2, 1]])
     for level in (1, 2):
         write(tmp_path / "maps" / f"s_L{level}.tif", values)

@@ -14,6 +14,7 @@ import pytest
 import shapely
 from affine import Affine
 from raster_factory import write_raster
+from tree_factory import tree_of
 
 from hierars_geo.maps import finalise_class_cog
 from hierars_geo.taxonomy import Taxonomy
@@ -63,20 +64,7 @@ def test_ids_are_unique_and_the_documentation_counts_them():
     assert counted["**all cases**"] == (len(CASES), held.total(), left.total())
 
 
-TINY = Taxonomy.from_dict(
-    {
-        "name": "tiny",
-        "levels": [
-            {
-                "name": "L1",
-                "classes": [
-                    {"name": "field", "value": 7, "color": "#00ff00"},
-                    {"name": "water", "value": 3, "color": "#0000ff"},
-                ],
-            }
-        ],
-    }
-)
+TINY = tree_of("tiny", L1={"field": 7, "water": 3})
 
 
 def test_small_fields_have_their_share_and_ties_go_to_the_first_class(tmp_path):

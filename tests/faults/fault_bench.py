@@ -8,6 +8,7 @@ import yaml
 from fault_case import Bench
 from raster_factory import placed
 from raster_factory import write_raster as write
+from tree_factory import tree_content
 
 from hierars_geo.models import RECORD_KEY, ModelConfig, ModelRecord, build_model
 from hierars_geo.taxonomy import Taxonomy
@@ -17,27 +18,11 @@ BANDS = ("red", "nir")
 SIDE_PX = 40
 UTM = "EPSG:32633"
 TRANSFORM = placed(top=5_600_000)
-TREE = {
-    "name": "tiny",
-    "levels": [
-        {
-            "name": "L1",
-            "classes": [
-                {"name": "land", "value": 1, "color": "#00aa00"},
-                {"name": "water", "value": 2, "color": "#0000ff"},
-            ],
-        },
-        {
-            "name": "L2",
-            "classes": [
-                {"name": "field", "value": 1, "color": "#aaff00", "parent": "land"},
-                {"name": "forest", "value": 2, "color": "#006600", "parent": "land"},
-                {"name": "river", "value": 3, "color": "#0000aa", "parent": "water"},
-                {"name": "pond", "value": 4, "color": "#5555ff", "parent": "water"},
-            ],
-        },
-    ],
-}
+TREE = tree_content(
+    "tiny",
+    L1={"land": 1, "water": 2},
+    L2={"field": (1, "land"), "forest": (2, "land"), "river": (3, "water"), "pond": (4, "water")},
+)
 
 
 def checkpoint_content():

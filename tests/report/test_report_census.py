@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from report_factory import LONLAT, UTM, Place
+from tree_factory import tree_of
 
 from hierars_geo.errors import DataError, TaxonomyError
 from hierars_geo.grid import Window
@@ -85,27 +86,10 @@ def test_legend_groups_children_under_their_parent(take):
 
 
 def test_order_follows_the_tree_and_not_the_list():
-    tree = Taxonomy.from_dict(
-        {
-            "name": "mixed",
-            "levels": [
-                {
-                    "name": "L1",
-                    "classes": [
-                        {"name": "land", "value": 1, "color": "#00aa00"},
-                        {"name": "water", "value": 2, "color": "#0000ff"},
-                    ],
-                },
-                {
-                    "name": "L2",
-                    "classes": [
-                        {"name": "lake", "value": 1, "color": "#0000ff", "parent": "water"},
-                        {"name": "field", "value": 2, "color": "#aaff00", "parent": "land"},
-                        {"name": "river", "value": 3, "color": "#0000aa", "parent": "water"},
-                    ],
-                },
-            ],
-        }
+    tree = tree_of(
+        "mixed",
+        L1={"land": 1, "water": 2},
+        L2={"lake": (1, "water"), "field": (2, "land"), "river": (3, "water")},
     )
     assert tree_order(tree, 2) == {1: 0, 0: 1, 2: 1}
 

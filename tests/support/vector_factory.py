@@ -4,9 +4,9 @@ import numpy as np
 from affine import Affine
 from hypothesis import strategies as st
 from pyproj import CRS
+from tree_factory import tree_of
 
 from hierars_geo.grid import GeoGrid
-from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import RowScanner, label_regions
 
 UTM = CRS.from_epsg(32633)
@@ -16,22 +16,11 @@ PATHS = np.array(
 )
 NODATA = len(PATHS)
 #: Two levels: green ground is wood or meadow, bare ground is rock.
-COVER = Taxonomy.from_dict(
-    {
-        "name": "cover",
-        "levels": [
-            {"name": "L1", "classes": [
-                {"name": "green", "value": 1, "color": "#00ff00"},
-                {"name": "bare", "value": 2, "color": "#ff0000"},
-            ]},
-            {"name": "L2", "classes": [
-                {"name": "wood", "value": 11, "color": "#00aa00", "parent": "green"},
-                {"name": "meadow", "value": 12, "color": "#aaff00", "parent": "green"},
-                {"name": "rock", "value": 13, "color": "#888888", "parent": "bare"},
-            ]},
-        ],
-    }
-)  # fmt: skip
+COVER = tree_of(
+    "cover",
+    L1={"green": 1, "bare": 2},
+    L2={"wood": (11, "green"), "meadow": (12, "green"), "rock": (13, "bare")},
+)
 
 
 UTM_TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_600_000)

@@ -7,6 +7,7 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 from raster_factory import write_raster
+from tree_factory import tree_content
 
 from hierars_geo.cli import main
 from hierars_geo.datamodules import SceneDataModule
@@ -15,27 +16,9 @@ from hierars_geo.models import Checkpoint, load
 from hierars_geo.results import predict
 from hierars_geo.tasks import BHCCMTask, TrainingData
 
-TREE = {
-    "name": "three",
-    "nodata": 0,
-    "levels": [
-        {
-            "name": "L1",
-            "classes": [
-                {"name": "wet", "color": "#0000ff", "value": 1},
-                {"name": "land", "color": "#00ff00", "value": 2},
-            ],
-        },
-        {
-            "name": "L2",
-            "classes": [
-                {"name": "lake", "color": "#0000f0", "value": 1, "parent": "wet"},
-                {"name": "field", "color": "#f0f000", "value": 2, "parent": "land"},
-                {"name": "wood", "color": "#00a000", "value": 3, "parent": "land"},
-            ],
-        },
-    ],
-}
+TREE = tree_content(
+    "three", L1={"wet": 1, "land": 2}, L2={"lake": (1, "wet"), "field": (2, "land"), "wood": (3, "land")}
+)
 ENCODER = "tu-test_resnet"
 
 

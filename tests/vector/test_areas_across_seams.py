@@ -8,25 +8,15 @@ import shapely
 from affine import Affine
 from pyproj import CRS, Geod, Transformer
 from raster_factory import write_raster
+from tree_factory import tree_of
 
 from hierars_geo.accuracy import read_reference_points
 from hierars_geo.grid import GeoGrid
 from hierars_geo.polygons import read_polygons
 from hierars_geo.scenes.dataset import dataset_grid
-from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import class_areas
 
-TREE = Taxonomy.from_dict(
-    {
-        "name": "cover",
-        "levels": [
-            {"name": "L1", "classes": [
-                {"name": "land", "value": 1, "color": "#00ff00"},
-                {"name": "water", "value": 2, "color": "#0000ff"},
-            ]},
-        ],
-    }
-)  # fmt: skip
+TREE = tree_of("cover", L1={"land": 1, "water": 2})
 
 
 def write(path, values, transform, crs="EPSG:4326"):

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...errors import OptionError
+from ...errors import OptionError, check_choice
 from ...models.bhccm import BHCCM
 from ...models.build import compiles
 from ...models.map_model import DatedImages, MapModel, PathModel
 from ..augment import averaged_over_views, views
-from ..options import Augmentation, Precision, check_choice
+from ..options import Augmentation, Precision
 from ..runtime import DatedBatch, Runtime
 from .batching import BatchFallback
 

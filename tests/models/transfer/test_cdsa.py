@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tree_factory import tree_content
 
 from hierars_geo.errors import TaxonomyError
 from hierars_geo.models import CDSA
@@ -92,31 +93,10 @@ def test_a_flat_source_is_lifted_by_the_sums_of_its_leaves() -> None:
 
 
 def test_several_anchors_of_a_level_share_what_is_left_among_the_others() -> None:
-    tree = Taxonomy.from_dict(
-        {
-            "name": "wet",
-            "nodata": 255,
-            "levels": [
-                {
-                    "name": "L1",
-                    "classes": [
-                        {"name": name, "value": value, "color": "#000000"}
-                        for value, name in enumerate(("built", "wet", "green", "rock"))
-                    ],
-                },
-                {
-                    "name": "L2",
-                    "classes": [
-                        {"name": name, "value": value, "parent": parent, "color": "#ffffff"}
-                        for value, (name, parent) in enumerate(
-                            (("house", "built"), ("pool", "wet"), ("lawn", "green"), ("scree", "rock"))
-                        )
-                    ],
-                },
-            ],
-            "anchors": {"wet": "mm5b/L1/Water", "green": "mm5b/L1/Vegetation"},
-        }
-    )
+    levels = {"L1": {"built": 0, "wet": 1, "green": 2, "rock": 3}}
+    levels["L2"] = {"house": (0, "built"), "pool": (1, "wet"), "lawn": (2, "green"), "scree": (3, "rock")}
+    anchors = {"wet": "mm5b/L1/Water", "green": "mm5b/L1/Vegetation"}
+    tree = Taxonomy.from_dict(tree_content("wet", 255, **levels) | {"anchors": anchors})
     cdsa = CDSA(tree, MM5B)
     source = random_logits(MM5B, 5)
     scores = cdsa.scores(source)
