@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ..imports import lazy_face
-from .scores import HierarchicalScores, LevelScores, PairCounts, level_scores
-from .stratified import Z_95, Assessment, Estimate, Guesses, allocate, assess, sample_size
+from .scores import HierarchicalScores, LevelScores, PairCounts
+from .stratified import Assessment, Estimate, Guesses, allocate, assess, sample_size
 
 if TYPE_CHECKING:
     from .hierarchical import HierarchicalMetrics, ReliabilityMetric
@@ -12,7 +12,6 @@ else:
     __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
-    "Z_95",
     "Assessment",
     "Estimate",
     "Guesses",
@@ -23,6 +22,5 @@ __all__ = (
     "ReliabilityMetric",
     "allocate",
     "assess",
-    "level_scores",
     "sample_size",
 )

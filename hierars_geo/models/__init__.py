@@ -7,21 +7,13 @@ from ..imports import lazy_face
 if TYPE_CHECKING:
     from .backbones import encoders
     from .band_adaptation import BandAdaptation, adapt_bands
-    from .bhccm import BHCCM, MODES, LocalGates, MergeBlock, Mode
+    from .bhccm import BHCCM, MODES, LocalGates
     from .build import build_model, build_scene_model
     from .checkpoint import Checkpoint, Model, load, read_checkpoint
-    from .decode import (
-        confidence_of,
-        is_legal,
-        jsps,
-        level_confidence,
-        path_classes,
-        path_index,
-        path_logits,
-    )
+    from .decode import is_legal, jsps, level_confidence, path_index, path_logits
     from .expansion import expand_checkpoint
     from .factory import architectures, build_segmenter
-    from .features import FeatureExtractor, extract_features, padded_size
+    from .features import FeatureExtractor, extract_features
     from .forest import PixelForest
     from .init_report import InitReport
     from .map_model import MapModel
@@ -49,8 +41,6 @@ __all__ = (
     "InitReport",
     "LocalGates",
     "MapModel",
-    "MergeBlock",
-    "Mode",
     "Model",
     "ModelConfig",
     "ModelRecord",
@@ -64,7 +54,6 @@ __all__ = (
     "build_model",
     "build_scene_model",
     "build_segmenter",
-    "confidence_of",
     "encoders",
     "expand_checkpoint",
     "extract_features",
@@ -73,8 +62,6 @@ __all__ = (
     "level_confidence",
     "load",
     "load_encoder_weights",
-    "padded_size",
-    "path_classes",
     "path_index",
     "path_logits",
     "read_checkpoint",

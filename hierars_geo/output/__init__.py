@@ -7,9 +7,7 @@ from .output import (
     check_writable_folder,
     gdal_env,
     lock_in,
-    move_into_place,
     refuse_existing,
-    remove_abandoned,
     staging_folder,
     write_json,
 )
@@ -21,9 +19,7 @@ __all__ = (
     "check_writable_folder",
     "gdal_env",
     "lock_in",
-    "move_into_place",
     "refuse_existing",
-    "remove_abandoned",
     "staging_folder",
     "write_json",
 )

@@ -1,7 +1,6 @@
 """Scenes: which files, which bands, what is no data, which day, on which grid."""
 
 from ..errors import DataNotice
-from .band_files import list_rasters
 from .bands import canonical_band, match_bands
 from .dataset import bounded_block_cache
 from .mosaic import Mosaic
@@ -10,7 +9,7 @@ from .regions import Regions, cut_to_region
 from .scene import Scene
 from .sensors import Sensor, find_sensor
 from .series import SeriesPatch
-from .stac import document_of, is_stac, item_addresses
+from .stac import item_addresses
 from .stack import open_scene
 
 __all__ = (
@@ -24,11 +23,8 @@ __all__ = (
     "bounded_block_cache",
     "canonical_band",
     "cut_to_region",
-    "document_of",
     "find_sensor",
-    "is_stac",
     "item_addresses",
-    "list_rasters",
     "match_bands",
     "open_scene",
 )

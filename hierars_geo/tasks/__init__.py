@@ -4,7 +4,7 @@ from .base import SegmentationTask
 from .calibration import calibrate
 from .callbacks import AveragedWeights, NeverPredicted, ProgressLines, RequireLabels
 from .checkpoints import WholeCheckpoints, write_checkpoint
-from .drawing import DrawChips, draw_levels
+from .drawing import DrawChips
 from .linear_head import LinearHead
 from .loss import LossOptions, class_weights
 from .optimizer import (
@@ -43,7 +43,6 @@ __all__ = (
     "WholeCheckpoints",
     "calibrate",
     "class_weights",
-    "draw_levels",
     "layer_groups",
     "parameter_groups",
     "warmup_polynomial",

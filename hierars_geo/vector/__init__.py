@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .conversion import VectorSummary, vectorize
     from .coverage import Coverage, build_coverage, polygonize_paths
     from .fields import decide_fields, decide_paths
-    from .regions import LevelRegions, Regions, label_regions, nest_levels
+    from .regions import label_regions
     from .scan import RowScanner
     from .sieving import sieve
 else:
@@ -19,8 +19,6 @@ else:
 __all__ = (
     "AreaTables",
     "Coverage",
-    "LevelRegions",
-    "Regions",
     "RowScanner",
     "VectorSummary",
     "build_coverage",
@@ -28,7 +26,6 @@ __all__ = (
     "decide_fields",
     "decide_paths",
     "label_regions",
-    "nest_levels",
     "polygon_areas_m2",
     "polygonize_paths",
     "sieve",

@@ -74,12 +74,6 @@ def weights(change):
     return make
 
 
-def bytes_of(content):
-    stream = io.BytesIO()
-    torch.save(content, stream)
-    return stream.getvalue()
-
-
 def cut(share):
     def make(folder, bench):
         whole = bench["CKPT"].read_bytes()

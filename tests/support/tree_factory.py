@@ -3,7 +3,7 @@
 from hierars_geo.taxonomy import Taxonomy
 
 
-def tree_content(name, nodata=0, **levels):
+def tree_content(name, nodata=None, **levels):
     """Write a tree down: level -> class -> its value, or (value, parent); every class has another colour."""
     listed, number = [], 0
     for level, classes in levels.items():
@@ -15,9 +15,9 @@ def tree_content(name, nodata=0, **levels):
             entry = {"name": title, "value": value, "color": color}
             entries.append(entry | ({"parent": parent[0]} if parent else {}))
         listed.append({"name": level, "classes": entries})
-    return {"name": name, "nodata": nodata, "levels": listed}
+    return {"name": name, "levels": listed} | ({} if nodata is None else {"nodata": nodata})
 
 
-def tree_of(name, nodata=0, **levels):
+def tree_of(name, nodata=None, **levels):
     """Build the tree of :func:`tree_content`."""
     return Taxonomy.from_dict(tree_content(name, nodata, **levels))

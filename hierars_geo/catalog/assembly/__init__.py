@@ -2,6 +2,12 @@
 
 from .assemble import AssembleResult, assemble
 from .coregistration import Shift, measure_shift
-from .sources import AssembleOptions, SourceName
+from .sources import AssembleOptions
 
-__all__ = ("AssembleOptions", "AssembleResult", "Shift", "SourceName", "assemble", "measure_shift")
+__all__ = (
+    "AssembleOptions",
+    "AssembleResult",
+    "Shift",
+    "assemble",
+    "measure_shift",
+)

@@ -2,17 +2,8 @@
 
 from .layout import PrintPage
 from .project import ProjectGroup, ProjectLayer, qgis_project
-from .qml import (
-    confidence_qml,
-    dissimilarity_qml,
-    hatching_qml,
-    image_qml,
-    points_qml,
-    raster_qml,
-    vector_qml,
-)
+from .qml import confidence_qml, points_qml, raster_qml, vector_qml
 from .sld import maplibre_style, raster_sld, vector_sld
-from .stac import classification_classes
 from .table import category_names, palette, pam_xml
 
 __all__ = (
@@ -20,11 +11,7 @@ __all__ = (
     "ProjectGroup",
     "ProjectLayer",
     "category_names",
-    "classification_classes",
     "confidence_qml",
-    "dissimilarity_qml",
-    "hatching_qml",
-    "image_qml",
     "maplibre_style",
     "palette",
     "pam_xml",

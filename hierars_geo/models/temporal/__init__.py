@@ -1,17 +1,6 @@
 """Models of series: one encoder per date, and what brings the dates together."""
 
-from .features import TEMPORAL, RunningFeatures, SeriesFeatures, build_reduction
+from .features import TEMPORAL, RunningFeatures, SeriesFeatures
 from .ltae import LTAE, UTAE
-from .reduction import MaxOverDates, MeanOverDates, TemporalReduction
 
-__all__ = (
-    "LTAE",
-    "TEMPORAL",
-    "UTAE",
-    "MaxOverDates",
-    "MeanOverDates",
-    "RunningFeatures",
-    "SeriesFeatures",
-    "TemporalReduction",
-    "build_reduction",
-)
+__all__ = ("LTAE", "TEMPORAL", "UTAE", "RunningFeatures", "SeriesFeatures")
