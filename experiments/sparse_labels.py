@@ -7,6 +7,7 @@ image: ``leaf``, the leaves of the chosen blocks; ``L1``, ``L2`` ..., the classe
 labels; and ``spread_L1`` ..., the leaves of the chosen blocks and one leaf below the coarse class elsewhere,
 drawn for each pixel. Ground that the base does not train on keeps its leaves, to test there. A smaller share
 is part of a larger one, every class occurs where a block shows it, and the same seed keeps the same blocks.
+Blocks of one pixel (``--block-px 1``) are pixels drawn one by one.
 
     python experiments/sparse_labels.py experiments/base/synthetic.yaml -o runs/sparse/synthetic --points 25
 
