@@ -14,7 +14,7 @@ TRIAL_PX = 64
 #: Names of layers that look at a whole map: pyramids of poolings, attention over all positions (but not over
 #: windows or strips), channel gates, norms over positions, matrix factorisation.
 _SEES_ALL = re.compile(
-    r"Attention\w*|MatrixFactorisation|SE|SE[A-Z]\w*|Squeeze\w*|EffectiveSE\w*|Eca\w*|"
+    r"(?:Eva)?Attention\w*|MatrixFactorisation|SE|SE[A-Z]\w*|Squeeze\w*|EffectiveSE\w*|Eca\w*|"
     r"GlobalContext|GlobalResponse\w*|GroupNorm\w*|InstanceNorm\w*"
 )
 

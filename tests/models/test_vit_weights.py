@@ -196,6 +196,7 @@ def test_a_model_maps_images_of_any_size(name, make_small):
     assert logits[-1].shape[-2:] == (70, 45)
     assert logits[-1].isfinite().all()
     assert logits[-1].std() > 0.01
+    assert model.segmenter.features.sees_all  # attention over all patches of a window
 
 
 def test_positions_in_metres_are_those_of_the_scenes(make_small):
