@@ -90,7 +90,7 @@ _TORCHGEO: dict[str, tuple[str, float | None, str | None]] = {
     "vit_small_patch16_224": ("ViTSmall16_Weights", 0.05, _VIT_S),
     "vit_base_patch16_224": ("ViTBase16_Weights", 0.2, _VIT_B),
     "vit_large_patch16_224": ("ViTLarge16_Weights", 0.45, _VIT_L),
-    "vit_huge_patch14_224": ("ViTHuge14_Weights", 0.5, "vit_huge_patch14_224"),
+    "vit_huge_patch14_224": ("ViTHuge14_Weights", 0.6, "vit_huge_patch14_224"),
     "vit_small_patch14_dinov2": ("ViTSmall14_DINOv2_Weights", 0.05, "vit_small_patch14_dinov2"),
     "vit_base_patch14_dinov2": ("ViTBase14_DINOv2_Weights", 0.2, "vit_base_patch14_dinov2"),
     "dofa_base_patch16_224": ("DOFABase16_Weights", 0.2, _VIT_B),
