@@ -192,6 +192,17 @@ class BHCCM(nn.Module):
         """Whether any level hears of another one."""
         return bool(self.down or self.up)
 
+    @torch.no_grad()
+    def silence(self) -> float:
+        """Let no level hear of another one yet; how to listen is left to be learnt.
+
+        Returns:
+            How many times X a level then answers, Z / X.
+        """
+        for block in (*self.down.values(), *self.up.values()):
+            nn.init.zeros_(block.get_parameter("project.weight"))
+        return 2.0 if self.residual_weight else 1.0
+
     def classify(self, features: Tensor) -> list[Tensor]:
         """Compute X, what the levels say before they talk: N tensors (B, C_l, h, w)."""
         features = self.dropout(features)

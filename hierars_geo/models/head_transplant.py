@@ -54,7 +54,8 @@ def transplant_head(
 ) -> HeadTransplant:
     """Carry the weights of a head over to another tree.
 
-    A class known by name keeps its rows and columns. The rows of a new one are the mean of its relatives'
+    A class known by name keeps its rows and columns; levels that did not talk answer as before until they
+    have learnt to. The rows of a new one are the mean of its relatives'
     (see :func:`level_source`), its bias :data:`NEW_CLASS_MARGIN` lower, its columns in the merge blocks 0:
     it says nothing to other levels yet. What is left to disturb the old classes are the spatial gates, by
     the maximum and the mean over a level's logits. A mean of rows leaves the maximum alone; the mean over
@@ -80,11 +81,16 @@ def transplant_head(
     sources = [level_source(old.tree, new.tree, level, matched) for level in new.levels]
     state: dict[str, Tensor] = {}
     adapted: list[str] = []
+    # levels that did not talk answer X, those that do not yet X + X where a residual is added
+    alone = not any(name.startswith(("down.", "up.")) for name in weights)
+    doubled = alone and any(name.startswith("residual_weight.") for name in fresh)
     for name, value in fresh.items():
         before = weights.get(_old_name(name, sources, old))
         found = _carry_over(name, before, value, sources)
         if found is None or found.shape != value.shape:
             continue
+        if doubled and name.startswith("classifiers."):
+            found = found / 2
         state[name] = found
         if before is None or not torch.equal(found, before):
             adapted.append(name)
@@ -112,8 +118,8 @@ def _carry_over(
     """Compute a tensor of the new head; None where it stays as it was built."""
     giver, taker = sources[_positions(name)[0]], sources[_positions(name)[-1]]
     if before is None:
-        # a level that is new says nothing to the known ones yet
-        silent = name.endswith("project.weight") and taker.same and not giver.same
+        # who was not heard before says nothing to the known levels yet
+        silent = name.endswith("project.weight") and taker.same
         return torch.zeros_like(fresh) if silent else None
     if name.startswith("classifiers."):
         rows = _mixed(giver.outputs, before)

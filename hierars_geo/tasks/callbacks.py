@@ -74,6 +74,33 @@ class AveragedWeights(WeightAveraging):
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
 
+class SolvedFirst(Callback):
+    """Let the first pass over the ground be solved for, and train on from there by gradient descent.
+
+    That pass reads each chip of a covering grid once and counts as one step, so that what was solved for is
+    validated and may be the best checkpoint. Then the trainer draws chips, and validates as it was told.
+    """
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember what the first pass does not go by."""
+        self._told = trainer.val_check_interval, trainer.check_val_every_n_epoch
+        self._reload = trainer.reload_dataloaders_every_n_epochs  # type: ignore[attr-defined]
+        if getattr(pl_module, "closed_form", False):
+            trainer.val_check_interval, trainer.check_val_every_n_epoch = 1.0, 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """After the first pass load the chips of the next one anew."""
+        if not pl_module.automatic_optimization:
+            trainer.val_check_interval, trainer.check_val_every_n_epoch = self._told
+            trainer.reload_dataloaders_every_n_epochs = 1  # type: ignore[attr-defined]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Train what was solved for."""
+        if not getattr(pl_module, "closed_form", False) and not pl_module.automatic_optimization:
+            pl_module.automatic_optimization = True
+            trainer.reload_dataloaders_every_n_epochs = self._reload  # type: ignore[attr-defined]
+
+
 class RequireLabels(Callback):
     """Stop a training whose first epoch met no labelled pixel, before its checkpoint is written.
 

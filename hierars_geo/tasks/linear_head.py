@@ -21,8 +21,8 @@ from ..models.scene_model import SceneModel
 from ..taxonomy import Taxonomy
 from ..types import Batch
 
-#: How the last layers come about: by gradient descent, or in closed form.
-Head = Literal["trained", "ridge", "discriminant", "pooled"]
+#: How the last layers come about: by gradient descent, in closed form, or in closed form first.
+Head = Literal["trained", "ridge", "discriminant", "pooled", "tuned"]
 
 #: Parts that the labelled ground is dealt to; each is held out once.
 _FOLDS: Final = 4
@@ -58,9 +58,9 @@ class LinearHead:
     are. Memory holds 8 D^2 bytes per level and part for D inputs.
 
     Args:
-        model: Hypercolumns under classifiers that do not talk; its encoder stays as it is.
+        model: Hypercolumns under classifiers; levels that talk are silenced, the encoder stays as it is.
         taxonomy: The tree.
-        kind: ``ridge``, ``discriminant`` or ``pooled``.
+        kind: ``ridge``, ``discriminant`` or ``pooled``; ``tuned`` begins with ``pooled``.
         flat: Whether the model has the leaves alone.
     """
 
@@ -73,7 +73,7 @@ class LinearHead:
         self.taxonomy = taxonomy
         self.paths = torch.from_numpy(taxonomy.paths.copy())
         self.levels = tuple(range(taxonomy.num_levels)[-1:] if flat else range(taxonomy.num_levels))
-        self._kinds = tuple(SOLVERS) if kind == "pooled" else (kind,)
+        self._kinds = (kind,) if kind in SOLVERS else tuple(SOLVERS)
         inputs = sum(self.decoder.sizes)
         counts = [taxonomy.num_classes[level] for level in self.levels]
         self._sums = [[ClassSums.empty(count, inputs) for count in counts] for _ in range(_FOLDS)]
@@ -263,13 +263,13 @@ class LinearHead:
         offset -= weight @ self._origin.double()  # type: ignore[union-attr]  # there by now
         device = self.model.mean.device
         self.decoder.set_weights(weight.float().to(device))
-        first = 0
+        share, first = 1 / self.head.silence(), 0
         for classifier in self.head.classifiers:
             own = torch.zeros_like(classifier.weight)  # type: ignore[arg-type]  # a convolution's
             count = len(own)
-            own[:, first : first + count, 0, 0] = torch.eye(count, device=device)
+            own[:, first : first + count, 0, 0] = share * torch.eye(count, device=device)
             classifier.weight.copy_(own)  # type: ignore[operator]
-            classifier.bias.copy_(offset[first : first + count].float())  # type: ignore[operator]
+            classifier.bias.copy_(share * offset[first : first + count].float())  # type: ignore[operator]
             first += count
 
 

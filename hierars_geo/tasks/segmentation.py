@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from ..errors import CheckpointError, OptionError, list_some, unknown_name
@@ -26,6 +27,7 @@ from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from ..types import Batch, as_group
 from .base import SegmentationTask
 from .batches import labels_of
+from .callbacks import SolvedFirst
 from .checkpoints import plain_options
 from .linear_head import Head, LinearHead
 from .loss import LossOptions, check_class_weights, class_weights
@@ -103,7 +105,8 @@ class BHCCMTask(SegmentationTask):
         head: ``trained`` by gradient descent; or ``ridge``, ``discriminant`` or both ``pooled``, solved for
             in closed form in one pass over the training ground: the encoder stays as it starts, hypercolumns
             take the place of the decoder, and the levels do not talk, see
-            :class:`hierars_geo.tasks.LinearHead`.
+            :class:`hierars_geo.tasks.LinearHead`; or ``tuned``: both pooled in the first pass, and from there
+            all of it by gradient descent, the levels learning to talk and the encoder in eval mode.
         loss: What is minimised.
         optimizer: How the weights move.
         schedule: How the learning rate runs.
@@ -142,26 +145,25 @@ class BHCCMTask(SegmentationTask):
         super().__init__(optimizer, schedule, loss, compile)
         if head not in get_args(Head):
             raise OptionError(unknown_name("head", head, get_args(Head)))
-        self.closed_form = head != "trained"
+        self.head_kind: Head = head
+        self._head: LinearHead | None = None
+        #: How the head was solved for, and its scores on held-out ground.
+        self.solved: dict[str, Any] | None = None
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
             if temporal is not None:
                 raise OptionError(
                     f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out."
                 )
-            if start.lora_rank is not None:
+            if start.lora_rank is not None and head != "tuned":
                 raise OptionError(
                     f"Expected no start.lora_rank with head '{head}', whose encoder stays as it starts. "
                     "Leave it out."
                 )
-            mode = "flat" if mode == "flat" else "independent"
+            if head != "tuned":
+                mode = "flat" if mode == "flat" else "independent"
+                self.automatic_optimization, self._average = False, None
             self._config = ModelConfig(HYPERCOLUMN, encoder, mode, 0.0)
-            self.automatic_optimization = False
-            self._average = None
-        self.head_kind: Head = head
-        self._head: LinearHead | None = None
-        #: How the head was solved for, and its scores on held-out ground.
-        self.solved: dict[str, Any] | None = None
         check_config(self._config)
         self.start, self._lora_rank = start, start.lora_rank
         #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
@@ -169,6 +171,11 @@ class BHCCMTask(SegmentationTask):
         #: Weights of the classes per level; None as long as they are not known.
         self.class_weights: list[list[float]] | None = None
         self.told = told
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether the next pass over the ground is solved for: every pixel counts once, and as it is."""
+        return self.head_kind != "trained" and not (self.head_kind == "tuned" and self.solved is not None)
 
     @staticmethod
     def without_start() -> dict[str, Any]:
@@ -188,7 +195,7 @@ class BHCCMTask(SegmentationTask):
             )
         mean, std = self._normalisation(data)
         config = self._config
-        if self.closed_form:  # a channel of the decoder is the score of a class
+        if self.head_kind != "trained":  # a channel of the decoder is the score of a class
             counts = data.taxonomy.num_classes[-1:] if config.mode == "flat" else data.taxonomy.num_classes
             config = replace(config, options={"decoder_channels": sum(counts)})
         return ModelRecord(
@@ -235,10 +242,12 @@ class BHCCMTask(SegmentationTask):
         model = build_scene_model(
             record, self.start.encoder_weights, self.start.band_adaptation, spectral_bands
         )
+        encoder = model.segmenter.features.body.get_submodule("encoder")
+        if self.head_kind == "tuned":  # what was solved for is of its features in this mode
+            self._frozen.append(encoder)
         if self.start.freeze_backbone:
-            self._frozen += freeze(model.segmenter.features.body.get_submodule("encoder"))
+            self._frozen += freeze(encoder)
         if self._lora_rank is not None:
-            encoder = model.segmenter.features.body.get_submodule("encoder")
             add_low_rank(encoder, record.model.encoder, self._lora_rank)
         return model
 
@@ -246,7 +255,7 @@ class BHCCMTask(SegmentationTask):
         """Build the model; a head in closed form takes one pass, whatever length the trainer was given.
 
         Raises:
-            OptionError: Several processes shall solve for one head.
+            OptionError: Several processes shall solve for one head, or nothing says how long it is tuned.
         """
         super().setup(stage)
         if stage != "fit" or not self.closed_form:
@@ -257,8 +266,11 @@ class BHCCMTask(SegmentationTask):
                 "trainer.devices to 1: it takes one pass over the ground."
             )
         loop = self.trainer.fit_loop
-        loop.max_epochs, loop.epoch_loop.max_steps = 1, -1
-        self.trainer.val_check_interval, self.trainer.check_val_every_n_epoch = 1.0, 1
+        if self.head_kind != "tuned":
+            loop.max_epochs, loop.epoch_loop.max_steps = 1, -1
+            self.trainer.val_check_interval, self.trainer.check_val_every_n_epoch = 1.0, 1
+        elif self.trainer.max_steps < 0:
+            raise OptionError("Expected trainer.max_steps with head 'tuned', but got none. Set it.")
 
     def on_fit_start(self) -> None:
         """Take over the weights to start from, and compute the class weights that were asked for.
@@ -276,7 +288,9 @@ class BHCCMTask(SegmentationTask):
                 log_report(report, self.start.checkpoint)
         if self.closed_form:
             self._head = LinearHead(self.model, self.taxonomy, self.head_kind, self.flat)
-            return
+            self.automatic_optimization = False
+            if self.head_kind != "tuned":
+                return
         if self.class_weights is not None:
             return
         found = self._frequencies() if callable(self._frequencies) else self._frequencies
@@ -296,6 +310,7 @@ class BHCCMTask(SegmentationTask):
             self.solved = self._head.solve()
             self._tell(self.solved)
             self.optimizers().step()  # type: ignore[union-attr]  # one; checkpoints go by the count of steps
+            self._head = None if self.head_kind == "tuned" else self._head
         return None
 
     def _tell(self, solved: Mapping[str, Any]) -> None:
@@ -309,9 +324,13 @@ class BHCCMTask(SegmentationTask):
             if name in solved:
                 _LOG.info("held-out ground, %s: %s", title, _listed(solved[name]))
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Return the average of the weights, and what parts a first pass from those that follow."""
+        return [*super().configure_callbacks(), *([SolvedFirst()] if self.head_kind == "tuned" else [])]
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig | torch.optim.Optimizer:  # type: ignore[override]
         """Return the optimiser and its schedule; of a head in closed form one that moves nothing."""
-        if self.closed_form:
+        if not self.automatic_optimization:
             return torch.optim.SGD(self.model.segmenter.head.parameters(), lr=0.0)
         return super().configure_optimizers()
 

@@ -275,7 +275,7 @@ def test_a_flat_model_gives_its_leaves(models):
     source, target = build_scene_model(flat), build_scene_model(record)
     report = transplant(target, source.state_dict(), flat, record)
     assert [len(level.copied) for level in report.levels] == [0, 0, 18]
-    leaves = source.state_dict()[f"{HEAD}classifiers.0.weight"]
+    leaves = source.state_dict()[f"{HEAD}classifiers.0.weight"] / 2  # a residual adds as much again
     assert torch.equal(target.state_dict()[f"{HEAD}classifiers.2.weight"], leaves)
     torch.testing.assert_close(
         target.state_dict()[f"{HEAD}classifiers.0.weight"][1], leaves[5:8].mean(0)
@@ -291,3 +291,17 @@ def test_another_encoder_and_unknown_parts_are_refused(models):
         OptionError, match="Expected parts to be one of backbone, decoder, all, but got 'head'"
     ):
         transplant(model, model.state_dict(), record, record, "head")
+
+
+@pytest.mark.parametrize("mode", ["coarse_to_fine", "fine_to_coarse", "bidirectional", "residual"])
+def test_levels_that_did_not_talk_answer_as_before_until_they_have_learnt_to(models, mode):
+    record, _ = models["mm5b"]
+    quiet, talking = (replace(record, model=replace(CONFIG, mode=name)) for name in ("independent", mode))
+    source, target = build_scene_model(quiet).eval(), build_scene_model(talking).eval()
+    transplant(target, source.state_dict(), quiet, talking)
+    image, _ = scene(2)
+    before, after = (scores(model, record.taxonomy, image) for model in (source, target))
+    torch.testing.assert_close(before, after, rtol=1e-5, atol=1e-5)
+    target(image)[0].square().mean().backward()
+    heard = [p.grad for name, p in target.named_parameters() if "2_0.project" in name]
+    assert all(bool(gradient.any()) for gradient in heard)

@@ -5,8 +5,9 @@ import pytest
 import rasterio
 import torch
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from raster_factory import write_raster
+from task_factory import quiet_trainer
 from tree_factory import tree_content
 
 from hierars_geo.cli import main
@@ -20,6 +21,7 @@ TREE = tree_content(
     "three", L1={"wet": 1, "land": 2}, L2={"lake": (1, "wet"), "field": (2, "land"), "wood": (3, "land")}
 )
 ENCODER = "tu-test_resnet"
+APART = {"val_fraction": 0.3, "test_fraction": 0.0, "block_m": 640}
 
 
 @pytest.fixture
@@ -65,15 +67,34 @@ def configuration(folder, **task):
     }
 
 
-def fitted(folder, **options):
+def fitted(folder, splits=None, **options):
     torch.manual_seed(0)
     task = BHCCMTask(encoder=ENCODER, **options)
-    trainer = Trainer(
-        max_steps=400, accelerator="cpu", logger=False, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, limit_val_batches=0,
-    )  # fmt: skip
-    trainer.fit(task, SceneDataModule(**data_options(folder)))
+    trainer = quiet_trainer(folder, max_steps=400, enable_checkpointing=False, limit_val_batches=0)
+    given = data_options(folder)
+    trainer.fit(task, SceneDataModule(**given | {"splits": splits or given["splits"]}))
     return trainer, task
+
+
+def scores_of(task, folder):
+    image = torch.from_numpy(rasterio.open(folder / "scene.tif").read()[None, :, :96, :96].astype("float32"))
+    with torch.no_grad():
+        return task.eval().model.path_logits(image, None, task.paths)
+
+
+def tuned(folder, steps, path=None, **options):
+    """Fit from a head that is solved for on, or from where a checkpoint stopped."""
+    torch.manual_seed(0)
+    task = BHCCMTask(encoder=ENCODER, head="tuned", schedule={"warmup_steps": 0}, **options)
+    best = ModelCheckpoint(folder / "tuned", "best", monitor="val/OA_L2", mode="max")
+    trainer = quiet_trainer(folder, max_steps=steps, callbacks=[best])
+    trainer.fit(
+        task,
+        SceneDataModule(**data_options(folder) | {"splits": APART}),
+        ckpt_path=path,
+        weights_only=True,
+    )
+    return trainer, task, best.best_model_path
 
 
 @pytest.mark.parametrize("head", ["ridge", "pooled"])
@@ -178,3 +199,39 @@ def test_what_cannot_be_solved_for_is_said(place):
     write_raster(folder / "labels.tif", np.zeros_like(labels), nodata=0)
     with pytest.raises(DataError, match="Expected training ground with labels"):
         fitted(folder, head="ridge")
+
+
+@pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start")  # meant to be
+@pytest.mark.parametrize("mode", ["residual", "fine_to_coarse", "flat"])
+def test_what_is_tuned_answers_at_first_what_was_solved_for(place, mode):
+    folder, _, _ = place
+    pooled = fitted(folder, APART, head="pooled", mode="flat" if mode == "flat" else "residual")[1]
+    trainer, task, _ = tuned(folder, 1, mode=mode)
+    assert (trainer.global_step, task.record.model.mode) == (1, mode)
+    assert task.solved == pooled.solved
+    torch.testing.assert_close(scores_of(task, folder), scores_of(pooled, folder), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Found .* in eval mode at the start", "ignore:Checkpoint directory", "ignore:.ModelCheckpoint"
+)
+def test_all_of_it_is_tuned_but_what_the_encoder_counted_and_the_first_step_may_be_the_best(place):
+    folder, _, _ = place
+    ruinous = {"lr": 3.0}
+    trainer, task, best = tuned(folder, 4, optimizer=ruinous)
+    assert trainer.global_step == 4
+    end = str(folder / "end.ckpt")
+    trainer.save_checkpoint(end)
+    first, last = Checkpoint.read(best), Checkpoint.read(end)
+    assert first.training["head"] == last.training["head"] == task.solved
+    before, after = first.content["state_dict"], last.content["state_dict"]
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if "running_" in name or "num_batches" in name} <= same
+    assert not {name for name, _ in task.named_parameters()} & same
+    assert scores_of(BHCCMTask.load_from_checkpoint(best), folder).argmax(dim=1).unique().numel() == 3
+    longer, again, _ = tuned(folder, 6, end, optimizer=ruinous)
+    assert (longer.global_step, again.solved) == (6, task.solved)
+    endless = quiet_trainer(folder, max_epochs=2, enable_checkpointing=False)
+    task, data = BHCCMTask(encoder=ENCODER, head="tuned"), SceneDataModule(**data_options(folder))
+    with pytest.raises(OptionError, match=r"trainer\.max_steps with head 'tuned'"):
+        endless.fit(task, data)
