@@ -195,7 +195,7 @@ def test_a_truncated_raster_ends_in_one_line_and_keeps_what_was_read(checkpoint,
     whole = cut.read_bytes()
     cut.write_bytes(whole[: int(len(whole) * 0.7)])
     out = tmp_path / "out"
-    options = ["--window", "64", "--device", "cpu"]
+    options = ["--window", "64", "--batch-size", "4", "--device", "cpu"]
     assert main(["predict", str(checkpoint), str(cut), "-o", str(out), *options]) == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert "scene.tif to be readable at rows" in error[-1]
