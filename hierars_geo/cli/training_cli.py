@@ -46,8 +46,8 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, args: ArgsType, run: bool = True) -> None:
         self._failed_start = FailedStart()
-        if isinstance(args, list):  # --head is short for one option of the task
-            args = [re.sub(r"--head(?=$|=)", "--model.init_args.head", word) for word in args]
+        if isinstance(args, list):
+            args = _as_the_parser_reads(args)
         try:
             super().__init__(
                 model_class=LightningModule,
@@ -177,6 +177,24 @@ class TrainingCLI(LightningCLI):
     def _named(self, option: str) -> Any:  # noqa: ANN401
         subcommand = self.config.get("subcommand")
         return self.config[subcommand].get(option) if subcommand else None
+
+
+def _as_the_parser_reads(words: list[str]) -> list[str]:
+    """Spell out ``--head``, and say ``null`` of an option in a group as a group of that one option.
+
+    Of ``--data.init_args.splits.test_region null`` jsonargparse 4.53 makes the text None.
+    """
+    said: list[str] = []
+    for word in words:
+        option, equals, value = re.sub(r"--head(?=$|=)", "--model.init_args.head", word).partition("=")
+        if option == "null" and said:
+            option, equals, value = said.pop(), "=", option
+        grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.\w+)\.(\w+)", option)
+        if grouped and value == "null":
+            said += [grouped[1], f"{{{grouped[2]}: null}}"]
+        else:
+            said += [option, value] if value == "null" else [option + equals + value]
+    return said
 
 
 def _silence(trainer: Namespace) -> None:
