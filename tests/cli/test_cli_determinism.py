@@ -26,7 +26,7 @@ RANDOM = {
 }
 #: When something was made; and the digest of a run, in which are the times of its inputs.
 TIMES = re.compile(
-    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( ?UTC|Z)?"
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z)?"
     rb'|("hierars:run": "|Run</th><td>)[0-9a-f]{64}'
 )
 
