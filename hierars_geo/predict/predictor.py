@@ -340,7 +340,7 @@ class Predictor:
 
         The last bits of path logits depend on them.
         """
-        if self.options.windows.batch_size == "auto":
+        if not isinstance(self.options.windows.batch_size, int):
             if earlier is not None:
                 return earlier
             if engine is not None and job is not None:

@@ -289,7 +289,7 @@ def predict(runs: Runs) -> None:
     runs.found(step, "2 Dask workers", different_maps(first, dask))
     runs.found(step, "2 threads", different_maps(first, maps("maps_threads", threads=2)), promised=False)
     one = maps("maps_one", "--batch-size 1")
-    runs.found(step, "batches of 1 rather than 4", different_maps(first, one), promised=False)
+    runs.found(step, "batches of 1 rather than the default", different_maps(first, one), promised=False)
 
 
 def results(runs: Runs) -> None:

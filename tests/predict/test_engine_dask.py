@@ -138,8 +138,9 @@ def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
     assert_same_maps(local, dask)
 
 
-def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
-    save_checkpoint, write_scene, tmp_path, engine, monkeypatch
+@pytest.mark.parametrize("asked_for", ["auto", None], ids=["automatic", "default"])
+def test_a_batch_is_asked_of_a_worker_and_travels_with_the_job(
+    save_checkpoint, write_scene, tmp_path, engine, monkeypatch, asked_for
 ):
     asked, jobs, original = [], [], DaskEngine.chunks
 
@@ -154,7 +155,7 @@ def test_an_automatic_batch_is_asked_of_a_worker_and_travels_with_the_job(
     monkeypatch.setattr(DaskEngine, "batch_size", batch_size)
     monkeypatch.setattr(DaskEngine, "chunks", chunks)
     checkpoint, scene = save_checkpoint(), write_scene()
-    by_cluster = Predictor(checkpoint, PredictOptions(window=64, batch_size="auto"), device="cpu").predict(
+    by_cluster = Predictor(checkpoint, PredictOptions(window=64, batch_size=asked_for), device="cpu").predict(
         scene, tmp_path / "a", engine=engine
     )
     local = Predictor(checkpoint, PredictOptions(window=64, batch_size=3), device="cpu").predict(

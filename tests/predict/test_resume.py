@@ -300,7 +300,8 @@ def test_memory_that_runs_out_on_the_way_leaves_the_bytes_of_smaller_batches(che
             assert got[name] == wanted[name], name
 
 
-def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, scene, tmp_path, monkeypatch):
+@pytest.mark.parametrize("asked_for", ["auto", None], ids=["automatic", "default"])
+def test_a_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, scene, tmp_path, monkeypatch, asked_for):
     chosen = []
 
     def choose(asked, *rest):
@@ -308,15 +309,15 @@ def test_an_automatic_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, s
         return 4 - len(chosen)  # memory shrinks from run to run
 
     monkeypatch.setattr(checkpoint_runner, "resolved_batch_size", choose)
-    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": "auto"}), device="cpu")
+    predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": asked_for}), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
-    assert chosen == ["auto"]  # not by chunk
+    assert chosen == [asked_for]  # not by chunk
     chosen.clear()
     out = tmp_path / "out"
     interrupt(predictor, scene, out)
     assert json.loads((run_path(out, "scene") / "manifest.json").read_text())["batch_size"] == 3
     predictor.predict(scene, out, resume=True)
-    assert chosen == ["auto"]
+    assert chosen == [asked_for]
     assert contents(out) == whole
 
 
