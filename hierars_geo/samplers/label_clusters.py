@@ -1,6 +1,5 @@
 """ClusterSplit: labelled points and what lies near them stay on one side of a split."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +83,7 @@ class ClusterSplit:
             parts[i] = polygonal(shapely.intersection(own, left))
             left = polygonal(shapely.difference(left, own))
         parts[0] = left
-        return with_buffer(parts, math.ceil(self.buffer_m / gsd_m), lattice)
+        return with_buffer(parts, self.buffer_m, gsd_m, lattice)
 
 
 def _features(dataset: SceneIntersection, ground: BaseGeometry) -> NDArray[np.object_]:

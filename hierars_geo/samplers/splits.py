@@ -96,7 +96,7 @@ class BlockSplit:
             "Make the blocks smaller, or name regions or scenes for val and test.",
         )
         owner = deal(areas, self.fractions, self.seed)
-        return with_buffer(_united(boxes, owner), math.ceil(self.buffer_m / gsd_m), lattice)
+        return with_buffer(_united(boxes, owner), self.buffer_m, gsd_m, lattice)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class SceneSplit:
         )
         owner = deal(shapely.area(groups), self.fractions, self.seed)
         united = _united(np.array(groups, dtype=object), owner)
-        return with_buffer(united, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        return with_buffer(united, self.buffer_m, centre_gsd_m(dataset), lattice)
 
 
 def _places(polygons: list[BaseGeometry], pixel_area: float) -> list[BaseGeometry]:
@@ -201,7 +201,7 @@ class RegionSplit:
             parts[0] = shapely.union_all(list(dataset.index.geometry))
             for other in parts[1:]:
                 parts[0] = parts[0] if other is None else shapely.difference(parts[0], other)
-        splits = with_buffer(parts, math.ceil(self.buffer_m / centre_gsd_m(dataset)), lattice)
+        splits = with_buffer(parts, self.buffer_m, centre_gsd_m(dataset), lattice)
         check_no_leak(dict(splits.items()))
         return splits
 
@@ -314,15 +314,18 @@ def deal(areas: NDArray[Any], fractions: tuple[float, float, float], seed: int) 
     return owner
 
 
-def with_buffer(parts: Sequence[BaseGeometry | None], buffer_px: int, lattice: Lattice) -> Splits:
-    """Take the ground around val and test away from train.
+def with_buffer(
+    parts: Sequence[BaseGeometry | None], buffer_m: float, gsd_m: float, lattice: Lattice
+) -> Splits:
+    """Take the ground around val and test, in whole pixels of ``gsd_m`` metres, away from train.
 
     Raises:
         DataError: Nothing is left to train on.
-        OptionError: The buffer is negative.
+        OptionError: The buffer is negative or no number.
     """
-    if buffer_px < 0:
-        raise OptionError(f"Expected buffer_m to be >= 0, but got less ({buffer_px} px).")
+    if not (math.isfinite(buffer_m) and buffer_m >= 0):
+        raise OptionError(f"Expected buffer_m to be >= 0, but got {buffer_m:g}.")
+    buffer_px = math.ceil(buffer_m / gsd_m)
     train = parts[0]
     for other in parts[1:]:
         if other is None or buffer_px == 0:

@@ -77,6 +77,8 @@ def test_too_few_blocks_and_wrong_fractions_are_refused(scene):
         BlockSplit(0)
     for split in (
         BlockSplit(500, buffer_m=-50),
+        BlockSplit(500, buffer_m=-0.1),  # less than a pixel, too
+        BlockSplit(500, buffer_m=float("nan")),
         RegionSplit(test=(X0, Y0 - 300, X0 + 300, Y0), buffer_m=-50),
     ):
         with pytest.raises(OptionError, match="buffer_m to be >= 0"):
