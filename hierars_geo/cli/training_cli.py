@@ -189,7 +189,7 @@ def _as_the_parser_reads(words: list[str]) -> list[str]:
         option, equals, value = re.sub(r"--head(?=$|=)", "--model.init_args.head", word).partition("=")
         if option == "null" and said:
             option, equals, value = said.pop(), "=", option
-        grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.\w+)\.(\w+)", option)
+        grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.(?!init_args\.)\w+)\.(\w+)", option)
         if grouped and value == "null":
             said += [grouped[1], f"{{{grouped[2]}: null}}"]
         else:
