@@ -198,11 +198,9 @@ def _regions(maps: "Maps", by: str | None, layer: str | None, column: str | None
     """Read the polygons of --by in the CRS of the maps.
 
     Raises:
-        OptionError: --id or --layer without --by, or no such column.
+        OptionError: There is no such column.
     """
     if by is None:
-        if column is not None or layer is not None:
-            raise OptionError("Expected --by together with --id or --layer, but got it alone.")
         return None
     from ..polygons.moved_polygons import read_polygons
     from ..scenes import Regions
