@@ -141,10 +141,10 @@ def _fail_with(error: Exception) -> int:
     if isinstance(cause, HieraRSError):
         return _fail(str(cause), cause.exit_status)
     lacking = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-    if lacking and not lacking.startswith("hierars_geo"):
+    if lacking and "." not in lacking:  # a part of a package that is there is of another version
         return _fail(
-            f"Expected the package {lacking.partition('.')[0]} to be installed, but it is not: an install "
-            "that only predicts goes without it. Install everything: pip install hierars-geo.",
+            f"Expected the package {lacking} to be installed, but it is not: an install that only predicts "
+            "goes without it. Install everything: pip install hierars-geo.",
             1,
         )
     return _fail(f"{type(error).__name__}: {error} (--debug shows where).", 1)
