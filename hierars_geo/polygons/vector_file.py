@@ -4,9 +4,8 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow.lib
-import pyarrow.parquet
 import pyogrio
 import rasterio.crs
 import shapely
@@ -20,6 +19,9 @@ from rasterio.errors import CRSError as UnknownToGDAL
 from shapely.errors import GEOSException
 
 from ..errors import DataError, MissingFileError, OptionError
+
+if TYPE_CHECKING:
+    from pyarrow.lib import Field, Schema
 
 #: What counts as a file of polygons.
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".parquet", ".geoparquet")
@@ -88,7 +90,7 @@ def columns_of(file: str | os.PathLike[str], layer: str | None, what: str) -> li
             names, geometry = _parquet_schema(file)
             return [name for name in names if name != geometry]
         return list(pyogrio.read_info(file, layer=layer)["fields"])  # type: ignore[no-untyped-call]
-    except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise unreadable(file, what, error) from error
 
 
@@ -119,7 +121,7 @@ def read_table(
     except GEOSException as error:
         reason = f"a ring has too few corners or is not closed ({str(error).strip()})"
         raise unreadable(file, what, ValueError(reason)) from error
-    except (DataSourceError, DataLayerError, pyarrow.lib.ArrowInvalid, OSError, ValueError) as error:
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise unreadable(file, what, error) from error
 
 
@@ -135,7 +137,9 @@ def _read_by_arrow(file: str | os.PathLike[str], columns: Sequence[str] | None) 
     if _has_geo_metadata(file):
         table = _read_parquet(file, columns=wanted)  # type: ignore[no-untyped-call]
     else:
-        native = pyarrow.parquet.read_table(file, columns=wanted)  # type: ignore[no-untyped-call]
+        from pyarrow.parquet import read_table as read_native
+
+        native = read_native(file, columns=wanted)  # type: ignore[no-untyped-call]
         table = GeoDataFrame.from_arrow(native, geometry=geometry)
     return table.reset_index(drop=True)
 
@@ -207,18 +211,24 @@ def unreadable(file: str | os.PathLike[str], what: str, error: Exception) -> Dat
 
 def _parquet_schema(file: str | os.PathLike[str]) -> tuple[list[str], str]:
     """Return the names of the columns of a Parquet file, and of that with its geometry."""
-    schema = pyarrow.parquet.read_schema(file)  # type: ignore[no-untyped-call]
+    schema = _schema_of(file)
     geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
     native = next((field.name for field in schema if _is_geometry(field)), "geometry")
     return list(schema.names), str(geo.get("primary_column", native))
 
 
 def _has_geo_metadata(file: str | os.PathLike[str]) -> bool:
-    schema = pyarrow.parquet.read_schema(file)  # type: ignore[no-untyped-call]
-    return b"geo" in (schema.metadata or {})
+    return b"geo" in (_schema_of(file).metadata or {})
 
 
-def _is_geometry(field: pyarrow.lib.Field) -> bool:
+def _schema_of(file: str | os.PathLike[str]) -> "Schema":
+    from pyarrow.parquet import read_schema  # an install that only predicts may read other polygons without
+
+    schema: Schema = read_schema(file)  # type: ignore[no-untyped-call]
+    return schema
+
+
+def _is_geometry(field: "Field") -> bool:
     """Tell whether a column is of Parquet's type GEOMETRY, whether Arrow knows that extension or not."""
     named = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
     return str(getattr(field.type, "extension_name", named)).startswith("geoarrow.")

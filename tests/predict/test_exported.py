@@ -8,9 +8,11 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -55,10 +57,11 @@ def closure(names):
     return found
 
 
-def absent():
-    """Return what a machine that only predicts cannot import: all beside requirements-predict.txt."""
+def absent(*added):
+    """Return what a machine that only predicts cannot import, but for packages that are added."""
     lines = (ROOT / "requirements-predict.txt").read_text(encoding="utf-8").splitlines()
-    there = closure(Requirement(line).name for line in lines if line and not line.startswith("#"))
+    named = (Requirement(line).name for line in lines if line and not line.startswith("#"))
+    there = closure([*named, *added])
     owners = metadata.packages_distributions()
     return [name for name, of in owners.items() if not there & {canonicalize_name(each) for each in of}]
 
@@ -140,6 +143,23 @@ def test_what_takes_more_packages_names_the_one_that_is_missing(model, tmp_path,
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert f"Expected the package {lacks} to be installed" in done.stderr
     assert "pip install hierars-geo" in done.stderr
+
+
+def test_polygons_as_a_region_take_the_two_packages_that_the_page_names(model, write_scene, tmp_path):
+    file = tmp_path / "region.gpkg"
+    scene = write_scene()
+    with rasterio.open(scene) as dataset:
+        left, bottom, right, top = dataset.bounds
+        shape = shapely.box(left + 300, bottom + 300, right - 300, top - 300)
+        geopandas.GeoDataFrame(geometry=[shape], crs=dataset.crs).to_file(file)
+    lacking = sorted(set(absent("pyogrio", "geopandas")) - {"hierars_geo"})
+    assert {"pyarrow", "geopandas"} & set(lacking) == {"pyarrow"}
+    code = BY_COMMAND.replace(str(ABSENT), str(lacking))
+    done = run_without_torch(code, "predict", model[1], scene, "-o", tmp_path / "maps", "--region", file)
+    assert done.returncode == 0, done.stderr
+    values = pixels(tmp_path / "maps" / "scene_L3.tif")
+    assert values.shape == (1, 90, 70)
+    assert values.all()
 
 
 def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, write_scene, tmp_path):
