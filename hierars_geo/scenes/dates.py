@@ -30,6 +30,8 @@ _DAY_NS = 86_400 * 10**9
 #: Nanoseconds since 1970 of a file without a date: from the first to the last moment that TorchGeo's index
 #: can hold.
 ALWAYS = (-(2**63) + 1, 2**63 - 1)
+#: Years that lie within it as a whole.
+_YEARS = range(1678, 2262)
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,11 @@ def _parse(text: str, tag: str, path: str | Path) -> datetime:
         raise RasterError(
             f"Expected tag {tag} to be an ISO date, but got '{text}' (in {path}). Correct the tag."
         ) from error
+    if moment.year not in _YEARS:
+        raise RasterError(
+            f"Expected tag {tag} to be a date of {_YEARS[0]} to {_YEARS[-1]}, but got '{text}' (in {path}). "
+            "Correct the tag."
+        )
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -107,6 +107,7 @@ def test_threads_read_at_once_and_all_is_closed(make_raster):
         ),
         ({"TIFFTAG_DATETIME": "2019:08:01 03:25:41"}, None, 0),  # often the time of processing
         ({"ACQUISITION_DATE": "last summer"}, None, 1),
+        ({"ACQUISITION_DATE": "0001-01-01T00:00:00+01:00"}, None, 1),
         ({}, None, 0),
     ],
 )
