@@ -298,9 +298,16 @@ class SceneDataModule(LightningDataModule):
 
     def teardown(self, stage: str) -> None:
         """Close the files that this process holds open."""
+        self._let_validate()
+        self.scenes.close()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Leave the trainer as a training that ends well does."""
+        self._let_validate()
+
+    def _let_validate(self) -> None:
         if self._val_batches is not None and self.trainer is not None:  # another data set may have some
             self.trainer.limit_val_batches, self._val_batches = self._val_batches, None
-        self.scenes.close()
 
 
 class ResumableBatches(BatchSampler):

@@ -208,6 +208,20 @@ def run(files, epochs=2, save=None, resume=None, logger=False, **options):
     return model.seen
 
 
+def test_a_training_that_fails_leaves_its_trainer_as_it_was(files, monkeypatch):
+    def fail(self, batch, batch_idx):
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(Recorder, "training_step", fail)
+    off = "logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"
+    trainer = Trainer(max_epochs=1, accelerator="cpu", **dict.fromkeys(off, False))
+    data = SceneDataModule(**files, **regions(test_region=[X0, Y0 - 1600, X0 + 1000, Y0]))
+    with warnings.catch_warnings(), pytest.raises(RuntimeError, match="on purpose"):
+        warnings.simplefilter("ignore")
+        trainer.fit(Recorder(), datamodule=data)
+    assert trainer.limit_val_batches == 1.0
+
+
 def test_a_trainer_gets_the_same_batches_for_any_number_of_workers(files):
     runs = [
         run({**files, "loader": {"batch_size": 4, "num_workers": workers}}, augmentation={"flips": True})
