@@ -216,9 +216,10 @@ def test_a_training_that_fails_leaves_its_trainer_as_it_was(files, monkeypatch):
     off = "logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"
     trainer = Trainer(max_epochs=1, accelerator="cpu", **dict.fromkeys(off, False))
     data = SceneDataModule(**files, **regions(test_region=[X0, Y0 - 1600, X0 + 1000, Y0]))
-    with warnings.catch_warnings(), pytest.raises(RuntimeError, match="on purpose"):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(Recorder(), datamodule=data)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            trainer.fit(Recorder(), datamodule=data)
     assert trainer.limit_val_batches == 1.0
 
 
