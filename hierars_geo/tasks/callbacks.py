@@ -88,6 +88,12 @@ class SolvedFirst(Callback):
         if getattr(pl_module, "closed_form", False):
             trainer.val_check_interval, trainer.check_val_every_n_epoch = 1.0, 1
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let checkpoints of the first pass be written when those of later ones are: they ask these numbers."""
+        first = trainer.state.fn == "fit" and not trainer.sanity_checking
+        if first and not pl_module.automatic_optimization:
+            trainer.val_check_interval, trainer.check_val_every_n_epoch = self._told
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """After the first pass load the chips of the next one anew."""
         if not pl_module.automatic_optimization:
