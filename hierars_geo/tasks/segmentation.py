@@ -257,6 +257,8 @@ class BHCCMTask(SegmentationTask):
         Raises:
             OptionError: Several processes shall solve for one head, or nothing says how long it is tuned.
         """
+        if stage == "fit" and self.head_kind == "tuned":
+            self.automatic_optimization = True  # a training that ended with its first pass left it otherwise
         super().setup(stage)
         if stage != "fit" or not self.closed_form:
             return
