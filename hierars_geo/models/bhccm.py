@@ -201,6 +201,9 @@ class BHCCM(nn.Module):
         """
         for block in (*self.down.values(), *self.up.values()):
             nn.init.zeros_(block.get_parameter("project.weight"))
+        for weights in (self.down_weight, self.up_weight, self.residual_weight):
+            for weight in weights.values():
+                nn.init.ones_(weight)
         return 2.0 if self.residual_weight else 1.0
 
     def classify(self, features: Tensor) -> list[Tensor]:
