@@ -36,10 +36,9 @@ class Hypercolumn(nn.Module):
         super().__init__()
         bands, *stages = widths
         self.channels = channels
-        generator = torch.Generator().manual_seed(_SEED)
-        drawn = torch.randn(_RANDOM, bands + 1, generator=generator)
-        self.register_buffer("projection", 2 * drawn[:, :bands] / bands**0.5)
-        self.register_buffer("shift", drawn[:, bands].clone())
+        projection, shift = _drawn(bands)
+        self.register_buffer("projection", projection)
+        self.register_buffer("shift", shift)
         self.pixel = nn.Conv2d(2 * bands + _RANDOM, channels, kernel_size=1)
         self.stages = nn.ModuleDict(
             {
@@ -100,9 +99,11 @@ class Hypercolumn(nn.Module):
 
     @torch.no_grad()
     def standardise(self, pixels: Tensor) -> None:
-        """Lay the random functions over the range of some pixels (n, C), normalised; done once."""
+        """Lay the random functions over the range of some pixels (n, C), normalised, wherever they lay."""
         near = pixels.clamp(-_FARTHEST, _FARTHEST)
         spread = near.std(dim=0, correction=0).clamp(min=_LEAST_SPREAD)
+        for own, drawn in zip((self.projection, self.shift), _drawn(near.shape[1]), strict=True):
+            own.copy_(drawn)
         self.projection /= spread
         self.shift -= self.projection @ near.mean(dim=0)
 
@@ -111,3 +112,9 @@ class Hypercolumn(nn.Module):
         near = image.clamp(-_FARTHEST, _FARTHEST)
         random = F.conv2d(near, self.projection[:, :, None, None], self.shift).relu()
         return torch.cat([near, near.square(), random], dim=1)
+
+
+def _drawn(bands: int) -> tuple[Tensor, Tensor]:
+    """Draw projections (R, C) and shifts (R,) of the random functions of C bands; always the same."""
+    drawn = torch.randn(_RANDOM, bands + 1, generator=torch.Generator().manual_seed(_SEED))
+    return 2 * drawn[:, :bands] / bands**0.5, drawn[:, bands].clone()
