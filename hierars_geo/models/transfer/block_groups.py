@@ -100,7 +100,7 @@ def split_encoder(encoder: nn.Module) -> BlockGroups:
     raise OptionError(
         "Expected an encoder that can be split into groups of blocks, but got "
         f"{getattr(encoder, 'name', type(encoder).__name__)}. Those of the families ConvNeXt, Swin, ResNet, "
-        "ViT (deit3), MSCAN and MiT can, with all of their four stages."
+        "ViT, MSCAN and MiT can, with all of their four stages."
     )
 
 
