@@ -70,12 +70,16 @@ class PixelBaseline(Callback):
             self._held.add(*found)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the scores."""
-        if self._forest is None or not self._held.shown:
+        """Log the scores of all processes; each takes part, on the device by which they talk."""
+        held = self._forest is not None and self._held.shown > 0
+        if not trainer.strategy.reduce_boolean_decision(held, all=False):
             return
-        values, leaf = (torch.from_numpy(part) for part in self._held.kept())
-        metrics, self._held = HierarchicalMetrics(_module(pl_module).taxonomy), PixelSample()
-        metrics.update_leaf(self._forest(values.T[None, :, None]).argmax(dim=1), leaf[None, None])
+        metrics = HierarchicalMetrics(_module(pl_module).taxonomy).to(pl_module.device)
+        if self._forest is not None and held:
+            values, leaf = (torch.from_numpy(part) for part in self._held.kept())
+            predicted = self._forest(values.T[None, :, None]).argmax(dim=1)
+            metrics.update_leaf(predicted.to(metrics.device), leaf[None, None].to(metrics.device))
+        self._held = PixelSample()
         self._last = metrics.compute()
         for number, level in enumerate(self._last.levels, start=1):
             pl_module.log(f"val/per_pixel_OA_L{number}", level.oa, sync_dist=True)
