@@ -123,7 +123,7 @@ def write_weights(entry: WeightEntry, out: Path) -> None:
         state = _of_package(entry.package)
     else:
         _, member = enumeration_member(str(entry.enumeration))
-        fetch = partial(member.get_state_dict, progress=False, map_location="cpu")
+        fetch = partial(member.get_state_dict, progress=False, map_location="cpu", weights_only=True)
         state = dict(tensors_of(fetched(entry.name, fetch)))
     told = {"name": entry.name, "licence": entry.licence, "source": entry.source, "url": entry.url}
     told |= _told_numbers(entry)
