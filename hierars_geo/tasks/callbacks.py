@@ -89,7 +89,7 @@ class SolvedFirst(Callback):
             trainer.val_check_interval, trainer.check_val_every_n_epoch = 1.0, 1
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let checkpoints of the first pass be written when those of later ones are: they ask these numbers."""
+        """Let checkpoints of the first pass be written when later ones are: they ask these numbers."""
         first = trainer.state.fn == "fit" and not trainer.sanity_checking
         if first and not pl_module.automatic_optimization:
             trainer.val_check_interval, trainer.check_val_every_n_epoch = self._told

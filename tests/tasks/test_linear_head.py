@@ -82,12 +82,12 @@ def scores_of(task, folder):
         return task.eval().model.path_logits(image, None, task.paths)
 
 
-def tuned(folder, steps, path=None, **options):
+def tuned(folder, steps, path=None, rhythm=None, **options):
     """Fit from a head that is solved for on, or from where a checkpoint stopped."""
     torch.manual_seed(0)
     task = BHCCMTask(encoder=ENCODER, head="tuned", schedule={"warmup_steps": 0}, **options)
     best = ModelCheckpoint(folder / "tuned", "best", monitor="val/OA_L2", mode="max")
-    trainer = quiet_trainer(folder, max_steps=steps, callbacks=[best])
+    trainer = quiet_trainer(folder, max_steps=steps, callbacks=[best], **(rhythm or {}))
     trainer.fit(
         task,
         SceneDataModule(**data_options(folder) | {"splits": APART}),
@@ -215,10 +215,13 @@ def test_what_is_tuned_answers_at_first_what_was_solved_for(place, mode):
 @pytest.mark.filterwarnings(
     "ignore:Found .* in eval mode at the start", "ignore:Checkpoint directory", "ignore:.ModelCheckpoint"
 )
-def test_all_of_it_is_tuned_but_what_the_encoder_counted_and_the_first_step_may_be_the_best(place):
+@pytest.mark.parametrize(
+    "rhythm", [{}, {"check_val_every_n_epoch": None, "val_check_interval": 2}], ids=["by epochs", "by steps"]
+)
+def test_all_of_it_is_tuned_but_what_the_encoder_counted_and_the_first_step_may_be_the_best(place, rhythm):
     folder, _, _ = place
     ruinous = {"lr": 3.0}
-    trainer, task, best = tuned(folder, 4, optimizer=ruinous)
+    trainer, task, best = tuned(folder, 4, rhythm=rhythm, optimizer=ruinous)
     assert trainer.global_step == 4
     end = str(folder / "end.ckpt")
     trainer.save_checkpoint(end)
