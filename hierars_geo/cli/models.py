@@ -40,7 +40,7 @@ def list_weights() -> int:
     from .tables import plain_table, wide_console
 
     console = wide_console()
-    table = plain_table("weights", "encoder", "bands", "MB", "licence", "from", whole=2)
+    table = plain_table("weights", "encoder", "bands", "MB", "licence", "from", whole=1)
     for entry in published_weights():
         backbone = find_backbone(entry.encoder)
         bands = " ".join(entry.bands or backbone.bands or ()) or "as TorchGeo states"

@@ -104,7 +104,7 @@ def test_names_are_listed():
     ("encoder", "why"),
     [
         ("swin_tiny", "strides of 4, 8, 16 and 32"),
-        ("deit3_small", "patches of 16"),
+        ("deit3_small", "patches are its only resolution"),
         ("mscan_tiny", "strides of 4"),
     ],
 )
