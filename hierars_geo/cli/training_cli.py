@@ -189,9 +189,10 @@ def _as_the_parser_reads(words: list[str]) -> list[str]:
         option, equals, value = re.sub(r"--head(?=$|=)", "--model.init_args.head", word).partition("=")
         if option == "null" and said:
             option, equals, value = said.pop(), "=", option
-        grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.(?!init_args\.)\w+)\.(\w+)", option)
-        if grouped and value == "null":
-            said += [grouped[1], f"{{{grouped[2]}: null}}"]
+        grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.(?!init_args\.)\w+)\.([\w.]+)", option)
+        if grouped and value == "null" and "init_args" not in grouped[2]:
+            names = grouped[2].split(".")
+            said += [grouped[1], f"{{{': {'.join(names)}: null{'}' * len(names)}"]
         else:
             said += [option, value] if value == "null" else [option + equals + value]
     return said

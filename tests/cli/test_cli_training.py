@@ -98,16 +98,20 @@ def test_a_checkpoint_of_other_bands_says_which(workplace, checkpoint, tmp_path,
 @pytest.mark.parametrize("said", [("{}", "null"), ("{}=null",)], ids=["apart", "joined"])
 def test_null_takes_back_what_a_configuration_says(workplace, tmp_path, capsys, said):
     splits = {"val_fraction": 0.0, "test_region": [0.0, 0.0, 1.0, 1.0]}
-    config = workplace.config(tmp_path, data__splits=splits, model__loss={"class_weights": "sqrt_inverse"})
-    nothing = [
-        word.format(option)
-        for option in ("--data.init_args.splits.test_region", "--model.loss.class_weights")
-        for word in said
-    ]
+    config = workplace.config(
+        tmp_path,
+        data__splits=splits,
+        data__reading={"series": {"start": "2019-05-01", "end": "2019-09-30"}},
+        model__loss={"class_weights": "sqrt_inverse"},
+    )
+    options = "data.init_args.splits.test_region", "data.reading.series.start", "model.loss.class_weights"
+    nothing = [word.format(f"--{option}") for option in options for word in said]
     assert main(["fit", "--config", config, *nothing, "--print_config"]) == 0
     found = yaml.safe_load(capsys.readouterr().out)
     kept = found["data"]["init_args"]["splits"]
     assert (kept["test_region"], kept["val_fraction"]) == (None, 0.0)
+    season = found["data"]["init_args"]["reading"]["series"]
+    assert (season["start"], season["end"]) == (None, "2019-09-30")
     assert found["model"]["init_args"]["loss"]["class_weights"] is None
 
 
