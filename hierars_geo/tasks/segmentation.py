@@ -27,7 +27,7 @@ from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from ..types import Batch, as_group
 from .base import SegmentationTask
 from .batches import labels_of
-from .callbacks import SolvedFirst
+from .callbacks import SolvedFirst, count_as_step
 from .checkpoints import plain_options
 from .linear_head import Head, LinearHead
 from .loss import LossOptions, check_class_weights, class_weights
@@ -311,24 +311,9 @@ class BHCCMTask(SegmentationTask):
         if self.trainer.is_last_batch:
             self.solved = self._head.solve()
             self._tell(self.solved)
-            self._count_step()
+            count_as_step(self)
             self._head = None if self.head_kind == "tuned" else self._head
         return None
-
-    def _count_step(self) -> None:
-        """Count what was solved for as a step: checkpoints go by their number.
-
-        It moves nothing, as there are no gradients; those are what the scaler of float16 would look for.
-        """
-        precision: Any = self.trainer.precision_plugin
-        scaler = getattr(precision, "scaler", None)
-        if scaler is not None:
-            precision.scaler = None
-        try:
-            self.optimizers().step()  # type: ignore[union-attr]  # one
-        finally:
-            if scaler is not None:
-                precision.scaler = scaler
 
     def _tell(self, solved: Mapping[str, Any]) -> None:
         """Log how the head was solved for, and how it does where it was not."""
