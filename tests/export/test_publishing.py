@@ -221,7 +221,11 @@ def address(published):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(published)))
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """Stay silent: whoever refuses a file hangs up on it, and the complaint would stand among theirs."""
+
+    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(published)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
