@@ -223,7 +223,7 @@ def address(published):
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_):
-            """Stay silent: whoever refuses a file hangs up on it, and the complaint would stand among theirs."""
+            """Stay silent: who refuses a file hangs up on it, and the complaint would stand among theirs."""
 
     server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(published)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
