@@ -8,12 +8,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from pyproj import CRS
 
 from ..errors import OptionError, check_choice, list_some
 from ..polygons.vector_file import is_vector
 from ..scenes.bad_files import OnError
+from ..scenes.dates import interval_of, moment_of
 from ..scenes.raster_paths import Paths
 from ..taxonomy import Crosswalk, Taxonomy
 from .geo_raster import SceneUnion
@@ -125,14 +125,14 @@ class LabelEntry:
         """
         if self.dates is None:
             return None
-        days = [self.dates] if isinstance(self.dates, str) else list(self.dates)
+        days = list(self.dates) if isinstance(self.dates, (list, tuple)) else [self.dates]
         try:
-            first, last = (pd.Timestamp(str(day)) for day in (days[0], days[-1]))
+            first, last = (interval_of(moment_of(str(day)).date()) for day in (days[0], days[-1]))
         except (ValueError, IndexError) as error:
             raise OptionError(f"Expected dates as 2021-06-01, but got {self.dates} ({self.path}).") from error
         if len(days) > 2 or last < first:
             raise OptionError(f"Expected dates as [first, last], but got {self.dates} ({self.path}).")
-        return first.value, (last + pd.Timedelta(days=1)).value - 1
+        return first[0], last[1]
 
     def open(self, tree: Taxonomy, common: Mapping[str, Any]) -> SceneSource:
         """Open the source.

@@ -96,6 +96,18 @@ def interval_of(day: date | None) -> tuple[int, int]:
     return start, start + _DAY_NS - 1
 
 
+def moment_of(text: str) -> datetime:
+    """Read a moment as ISO 8601 writes it, in UTC where it names no zone.
+
+    Raises:
+        ValueError: It is none, or of a year that no index can hold.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.year not in _YEARS:
+        raise ValueError(f"the year {moment.year} is not of {_YEARS[0]} to {_YEARS[-1]}")
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def tagged_time(tags: Mapping[str, str], path: str | Path) -> datetime | None:
     """Return what the tags of a file say, None where they say nothing.
 
@@ -104,8 +116,15 @@ def tagged_time(tags: Mapping[str, str], path: str | Path) -> datetime | None:
     """
     for tag in _DATE_TAGS:
         text = tags.get(tag, "").strip()
-        if text:
-            return _with_hour(_parse(text, tag, path), tags.get(_TIFF_TAG, ""))
+        if not text:
+            continue
+        try:
+            return _with_hour(moment_of(text), tags.get(_TIFF_TAG, ""))
+        except ValueError as error:
+            raise RasterError(
+                f"Expected tag {tag} to be an ISO date of {_YEARS[0]} to {_YEARS[-1]}, but got '{text}' (in "
+                f"{path}). Correct the tag."
+            ) from error
     return None
 
 
@@ -143,21 +162,6 @@ def names_around(path: str | Path, folders: int) -> list[str]:
     """Return the name of a file and those of the folders around it, the nearest first."""
     plain = Path(str(path).split("?", maxsplit=1)[0])  # vrt://FILE?options: coordinates look like dates
     return [plain.name, *(folder.name for folder in list(plain.parents)[:folders])]
-
-
-def _parse(text: str, tag: str, path: str | Path) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RasterError(
-            f"Expected tag {tag} to be an ISO date, but got '{text}' (in {path}). Correct the tag."
-        ) from error
-    if moment.year not in _YEARS:
-        raise RasterError(
-            f"Expected tag {tag} to be a date of {_YEARS[0]} to {_YEARS[-1]}, but got '{text}' (in {path}). "
-            "Correct the tag."
-        )
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _with_hour(moment: datetime, tiff_text: str) -> datetime:

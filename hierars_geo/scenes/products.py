@@ -6,13 +6,13 @@ From processing baseline 04.00 on Sentinel-2 stores values 1000 higher than befo
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import RasterError
-from .dates import ALWAYS, interval_of, names_around
+from .dates import ALWAYS, interval_of, moment_of, names_around
 from .sensors import BaselineOffset
 
 #: A product's folder counts, too: S2A_MSIL2A_....SAFE lies five folders above its bands.
@@ -153,7 +153,7 @@ def read_safe(root: Path) -> SafeProduct | None:
     level = re.search(r"(1C|2A)", fields.get("PROCESSING_LEVEL", "") or path.name)
     text = fields.get("PRODUCT_START_TIME", "")
     try:
-        start = datetime.fromisoformat(text)
+        start = moment_of(text)
     except ValueError as error:
         raise RasterError(
             f"Expected PRODUCT_START_TIME to be an ISO date, but got '{text}' (in {path}). Get the "
@@ -166,7 +166,6 @@ def read_safe(root: Path) -> SafeProduct | None:
         )
     baseline = baseline_text(fields.get("PROCESSING_BASELINE"))
     by_user = fields.get("PROCESSING_BASELINE") == OWN_PROCESSING and not offsets
-    start = start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
     return SafeProduct(root, f"L{level[1]}", start, baseline, specials.get("NODATA"), offsets, by_user)
 
 

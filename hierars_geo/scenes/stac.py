@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pystac.errors import STACError, STACTypeError
 
 from ..errors import MissingFileError, RasterError, RecipeError
 from .bands import canonical_band
+from .dates import moment_of
 from .products import BEFORE_OFFSETS, baseline_in_name, baseline_text
 from .quality import QualityBand
 from .raster_paths import RASTER_SUFFIXES, gdal_name, local_path, resolve_href
@@ -238,7 +239,8 @@ def read_item_assets(address: str, sensor: Sensor) -> ItemAssets:
         assets = tuple(asset for key, asset in rasters.items() if key not in masking)
         masks = tuple(asset for key, asset in rasters.items() if key in masking)
         name = Path(str(content["id"])).name
-        acquired = _time(properties.get("datetime"))
+        when = properties.get("datetime")
+        acquired = None if when is None else moment_of(when)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RasterError(
             f"Expected a STAC item with assets, but got {error!r} (in {address}). Give an item, or a raster."
@@ -355,10 +357,3 @@ def _baseline(properties: Mapping[str, Any]) -> str | None:
     return baseline_text(properties.get("s2:processing_baseline")) or baseline_text(
         properties.get("processing:version")
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -180,7 +180,10 @@ def test_codes_of_ten_digits_in_rasters_and_columns(tmp_path):
         ),
         ({"geometry": "disc"}, "buffer_m > 0, the radius in metres, with geometry disc alone"),
         ({"geometry": "star"}, "geometry of .* to be one of pixel, disc, but got 'star'"),
-        ({"dates": "soon"}, "dates as 2021-06-01, but got soon"),
+        *(
+            ({"dates": day}, "dates as 2021-06-01, but got")
+            for day in ("soon", "nat", "", "3000-01-01", 2021)
+        ),
         ({"dates": ["2021-02-01", "2021-01-01"]}, r"dates as \[first, last\]"),
         ({"wieght": 1}, "but got 'wieght'"),
     ],

@@ -177,6 +177,10 @@ def test_a_stac_item_names_its_bands(write_scene, tmp_path):
             np.testing.assert_array_equal(left, right)
     with pytest.raises(RasterError, match="B11 missing"):
         Scene.open(item, bands=["B11"])
+    late = {"type": "Feature", "id": "S2_item", "assets": assets, "properties": {"datetime": "9999-01-01"}}
+    item.write_text(json.dumps(late))
+    with pytest.raises(RasterError, match=r"the year 9999 is not of 1678 to 2261.*item\.json"):
+        Scene.open(item, bands=["B02"])
     item.write_text("{}")
     with pytest.raises(RasterError, match="Expected a STAC item"):
         Scene.open(item, bands=wanted)

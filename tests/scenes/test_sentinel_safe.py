@@ -55,6 +55,7 @@ def test_other_sensors_have_nothing_to_harmonize(tmp_path):
         ("<a><b></a>", "mismatched tag"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type 'a' is not allowed"),
         ("<a><PRODUCT_START_TIME>yesterday</PRODUCT_START_TIME></a>", "ISO date, but got 'yesterday'"),
+        ("<a><PRODUCT_START_TIME>0001-01-01T00:00:00Z</PRODUCT_START_TIME></a>", "ISO date, but got '0001"),
         ('<a><BOA_ADD_OFFSET band_id="99">-1000</BOA_ADD_OFFSET></a>', "metadata of a Sentinel-2 product"),
     ],
 )
