@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..errors import HieraRSWarning, OptionError, RasterError, RecipeError
 from ..models.record import ModelFile
-from ..scenes.products import has_offset
 from ..scenes.radiometry import foreign_note
 from ..scenes.scene import Scene
 from ..scenes.sensors import find_sensor
@@ -93,7 +92,7 @@ def baseline_notes(baselines: Collection[str | None]) -> tuple[str, ...]:
         baselines: Of what is predicted, None for one nobody knows.
     """
     rule = find_sensor("sentinel2").baseline_offset
-    newer = sorted(b for b in baselines if b is not None and rule is not None and has_offset(b, rule))
+    newer = sorted(b for b in baselines if b is not None and rule is not None and b >= rule.baseline)
     if not newer:
         return ()
     return (

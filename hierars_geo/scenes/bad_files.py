@@ -58,22 +58,8 @@ def map_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Resul
         RasterError: Otherwise; up to ten reasons are spelt out.
     """
     results, bad = sort_out(work, items)
-    if bad:
-        raise_all(bad)
+    settle(bad, "raise", some_left=True)
     return results
-
-
-def raise_all(bad: Sequence[BadFile]) -> None:
-    """Raise one error for all files that cannot be used.
-
-    Raises:
-        MissingFileError: Every failure was one.
-        RasterError: Otherwise; up to ten reasons are spelt out.
-    """
-    if len(bad) == 1:
-        raise bad[0].error
-    kind = MissingFileError if all(isinstance(b.error, MissingFileError) for b in bad) else RasterError
-    raise kind(f"Expected every raster to be usable, but {len(bad)} are not: {_reasons(bad)}")
 
 
 def settle(bad: Sequence[BadFile], on_error: OnError, some_left: bool) -> None:
@@ -85,16 +71,19 @@ def settle(bad: Sequence[BadFile], on_error: OnError, some_left: bool) -> None:
         some_left: Whether any file can be used; where none can, that is an error in any case.
 
     Raises:
-        HieraRSError: As :func:`raise_all`.
+        MissingFileError: Every failure was one.
+        RasterError: Otherwise; up to ten reasons are spelt out. Of a single file its own error.
         OptionError: ``on_error`` is neither.
     """
     check_choice("on_error", on_error, get_args(OnError))
-    if bad and (on_error == "raise" or not some_left):
-        raise_all(bad)
-    if bad:
-        notice(f"Left out {len(bad)} files that cannot be used: {_reasons(bad)}")
-
-
-def _reasons(bad: Sequence[BadFile]) -> str:
+    if not bad:
+        return
     more = f" | and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
-    return " | ".join(str(b.error) for b in bad[:_MOST_NAMED]) + more
+    reasons = " | ".join(str(b.error) for b in bad[:_MOST_NAMED]) + more
+    if on_error == "skip" and some_left:
+        notice(f"Left out {len(bad)} files that cannot be used: {reasons}")
+    elif len(bad) == 1:
+        raise bad[0].error
+    else:
+        kind = MissingFileError if all(isinstance(b.error, MissingFileError) for b in bad) else RasterError
+        raise kind(f"Expected every raster to be usable, but {len(bad)} are not: {reasons}")

@@ -32,6 +32,8 @@ _BLOCK_CACHE_BYTES = 128 * 2**20  # rasterio hands the number on as bytes, where
 
 #: Held while the filters of warnings are another's.
 _FILTERS = Lock()
+#: Parses a CRS once: thousands of files share one object, which is large and slow to make.
+_crs_of = lru_cache(maxsize=64)(CRS.from_wkt)
 #: A block larger than this is refused: a gigapixel of uint16 in a single strip still passes.
 _MAX_BLOCK_BYTES = 2 * 2**30
 
@@ -53,9 +55,6 @@ def bounded_block_cache(most_bytes: int = _BLOCK_CACHE_BYTES) -> AbstractContext
 
     GDAL keeps decoded blocks up to a twentieth of the machine's memory, which looks like a leak in a process
     that passes over a large raster once.
-
-    Args:
-        most_bytes: Of decoded blocks.
     """
     env: AbstractContextManager[object] = rasterio.Env(GDAL_CACHEMAX=most_bytes)  # type: ignore[no-untyped-call]
     return env
@@ -166,7 +165,7 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
             f"Assign it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM {path}."
         )
     try:
-        crs = _known_crs(dataset.crs.to_wkt(version="WKT2_2019"))
+        crs = _crs_of(dataset.crs.to_wkt(version="WKT2_2019"))
     except CRSError as error:
         raise RasterError(
             f"Expected a CRS that PROJ knows, but got {_one_line(error)} (in {path}). "
@@ -178,12 +177,6 @@ def dataset_grid(dataset: DatasetReader, path: str) -> GeoGrid:
 def _itemsize(dtype: str) -> int:
     """Bytes of a pixel; rasterio alone knows complex_int16."""
     return 4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
-
-
-@lru_cache(maxsize=64)
-def _known_crs(wkt: str) -> CRS:
-    """Parse a CRS once: thousands of files share one object, which is large and slow to make."""
-    return CRS.from_wkt(wkt)
 
 
 def read_bands(
@@ -211,19 +204,10 @@ def read_bands(
     return np.stack([dataset.read(index, window=at, out_shape=shape) for index in indexes])
 
 
-def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
-    """Turn a pyproj CRS into rasterio's."""
-    return rasterio.crs.CRS.from_wkt(crs.to_wkt())
-
-
-def rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
-    """Turn a pyproj CRS into rasterio's, remembering the last ones (the conversion parses text)."""
-    return _from_wkt(crs.to_wkt())
-
-
 @lru_cache(maxsize=64)
-def _from_wkt(wkt: str) -> rasterio.crs.CRS:
-    return to_rasterio_crs(CRS.from_wkt(wkt))
+def to_rasterio_crs(crs: CRS) -> rasterio.crs.CRS:
+    """Turn a pyproj CRS into rasterio's, remembering the last ones (the conversion parses text)."""
+    return rasterio.crs.CRS.from_wkt(crs.to_wkt())
 
 
 def tiff_profile(

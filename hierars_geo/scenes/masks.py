@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from scipy.ndimage import distance_transform_edt  # type: ignore[attr-defined]
 
 from ..errors import OptionError, RasterError, list_some, notice
 from ..grid import GeoGrid, Window
@@ -103,37 +104,15 @@ class MaskLayer:
         inner = (slice(rows, rows + window.height), slice(cols, cols + window.width))
         if not flags.any():
             return flags[inner]
-        return _widened(flags, self.dilation_m * (1 + 1e-9), (y_m, x_m))[inner]
+        near: NDArray[np.bool_] = distance_transform_edt(~flags, sampling=(y_m, x_m)) <= self.dilation_m * (
+            1 + 1e-9
+        )
+        return near[inner]
 
     def _flags(self, reader: LayerReader, target: Target, window: Window) -> NDArray[np.bool_]:
         patch = reader.read_layers([self.layer], target, window)
         flags: NDArray[np.bool_] = (patch.data[0] == 1) & patch.valid
         return flags
-
-
-def _widened(flags: NDArray[np.bool_], radius_m: float, pixel_m: tuple[float, float]) -> NDArray[np.bool_]:
-    """Flag pixels whose centre is at most a radius away from one that is flagged.
-
-    Row by row of a disc: the pixels of a row that are near enough are a run, and whether it holds a flag is a
-    difference of running sums.
-
-    Args:
-        flags: (H, W).
-        radius_m: Metres.
-        pixel_m: (y, x) metres of a pixel.
-    """
-    height, width = flags.shape
-    before = np.zeros((height, width + 1), dtype=np.int32)
-    np.cumsum(flags, axis=1, out=before[:, 1:])
-    found = np.zeros_like(flags)
-    columns = np.arange(width)
-    for up in range(min(int(radius_m / pixel_m[0]), height - 1) + 1):
-        reach = int(math.sqrt(max(radius_m**2 - (up * pixel_m[0]) ** 2, 0.0)) / pixel_m[1])
-        first, last = np.maximum(columns - reach, 0), np.minimum(columns + reach + 1, width)
-        row: NDArray[np.bool_] = before[:, last] > before[:, first]
-        found[up:] |= row[: height - up]
-        found[: height - up] |= row[up:]
-    return found
 
 
 @lru_cache(maxsize=4096)

@@ -32,17 +32,10 @@ _MOSTLY_EMPTY = 20
 
 
 class Mosaic(Scene):
-    """Scenes side by side; where they overlap the first one that holds data counts.
+    """Scenes with the same bands side by side; where they overlap the first one that holds data counts.
 
-    Of many tiles only those read last are kept open. Made by :meth:`of_tiles`; see :class:`.Scene` for what
-    it is and can.
-
-    Args:
-        tiles: Scenes with the same bands.
-        windows: Where each lies in the mosaic.
-        grid: Of the mosaic.
-        name: Of the mosaic.
-        notes: Of the mosaic.
+    Of many tiles only those read last are kept open. Made by :meth:`of_tiles`, which lays each into a window
+    of the mosaic's grid; see :class:`.Scene` for what it is and can.
     """
 
     def __init__(

@@ -253,11 +253,6 @@ def baseline_in_name(path: str) -> str | None:
     return baseline_text(found[-1]) if found else None
 
 
-def has_offset(baseline: str, rule: BaselineOffset) -> bool:
-    """Tell whether values of a baseline are stored higher than those of the first ones."""
-    return baseline >= rule.baseline
-
-
 def added_offset(
     processing: Processing, interval: tuple[int, int], rule: BaselineOffset
 ) -> tuple[float, str | None]:
@@ -283,7 +278,7 @@ def added_offset(
             "values are read as stored"
         )
     if processing.baseline is not None:
-        return (rule.offset if has_offset(processing.baseline, rule) else 0.0), None
+        return (rule.offset if processing.baseline >= rule.baseline else 0.0), None
     if interval != ALWAYS and interval[0] >= interval_of(rule.since)[0]:
         return rule.offset, (
             f"taken for baseline {rule.baseline} or later by the day alone, {rule.offset:g} is added to the "

@@ -35,13 +35,16 @@ def median_and_spread(values: NDArray[np.float32]) -> tuple[float, float]:
     return median, (high - low) / _QUARTILES_STD or float(np.std(values, dtype=np.float64)) or 1.0
 
 
-def foreign_bands(
+def foreign_note(
     bands: Sequence[str],
     values: Sequence[NDArray[np.float32]],
     mean: Sequence[float],
     std: Sequence[float],
-) -> tuple[tuple[str, float], ...]:
+) -> str | None:
     """Name the bands whose values lie far from those of a training: another date, sensor, unit or level.
+
+    A band that hardly varies where the training did counts, too, as a scene in another unit may lie at its
+    mean.
 
     Args:
         bands: Names of the bands, in the order of the training.
@@ -50,33 +53,21 @@ def foreign_bands(
         std: Of the training, per band, > 0.
 
     Returns:
-        (band, distance of its median from the mean in standard deviations), the farthest first. A band that
-        hardly varies where the training did counts, too, as a scene in another unit may lie at its mean.
+        Bands and the distances of their medians from the mean in standard deviations, the farthest first;
+        None where nothing is foreign.
     """
     found: list[tuple[str, float]] = []
-    if not any(mean):
-        return ()
     for band, held, centre, width in zip(bands, values, mean, std, strict=True):
-        if len(held) < _FEWEST:
+        if len(held) < _FEWEST or not any(mean):
             continue
         median, spread = median_and_spread(held)
         distance = (median - centre) / width
         narrow = held.min() < held.max() and spread / width < _NARROW
         if abs(distance) >= FOREIGN_STD or narrow:
             found.append((band, distance))
-    return tuple(sorted(found, key=lambda entry: -abs(entry[1])))
-
-
-def foreign_note(
-    bands: Sequence[str],
-    values: Sequence[NDArray[np.float32]],
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> str | None:
-    """Say in words what :func:`foreign_bands` finds; None where nothing is foreign."""
-    found = foreign_bands(bands, values, mean, std)
     if not found:
         return None
+    found.sort(key=lambda entry: -abs(entry[1]))
     named = ", ".join(f"{band} by {distance:+.1f}" for band, distance in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return (

@@ -41,7 +41,13 @@ def find_rasters(
         if path.startswith(("/vsi", "vrt://")) or os.path.isfile(path):
             named.add(path)
         elif os.path.isdir(path):
-            inside = _search(path, suffixes)
+            inside = [
+                str(found)
+                for found in Path(path).rglob("*")
+                if found.suffix.lower() in suffixes
+                and found.is_file()
+                and not any(part.startswith(".") for part in found.relative_to(path).parts)
+            ]
             found.update(inside)
             empty += [] if inside else [path]
         elif glob.has_magic(path):
@@ -70,18 +76,6 @@ def _as_list(paths: Paths) -> Sequence[str]:
     if not listed:
         raise MissingFileError("Expected at least one raster file or folder, but got an empty list.")
     return listed
-
-
-def _search(folder: str, suffixes: tuple[str, ...]) -> list[str]:
-    return [
-        str(path)
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in suffixes and path.is_file() and not _is_hidden(path, folder)
-    ]
-
-
-def _is_hidden(path: Path, folder: str) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 #: GDAL's virtual file systems by scheme; of buckets the scheme is left out.

@@ -12,7 +12,7 @@ from rasterio.errors import RasterioIOError
 from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice, Placement, place, stored_window
 from ..types import NodataRule
-from .dataset import HandlePool, rasterio_crs, read_bands, to_rasterio_window, unreadable
+from .dataset import HandlePool, read_bands, to_rasterio_crs, to_rasterio_window, unreadable
 from .nodata import empty_pixels, has_numeric
 from .patch import Patch, Pixels, Planes, in_halves
 from .quantization import Quantization, read_scales
@@ -204,8 +204,8 @@ class LayerReader:
         patch = self._block(layers, None, rows, cols)
         return warp(
             patch,
-            (grid.crop(source).transform, rasterio_crs(grid.crs)),
-            (onto.transform, rasterio_crs(onto.crs)),
+            (grid.crop(source).transform, to_rasterio_crs(grid.crs)),
+            (onto.transform, to_rasterio_crs(onto.crs)),
             onto.shape,
             self.kind,
             coarsening,

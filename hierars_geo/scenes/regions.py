@@ -85,10 +85,6 @@ class Regions:
     def masks(self, grid: GeoGrid, window: Window) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Draw the regions that touch a window.
 
-        Args:
-            grid: Grid of the maps.
-            window: Window of it.
-
         Yields:
             Name of a region and its pixels, (h, w): those whose centre lies in one of its polygons.
         """

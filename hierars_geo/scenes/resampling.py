@@ -23,7 +23,7 @@ from ..grid import GeoGrid, Window
 from ..grid.lattice import AxisMap, Placement
 from ..grid.reprojection import same_crs
 from ..types import IGNORE_INDEX
-from .dataset import rasterio_crs
+from .dataset import to_rasterio_crs
 from .patch import Patch, Pixels, Planes
 
 #: Images are averaged from this many file pixels per lattice pixel on, below it interpolated.
@@ -223,7 +223,7 @@ def source_window(grid: GeoGrid, target: GeoGrid) -> tuple[Window | None, float]
     outline = shapely.segmentize(shapely.Polygon(target.corners), max(target.res) * max(target.shape) / 16)
     x, y = shapely.get_coordinates(outline).T
     if not same_crs(grid.crs, target.crs):
-        moved = transform(rasterio_crs(target.crs), rasterio_crs(grid.crs), x, y)
+        moved = transform(to_rasterio_crs(target.crs), to_rasterio_crs(grid.crs), x, y)
         x, y = np.asarray(moved[0]), np.asarray(moved[1])
         if not (np.isfinite(x).all() and np.isfinite(y).all()):  # beyond what the file's CRS can express
             return None, 1.0

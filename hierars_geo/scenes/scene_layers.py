@@ -18,7 +18,7 @@ from .band_files import find_bands
 from .dates import Acquisition
 from .left_out import LeftOut, read_once
 from .masks import Elsewhere, Masking, MaskLayer
-from .products import SafeProduct, added_offset, read_safe
+from .products import added_offset, read_safe
 from .raster_file import RasterFile, probe, settle_nodata
 from .reader import Layer
 from .sensors import GENERIC, BaselineOffset, Sensor, find_sensor
@@ -176,7 +176,12 @@ def band_layers(
                 "Give a raster with all bands by its own path, not by its folder."
             )
         if product is not None:
-            finest = of_product(finest, band, product)
+            finest = replace(
+                finest,
+                date=Acquisition.of(product.start),
+                processing=product.processing(band, finest.processing.baseline),
+                nodata=tuple(product.nodata if value is None else value for value in finest.nodata),
+            )
         elif root is not None:
             finest = finest.noted(f"{root.name} lacks its metadata, day and baseline are read from its name")
         layers.append(reading.layer(finest, finest.indexes))
@@ -186,36 +191,12 @@ def band_layers(
     return tuple(layers)
 
 
-def of_product(file: RasterFile, band: str, product: SafeProduct) -> RasterFile:
-    """Let the metadata of a product tell day, baseline, offset and nodata of its file."""
-    return replace(
-        file,
-        date=Acquisition.of(product.start),
-        processing=product.processing(band, file.processing.baseline),
-        nodata=tuple(product.nodata if value is None else value for value in file.nodata),
-    )
-
-
 def check_level(level: str | None, sensor: Sensor, path: str) -> None:
     """Refuse a product of another processing level than the sensor's."""
     if level is not None and sensor.level is not None and level != sensor.level:
         raise RecipeError(
             f"Expected a product of level {sensor.level}, but got {level} (in {path}). "
             "Take the sensor of that level, or the one for both."
-        )
-
-
-def missing_bands(by_band: Mapping[str, Sequence[str]], bands: Sequence[str], key: str) -> None:
-    """Refuse band files of which some are not there.
-
-    Raises:
-        MissingFileError: With the bands that are missing.
-    """
-    missing = [band for band in bands if band not in by_band]
-    if missing:
-        raise MissingFileError(
-            f"Expected one file per band {', '.join(bands)}, but got {', '.join(sorted(by_band))} (in "
-            f"{key}*): {', '.join(missing)} missing. Add the files or ask for other bands."
         )
 
 

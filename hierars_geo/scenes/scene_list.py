@@ -13,7 +13,7 @@ from .masks import without_masks
 from .raster_file import believed_years, grouped_notes, with_date
 from .reader import Layer
 from .scene import Scene
-from .scene_layers import Reading, band_layers, missing_bands, stack_layer
+from .scene_layers import Reading, band_layers, stack_layer
 
 
 def find_scenes(
@@ -77,7 +77,13 @@ def find_scenes(
 
 
 def _group_layers(group: BandFiles, reading: Reading) -> tuple[Layer, ...]:
-    missing_bands(group.by_band, reading.bands, group.key)
+    missing = [band for band in reading.bands if band not in group.by_band]
+    if missing:
+        raise MissingFileError(
+            f"Expected one file per band {', '.join(reading.bands)}, but got "
+            f"{', '.join(sorted(group.by_band))} (in {group.key}*): {', '.join(missing)} missing. Add the "
+            "files or ask for other bands."
+        )
     layers = band_layers({band: group.by_band[band] for band in reading.bands}, reading, group.product)
     with_date(layers[0].file)
     return layers

@@ -111,18 +111,12 @@ def read_dates(
 def read_step(
     middle: date, step: Sequence[date], rule: SeriesRule, read_day: Callable[[date], Patch | None]
 ) -> tuple[date, Patch] | None:
-    """Read the days of a step as one date; None where nothing lies there.
-
-    Args:
-        middle: Of the step.
-        step: Its days.
-        rule: What becomes of them.
-        read_day: Reads the window at a day, tiles side by side; None where nothing lies there.
-    """
+    """Read the days of a step as one date, by its middle or the best of them; None without any."""
     dated = [(day, patch) for day in step if (patch := read_day(day)) is not None]
     if not dated:
         return None
-    return (middle, _median([p for _, p in dated])) if rule.composite == "median" else _best(dated)
+    best = max(dated, key=lambda one: int(one[1].valid.sum()))  # the first of equals
+    return (middle, _median([p for _, p in dated])) if rule.composite == "median" else best
 
 
 def steps_of(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
@@ -136,31 +130,21 @@ def steps_of(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[
     Returns:
         The middle of every step that has days, and those of them that are read.
     """
-    steps = _all_steps(days, first, rule)
+    if rule.step_days is None:
+        steps = [(day, [day]) for day in days]
+    else:
+        by_step: dict[int, list[date]] = {}
+        for day in days:
+            by_step.setdefault((day - first).days // rule.step_days, []).append(day)
+        steps = []
+        for number, found in by_step.items():
+            middle = first + timedelta(days=number * rule.step_days + (rule.step_days - 1) // 2)
+            nearest = min(found, key=lambda day, middle=middle: abs((day - middle).days))  # type: ignore[misc]
+            steps.append((middle, [nearest] if rule.composite == "none" else found))
     if rule.max_dates is None or len(steps) <= rule.max_dates:
         return steps
     chosen = np.linspace(0, len(steps) - 1, rule.max_dates).round().astype(int)
     return [steps[number] for number in chosen]
-
-
-def _all_steps(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
-    """Return the middle of every step that has days, and those of them that are read."""
-    if rule.step_days is None:
-        return [(day, [day]) for day in days]
-    by_step: dict[int, list[date]] = {}
-    for day in days:
-        by_step.setdefault((day - first).days // rule.step_days, []).append(day)
-    steps = []
-    for number, found in by_step.items():
-        middle = first + timedelta(days=number * rule.step_days + (rule.step_days - 1) // 2)
-        nearest = min(found, key=lambda day, middle=middle: abs((day - middle).days))  # type: ignore[misc]
-        steps.append((middle, [nearest] if rule.composite == "none" else found))
-    return steps
-
-
-def _best(dated: Sequence[tuple[date, Patch]]) -> tuple[date, Patch]:
-    """Return the date with most valid pixels, the first of equals."""
-    return max(dated, key=lambda one: int(one[1].valid.sum()))
 
 
 def _median(patches: Sequence[Patch]) -> Patch:

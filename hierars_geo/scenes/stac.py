@@ -36,12 +36,12 @@ def scene_addresses(address: str) -> list[str]:
         HieraRSError: As of :func:`item_addresses`.
     """
     inside = [Path(address) / name for name in ("collection.json", "catalog.json")]
-    found = next((str(path) for path in inside if path.is_file() and not _has_rasters(path.parent)), address)
+    listed = next((path for path in inside if path.is_file()), None)
+    alone = listed is not None and not any(
+        path.suffix.lower() in RASTER_SUFFIXES for path in Path(address).rglob("*")
+    )
+    found = str(listed) if alone else address
     return item_addresses(found) if is_stac(found) else [address]
-
-
-def _has_rasters(folder: Path) -> bool:
-    return any(path.suffix.lower() in RASTER_SUFFIXES for path in folder.rglob("*"))
 
 
 def document_of(address: str) -> str:
