@@ -38,6 +38,9 @@ EXAMPLES = """examples:
 #: Whose groups are options of the command, too, under their names.
 OPTIONS = PredictOptions
 
+#: Who predicts a scene, the scene, and the folder of its maps.
+_Order: TypeAlias = "tuple[Predictor, ScenePath, Path]"
+
 #: Number of a scene, its run, and what it holds open.
 _Begun: TypeAlias = "tuple[int, SceneRun, ExitStack]"
 
@@ -75,15 +78,9 @@ def run(
         overwrite: Replace maps that exist.
         **told: Options of a prediction by their names.
     """
-    days = str(told.get("until") or "").split(",")
-    if len(days) > 1:  # as many maps of one season, each in a folder of its day
-        common = {"device": device, "engine": engine, "scheduler": scheduler, "workers": workers}
-        common |= {"resume": resume, "overwrite": overwrite}
-        folders = {str(Path(out_dir) / as_day(day, "--until").isoformat()): day for day in days}
-        return max(
-            run(checkpoint, rasters, out_dir=folder, **{**told, **common, "until": day})
-            for folder, day in folders.items()
-        )
+    folders = {Path(out_dir): told.get("until")}
+    if len(days := str(told.get("until")).split(",")) > 1:  # as many maps of one season, a folder for each
+        folders = {Path(out_dir) / as_day(day, "--until").isoformat(): day for day in days}
     if engine == "local" and (scheduler or workers):
         raise OptionError("--scheduler and --workers are for --engine dask. See hierars-geo predict --help.")
     if told.get("risk") is not None and told.get("depth_threshold") is not None:
@@ -102,27 +99,29 @@ def run(
         found = [tuple(rasters)]
     else:
         found = [*_scenes(rasters, options.reading.mosaic, recipe)]
+    orders = [(predictor.replaced(until=day), scene, folder) for folder, day in folders.items() for scene in found]
 
-    def begin(scene: "ScenePath", by: "DaskEngine | None") -> "AbstractContextManager[SceneRun]":
-        return predictor.begin(scene, out_dir, overwrite, resume, by)
+    def begin(order: _Order, by: "DaskEngine | None") -> "AbstractContextManager[SceneRun]":
+        who, scene, folder = order
+        return who.begin(scene, folder, overwrite, resume, by)
 
     computing = _engine(scheduler, workers) if engine == "dask" else nullcontext()
     try:
-        if len(found) > 1:
-            return _predict_all(predictor, found, out_dir, begin, computing)
+        if len(orders) > 1:
+            return _predict_all(orders, out_dir, begin, computing)
         with computing as by:
-            with begin(found[0], by) as begun:
-                _finish(begun, found[0])
+            with begin(orders[0], by) as begun:
+                _finish(begun, orders[0])
             _say(begun.outputs.open())
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Rows that were finished are kept: go on with --resume.") from None
 
 
-def _finish(run: "SceneRun", scene: "ScenePath") -> None:
+def _finish(run: "SceneRun", order: _Order) -> None:
     from .progress import progress_bar
 
-    with progress_bar(f"predict {_title(scene)}", f"write the maps of {_title(scene)}") as progress:
+    with progress_bar(f"predict {_title(order)}", f"write the maps of {_title(order)}") as progress:
         run.finish(progress)
 
 
@@ -144,18 +143,17 @@ def options_of(told: Mapping[str, Any]) -> PredictOptions:
 
 
 def _predict_all(
-    predictor: "Predictor",
-    scenes: Sequence["ScenePath"],
+    orders: Sequence[_Order],
     out_dir: str,
-    begin: "Callable[[ScenePath, DaskEngine | None], AbstractContextManager[SceneRun]]",
+    begin: "Callable[[_Order, DaskEngine | None], AbstractContextManager[SceneRun]]",
     computing: "AbstractContextManager[DaskEngine | None]",
 ) -> int:
     """Predict several scenes; one that fails does not keep the others from being predicted."""
     from ..output.output import check_writable_folder
     from ..predict import SceneList
 
-    states = SceneList(check_writable_folder(out_dir), scenes)
-    _check_scenes(predictor, scenes, states)
+    states = SceneList(check_writable_folder(out_dir), [scene for _, scene, _ in orders])
+    _check_scenes(orders, out_dir, states)
     left = deque(number for number, state in enumerate(states.states) if state.status != "failed")
     begun: deque[_Begun] = deque()
     with computing as by, ExitStack() as broken_off:
@@ -164,22 +162,23 @@ def _predict_all(
             if left and _has_room(begun, by):
                 number = left.popleft()
                 states.begin(number)
-                with _noting_failure(states, number, scenes[number]), ExitStack() as held:
-                    run = held.enter_context(begin(scenes[number], by))
+                with _noting_failure(states, number, orders[number]), ExitStack() as held:
+                    run = held.enter_context(begin(orders[number], by))
                     begun.append((number, run, held.pop_all()))
             else:
                 number, run, held = begun.popleft()
-                with _noting_failure(states, number, scenes[number]):
+                with _noting_failure(states, number, orders[number]):
                     with held:
-                        _finish(run, scenes[number])
+                        _finish(run, orders[number])
                     maps = run.outputs.open()
                     _say(maps)
                     states.finish(number, maps)
-    if not states.failed:
+    failed = [number for number, state in enumerate(states.states) if state.status == "failed"]
+    if not failed:
         return 0
-    names = ", ".join(state.name or str(state.source) for state in states.failed)
+    names = ", ".join(states.states[number].name or _title(orders[number]) for number in failed)
     complain(
-        f"{len(states.failed)} of {len(scenes)} scenes failed: {names} (see manifest.json in "
+        f"{len(failed)} of {len(orders)} scenes failed: {names} (see manifest.json in "
         f"{out_dir}). The same command with --resume predicts only these."
     )
     return 1
@@ -206,19 +205,19 @@ def _leave(
 
 
 @contextmanager
-def _noting_failure(states: "SceneList", number: int, scene: "ScenePath") -> Iterator[None]:
+def _noting_failure(states: "SceneList", number: int, order: _Order) -> Iterator[None]:
     """Note why a scene fails, and go on; not where the next one would fare no better."""
     try:
         yield
     except ClusterError:
         raise
     except HieraRSError as error:
-        _note_failure(states, number, scene, error)
+        _note_failure(states, number, order, error)
 
 
-def _note_failure(states: "SceneList", number: int, scene: "ScenePath", error: HieraRSError) -> None:
+def _note_failure(states: "SceneList", number: int, order: _Order, error: HieraRSError) -> None:
     states.fail(number, error)
-    complain(f"{_title(scene)}: {error}")
+    complain(f"{_title(order)}: {error}")
 
 
 def _named(rasters: Sequence[str]) -> list[tuple[str, str]]:
@@ -297,15 +296,17 @@ def _tiles(path: str) -> list[str]:
     return [str(file) for file in list_rasters(folder)]
 
 
-def _title(scene: "ScenePath") -> str:
+def _title(order: _Order) -> str:
+    predictor, scene, _ = order
+    day = "" if predictor.options.reading.until is None else f" until {predictor.options.reading.until}"
     if isinstance(scene, Mapping):
-        return ", ".join(scene)
+        return ", ".join(scene) + day
     if isinstance(scene, str | PathLike):
-        return str(scene)
-    return str(scene[0]) if len(scene) == 1 else f"{scene[0]} and {len(scene) - 1} more"
+        return f"{scene}{day}"
+    return f"{scene[0]}{day}" if len(scene) == 1 else f"{scene[0]} and {len(scene) - 1} more{day}"
 
 
-def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states: "SceneList") -> None:
+def _check_scenes(orders: Sequence[_Order], out_dir: str, states: "SceneList") -> None:
     """Open every scene before the first is predicted; one that cannot be opened has failed.
 
     Raises:
@@ -314,21 +315,22 @@ def _check_scenes(predictor: "Predictor", scenes: Sequence["ScenePath"], states:
     """
     raster_of: dict[str, str] = {}
     errors: dict[int, HieraRSError] = {}
-    for number, raster in enumerate(scenes):
+    for number, order in enumerate(orders):
+        predictor, raster, folder = order
         try:
             with predictor.open(raster) as scene:
-                name = scene.name
+                name = (folder / scene.name).relative_to(out_dir).as_posix()
         except HieraRSError as error:
             errors[number] = error
             continue
         states.named(number, name)
         if name in raster_of:
             raise OptionError(
-                f"Expected scenes of different names, but got {raster_of[name]} and {_title(raster)}, which "
+                f"Expected scenes of different names, but got {raster_of[name]} and {_title(order)}, which "
                 f"would both be written as {name}_L1.tif. Predict them into different folders."
             )
-        raster_of[name] = _title(raster)
-    if len(errors) == len(scenes):
+        raster_of[name] = _title(order)
+    if len(errors) == len(orders):
         raise errors[0]
     for number, failure in errors.items():
-        _note_failure(states, number, scenes[number], failure)
+        _note_failure(states, number, orders[number], failure)

@@ -49,7 +49,7 @@ def predict_chunk(job: SceneJob, number: int, from_row: int) -> tuple[Rows, str]
         HieraRSError: What the local engine would raise.
     """
     with _errors_that_travel():
-        predictor = cached_predictor(job.checkpoint, job.sha256, job.device, job.options)
+        predictor = _predictor_of(job)
         with bounded_block_cache(predictor.memory.block_cache_bytes), predictor.open(job.rasters) as scene:
             plan = predictor.chunk_plan(scene, job.chunk_px, job.chunk_rows)
             part = plan[number].below(max(from_row, plan[number].window.row))
@@ -64,7 +64,7 @@ def worker_batch_size(job: SceneJob, window: tuple[int, int]) -> int:
         HieraRSError: The checkpoint cannot be loaded here.
     """
     with _errors_that_travel():
-        return cached_predictor(job.checkpoint, job.sha256, job.device, job.options).batch_size(window)
+        return _predictor_of(job).batch_size(window)
 
 
 @contextmanager
@@ -75,6 +75,14 @@ def _errors_that_travel() -> Iterator[None]:
     except HieraRSError as error:
         error.__cause__ = error.__context__ = None
         raise
+
+
+def _predictor_of(job: SceneJob) -> Predictor:
+    """Return the one model for a scene, season or day of a season: each may have batches of its own."""
+    options = job.options.replaced(until=None, batch_size=None)
+    predictor = cached_predictor(job.checkpoint, job.sha256, job.device, options)
+    own = job.options
+    return predictor.replaced(until=own.reading.until, batch_size=own.windows.batch_size)
 
 
 @lru_cache(maxsize=1)

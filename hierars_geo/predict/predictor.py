@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,12 +96,18 @@ class Predictor:
             usual = record.chip_size if self.runner.sees_window else max(usual, record.chip_size)
         self.window_px = self.options.windows.window or usual
         self.memory = MemoryBudget.of(self.options.windows.memory_mb)
-        self._quantised: tuple[tuple[Any, ...], Runtime] | None = None
+        self._quantised: dict[tuple[Any, ...], Runtime] = {}  # of one scene
 
     @property
     def _channels(self) -> int:
         """What is blended: path logits, and the dissimilarity where it is asked for."""
         return self.loaded.record.taxonomy.num_paths + self.options.output.applicability
+
+    def replaced(self, **options: Any) -> "Predictor":  # noqa: ANN401
+        """Return the same with another ``until`` or ``batch_size``; the model is not opened again."""
+        other = copy(self)
+        other.options = self.options.replaced(**options)
+        return other
 
     @property
     def of_series(self) -> bool:
@@ -120,12 +127,13 @@ class Predictor:
         """
         size, part = plan.windows.size, Window(0, 0, *plan.shape)
         key = size, scene.region, *map(str, scene.paths)
-        if self._quantised is not None and self._quantised[0] == key:
-            return self._quantised[1]
+        if key in self._quantised:
+            return self._quantised[key]
         pixels = plan.windows.count_within(part) * size[0] * size[1]
         runtime = self.runner.runtime_of(size, pixels, partial(some_windows, scene, plan.windows, part))
         if runtime.precision == "int8":  # made for this scene, in many seconds
-            self._quantised = key, runtime
+            self._quantised.clear()
+            self._quantised[key] = runtime
         return runtime
 
     def batch_size(self, window: tuple[int, int]) -> int:

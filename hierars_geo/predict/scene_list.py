@@ -1,12 +1,11 @@
 """SceneList: what has become of every scene of a run over several, in a file that is always whole."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from .. import __version__
@@ -28,7 +27,7 @@ class SceneState:
 
     Attributes:
         source: As it was named.
-        name: Stem of its maps; None where it could not be opened.
+        name: Stem of its maps, with their folder where each has its own; None where it could not be opened.
         status: Where it stands.
         seconds: What it took in this run, None until it ends.
         files: Of the maps, by name of the layer, relative to the folder.
@@ -55,11 +54,6 @@ class SceneList:
         self._clock: dict[int, float] = {}
         self.states = [SceneState(named_everywhere(source)) for source in sources]
 
-    @property
-    def failed(self) -> list[SceneState]:
-        """The scenes that failed."""
-        return [state for state in self.states if state.status == "failed"]
-
     def named(self, number: int, name: str) -> None:
         """Note the name that a scene turned out to have.
 
@@ -80,8 +74,10 @@ class SceneList:
 
     def finish(self, number: int, maps: Maps) -> None:
         """Note the maps of a scene."""
-        files = {name: os.path.basename(path) for name, path in maps.layers.items()}
-        self.states[number] = replace(self.states[number], name=maps.scene.name, files=files)
+        state = self.states[number]
+        folder = PurePath(state.name or "").parent
+        files = {name: (folder / path.name).as_posix() for name, path in maps.layers.items()}
+        self.states[number] = replace(state, files=files)
         self._change(number, "finished")
 
     def fail(self, number: int, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """A season predicted from a folder of dates: against the network on arrays, early, resumed, cut."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from hierars_geo.models import load
 from hierars_geo.models.applicability import Applicability
 from hierars_geo.models.dissimilarity import pooled
 from hierars_geo.predict import PredictOptions, Predictor
+from hierars_geo.predict import predictor as predictor_module
 from hierars_geo.types import ReadRecipe, SeriesRule
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -96,6 +98,28 @@ def test_a_folder_of_dates_becomes_the_maps_of_the_network_on_all_of_them(season
         == 2
     )
     assert not (tmp_path / "x").exists()
+
+
+def test_days_of_one_command_share_a_model_and_one_that_fails_leaves_the_others_alone(
+    season, checkpoint, tmp_path, monkeypatch, capsys
+):
+    opened, real = [], predictor_module.network.CheckpointRunner
+    monkeypatch.setattr(
+        predictor_module.network, "CheckpointRunner", lambda *told: opened.append(told) or real(*told)
+    )
+    command = ["predict", str(checkpoint), str(season[0]), "--window", "160", "--device", "cpu"]
+    assert main([*command, "-o", str(tmp_path / "early"), "--until", "2020-02-01,2020-05-01,2020-07-01"]) == 1
+    assert len(opened) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert any("season until 2020-02-01: Expected images from 03-01" in line for line in errors)
+    assert re.search(r"1 of 3 scenes failed: \S*season until 2020-02-01 \(see manifest.json", errors[-1])
+    for day in ("2020-05-01", "2020-07-01"):
+        assert main([*command, "-o", str(tmp_path / day), "--until", day]) == 0
+        assert (classes_of(tmp_path / day, 3) == classes_of(tmp_path / "early" / day, 3)).all()
+    listed = json.loads((tmp_path / "early" / "manifest.json").read_text())["scenes"]
+    assert [scene["name"] for scene in listed] == [None, "2020-05-01/season", "2020-07-01/season"]
+    assert listed[2]["files"]["L3"] == "2020-07-01/season_L3.tif"
+    assert main([*command, "-o", str(tmp_path / "none"), "--until", "2020-02-01,2020-02-02"]) == 1  # no day
 
 
 def knowing(save_checkpoint, image, clear, temporal):
