@@ -31,16 +31,13 @@ EXAMPLES = {
 
 def list_weights() -> int:
     """List weights and published models with bands, licences and sources; 1 where a model is damaged."""
-    from rich.text import Text
-
     from ..errors import HieraRSError
     from ..models.backbones import find_backbone
     from ..models.published import find_model, models_folder, published_names
     from ..models.weight_catalog import published_weights
-    from .tables import plain_table, wide_console
+    from .tables import print_table
 
-    console = wide_console()
-    table = plain_table("weights", "encoder", "bands", "MB", "licence", "from", whole=1)
+    weights, models, status = [], [], 0
     for entry in published_weights():
         backbone = find_backbone(entry.encoder)
         bands = " ".join(entry.bands or backbone.bands or ()) or "as TorchGeo states"
@@ -48,26 +45,22 @@ def list_weights() -> int:
         size = "" if entry.size_mb is None else f"{entry.size_mb:g}"
         way = "network" if entry.package is None else entry.package.install
         licence = f"{entry.licence}; {entry.restriction}" if entry.restriction else entry.licence
-        row = entry.name, entry.encoder, bands, size, licence, way
-        table.add_row(*map(Text, row))
-    console.print(table)
-    table = plain_table("models", "tree", "bands", "MB", "licence", whole=1)
-    names, damaged = published_names(), []
-    for name in names:
+        weights.append((entry.name, entry.encoder, bands, size, licence, way))
+    for name in published_names():
         try:
             model = find_model(name)
         except HieraRSError as error:
-            damaged.append(error)  # said below the others
+            complain(str(error))
+            status = 1
             continue
         size = f"{model.size_bytes / 1e6:.1f}"
-        table.add_row(*map(Text, (name, model.tree, " ".join(model.bands), size, model.licence)))
-    if names:
-        console.print(table)
+        models.append((name, model.tree, " ".join(model.bands), size, model.licence))
+    print_table(("weights", "encoder", "bands", "MB", "licence", "from"), weights, whole=2)
+    if models:
+        print_table(("models", "tree", "bands", "MB", "licence"), models, whole=2)
     else:
         sys.stdout.write(f"no published models in {models_folder()}\n")
-    for each in damaged:
-        complain(str(each))
-    return 1 if damaged else 0
+    return status
 
 
 def get(name: str, *, out: Path | None = None, accept_licence: bool = False, overwrite: bool = False) -> int:

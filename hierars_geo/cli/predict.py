@@ -99,7 +99,9 @@ def run(
         found = [tuple(rasters)]
     else:
         found = [*_scenes(rasters, options.reading.mosaic, recipe)]
-    orders = [(predictor.replaced(until=day), scene, folder) for folder, day in folders.items() for scene in found]
+    orders = [
+        (predictor.replaced(until=day), scene, folder) for folder, day in folders.items() for scene in found
+    ]
 
     def begin(order: _Order, by: "DaskEngine | None") -> "AbstractContextManager[SceneRun]":
         who, scene, folder = order

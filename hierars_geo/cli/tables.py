@@ -1,8 +1,9 @@
 """Tables for the terminal: scores, and what the catalog knows of data sets."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,18 +27,41 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
-def plain_table(*headings: str, whole: int = 0) -> Table:
-    """Return a table without lines, of whose columns the first ``whole`` are not broken into lines."""
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: int = 0) -> None:
+    """Print a table without lines, of which the first ``whole`` columns are names, printed to be copied.
+
+    No word is broken, and no name cut: where a table does not fit, its names stand below each other, and
+    where it still does not fit it is wider than the terminal.
+    """
+    console = wide_console()
+    widths = _widths(headings, rows, whole, console.width)
+    if sum(widths) > console.width and whole > 1:
+        rows = [("\n  ".join(row[:whole]), *row[whole:]) for row in rows]
+        headings, whole = (", ".join(headings[:whole]), *headings[whole:]), 1
+        widths = _widths(headings, rows, whole, console.width)
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for number, heading in enumerate(headings):
-        kept = number < whole
-        table.add_column(
-            heading,
-            justify="right" if heading == "MB" else "left",
-            no_wrap=kept,
-            overflow="ellipsis" if kept else "fold",
-        )
-    return table
+    for number, (heading, width) in enumerate(zip(headings, widths, strict=True)):
+        justify: Literal["left", "right"] = "right" if heading == "MB" else "left"
+        table.add_column(heading, justify=justify, no_wrap=number < whole, width=width - 1)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.width = max(console.width, sum(widths))
+    console.print(table)
+
+
+def _widths(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: int, total: int) -> list[int]:
+    """Widths of columns with a space behind each: of their longest word or name, and what room is left."""
+    lines = [
+        [line for cell in cells for line in cell.splitlines()] for cells in zip(headings, *rows, strict=True)
+    ]
+    most = [1 + max(map(cell_len, own)) for own in lines]
+    words = [[word for line in own for word in line.split()] for own in lines]
+    widths = [most[n] if n < whole else 1 + max(map(cell_len, words[n])) for n in range(len(lines))]
+    spare = max(0, total - sum(widths))
+    for done, n in enumerate(sorted(range(len(lines)), key=lambda n: most[n] - widths[n])):
+        given = min(most[n] - widths[n], spare // (len(lines) - done))
+        widths[n], spare = widths[n] + given, spare - given
+    return widths
 
 
 def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy) -> None:
@@ -75,12 +99,12 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy)
 
 def print_list() -> None:
     """Print one row per data set of the catalog."""
-    table = plain_table("name", "taxonomy", "sources", "title", whole=3)
+    rows = []
     for name in catalog_names("datasets"):
         record = read_record(name)
         sources = ", ".join(f"{key} {source.gsd_m:g} m" for key, source in record.sources.items())
-        table.add_row(name, record.taxonomy or "-", sources, Text(record.title))
-    wide_console().print(table)
+        rows.append((name, record.taxonomy or "-", sources, record.title))
+    print_table(("name", "taxonomy", "sources", "title"), rows, whole=3)
 
 
 def print_record(name: str) -> None:
@@ -98,10 +122,8 @@ def print_record(name: str) -> None:
     for key, value in _facts(record):
         facts.add_row(key, Text(value))
     console.print(facts)
-    sources = plain_table("source", "bands", "m", "type", "nodata", "CRS", "images", "labels")
-    for key, source in record.sources.items():
-        sources.add_row(key, *(Text(cell) for cell in _cells(source)))
-    console.print(sources)
+    sources = [(key, *_cells(source)) for key, source in record.sources.items()]
+    print_table(("source", "bands", "m", "type", "nodata", "CRS", "images", "labels"), sources)
     for key, source in record.sources.items():
         if source.statistics is not None:
             console.print(
@@ -110,12 +132,12 @@ def print_record(name: str) -> None:
         if source.note is not None:
             console.print(Text(f"{key}: {source.note}"))
     if record.label_scheme is not None:
-        console.print(_scheme(record))
+        print_table(("value", "label", f"value in {record.taxonomy}", "class"), _scheme(record))
 
 
 def print_assembly(result: "AssembleResult") -> None:
     """Print what was assembled: one row per place and source with its date and shift."""
-    table = plain_table("place", "split", "chips", "source", "date", "days", "shift east, north in m")
+    rows = []
     for place in result.places:
         chips = sum(chip.place.name == place.name for chip in result.chips)
         for name, scene in place.scenes.items():
@@ -126,10 +148,9 @@ def print_assembly(result: "AssembleResult") -> None:
                 east, north = (round(metres, 2) + 0.0 for metres in place.shifts[name])
                 moved = f"{east:+.2f}, {north:+.2f}" if shift.reliable else "not measurable"
             days = "-" if gap is None or name == place.reference else f"{gap:+.0f}"
-            table.add_row(place.name, place.split, str(chips), name, day, days, moved)
-    console = wide_console()
-    console.print(table)
-    console.print(Text(f"{len(result.chips)} chips of {len(result.places)} places in {result.folder}"))
+            rows.append((place.name, place.split, str(chips), name, day, days, moved))
+    print_table(("place", "split", "chips", "source", "date", "days", "shift east, north in m"), rows)
+    wide_console().print(Text(f"{len(result.chips)} chips of {len(result.places)} places in {result.folder}"))
 
 
 def _facts(record: DatasetRecord) -> list[tuple[str, str]]:
@@ -158,16 +179,16 @@ def _cells(source: SourceRecord) -> tuple[str, ...]:
     )
 
 
-def _scheme(record: DatasetRecord) -> Table:
-    table = plain_table("value", "label", f"value in {record.taxonomy}", "class")
+def _scheme(record: DatasetRecord) -> list[tuple[str, str, str, str]]:
     tree = Taxonomy.from_yaml(record.taxonomy or "")
     finest = tree.num_levels
     names = dict(zip(tree.class_values(finest), tree.class_names(finest), strict=True))
+    rows = []
     scheme = record.label_scheme
     for value, name in scheme.names.items() if scheme else ():
         target = scheme.to_taxonomy[value] if scheme else 0
-        table.add_row(str(value), Text(name), str(target), Text(names.get(target, "unlabelled")))
-    return table
+        rows.append((str(value), name, str(target), names.get(target, "unlabelled")))
+    return rows
 
 
 def _numbers(values: tuple[float, ...]) -> str:

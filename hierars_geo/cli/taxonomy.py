@@ -30,13 +30,13 @@ def list_trees() -> int:
     """List the trees of the catalog."""
     from ..taxonomy import Taxonomy
     from ..taxonomy.yaml_reader import catalog_names
-    from .tables import plain_table, wide_console
+    from .tables import print_table
 
-    table = plain_table("name", "levels", "classes", "paths", "title", whole=4)
+    rows = []
     for name in catalog_names("taxonomies"):
         tree = Taxonomy.from_yaml(name)
-        table.add_row(name, str(tree.num_levels), _counts(tree), str(tree.num_paths), tree.title)
-    wide_console().print(table)
+        rows.append((name, str(tree.num_levels), _counts(tree), str(tree.num_paths), tree.title))
+    print_table(("name", "levels", "classes", "paths", "title"), rows, whole=4)
     return 0
 
 
@@ -61,12 +61,10 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
         legend: Legend of the catalog, or path of a crosswalk's .yaml file.
         taxonomy: Tree that it is turned into.
     """
-    from rich.text import Text
-
     from ..taxonomy import Crosswalk
     from ..taxonomy.class_names import describe_paths
     from ..taxonomy.yaml_reader import catalog_names
-    from .tables import plain_table, wide_console
+    from .tables import print_table
 
     if legend is None:
         for name in catalog_names("crosswalks"):
@@ -75,14 +73,14 @@ def crosswalk(legend: str | None = None, taxonomy: str | None = None) -> int:
         return 0
     crosswalk = Crosswalk.from_yaml(legend) if taxonomy is None else Crosswalk.between(legend, taxonomy)
     tree = crosswalk.target
-    table = plain_table("code", crosswalk.origin.name, tree.name, "decides", whole=1)
+    rows = []
     for one in crosswalk.meanings():
         known = tree.shared_levels(one.paths) >= 0
         decided = [name for name, told in zip(tree.level_names, known, strict=True) if told]
         says = "-" if one.paths.all() else ", ".join(describe_paths(tree, one.paths))
         indent = "  " * (one.depth - 1)
-        table.add_row(one.code, Text(indent + one.name), Text(says), " ".join(decided) or "-")
-    wide_console().print(table)
+        rows.append((one.code, indent + one.name, says, " ".join(decided) or "-"))
+    print_table(("code", crosswalk.origin.name, tree.name, "decides"), rows, whole=1)
     for line in _losses(crosswalk):
         sys.stdout.write(f"{line}\n")
     return 0

@@ -22,8 +22,10 @@ from raster_factory import write_raster
 from hierars_geo.cli import main
 from hierars_geo.models import RECORD_KEY, load
 from hierars_geo.models.published import CARD, ITEM
+from hierars_geo.models.weight_catalog import published_weights
 from hierars_geo.output.output import sha256_of
 from hierars_geo.taxonomy import Taxonomy
+from hierars_geo.taxonomy.yaml_reader import catalog_names
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +146,21 @@ def test_a_graph_is_published_and_predicted_alike(checkpoint, scene, published, 
     assert (found == own).mean() > 0.99
 
 
-def test_names_are_listed_whole_however_narrow_the_terminal(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.mark.parametrize("width", [80, 20])
+def test_names_are_listed_whole_however_narrow_the_terminal(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert main(["models", "list"]) == 0
     shown = capsys.readouterr().out
-    for name in ("ssl4eo_s12_resnet18_moco", "ukis_csmask_6b_l2a", "wavelength", "Apache-2.0", "meadows"):
+    names = {name for entry in published_weights() for name in (entry.name, entry.encoder)}
+    for name in (*names, "wavelength", "Apache-2.0", "meadows"):
         assert name in shown
     assert "…" not in shown
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines()]
+    assert width < 80 or max(map(len, lines)) <= 80
+    assert main(["catalog", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in (*catalog_names("datasets"), "Five-Billion-Pixels", "soybean"))
     monkeypatch.delenv("FORCE_COLOR")  # as a pipe has it: a row is one line
     assert main(["models", "list"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}

@@ -227,7 +227,9 @@ def test_scenes_share_the_workers_while_files_are_written(
     assert small_chunks(checkpoint, [scenes[0], cut, *scenes[1:]], dask) == 1
     status = [scene["status"] for scene in json.loads((dask / "manifest.json").read_text())["scenes"]]
     assert status == ["finished", "failed", "finished", "finished"]
-    assert engine_dask.cached_predictor.cache_info().misses == 1  # one model for batch sizes and chunks of all
+    assert (
+        engine_dask.cached_predictor.cache_info().misses == 1
+    )  # one model for batch sizes and chunks of all
     monkeypatch.undo()
     for scene in scenes:
         Predictor(checkpoint, PredictOptions(window=64), "cpu").predict(scene, local)
