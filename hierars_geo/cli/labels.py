@@ -45,7 +45,7 @@ def check(data: str, *, out: Path | None = None, max_windows: int = 1024, overwr
     if out is not None:
         _draw(found, out)
         sys.stdout.write(f"{out}\n")
-    return 1 if found.must_settle else 0
+    return int(any(pair.same_priority and pair.contradictions for pair in found.pairs))
 
 
 def _data_module(path: str) -> Any:  # noqa: ANN401  # of several classes

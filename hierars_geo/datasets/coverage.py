@@ -136,13 +136,10 @@ class WindowWalk:
         return len(self._tiles)
 
     def windows(self, description: str | None = None) -> Iterator[tuple[Window, slice, dict[str, Any]]]:
-        """Read one window after the other.
+        """Yield window after window: pixels of the lattice, dates as TorchGeo queries them, the sample.
 
         Args:
             description: Shows a progress bar of that name where stderr is a terminal; None for no bar.
-
-        Yields:
-            Pixels of the data set's lattice, dates as TorchGeo's queries take them, and the sample there.
         """
         for tile, time in self._walk(description):
             left, bottom, right, top = self.lattice.bounds(tile)

@@ -165,15 +165,12 @@ _TILE_PX = 512
 
 
 def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Write all that an intersection shows, with the names of its bands.
+    """Write all that an intersection shows, with the names of its bands; return the path.
 
     Args:
         images: Images of one ground, stacked. Labels confine the ground to their own: leave them out.
         path: GeoTIFF to write: float32, NaN where an image holds no data.
         overwrite: Replace a file that exists.
-
-    Returns:
-        The path.
 
     Raises:
         DataError: The images are not stacked, or a series.

@@ -206,22 +206,7 @@ class Tessera(SceneRaster):
 
 #: The class of every sensor.
 IMAGE_CLASSES: dict[str, type[SceneRaster]] = {
-    cls.sensor_name: cls
-    for cls in (
-        AlphaEarth,
-        GaoFen2,
-        GoogleEarth,
-        Landsat5,
-        Landsat7,
-        Landsat8,
-        Landsat9,
-        NAIP,
-        RGBPicture,
-        SceneRaster,
-        Sentinel1,
-        Sentinel2,
-        Sentinel2L1C,
-        Sentinel2L2A,
-        Tessera,
-    )
+    found.sensor_name: found
+    for found in list(globals().values())
+    if isinstance(found, type) and issubclass(found, SceneRaster)
 }

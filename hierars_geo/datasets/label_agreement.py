@@ -81,11 +81,6 @@ class LabelAgreement:
     sources: list[SourceCount]
     pairs: list[PairCount]
 
-    @property
-    def must_settle(self) -> list[PairCount]:
-        """The pairs of one priority that contradict each other: training would stop there."""
-        return [pair for pair in self.pairs if pair.same_priority and pair.contradictions]
-
 
 def compare_labels(
     dataset: SceneIntersection, max_windows: int | None = None, description: str | None = None

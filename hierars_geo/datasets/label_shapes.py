@@ -187,13 +187,9 @@ def ground_pieces(parts: NDArray[np.object_], around: float | None) -> list[Base
     """
     thin = shapely.get_dimensions(parts) < 2
     if thin.any():
-        side = around or _stand_in(parts)
+        left, bottom, right, top = shapely.total_bounds(parts)
+        side = around or max(right - left, top - bottom, 1e-6) / 1000
         parts = parts.copy()
         parts[thin] = shapely.buffer(parts[thin], side, cap_style="square", join_style="mitre")
     pieces = shapely.get_parts(shapely.disjoint_subset_union_all(parts))
     return [piece for piece in pieces if piece.geom_type == "Polygon" and piece.area > 0]
-
-
-def _stand_in(parts: NDArray[np.object_]) -> float:
-    left, bottom, right, top = shapely.total_bounds(parts)
-    return float(max(right - left, top - bottom, 1e-6)) / 1000

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..scenes.patch import Patch
-from ..taxonomy import LabelSets, Taxonomy
+from ..taxonomy import LabelSets
 from ..taxonomy.class_names import PathSet, describe_paths
 from ..types import IGNORE_INDEX
 from .geo_raster import SceneUnion
@@ -63,26 +63,26 @@ class LabelStack(SceneUnion):
 
     def _join_labels(self) -> None:
         super()._join_labels()
-        tree = self.taxonomy
-        if tree is None:
+        if self.taxonomy is None:
             raise DataError("Expected labels to stack, but got images.")
-        shared = self._intersections(tree)
+        self._tree = self.taxonomy
+        shared = self._intersections()
         if self.label_sets is None and (shared or self.label_weights != (1.0,)):
-            self.label_sets = LabelSets(tree)
+            self.label_sets = LabelSets(self._tree)
             self._numbers = [None] * len(self.sources)
         if self.label_sets is not None:
             self.label_sets = self.label_sets.joined(shared)
 
-    def _intersections(self, tree: Taxonomy) -> list[PathSet]:
+    def _intersections(self) -> list[PathSet]:
         """List what sources of one priority may say together."""
         if self.label_sets is None:
             return []
         found: list[PathSet] = []
         for _, group in groupby(self.entries, key=lambda entry: entry.priority):
-            tables = [entry.source.label_sets or LabelSets(tree) for entry in group]
+            tables = [entry.source.label_sets or LabelSets(self._tree) for entry in group]
             sets = tables[0].table
             for table in tables[1:]:
-                both = (sets[:, None] & table.table[None]).reshape(-1, tree.num_paths)
+                both = (sets[:, None] & table.table[None]).reshape(-1, self._tree.num_paths)
                 sets = np.unique(np.concatenate([sets, table.table, both[both.any(axis=1)]]), axis=0)
                 if len(sets) > _MOST_SETS:
                     raise DataError(
@@ -173,9 +173,3 @@ class LabelStack(SceneUnion):
         weights = self.label_weights
         heavier = max(one // count, other // count, key=lambda at: weights[at])
         return sets.number(both) + heavier * count
-
-    @property
-    def _tree(self) -> Taxonomy:
-        if self.taxonomy is None:
-            raise DataError("Expected labels to stack, but got images.")
-        return self.taxonomy

@@ -85,12 +85,7 @@ class ResultCache:
 
 
 def data_key(dataset: GeoDataset, **settings: object) -> dict[str, Any]:
-    """Say what a result depends on: files with size and time of change, pixels, ground and settings.
-
-    Args:
-        dataset: What is read.
-        **settings: Plain values.
-    """
+    """Say what a result depends on: files with size and time of change, pixels, ground and settings."""
     key: dict[str, Any] = {"format": _FORMAT, "settings": settings, "files": _identities(_files(dataset))}
     if isinstance(dataset, SceneIntersection):
         lattice = dataset.lattice

@@ -25,7 +25,7 @@ def figure_of(
     suptitle: str | None = None,
     sensor: str | None = None,
 ) -> Figure:
-    """Draw what a sample holds, side by side.
+    """Draw what a sample holds, side by side, as a figure that no pyplot state knows.
 
     Args:
         sample: ``image`` (C, H, W) with ``valid`` (H, W), ``mask`` (H, W), ``prediction`` (H, W): those that
@@ -34,9 +34,6 @@ def figure_of(
         taxonomy: Class tree of mask and prediction; colours and legend are those of its leaves.
         suptitle: Title of the figure.
         sensor: Entry of the sensor catalog that the image was taken by, where that is known.
-
-    Returns:
-        A figure of its own, known to no pyplot state.
     """
     panels: list[tuple[str, NDArray[Any]]] = []
     if "image" in sample:

@@ -20,7 +20,7 @@ from ..grid import GeoGrid, Window
 from ..grid.lattice import Lattice
 from ..grid.longitudes import every_turn, turn_of
 from ..grid.reprojection import same_crs
-from ..polygons.attribute_classes import AttributeClasses, ColumnClasses
+from ..polygons.attribute_classes import AttributeClasses
 from ..polygons.polygon_table import read_polygon_table
 from ..polygons.vector_file import VECTOR_SUFFIXES, split_layer
 from ..scenes.bad_files import OnError
@@ -141,11 +141,14 @@ class VectorLabels(CombinedSource, GeoDataset):
         self._own_crs = tables[0].crs
         moved = [_prepared(table.polygons, table.crs, self._own_crs, buffer_m) for table in tables]
         polygons = np.concatenate(moved)
-        depth = np.concatenate([_depths(result.levels) for result in found])
+        known = np.concatenate([result.levels for result in found]) != IGNORE_INDEX
+        depth = np.where(known.any(axis=1), known.shape[1] - known[:, ::-1].argmax(axis=1), 0)
         self.depths = tuple(np.bincount(depth, minlength=self.taxonomy.num_levels + 1).tolist())
         sources = np.repeat(np.arange(len(tables)), [len(table.polygons) for table in tables])
         sets = LabelSets(self.taxonomy, [row for result in found for row in result.sets])
-        numbers = np.concatenate([_numbers(result, sets) for result in found])
+        numbers = np.concatenate(
+            [np.append(sets.numbers(result.sets), IGNORE_INDEX)[result.codes] for result in found]
+        )
         if (numbers < 0).all():
             raise DataError(
                 f"Expected polygons with a class, but got none (in {list_some(self.files)}). "
@@ -295,17 +298,6 @@ def _prepared(geometries: NDArray[np.object_], crs: CRS, target: CRS, buffer_m: 
     for at in np.flatnonzero(thin):  # a disc smaller than a pixel still labels the pixel of its point
         wide[at] = shapely.GeometryCollection([*shapely.get_parts(wide[at]), *shapely.get_parts(moved[at])])
     return wide
-
-
-def _depths(levels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) finest level that each feature is known at, 0 for none."""
-    known = levels != IGNORE_INDEX
-    return np.where(known.any(axis=1), levels.shape[1] - known[:, ::-1].argmax(axis=1), 0)
-
-
-def _numbers(found: ColumnClasses, sets: LabelSets) -> NDArray[np.int64]:
-    """(n,) number of the set of each feature."""
-    return np.append(sets.numbers(found.sets), IGNORE_INDEX)[found.codes]
 
 
 def find_vectors(paths: Paths) -> list[str]:

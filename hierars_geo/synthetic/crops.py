@@ -82,9 +82,9 @@ def crop_layout(size_m: float, seed: int) -> Layout:
 
 
 def write_crop_scene(spec: CropSpec, out_dir: Path, progress: Progress | None = None) -> SceneFiles:
-    """Make a Sentinel-2 image of a farmed plain, with Crop10m labels on the same grid, and its season.
+    """Make a Sentinel-2 image of a farmed plain, with Crop10m labels on its grid, and its season.
 
-    Arguments and what is returned as of :func:`.write_land_cover_scene`.
+    Arguments and what is returned as of :func:`.write_scene`.
     """
     sensor, layout = SENSORS["sentinel2"], crop_layout(spec.size_m, spec.seed)
     view = square_view(0.0, spec.size_m, sensor.res_m)

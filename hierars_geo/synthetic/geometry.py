@@ -2,7 +2,7 @@
 
 Every coordinate is local and in metres: x to the right, y downwards, the scene's upper-left corner at (0, 0),
 so that a shape burnt with ``Affine(res, 0, x0, 0, res, y0)`` lands where it belongs without a sign change.
-Every random shape takes its generator.
+Angles are radians, throughout the room. Every random shape takes its generator.
 """
 
 import math
@@ -71,13 +71,8 @@ def blob(
 ) -> shapely.Polygon:
     """A rounded irregular patch: a circle whose radius varies by a few random harmonics.
 
-    Args:
-        rng: Source of the harmonics.
-        centre: (x, y) in metres.
-        radius: Mean radius in metres.
-        roughness: Relative amplitude of the outline's variation, 0 for a circle.
-        stretch: Length over width; the area stays the same.
-        angle: Direction of the longer axis, radians.
+    ``roughness`` is the relative amplitude of that, 0 for a circle; ``stretch`` is length over width along
+    ``angle``, and the area stays the same.
     """
     phi = np.linspace(0.0, 2 * np.pi, 96, endpoint=False)
     order = np.arange(2, 9)
@@ -159,13 +154,8 @@ def strips(
 ) -> Geometries:
     """Cut a polygon into parcels: bands across, each band into strips of its own, with ``gap_m`` between all.
 
-    Args:
-        rng: Source of the parcels' sizes.
-        polygon: What to fill; parcels are clipped to it.
-        angle: Direction of the parcels' longer side, radians.
-        lengths: Shortest and longest parcel along ``angle``, metres.
-        widths: Narrowest and widest parcel across it, metres.
-        gap_m: Width of the balk between neighbours, metres.
+    Parcels are clipped to the polygon; ``lengths`` (shortest and longest) lie along ``angle``, ``widths``
+    across it, all in metres.
     """
     frame = shapely.get_coordinates(polygon) @ rotation(-angle)
     (u0, v0), (u1, v1) = frame.min(axis=0), frame.max(axis=0)
@@ -211,14 +201,10 @@ def ribbon(centreline: Points, widths: Points) -> shapely.Polygon:
 def gentle_line(
     point: Points, angle: float, straight_m: float, half_length: float, bends: tuple[float, float]
 ) -> Points:
-    """A road or rail axis (n, 2): straight around ``point``, then bending away on each side.
+    """A road or rail axis (n, 2): straight around ``point``, then bending away on each side; all metres.
 
-    Args:
-        point: Middle of the straight part.
-        angle: Its direction, radians.
-        straight_m: Length of the straight part.
-        half_length: How far the line runs to each side.
-        bends: Lateral offset in metres at the far end, before and after the straight part.
+    It runs ``half_length`` to each side; ``bends`` are the lateral offsets at the far ends, before and after
+    the straight part.
     """
     s = np.arange(-half_length, half_length + 1.0, 20.0)
     past = np.clip(np.abs(s) - straight_m / 2, 0.0, None) / max(half_length - straight_m / 2, 1.0)

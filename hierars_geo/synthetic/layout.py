@@ -107,13 +107,10 @@ class Canvas:
         label: int | None = None,
         angle: float = 0.0,
     ) -> None:
-        """Add shapes, each an object of its own.
+        """Add shapes, each an object of its own; empty ones are left out.
 
-        Args:
-            shapes: One geometry or several; empty ones are left out.
-            material: Name in ``MATERIALS``, None to leave what shows below.
-            label: Class raster value, None to keep the class below.
-            angle: Direction of rows, radians.
+        A material (a name in ``MATERIALS``) or a class's raster value that is None leaves what lies below;
+        ``angle`` is the direction of rows.
         """
         given = np.atleast_1d(np.asarray(shapes, dtype=object))
         given = given[~shapely.is_empty(given)] if len(given) else given

@@ -73,17 +73,10 @@ class RoadLine:
 def draw_mesh(
     rng: np.random.Generator, size_m: float, warp: Warp, block_m2: float, paved_depth: int
 ) -> tuple[Geometries, tuple[RoadLine, ...]]:
-    """Cut the scene (and a margin around it) into blocks of about ``block_m2``.
+    """Cut the scene and a margin around it into blocks of about ``block_m2``; return these and their borders.
 
-    Args:
-        rng: Source of the cuts.
-        size_m: Side of the scene.
-        warp: Bends blocks and roads alike.
-        block_m2: Typical block area.
-        paved_depth: Cuts up to this depth are paved roads, deeper ones dirt tracks.
-
-    Returns:
-        The blocks, and the lines between them.
+    The warp bends blocks and roads alike; cuts up to ``paved_depth`` are paved roads, deeper ones dirt
+    tracks.
     """
     middle = np.array([size_m / 2, size_m / 2])
     half = size_m * 0.5 + 400.0
@@ -135,12 +128,10 @@ class Site:
         propose: Callable[[Points, float], shapely.Polygon],
         margin_m: float,
     ) -> tuple[Points, float, shapely.Polygon] | None:
-        """Look for room for a footprint by trying places and directions; takes it where found.
+        """Look for room for a footprint by trying places and directions, and take it where there is some.
 
-        Args:
-            rng: Source of places and directions.
-            propose: Makes the footprint at a centre and an angle.
-            margin_m: Least distance of the centre from the scene's edge.
+        ``propose`` makes the footprint at a centre, at least ``margin_m`` from the scene's edge, and an
+        angle.
 
         Returns:
             Centre, angle and footprint, or None where there is no room.

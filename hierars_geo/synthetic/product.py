@@ -160,12 +160,8 @@ def write_season(
 ) -> None:
     """Let Sentinel-2 look at growing plants through clouds, date by date; write images and classifications.
 
-    Args:
-        spec: Place, year and clouds.
-        surface: The ground.
-        view: Pixels of the images; those of the classifications are twice as large.
-        paths: Image and classification of every date, in turn.
-        step: Called after every strip.
+    ``paths`` are image and classification of every date, in turn; the pixels of ``view`` are those of the
+    images, those of the classifications are twice as large.
     """
     sensor = replace(SENSORS["sentinel2"], subsamples=_SEASON_SUBSAMPLES)
     coarse = View(view.x_m, view.y_m, view.width // 2, view.height // 2, 2 * view.res_m)
@@ -214,7 +210,9 @@ def write_scene(
     labels: View,
     progress: Progress | None = None,
 ) -> SceneFiles:
-    """Make the images of a layout, its labels and its season, if any. Existing files are replaced.
+    """Make the images of a layout, its labels and its season, if any, and return their paths.
+
+    Existing files are replaced.
 
     Args:
         spec: Place, size, seed and air.
@@ -224,9 +222,6 @@ def write_scene(
         images: Who looks, and at which pixels.
         labels: Cells of the label raster.
         progress: Called after each strip with (strips done, strips in all).
-
-    Returns:
-        The files' paths.
 
     Raises:
         OutputError: A file cannot be written.

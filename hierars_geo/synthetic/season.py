@@ -138,14 +138,7 @@ def cloud_shares(rng: np.random.Generator, count: int, mean: float) -> list[floa
 
 
 def through_clouds(band: Field, column: int, cloud: Field, shadow: Field) -> Field:
-    """Darken the ground by shadows and hide it behind clouds.
-
-    Args:
-        band: (H, W) reflectance.
-        column: Column of ``materials.BANDS``.
-        cloud: (H, W) thickness, 0..1.
-        shadow: (H, W) darkness, 0..1.
-    """
+    """Darken a column of ``BANDS`` (H, W) by shadows and hide it behind clouds; both are 0..1."""
     return np.asarray(band * (1 - np.float32(0.65) * shadow) * (1 - cloud) + _CLOUD[column] * cloud)
 
 
@@ -172,12 +165,7 @@ def scene_classes(numbers: NDArray[np.unsignedinteger], cloud: Field, shadow: Fi
 
 
 def acquisition_days(spec: CropSpec, rng: np.random.Generator) -> tuple[date, ...]:
-    """Return the days of a scene's acquisitions: about evenly spread over the season, some of them missing.
-
-    Args:
-        spec: With ``dates`` of ``year``.
-        rng: Source of the days.
-    """
+    """Return the days of a scene's acquisitions: about evenly spread over the season, some missing."""
     step = (_LAST_DAY - _FIRST_DAY) / spec.dates
     early = rng.uniform(0, step, spec.dates)
     there = rng.random(spec.dates) >= _MISSING

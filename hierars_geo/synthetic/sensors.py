@@ -190,13 +190,9 @@ def through_air(band: Field, haze: Field, path: float, shade: Field) -> Field:
 def digitise(
     sensor: SensorModel, index: int, band: Field, rng: np.random.Generator
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Add the detector's noise and turn reflectance into digital numbers of at least 1 (0 is nodata).
+    """Add the detector's noise to reflectance (H, W) and turn it into digital numbers of at least 1.
 
-    Args:
-        sensor: Gains, noise and type.
-        index: Which of its bands.
-        band: (H, W) reflectance at the sensor.
-        rng: Source of the noise.
+    0 is nodata; ``index`` says which of the sensor's bands it is.
     """
     sigma = np.float32(sensor.noise) + np.float32(sensor.relative_noise) * band
     seen = np.clip(band + sigma * rng.standard_normal(band.shape, dtype=np.float32), 0.0, None)

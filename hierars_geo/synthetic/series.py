@@ -130,21 +130,10 @@ def _view(spec: SceneSpec, sensor: SensorModel) -> View:
 
 
 def write_land_cover_scene(spec: SceneSpec, out_dir: Path, progress: Progress | None = None) -> SceneFiles:
-    """Make one place as several sensors see it, with MM-5B labels at 4 m.
+    """Make one place as several sensors see it, with MM-5B labels at 4 m, as :func:`.write_scene` does.
 
     All grids share the upper-left corner; the 1 m image may be limited to the scene's middle, on the same
-    20 m raster. Existing files are replaced.
-
-    Args:
-        spec: Place, size, seed and sensors.
-        out_dir: Folder in which the scene's folder is made.
-        progress: Called after each strip with (strips done, strips in all).
-
-    Returns:
-        The files' paths.
-
-    Raises:
-        OutputError: A file cannot be written.
+    20 m raster.
     """
     images = [(SENSORS[name], _view(spec, SENSORS[name])) for name in spec.sensors]
     labels = square_view(0.0, spec.size_m, LABEL_RES_M)

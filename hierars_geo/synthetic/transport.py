@@ -1,4 +1,7 @@
-"""Roads, the motorway with its interchanges, the railway with its station, the airport."""
+"""Roads, the motorway with its interchanges, the railway with its station, the airport.
+
+Where a thing has a ``scale``, 1 is its full size.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -50,14 +53,9 @@ def _bezier(start: Points, control: Points, stop: Points) -> shapely.LineString:
 
 
 def paint_interchange(canvas: Canvas, crossing: Points, along: float, other: float, scale: float) -> None:
-    """A cloverleaf: two roads crossing on different levels, four loops and four outer ramps.
+    """A cloverleaf, about 400 m across: two roads on different levels, four loops and four outer ramps.
 
-    Args:
-        canvas: Where to paint.
-        crossing: (2,) where the axes meet.
-        along: Direction of the motorway, radians.
-        other: Direction of the crossing road, radians.
-        scale: 1 for a full-size one, about 400 m across.
+    ``along`` is the direction of the motorway, ``other`` that of the crossing road.
     """
     reach, loop = 205.0 * scale, 50.0 * scale
     first = np.array([math.cos(along), math.sin(along)])
@@ -130,13 +128,7 @@ def paint_yard(
 ) -> None:
     """Parallel tracks that fan out from the line, with roofed platforms between them.
 
-    Args:
-        rng: Source of the platforms' ends.
-        canvas: Where to paint.
-        middle: (2,) on the railway's axis.
-        angle: Direction of the tracks.
-        length: Length along the tracks, metres.
-        half: Half the width across them, metres.
+    ``length`` is along the tracks, ``half`` half the width across them, both in metres.
     """
     ends = np.array(
         [[-0.5, -0.1], [-0.36, -1], [0.36, -1], [0.5, -0.1], [0.5, 0.1], [0.36, 1], [-0.36, 1], [-0.5, 0.1]]
@@ -153,16 +145,7 @@ def paint_yard(
 def paint_station(
     rng: np.random.Generator, canvas: Canvas, middle: Points, angle: float, scale: float, aside: float
 ) -> None:
-    """A yard with the hall and its forecourt on one side.
-
-    Args:
-        rng: Source of lengths.
-        canvas: Where to paint.
-        middle: (2,) on the railway's axis.
-        angle: Direction of the tracks.
-        scale: 1 for a full-size one, about 800 m long.
-        aside: +1 or -1, the side of the hall.
-    """
+    """A yard about 800 m long, with the hall and its forecourt on the side ``aside`` (+1 or -1)."""
     length, half = rng.uniform(720, 900) * scale, 62.0 * scale
     paint_yard(rng, canvas, middle, angle, length, half)
     away = np.array([-math.sin(angle), math.cos(angle)]) * aside
@@ -196,15 +179,7 @@ def yard_sites(plan: Plan, most: int) -> list[tuple[Points, float]]:
 def paint_airport(
     rng: np.random.Generator, canvas: Canvas, centre: Points, angle: float, length: float
 ) -> None:
-    """Runway, parallel taxiway with links, apron and terminal, all on mown grass.
-
-    Args:
-        rng: Source of details.
-        canvas: Where to paint.
-        centre: (2,) middle of the site.
-        angle: Direction of the runway.
-        length: Runway length, metres.
-    """
+    """Runway of a ``length`` in metres, parallel taxiway with links, apron and terminal, on mown grass."""
     unit = length / 2600.0
     depth = 0.27 * length
 
