@@ -13,7 +13,6 @@ from .map_model import MapModel
 from .record import ModelRecord
 from .scene_model import SceneModel
 from .transfer.translu import TransLU
-from .vit_pyramid import ViTPyramid
 
 
 def build_model(record: ModelRecord) -> MapModel:
@@ -44,15 +43,6 @@ def _with_source(record: ModelRecord, model: SceneModel) -> MapModel:
         cdsa=record.transfer.cdsa,
         options=record.transfer.options,
     )
-
-
-def _known_gsd(record: ModelRecord) -> float:
-    if record.gsd_m is None:
-        raise OptionError(
-            f"Expected the size of a pixel in metres for encoder '{record.model.encoder}', which knows "
-            "places by it, but got none. Give scenes with a CRS, or gsd_m of the data."
-        )
-    return record.gsd_m
 
 
 def _source_bands(record: ModelRecord, source: ModelRecord) -> list[int]:
@@ -99,10 +89,8 @@ def build_scene_model(
             band_adaptation,
             record.read.sensor,
             spectra,
+            record.gsd_m,
         )
-        for encoder in segmenter.modules():
-            if isinstance(encoder, ViTPyramid) and encoder.positions == "metres":
-                encoder.gsd_m = _known_gsd(record)
         return SceneModel(segmenter, record.mean, record.std)
     except HieraRSError:
         raise

@@ -14,7 +14,7 @@ with without_compiler():
     import segmentation_models_pytorch as smp
     from segmentation_models_pytorch.base import initialization
 
-from .backbones import Backbone, find_backbone
+from .backbones import VIT_OPTIONS, Backbone, find_backbone
 from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
 from .features import EncoderDecoder, FeatureExtractor, extract_features
@@ -63,6 +63,7 @@ def build_segmenter(
     band_adaptation: BandAdaptation = "auto",
     sensor: str | None = None,
     spectra: Spectra = by_names,
+    gsd_m: float | None = None,
 ) -> HierarchicalSegmenter:
     """Build a flat or hierarchical model.
 
@@ -76,14 +77,23 @@ def build_segmenter(
         band_adaptation: How the first layer meets other bands than it was trained on.
         sensor: Entry of the sensor catalog that the names of the bands are of, where it is known.
         spectra: Looks bands up in the sensor catalog; default: bands go by their names alone.
+        gsd_m: Side of a pixel in metres, for an encoder that counts places in metres.
 
     Raises:
-        OptionError: A name does not exist (near ones are listed), decoder and encoder do not fit, or the
-            weights cannot be had.
+        OptionError: A name does not exist (near ones are listed), decoder and encoder do not fit, the
+            weights cannot be had, or the encoder needs ``gsd_m``.
     """
     backbone = check_config(config)
     flat = config.mode == "flat"
+    in_metres = VIT_OPTIONS.get(backbone.family, {}).get("positions") == "metres"
+    if in_metres and gsd_m is None:
+        raise OptionError(
+            f"Expected the size of a pixel in metres for encoder '{config.encoder}', which knows places by "
+            "it, but got none. Give scenes with a CRS, or gsd_m of the data."
+        )
     extractor = _build_flat_model(config, backbone, in_channels)
+    if in_metres:
+        extractor.body.encoder.gsd_m = gsd_m  # type: ignore[union-attr]
     if config.temporal is not None:
         body: EncoderDecoder = extractor.body  # type: ignore[assignment]  # as every flat model's is
         extractor = SeriesFeatures(body, extractor.channels, extractor.multiple, config.temporal, in_channels)

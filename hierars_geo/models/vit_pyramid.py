@@ -35,9 +35,10 @@ class ViTPyramid(nn.Module, EncoderMixin):
         **options: Of timm's model.
 
     Attributes:
-        gsd_m: Side of a pixel in metres, for positions in metres.
+        gsd_m: Side of a pixel in metres, for positions in metres; told from outside, none is assumed.
     """
 
+    gsd_m: float
     vit: Any  # timm's VisionTransformer; its types are partial
 
     def __init__(
@@ -63,7 +64,7 @@ class ViTPyramid(nn.Module, EncoderMixin):
         else:
             vit.patch_embed.proj.padding = padding, padding
         vit.norm = nn.Identity()  # the pyramid's maps are taken before it
-        self.vit, self.positions, self.gsd_m = vit, positions, 1.0
+        self.vit, self.positions = vit, positions
         self.at_seven_eighths = patch_px == 14
         step_px = 16 if self.at_seven_eighths else patch_px
         self.taken = tuple(blocks) if blocks else tuple((part + 1) * count // 4 - 1 for part in range(4))

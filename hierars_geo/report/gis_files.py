@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,9 @@ def build_project(folder: Path, scenes: Sequence[SceneMaps], image: Path | None 
     else:
         named = (ProjectGroup(scene.name, groups=_scene_groups(scene)) for scene in scenes)
         groups = (*polygons, *named)
-    shown = (
-        open_image(scene, image, lambda path, sensor: image_layer(path, folder, sensor))
-        for scene in (scenes if image is None else scenes[:1])
-    )
-    below = {layer.source: layer for layer in shown if layer is not None}
-    if below:
+    show = cache(lambda path, sensor: image_layer(path, folder, sensor))  # scenes may share an image
+    shown = (open_image(scene, image, show) for scene in (scenes if image is None else scenes[:1]))
+    if below := {layer.source: layer for layer in shown if layer is not None}:
         groups = (*groups, ProjectGroup("Image", tuple(below.values()), expanded=False))
     first = scenes[0]
     title = first.name if len(scenes) == 1 else f"{folder.resolve().name} ({len(scenes)} scenes)"

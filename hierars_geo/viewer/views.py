@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -147,11 +147,11 @@ def find_views(
         TaxonomyError: The class tree of an item is not valid.
     """
     scenes = [scene for source in sources for scene in Maps.open(source, taxonomy)]
-    titles = _titles(scenes)
+    titles, show = _titles(scenes), cache(_backdrop)  # scenes may share an image
     views = []
     for number, scene in enumerate(scenes):
         bounds, note = _shown(scene.grid)
-        views.append(View(number, titles[number], scene, open_image(scene, image, _backdrop), bounds, note))
+        views.append(View(number, titles[number], scene, open_image(scene, image, show), bounds, note))
     return tuple(views)
 
 

@@ -15,7 +15,7 @@ from torchgeo.models import panopticon
 
 from hierars_geo.errors import OptionError
 from hierars_geo.export import export_model
-from hierars_geo.models import RECORD_KEY, ModelConfig, build_model, load_encoder_weights
+from hierars_geo.models import RECORD_KEY, ModelConfig, build_model, build_segmenter, load_encoder_weights
 from hierars_geo.models.backbones import find_backbone
 from hierars_geo.models.transfer import split_encoder
 from hierars_geo.models.tuning import add_low_rank
@@ -204,6 +204,11 @@ def test_positions_in_metres_are_those_of_the_scenes(make_small):
     assert model.segmenter.features.body.encoder.gsd_m == record.gsd_m == 10
     with pytest.raises(OptionError, match=r"size of a pixel in metres .*scalemae.* but got none"):
         build_model(replace(record, gsd_m=None))
+    with pytest.raises(OptionError, match="size of a pixel in metres"):
+        build_segmenter(record.model, 3, (2,))
+    assert build_segmenter(record.model, 3, (2,), gsd_m=2.5).features.body.encoder.gsd_m == 2.5
+    with pytest.raises(AttributeError, match="gsd_m"):  # nor does the encoder alone assume one
+        small_encoder(record.model.encoder, 3)(torch.zeros(1, 3, 64, 64))
 
 
 @pytest.mark.parametrize(

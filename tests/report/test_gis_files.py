@@ -16,7 +16,7 @@ from report_factory import UTM, Place
 
 from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
-from hierars_geo.report import write_gis_files
+from hierars_geo.report import source_image, write_gis_files
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
 
@@ -144,6 +144,24 @@ def test_an_image_or_polygons_that_the_project_cannot_show_are_told(folder, tmp_
             place.write_tif(tmp_path / "bands" / f"{name}.tif", dataset.read(number + 1), 0)
     with pytest.warns(HieraRSWarning, match=r"does not show .*bands: its bands are files of their own"):
         write_gis_files(folder, overwrite=True, image=tmp_path / "bands")
+
+
+def test_an_image_that_scenes_share_is_opened_once(folder, tmp_path, monkeypatch):
+    Place(MM5B, shape=(60, 80)).write_image(tmp_path / "rgb.tif")
+    for name in ("north", "south"):
+        content = json.loads((folder / f"{name}.json").read_text())
+        content["links"] = [{"rel": "derived_from", "href": "../rgb.tif"}]
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    opened, original = [], source_image.open_true_color
+    monkeypatch.setattr(source_image, "open_true_color", lambda *told: opened.append(told) or original(*told))
+    (project, *_) = write_gis_files(folder)
+    assert len(opened) == 1
+    with zipfile.ZipFile(project) as archive:
+        root = ET.fromstring(archive.read("project.qgs"))
+    (layer,) = [each for each in root.iter("maplayer") if each.findtext("datasource") == "./../rgb.tif"]
+    (group,) = [each for each in root.iter("layer-tree-group") if each.get("name") == "Image"]
+    assert [each.get("id") for each in group] == [layer.findtext("id")]
+    assert (folder / layer.findtext("datasource")).is_file()
 
 
 def test_the_command_writes_report_figures_and_files(tmp_path, capsys):
