@@ -1,6 +1,7 @@
 """Hypercolumn: the lightest decoder, one linear map per stage of the encoder and one of the bands."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,10 @@ from torch.nn import functional as F
 _FARTHEST = 5.0
 #: Random functions of a pixel's bands, and the seed that they are drawn by.
 _RANDOM, _SEED = 128, 0
-#: Standard deviations below this share of the normalisation's are those of an odd piece of ground.
+#: Standard deviations below this share of the usual are those of an odd piece of ground.
 _LEAST_SPREAD = 0.05
+#: Pixels of a chip that the units of the inputs are measured on.
+_MOST_MEASURED = 4_096
 
 
 class Hypercolumn(nn.Module):
@@ -22,7 +25,9 @@ class Hypercolumn(nn.Module):
     upsampled in place of thousands. Beside the stages a pixel's own bands are mapped, their squares and 128
     random functions of them (Rahimi and Recht 2008: rectified projections, drawn once), so that nothing at
     full resolution is lost, and classes that no plane parts are told apart. Being linear in all of these, it
-    can be solved for in closed form, see :class:`hierars_geo.tasks.LinearHead`.
+    can be solved for in closed form, see :class:`hierars_geo.tasks.LinearHead`. Inputs count in units of
+    their spread on the first training ground that is met: as the encoder gives them they differ by two
+    orders of magnitude, and a step of descent would be right for few of them.
 
     Args:
         widths: Channels of the encoder's maps, the image's bands first; 0 where there is no such map.
@@ -31,6 +36,8 @@ class Hypercolumn(nn.Module):
 
     projection: Tensor
     shift: Tensor
+    center: Tensor
+    spread: Tensor
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__()
@@ -47,6 +54,14 @@ class Hypercolumn(nn.Module):
                 if width
             }
         )
+        self.register_buffer("center", torch.zeros(sum(self.sizes)))
+        self.register_buffer("spread", torch.ones(sum(self.sizes)))
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *told: Any) -> None:  # noqa: ANN401
+        """Read weights that know no units as well: their inputs count as they are."""
+        state.setdefault(f"{prefix}center", torch.zeros_like(self.center))
+        state.setdefault(f"{prefix}spread", torch.ones_like(self.spread))
+        super()._load_from_state_dict(state, prefix, *told)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -60,14 +75,18 @@ class Hypercolumn(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Map the encoder's maps, the image (B, C, H, W) first, to features (B, D, H, W)."""
         image = features[0]
-        total: Tensor = self.pixel(self._pixel_terms(image))
-        for number, layer in self.stages.items():
-            mapped = layer(features[int(number)])
+        # units are linear, too: they change the weights in place of maps at full resolution
+        weight = torch.cat([layer.weight for layer in self._layers()], dim=1)[:, :, 0, 0] / self.spread
+        own, *stages = torch.split(weight[:, :, None, None], list(self.sizes), dim=1)
+        offset = self.pixel.bias - weight @ self.center  # type: ignore[operator]  # made with one
+        total = F.conv2d(self._pixel_terms(image), own, offset)
+        for number, part in zip(self.stages, stages, strict=True):
+            mapped = F.conv2d(features[int(number)], part)
             total = total + F.interpolate(mapped, image.shape[-2:], mode="bilinear", align_corners=False)
         return total
 
     def inputs_at(self, features: list[Tensor], chip: int, row: Tensor, column: Tensor) -> Tensor:
-        """What the linear maps see at some pixels, upsampled as in :meth:`forward`.
+        """What the linear maps see at some pixels in their units, upsampled as in :meth:`forward`.
 
         Args:
             features: The encoder's maps, the image (B, C, H, W) first.
@@ -87,7 +106,7 @@ class Hypercolumn(nn.Module):
             one = features[int(number)][chip : chip + 1].contiguous()
             sampled = F.grid_sample(one, place.to(one), "bilinear", "border", align_corners=False)
             found.append(sampled[0, :, 0])
-        return torch.cat(found).T
+        return (torch.cat(found).T - self.center) / self.spread
 
     @torch.no_grad()
     def set_weights(self, weight: Tensor) -> None:
@@ -98,14 +117,28 @@ class Hypercolumn(nn.Module):
         torch.nn.init.zeros_(self.pixel.bias)  # type: ignore[arg-type]  # made with one
 
     @torch.no_grad()
-    def standardise(self, pixels: Tensor) -> None:
-        """Lay the random functions over the range of some pixels (n, C), normalised, wherever they lay."""
-        near = pixels.clamp(-_FARTHEST, _FARTHEST)
+    def standardise(self, features: list[Tensor], known: Tensor) -> None:
+        """Lay the random functions over the range of some pixels, and measure the units of all inputs there.
+
+        Args:
+            features: The encoder's maps, the normalised image (B, C, H, W) first.
+            known: (B, H', W') bool, H' <= H and W' <= W, at least one of them true.
+        """
+        image = features[0][:, :, : known.shape[1], : known.shape[2]]
+        near = image.movedim(1, -1)[known].clamp(-_FARTHEST, _FARTHEST)
         spread = near.std(dim=0, correction=0).clamp(min=_LEAST_SPREAD)
         for own, drawn in zip((self.projection, self.shift), _drawn(near.shape[1]), strict=True):
             own.copy_(drawn)
         self.projection /= spread
         self.shift -= self.projection @ near.mean(dim=0)
+        self.center.zero_()
+        self.spread.fill_(1)
+        places = [each.nonzero() for each in known]
+        kept = [each[:: 1 + len(each) // _MOST_MEASURED] for each in places]
+        inputs = torch.cat([self.inputs_at(features, chip, *each.T) for chip, each in enumerate(kept)])
+        self.center.copy_(inputs.mean(dim=0))
+        parts = torch.split(inputs.std(dim=0, correction=0), list(self.sizes))
+        self.spread.copy_(torch.cat([part.clamp(min=_LEAST_SPREAD * part.mean()) for part in parts]))
 
     def _pixel_terms(self, image: Tensor) -> Tensor:
         """Bands, their squares and random functions: (B, C, H, W) normalised to (B, 2 C + 128, H, W)."""

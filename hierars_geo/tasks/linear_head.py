@@ -20,6 +20,7 @@ from ..models.hypercolumn import Hypercolumn
 from ..models.scene_model import SceneModel
 from ..taxonomy import Taxonomy
 from ..types import Batch
+from .batches import ground_valid
 
 #: How the last layers come about: by gradient descent, in closed form, or in closed form first.
 Head = Literal["trained", "ridge", "discriminant", "pooled", "tuned"]
@@ -79,7 +80,6 @@ class LinearHead:
         self._sums = [[ClassSums.empty(count, inputs) for count in counts] for _ in range(_FOLDS)]
         self._held: list[list[_Pixels]] = [[] for _ in range(_FOLDS)]
         self._pixels = np.zeros(_FOLDS, dtype=np.int64)
-        self._origin: Tensor | None = None
         self._generator = torch.Generator().manual_seed(0)
 
     @torch.no_grad()
@@ -97,19 +97,14 @@ class LinearHead:
         self.model.eval()
         image = batch["image"][chips]
         seen = pad(self.model.normalise(image, batch["valid"][chips]), self.model.multiple)
-        if self._origin is None:
-            self.decoder.standardise(
-                seen[:, :, : known.shape[1], : known.shape[2]].movedim(1, -1)[known[chips]]
-            )
         features = list(self.body.encoder(seen))
+        if not self._pixels.any():
+            self.decoder.standardise(features, known[chips])
         for number, chip in enumerate(chips.tolist()):
             row, column = known[chip].nonzero().T
             kept = torch.randperm(len(row), generator=self._generator)[:_MOST_PER_CHIP].sort().values
             row, column = row[kept.to(row.device)], column[kept.to(row.device)]
             inputs = self.decoder.inputs_at(features, number, row, column).float().cpu()
-            if self._origin is None:  # sums of values near 0 keep their last digits
-                self._origin = inputs.mean(dim=0)
-            inputs -= self._origin
             classes = reference[chip][:, row, column].T.cpu()
             stored = image[number][:, row, column].T.cpu()
             half = (torch.tensor(known.shape[-2:]) / 2).ceil().long()
@@ -145,7 +140,7 @@ class LinearHead:
         Raises:
             DataError: No pixel had a label.
         """
-        if self._origin is None:
+        if not self._pixels.any():
             raise DataError(
                 "Expected training ground with labels, but got none: every label is nodata, or lies where "
                 "the images hold no data. Check the labels, their nodata value and the regions."
@@ -260,7 +255,6 @@ class LinearHead:
             part = torch.cat([each for each, _ in levels])
             weight[:, : part.shape[1]] += share * part
             offset += share * torch.cat([each for _, each in levels])
-        offset -= weight @ self._origin.double()  # type: ignore[union-attr]  # there by now
         device = self.model.mean.device
         self.decoder.set_weights(weight.float().to(device))
         share, first = 1 / self.head.silence(), 0
@@ -271,6 +265,18 @@ class LinearHead:
             classifier.weight.copy_(own)  # type: ignore[operator]
             classifier.bias.copy_(share * offset[first : first + count].float())  # type: ignore[operator]
             first += count
+
+
+def measure_units(model: SceneModel, batch: Batch) -> None:
+    """Measure the units of the inputs of hypercolumns, where there are any, on the ground of a batch."""
+    decoder = next((part for part in model.modules() if isinstance(part, Hypercolumn)), None)
+    known = ground_valid(batch)
+    if decoder is None or not bool(known.any()):
+        return
+    hook = decoder.register_forward_pre_hook(lambda own, seen: own.standardise(seen[0], known))
+    with torch.no_grad():
+        model(batch["image"], batch["valid"], batch.get("doy"))
+    hook.remove()
 
 
 def _as_image(classes: Tensor) -> Tensor:

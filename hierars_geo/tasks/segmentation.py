@@ -29,7 +29,7 @@ from .base import SegmentationTask
 from .batches import labels_of
 from .callbacks import SolvedFirst, count_as_step
 from .checkpoints import plain_options
-from .linear_head import Head, LinearHead
+from .linear_head import Head, LinearHead, measure_units
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
 from .training_data import TrainingData
@@ -302,6 +302,12 @@ class BHCCMTask(SegmentationTask):
                 "none. Give the pixels per leaf, or the weights themselves."
             )
         self._weigh(class_weights(self.taxonomy, found, str(self.loss_options.class_weights)))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let a new decoder measure its inputs on the first batch of a training from the start."""
+        taken = (self.started_from or {}).get("report", {}).get("decoder", {}).get("copied", 0)
+        if self.head_kind == "trained" and not (self.global_step or batch_idx or taken):
+            measure_units(self.model, batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any] | None:  # type: ignore[override]
         """Compute the loss of a batch; of a head in closed form add it up, and solve after the last."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from hierars_geo.models import ModelConfig, build_segmenter
 from hierars_geo.models.class_sums import ClassSums, discriminant, ridge
@@ -78,25 +79,44 @@ def test_what_the_linear_maps_see_at_a_pixel_is_what_they_add_up_everywhere(enco
         features = body.encoder(image)
         whole = body.decoder(features)
         assert whole.shape == (2, 7, 64, 96)
+        body.decoder.standardise(features, torch.ones(2, 60, 90, dtype=torch.bool))
         row, column = torch.tensor([0, 63, 17, 30]), torch.tensor([0, 95, 40, 3])
         inputs = body.decoder.inputs_at(features, 1, row, column)
         weight = torch.randn(7, inputs.shape[1])
         body.decoder.set_weights(weight)
         found = body.decoder(features)[1][:, row, column].T
     torch.testing.assert_close(found, inputs @ weight.T, rtol=1e-3, atol=1e-3)
+    stages = torch.split(inputs.square().mean(dim=0), body.decoder.sizes)
+    assert all(0.1 < float(stage.mean()) < 10 for stage in stages)
+
+
+def test_weights_that_know_no_units_answer_as_before():
+    torch.manual_seed(0)
+    decoder, image = Hypercolumn((2, 0, 4), 3), torch.randn(1, 2, 8, 8)
+    features = [image, torch.empty(0), 100 * torch.randn(1, 4, 4, 4) + 50]
+    state = {name: each for name, each in decoder.state_dict().items() if name not in ("center", "spread")}
+    before = decoder.pixel(decoder._pixel_terms(image)) + F.interpolate(
+        decoder.stages["2"](features[2]), (8, 8), mode="bilinear", align_corners=False
+    )
+    measured = Hypercolumn((2, 0, 4), 3)
+    measured.standardise(features, torch.ones(1, 8, 8, dtype=torch.bool))
+    measured.load_state_dict(state)
+    torch.testing.assert_close(measured(features), before)
 
 
 def test_random_functions_lie_over_the_range_of_the_pixels_that_they_are_shown():
     decoder = Hypercolumn((2, 0), 3)
     projection, shift = decoder.projection.clone().numpy(), decoder.shift.clone().numpy()
     pixels = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.2, 3]) + 0.4
-    decoder.standardise(pixels)
-    image = pixels[:6].T.reshape(1, 2, 2, 3)
+    image = torch.cat([pixels, torch.full((100, 2), 4.0)]).T.reshape(1, 2, 30, 20)
+    decoder.standardise([image], torch.arange(600).reshape(1, 30, 20) < 500)
     found = decoder._pixel_terms(image)[0].flatten(1).T.numpy()
     near = pixels.clamp(-5, 5).numpy()
     standard = (near - near.mean(axis=0)) / near.std(axis=0)
-    expected = np.maximum(standard[:6] @ projection.T + shift, 0)
-    np.testing.assert_allclose(found[:, 4:], expected, rtol=1e-3, atol=1e-3)
+    expected = np.maximum(standard @ projection.T + shift, 0)
+    np.testing.assert_allclose(found[:500, 4:], expected, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found[:, :2] ** 2, found[:, 2:4], rtol=1e-5)
+    np.testing.assert_allclose(decoder.center, found[:500].mean(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(decoder.spread, found[:500].std(axis=0), rtol=1e-3)
     drawn_again = Hypercolumn((2, 0), 3)
     np.testing.assert_array_equal(drawn_again.projection.numpy(), projection)

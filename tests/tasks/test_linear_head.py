@@ -220,7 +220,7 @@ def test_what_is_tuned_answers_at_first_what_was_solved_for(place, mode):
 )
 def test_all_of_it_is_tuned_but_what_the_encoder_counted_and_the_first_step_may_be_the_best(place, rhythm):
     folder, _, _ = place
-    ruinous = {"lr": 3.0}
+    ruinous = {"lr": 0.1}
     trainer, task, best = tuned(folder, 4, rhythm=rhythm, optimizer=ruinous)
     assert trainer.global_step == 4
     end = str(folder / "end.ckpt")
@@ -238,3 +238,22 @@ def test_all_of_it_is_tuned_but_what_the_encoder_counted_and_the_first_step_may_
     task, data = BHCCMTask(encoder=ENCODER, head="tuned"), SceneDataModule(**data_options(folder))
     with pytest.raises(OptionError, match=r"trainer\.max_steps with head 'tuned'"):
         endless.fit(task, data)
+
+
+def test_hypercolumns_trained_from_the_start_measure_their_units_once(place):
+    folder, _, _ = place
+
+    def trained(steps, path=None, **start):
+        task = BHCCMTask("hypercolumn", ENCODER, start=start, optimizer={"lr": 0.01})
+        trainer = quiet_trainer(folder, max_steps=steps, limit_val_batches=0, enable_checkpointing=False)
+        trainer.fit(task, SceneDataModule(**data_options(folder)), ckpt_path=path, weights_only=True)
+        trainer.save_checkpoint(folder / "units.ckpt")
+        decoder = task.model.segmenter.features.body.decoder
+        return decoder.center.clone(), decoder.spread.clone()
+
+    first = trained(1)
+    assert float(first[1][4:].max() / first[1][4:].min()) > 5
+    for again in (trained(2, folder / "units.ckpt"), trained(1, checkpoint=str(folder / "units.ckpt"))):
+        assert [torch.equal(*pair) for pair in zip(first, again, strict=True)] == [True, True]
+    fresh = trained(1, checkpoint=str(folder / "units.ckpt"), parts="backbone")
+    assert not torch.equal(fresh[1], first[1])
