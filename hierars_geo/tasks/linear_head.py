@@ -1,6 +1,6 @@
 """LinearHead: solve for a model's classifiers in closed form, in one pass over the labelled ground."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -295,3 +295,9 @@ def _told(name: str, scores: Sequence[LevelScores] | None) -> dict[str, Any]:
     if scores is None:
         return {}
     return {name: {"OA": [float(s.oa) for s in scores], "mIoU": [float(s.miou) for s in scores]}}
+
+
+def listed(scores: Mapping[str, Sequence[float]]) -> str:
+    """Scores per level in per cent: ``L1 OA 91.2 mIoU 54.6, L2 ...``."""
+    both = zip(scores["OA"], scores["mIoU"], strict=True)
+    return ", ".join(f"L{n} OA {100 * oa:.1f} mIoU {100 * iou:.1f}" for n, (oa, iou) in enumerate(both, 1))

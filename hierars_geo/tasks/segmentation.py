@@ -29,7 +29,7 @@ from .base import SegmentationTask
 from .batches import labels_of
 from .callbacks import SolvedFirst, count_as_step
 from .checkpoints import plain_options
-from .linear_head import Head, LinearHead, measure_units
+from .linear_head import Head, LinearHead, listed, measure_units
 from .loss import LossOptions, check_class_weights, class_weights
 from .optimizer import OptimizerOptions, ScheduleOptions
 from .training_data import TrainingData
@@ -330,7 +330,7 @@ class BHCCMTask(SegmentationTask):
             for measure, values in solved.get(name, {}).items():
                 self.log_dict({f"{name}/{measure}_L{n}": value for n, value in enumerate(values, start=1)})
             if name in solved:
-                _LOG.info("held-out ground, %s: %s", title, _listed(solved[name]))
+                _LOG.info("held-out ground, %s: %s", title, listed(solved[name]))
 
     def configure_callbacks(self) -> list[Callback]:
         """Return the average of the weights, and what parts a first pass from those that follow."""
@@ -395,9 +395,3 @@ class BHCCMTask(SegmentationTask):
         saved = training.get("class_weights")
         if saved is not None and self.loss_options.counts_classes:
             self._weigh(check_class_weights(self.taxonomy, saved))
-
-
-def _listed(scores: Mapping[str, Sequence[float]]) -> str:
-    """Scores per level in per cent: ``L1 OA 91.2 mIoU 54.6, L2 ...``."""
-    both = zip(scores["OA"], scores["mIoU"], strict=True)
-    return ", ".join(f"L{n} OA {100 * oa:.1f} mIoU {100 * iou:.1f}" for n, (oa, iou) in enumerate(both, 1))
