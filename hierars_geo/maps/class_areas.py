@@ -1,6 +1,6 @@
 """How much of each class there is, counted block by block for all levels together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,15 +66,16 @@ class ClassAreas:
 
     def class_area_m2(self, level: int) -> dict[int, float]:
         """Area of every class of a level that occurs, by class index in ascending order."""
-        column = self.chains[:, self.levels.index(level)]
-        present = np.unique(column[column != IGNORE_INDEX]).tolist()
-        return {index: float(self.area_m2[column == index].sum()) for index in present}
+        return {index: float(self.area_m2[rows].sum()) for index, rows in self._rows(level)}
 
     def class_pixels(self, level: int) -> dict[int, int]:
         """Pixels of every class of a level that occurs, by class index in ascending order."""
+        return {index: int(self.pixels[rows].sum()) for index, rows in self._rows(level)}
+
+    def _rows(self, level: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         column = self.chains[:, self.levels.index(level)]
-        present = np.unique(column[column != IGNORE_INDEX]).tolist()
-        return {index: int(self.pixels[column == index].sum()) for index in present}
+        for index in np.unique(column[column != IGNORE_INDEX]).tolist():
+            yield index, column == index
 
     def prefix_area_m2(self, prefix: tuple[int, ...]) -> float:
         """Area of all combinations that begin with these class indices."""

@@ -151,13 +151,10 @@ def _publish(tmp: Path, final: Path, texts: Mapping[str, str], overviews: str) -
 
 
 def place_raster(finished: Path, final: Path) -> None:
-    """Move a finished raster to its final name, its sidecars first.
+    """Move a finished raster from another folder of the file system to its final place, its sidecars first.
 
-    What an older raster of that name left beside it, and would be taken for the new one's, is removed.
-
-    Args:
-        finished: Raster of the same file name in another folder of the same file system, sidecars beside it.
-        final: Path of the result, in an existing folder.
+    Both have one file name. What an older raster of that name left beside it, and would be taken for the new
+    one's, is removed.
 
     Raises:
         OutputError: A file cannot be moved.

@@ -7,6 +7,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from ..errors import TaxonomyError
+from ..scenes.dataset import tiff_profile, to_rasterio_window
 from ..taxonomy import Crosswalk, Taxonomy
 from ..taxonomy.class_names import PathSet, paths_through
 from ..types import IGNORE_INDEX
@@ -16,6 +17,7 @@ from .thumbnail import blocks
 
 #: Name of the class of ground whose own class is none of the common ones.
 UNDECIDED = "undecided"
+_TILE_PX = 512
 
 
 def common_taxonomy(crosswalk: Crosswalk) -> Taxonomy:
@@ -56,23 +58,10 @@ def write_common_map(maps: Maps, crosswalk: Crosswalk, path: Path, undecided: bo
         if not undecided:
             table[table == tree.num_classes[0]] = 0
         grid = source.grid
-        profile = {
-            "driver": "GTiff",
-            "width": grid.width,
-            "height": grid.height,
-            "count": 1,
-            "dtype": "uint16",
-            "crs": grid.crs.to_wkt(),
-            "transform": grid.transform,
-            "nodata": 0,
-            "tiled": True,
-            "compress": "deflate",
-            "bigtiff": "if_safer",
-        }
+        profile = tiff_profile(grid, 1, "uint16", 0, _TILE_PX)
         with rasterio.open(path, "w", **profile) as sink:
             for window in blocks(grid):
-                place = rasterio.windows.Window(window.col, window.row, window.width, window.height)
-                sink.write(table[source.read(window)], 1, window=place)
+                sink.write(table[source.read(window)], 1, window=to_rasterio_window(window))
     return tree
 
 

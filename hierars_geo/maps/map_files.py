@@ -55,14 +55,11 @@ class MapFiles:
 
 
 def find_map_files(source: str | Path) -> list[MapFiles]:
-    """Find the rasters of scenes.
+    """Find the rasters of scenes by name, at least one.
 
     Args:
         source: A folder with ``<scene>_L1.tif`` ... of scenes; or one class raster: of ``<scene>_L3.tif`` the
             files of the other levels beside it are taken too, any other name stands for a raster of leaves.
-
-    Returns:
-        The scenes by name, at least one.
 
     Raises:
         MissingFileError: The source does not exist, or the folder holds no class raster.

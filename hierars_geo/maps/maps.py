@@ -36,9 +36,6 @@ class Maps:
     This is the only place that knows which files are a map, and which scene, level, tree and item they
     belong to. Levels above the finest map follow from it where they have no raster of their own.
 
-    Args:
-        scenes: At least one.
-
     Attributes:
         scenes: The maps of every scene.
 

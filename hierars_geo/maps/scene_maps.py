@@ -151,13 +151,10 @@ class SceneMaps:
 
     @contextmanager
     def open(self, settle: bool = False) -> Iterator[PathMap]:
-        """Open the rasters.
+        """Open the rasters as one map of legal paths.
 
         Args:
             settle: Give classes with several parents the first of them where no map of a coarser level tells.
-
-        Yields:
-            The rasters as one map of legal paths.
 
         Raises:
             RasterError: A raster is unreadable or has changed.

@@ -1,7 +1,6 @@
 """StripWriter: a raster larger than memory, written from top to bottom."""
 
 import os
-from collections.abc import Mapping
 from itertools import product
 from typing import Self
 
@@ -30,7 +29,6 @@ class StripWriter:
         grid: Where the pixels lie.
         dtype: ``"uint8"``, ``"uint16"``, ...
         nodata: Value that means no data; None for none.
-        colormap: Raster value -> (red, green, blue, alpha), for uint8 and uint16.
         count: Bands.
 
     Raises:
@@ -43,7 +41,6 @@ class StripWriter:
         grid: GeoGrid,
         dtype: str,
         nodata: float | None,
-        colormap: Mapping[int, tuple[int, int, int, int]] | None = None,
         count: int = 1,
     ) -> None:
         self._path = os.fspath(path)
@@ -55,8 +52,6 @@ class StripWriter:
             profile = tiff_profile(grid, count, dtype, nodata, TILE_PX)
             profile |= {"interleave": "band", "zlevel": 6, "predictor": 1}
             self._dataset = rasterio.open(self._path, "w", **profile)
-            if colormap is not None:
-                self._dataset.write_colormap(1, dict(colormap))
 
     @property
     def rows_received(self) -> int:

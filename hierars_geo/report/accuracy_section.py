@@ -1,7 +1,7 @@
 """The accuracy section: scores per level and class, baselines, confusion matrices."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,49 +18,27 @@ _UNSEEN, _TRAINED = ("test", "val"), "train"
 MEASURES = (("oa", "OA"), ("miou", "mIoU"), ("mf1", "mF1"))
 
 
-@dataclass(frozen=True)
-class AccuracySection:
-    """Everything the page says about accuracy.
-
-    Attributes:
-        summary: The scores in one sentence.
-        facts: Label and value, in order.
-        levels: Scores per level, coarsest first.
-        comparison: The map and the baselines; empty without baselines.
-        regions: The map in each region that was scored apart, test ground first; empty without regions.
-        ground: What is known of the ground that the model was trained on.
-        reliability: What the confidence of the maps is worth on this ground; None without confidences.
-    """
-
-    summary: str
-    facts: tuple[tuple[str, str], ...]
-    levels: tuple[LevelTable, ...]
-    comparison: tuple[TableRow, ...]
-    regions: tuple[TableRow, ...]
-    ground: str
-    reliability: ConfusionFigure | None = None
-
-
 def build_accuracy_section(
     own: Evaluation, baselines: Sequence[tuple[str, Evaluation]], taxonomy: Taxonomy
-) -> AccuracySection:
-    """Prepare scores for the page.
+) -> Mapping[str, object]:
+    """Prepare scores of the maps, and by name of what they are compared with, for the page.
 
-    Args:
-        own: Scores of the maps.
-        baselines: Name and scores of what they are compared with.
-        taxonomy: The class tree of all.
+    Returns:
+        ``summary`` in one sentence; ``facts``, label and value; scores of ``levels``, coarsest first; the map
+        beside the baselines as ``comparison``, and in each region that was scored apart as ``regions``, test
+        ground first, both empty without any; what is known of the ``ground`` that the model was trained on;
+        and ``reliability``, what the confidence of the maps is worth here, None without confidences.
     """
     scored = [level for level in range(1, taxonomy.num_levels + 1) if own.level(level)]
-    return AccuracySection(
-        summary=_summary(own, taxonomy, scored),
-        facts=_facts(own),
-        levels=tuple(_level_accuracy(own.levels[f"L{level}"], taxonomy, level) for level in scored),
-        comparison=compare([("This map", own), *baselines], scored) if baselines else (),
-        regions=_regions(own, scored),
-        ground=_ground(own),
-        reliability=_reliability(own, taxonomy, scored),
-    )
+    return {
+        "summary": _summary(own, taxonomy, scored),
+        "facts": _facts(own),
+        "levels": [_level_accuracy(own.levels[f"L{level}"], taxonomy, level) for level in scored],
+        "comparison": compare([("This map", own), *baselines], scored) if baselines else (),
+        "regions": _regions(own, scored),
+        "ground": _ground(own),
+        "reliability": _reliability(own, taxonomy, scored),
+    }
 
 
 def _reliability(own: Evaluation, taxonomy: Taxonomy, scored: Sequence[int]) -> ConfusionFigure | None:

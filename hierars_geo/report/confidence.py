@@ -37,14 +37,6 @@ class ConfidenceSurvey:
     values: ValueSurvey
     by_class: NDArray[np.int64]
 
-    def class_mean(self, index: int) -> float:
-        """Mean confidence of a class in per cent, NaN where no pixel has it."""
-        return histogram_mean(self.by_class[index])
-
-    def class_share_below(self, index: int) -> float:
-        """Share of a class's pixels that are unsure, 0..1, NaN where no pixel has it."""
-        return histogram_below(self.by_class[index], UNSURE_BELOW)
-
 
 def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
     """Reduce the confidences of a scene and count them per class, in one pass.
@@ -90,32 +82,13 @@ BIN_WIDTH = 5
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """Confidences of a level.
-
-    Attributes:
-        level_name: Name of the level.
-        shares: Share of the pixels per bin of :data:`BIN_WIDTH` per cent; 100 % is in the last one.
-        mean: Mean, 0..1.
-    """
-
-    level_name: str
-    shares: tuple[float, ...]
-    mean: float
-
-    @property
-    def highest(self) -> float:
-        """The largest share."""
-        return max(self.shares)
-
-
-@dataclass(frozen=True)
 class DoubtSection:
     """Everything the page says about doubt.
 
     Attributes:
         summary: In one sentence.
-        histograms: Per level, coarsest first.
+        histograms: Per level, coarsest first: its name, the share of the pixels per bin of
+            :data:`BIN_WIDTH` per cent (100 % is in the last one), and the mean, 0..1.
         panel: Map of the finest level.
         level_name: Name of that level.
         rows: Mean confidence, share of the pixels that are unsure and share of all unsure pixels of its
@@ -123,7 +96,7 @@ class DoubtSection:
     """
 
     summary: str
-    histograms: tuple[Histogram, ...]
+    histograms: tuple[tuple[str, tuple[float, ...], float], ...]
     panel: Panel
     level_name: str
     rows: tuple[TableRow, ...]
@@ -158,10 +131,10 @@ def build_doubt_section(surveys: Mapping[int, ConfidenceSurvey], taxonomy: Taxon
     )
 
 
-def _histogram(survey: ConfidenceSurvey, name: str) -> Histogram:
+def _histogram(survey: ConfidenceSurvey, name: str) -> tuple[str, tuple[float, ...], float]:
     bins = np.minimum(np.arange(PER_CENT + 1) // BIN_WIDTH, PER_CENT // BIN_WIDTH - 1)
     counts = np.bincount(bins, weights=survey.values.histogram)
-    return Histogram(name, tuple((counts / counts.sum()).tolist()), survey.values.mean / PER_CENT)
+    return name, tuple((counts / counts.sum()).tolist()), survey.values.mean / PER_CENT
 
 
 def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[TableRow, ...]:
@@ -169,13 +142,14 @@ def _rows(survey: ConfidenceSurvey, taxonomy: Taxonomy, level: int) -> tuple[Tab
     unsure = survey.by_class[:, :UNSURE_BELOW].sum(axis=1)
     total = max(1, int(unsure.sum()))
     names, colors = taxonomy.class_names(level), taxonomy.colors(level)
-    ordered = sorted(present, key=survey.class_share_below, reverse=True)
+    below = {index: histogram_below(survey.by_class[index], UNSURE_BELOW) for index in present}
+    ordered = sorted(present, key=lambda index: below[index], reverse=True)
     return tuple(
         TableRow(
             names[index],
             (
-                per_cent(survey.class_mean(index) / PER_CENT),
-                per_cent(survey.class_share_below(index)),
+                per_cent(histogram_mean(survey.by_class[index]) / PER_CENT),
+                per_cent(below[index]),
                 per_cent(int(unsure[index]) / total),
             ),
             colors[index],
@@ -195,26 +169,13 @@ _MOST = 254
 _DPI, _CSS_DPI = 144, 96
 
 
-@dataclass(frozen=True)
-class TrustSection:
-    """Everything the page says about trust.
-
-    Attributes:
-        sentences: One paragraph each.
-        panel: Map of how unlike the training ground is; None where nobody knows.
-        diagrams: What confidence was worth before and after calibration; None where nobody says.
-    """
-
-    sentences: tuple[str, ...]
-    panel: Panel | None
-    diagrams: ConfusionFigure | None = None
-
-
-def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | None:
-    """Prepare the section.
+def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> Mapping[str, object] | None:
+    """Prepare what the page says about trust.
 
     Returns:
-        The section; None where the maps neither promise anything nor know their ground.
+        ``sentences``, one paragraph each; ``panel``, a map of how unlike the training ground is, and
+        ``diagrams`` of what confidence was worth before and after calibration, each None where nobody knows.
+        None where the maps neither promise anything nor know their ground.
 
     Raises:
         RasterError: A raster is damaged.
@@ -242,7 +203,9 @@ def build_trust_section(scene: SceneMaps, areas: ClassAreas) -> TrustSection | N
             "as often as it says it is, below it the model is too sure. The maps carry the confidence after "
             "calibration."
         )
-    return TrustSection(tuple(sentences), panel, diagrams) if sentences or panel else None
+    if not sentences and not panel:
+        return None
+    return {"sentences": sentences, "panel": panel, "diagrams": diagrams}
 
 
 def draw_reliability(

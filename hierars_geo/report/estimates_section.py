@@ -4,7 +4,6 @@ The estimates are read from the accuracy.json of ``hierars-geo evaluate`` and ch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -106,29 +105,15 @@ _DESIGNS = {
 _PARTS = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class EstimatesSection:
-    """Everything the page says about estimates from points.
+def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> Mapping[str, object]:
+    """Prepare estimates for the page.
 
-    Attributes:
-        scene: Name of the scene.
-        summary: In one sentence.
-        design: How the points were chosen and weighted.
-        missing: What is said of points without a class and of levels without estimates, or None.
-        method: Source of the estimators.
-        levels: Coarsest first; a summary is overall accuracy, points and mapped hectares.
+    Returns:
+        Name of the ``scene``; ``summary`` in one sentence; ``design``, how the points were chosen and
+        weighted; ``missing``, what is said of points without a class and of levels without estimates, or
+        nothing; ``method``, the source of the estimators; ``levels``, coarsest first, each with overall
+        accuracy, points and mapped hectares as summary.
     """
-
-    scene: str
-    summary: str
-    design: str
-    missing: str | None
-    method: str
-    levels: tuple[LevelTable, ...]
-
-
-def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> EstimatesSection:
-    """Prepare estimates for the page."""
     found = {
         level: estimate
         for level in range(1, taxonomy.num_levels + 1)
@@ -142,14 +127,14 @@ def build_estimates_section(estimates: Estimates, taxonomy: Taxonomy) -> Estimat
     missing = estimates.unlabelled_points
     said = [f"{count(missing)} points without a class were left out as if missing at random."] * bool(missing)
     said += [f"No estimate at {level}: {reason}" for level, reason in estimates.not_estimated.items()]
-    return EstimatesSection(
-        scene=estimates.scene,
-        summary=f"Share of the ground that is mapped right: {', '.join(parts)}.",
-        design="; ".join(designs),
-        missing=" ".join(said) or None,
-        method=estimates.method,
-        levels=tuple(_level(estimate, taxonomy, level) for level, estimate in found.items()),
-    )
+    return {
+        "scene": estimates.scene,
+        "summary": f"Share of the ground that is mapped right: {', '.join(parts)}.",
+        "design": "; ".join(designs),
+        "missing": " ".join(said),
+        "method": estimates.method,
+        "levels": [_level(estimate, taxonomy, level) for level, estimate in found.items()],
+    }
 
 
 def _level(estimate: LevelEstimate, taxonomy: Taxonomy, level: int) -> LevelTable:

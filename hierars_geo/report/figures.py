@@ -38,11 +38,7 @@ def figure_paths(folder: Path, sections: Sequence[SceneSection]) -> list[Path]:
 
 
 def write_figures(folder: Path, sections: Sequence[SceneSection]) -> list[Path]:
-    """Draw every map of the scenes.
-
-    Args:
-        folder: Where the figures go, made where it is missing; figures that exist are replaced.
-        sections: The scenes.
+    """Draw every map of the scenes into a folder, made where it is missing; figures that exist are replaced.
 
     Raises:
         OutputError: A file cannot be written.

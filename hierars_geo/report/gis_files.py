@@ -285,15 +285,10 @@ def collect_items(folder: Path, scenes: Sequence[SceneMaps]) -> dict[Path, str]:
 
 
 def make_collection(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe predictions that belong together.
+    """Describe STAC items of predictions that belong together, at least one, as a collection of that name.
 
-    Args:
-        name: Id of the collection.
-        items: STAC items of predictions, at least one.
-
-    Returns:
-        A STAC collection as plain values: extent in space and time, the kinds of assets, and summaries of
-        what the items have in common.
+    It holds the extent in space and time, the kinds of assets, and summaries of what the items have in
+    common.
     """
     parsed = [pystac.Item.from_dict(dict(item), preserve_dict=True) for item in items]
     trees = _distinct(item.properties.get("hierars:taxonomy", {}).get("name") for item in parsed)

@@ -15,7 +15,6 @@ from .class_order import LegendEntry, legend
 from .formats import per_cent
 from .png import index_png, rgb_png
 from .reference import ReferenceSurvey
-from .source_image import TrueColor
 from .survey import MISSING, ValueSurvey
 
 _AGREES: RGB = (205, 224, 232)
@@ -62,15 +61,15 @@ class Panel:
     hatched: str | None = None
 
 
-def image_panel(picture: TrueColor) -> Panel:
-    """The true-colour image."""
-    named = picture.bands == ("red", "green", "blue")
-    shown = "S" if named else f"Red, green, blue: {', '.join(picture.bands)}; s"
+def image_panel(image: NDArray[np.uint8], valid: NDArray[np.bool_], bands: tuple[str, ...]) -> Panel:
+    """The true-colour image (3, h, w) of these bands, where it is valid (h, w)."""
+    named = bands == ("red", "green", "blue")
+    shown = "S" if named else f"Red, green, blue: {', '.join(bands)}; s"
     return Panel(
         title="Image, true colour",
-        png=rgb_png(picture.image, picture.valid),
+        png=rgb_png(image, valid),
         alt="True-colour satellite image of the scene",
-        gap=None if picture.valid.all() else _NO_DATA,
+        gap=None if valid.all() else _NO_DATA,
         note=f"{shown}tretched from the 2nd to the 98th percentile, highlights cut.",
     )
 
@@ -106,12 +105,7 @@ def class_panel(
 
 
 def agreement_panel(reference: ReferenceSurvey, level_names: tuple[str, ...]) -> Panel:
-    """Where map and reference agree, and down to which level.
-
-    Args:
-        reference: The comparison.
-        level_names: Names of the levels compared, coarsest first; K of them.
-    """
+    """Where map and reference agree, and down to which of the levels compared, coarsest first."""
     depths = range(len(level_names), -1, -1)
     colors = agreement_colors(len(level_names))
     total = reference.depth_area_m2.sum()

@@ -16,7 +16,6 @@ from .class_order import AreaRow, absent_classes, area_rows
 from .confidence import (
     ConfidenceSurvey,
     DoubtSection,
-    TrustSection,
     build_doubt_section,
     build_trust_section,
     outside_of,
@@ -151,7 +150,7 @@ class SceneSection:
         area_total: The same in hectares.
         absent: Classes of the finest level that are nowhere on the map.
         doubt: Where the model is unsure; None without confidences.
-        trust: How far the map can be trusted; None where nothing is known of it.
+        trust: What :func:`.build_trust_section` says of how far the map can be trusted, if anything.
         outside_total: Share of the mapped ground outside the area of applicability; None where unknown.
         provenance: Key and value, in order.
         has_image: The image touches the scene.
@@ -168,7 +167,7 @@ class SceneSection:
     area_total: str
     absent: tuple[str, ...]
     doubt: DoubtSection | None
-    trust: TrustSection | None
+    trust: Mapping[str, object] | None
     outside_total: str | None
     provenance: tuple[tuple[str, str], ...]
     has_image: bool
@@ -181,12 +180,7 @@ class SceneSection:
 
 
 def build_scene_section(scene: SceneMaps, image: Path | None, labels: Path | None) -> SceneSection:
-    """Read a scene's rasters and prepare its section.
-
-    Args:
-        scene: The maps.
-        image: Raster or folder of bands to show, if any.
-        labels: Reference labels, if any.
+    """Read a scene's rasters, an image to show and reference labels, if any, and prepare its section.
 
     Raises:
         HieraRSError: A file cannot be read or does not fit; it is named.
@@ -233,7 +227,7 @@ def _image(scene: SceneMaps, mapped: NDArray[np.bool_], image: Path | None) -> P
     if image is None:
         return None
     picture = read_true_color(image, scene.grid, thumbnail_shape(scene.grid.shape), mapped, scene.sensor)
-    return None if picture is None else image_panel(picture)
+    return None if picture is None else image_panel(*picture)
 
 
 def _rows(

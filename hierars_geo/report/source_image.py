@@ -4,7 +4,6 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
@@ -109,28 +108,13 @@ def image_layer(image: Path, folder: Path, sensor: str | None = None) -> Project
     return ProjectLayer(f"Image ({', '.join(names)})", source, "raster", grid.crs, style, visible=True)
 
 
-@dataclass(frozen=True)
-class TrueColor:
-    """A true-colour picture.
-
-    Attributes:
-        image: (3, h, w) uint8, stretched.
-        valid: (h, w) bool.
-        bands: Names of the bands shown as red, green, blue.
-    """
-
-    image: NDArray[np.uint8]
-    valid: NDArray[np.bool_]
-    bands: tuple[str, ...]
-
-
 def read_true_color(
     path: Path,
     grid: GeoGrid,
     shape: tuple[int, int],
     mapped: NDArray[np.bool_],
     sensor: str | None = None,
-) -> TrueColor | None:
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]] | None:
     """Read the image reduced, from overviews where the file has them.
 
     Args:
@@ -142,7 +126,8 @@ def read_true_color(
         sensor: Entry of the catalog that the image was taken by, where that is known.
 
     Returns:
-        The picture, None where the image does not touch the extent.
+        The picture (3, h, w), stretched, its validity (h, w), and the names of the bands shown; None where
+        the image does not touch the extent.
 
     Raises:
         MissingFileError: No such file.
@@ -154,7 +139,7 @@ def read_true_color(
     valid &= mapped | (image != 0).any(axis=0)
     if not valid.any():
         return None
-    return TrueColor(np.stack([stretch(plane, valid) for plane in image]), valid, bands)
+    return np.stack([stretch(plane, valid) for plane in image]), valid, bands
 
 
 def _local(folder: Path, href: str) -> Path | None:

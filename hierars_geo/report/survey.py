@@ -76,11 +76,6 @@ def survey_maps(scene: SceneMaps) -> tuple[ClassAreas, dict[int, NDArray[np.int6
 def survey_values(path: Path, maximum: int, scene: SceneMaps) -> ValueSurvey:
     """Reduce a raster of whole numbers 0..maximum and count its values.
 
-    Args:
-        path: A raster of whole numbers beside the maps.
-        maximum: Largest value that means something.
-        scene: The maps.
-
     Raises:
         RasterError: A value is out of range, or the file is damaged or on another grid.
     """

@@ -15,8 +15,8 @@ from ..output.output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy, hex_color
-from .accuracy_section import MEASURES, AccuracySection, build_accuracy_section
-from .estimates_section import EstimatesSection, build_estimates_section, read_estimates
+from .accuracy_section import MEASURES, build_accuracy_section
+from .estimates_section import build_estimates_section, read_estimates
 from .figures import figure_paths, write_figures
 from .formats import per_cent, square_kilometres
 from .png import data_uri
@@ -28,18 +28,10 @@ def render_page(
     title: str,
     created: datetime,
     scenes: Sequence[SceneSection],
-    accuracy: AccuracySection | None = None,
-    estimates: EstimatesSection | None = None,
+    accuracy: Mapping[str, object] | None,
+    estimates: Mapping[str, object] | None,
 ) -> str:
-    """Lay a report out as one self-contained HTML document.
-
-    Args:
-        title: Heading.
-        created: When it was made.
-        scenes: One section each.
-        accuracy: Scores, if there are any.
-        estimates: Estimates from points, if there are any.
-    """
+    """Lay a report out as one self-contained HTML document, a section for each scene."""
     environment = Environment(
         loader=PackageLoader("hierars_geo.report"),
         autoescape=True,
@@ -134,7 +126,7 @@ def write_report(
 
 def _accuracy(
     scenes: Sequence[SceneMaps], metrics: Metrics | None, baselines: Sequence[tuple[str, Metrics]]
-) -> AccuracySection | None:
+) -> Mapping[str, object] | None:
     if metrics is None:
         if baselines:
             raise DataError(
@@ -154,7 +146,7 @@ def _accuracy(
     return build_accuracy_section(own, named, taxonomy)
 
 
-def _estimates(scenes: Sequence[SceneMaps], path: Path, required: bool) -> EstimatesSection | None:
+def _estimates(scenes: Sequence[SceneMaps], path: Path, required: bool) -> Mapping[str, object] | None:
     if not required and not path.is_file():
         return None
     trees = {scene.name: scene.taxonomy for scene in scenes}

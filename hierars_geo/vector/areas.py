@@ -1,4 +1,4 @@
-"""Areas in m2 on the ellipsoid and sizes of pixels on the ground, for any CRS of the Earth.
+"""Areas in m2 on the ellipsoid, for any CRS of the Earth.
 
 The area of a polygon is that of its outline as drawn in its CRS, measured on the ellipsoid of that CRS: what
 an equal-area projection gives. Planar areas would be off by up to 0.2 % in UTM, by a factor of 2 in Web
@@ -90,19 +90,6 @@ class EqualArea:
         if e > 0:
             y = (1 - e**2) / 2 * (y / (1 - (e * y) ** 2) + np.arctanh(e * y) / e)
         return a * np.stack([radians[0], y])
-
-
-def pixel_size_m(grid: GeoGrid) -> tuple[float, float]:
-    """Return (width, height) in metres on the ground of the pixel in the middle of a raster.
-
-    Raises:
-        RasterError: The CRS is not of the Earth, or the middle has no place on it.
-    """
-    col, row = grid.width / 2, grid.height / 2
-    ends = [grid.transform @ (col + dc, row + dr) for dc, dr in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))]
-    lon, lat = np.degrees(to_radians(np.array(ends).T, grid.crs))
-    _, _, metres = geod_of(grid.crs).inv(lon[::2], lat[::2], lon[1::2], lat[1::2])
-    return float(metres[0]), float(metres[1])
 
 
 #: Shorter edges stay straight when they are projected.

@@ -15,11 +15,7 @@ from .rings import Polygons
 
 
 class ConfidenceSums:
-    """Sums and least values of confidence over runs of pixels, by level.
-
-    Args:
-        levels: Levels that there is a confidence raster of.
-    """
+    """Sums and least values of confidence over runs of pixels, by level that has a raster of it."""
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         # the upper frame's run comes before the first strip; a run's sum is below 100 times the width

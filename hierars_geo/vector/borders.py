@@ -76,13 +76,10 @@ class Pieces:
 
 
 def border_pieces(quadrants: NDArray[np.int32]) -> Iterator[Pieces]:
-    """List every piece of border once, in batches.
+    """List every piece of border once, in batches: all that run east, then all that run south.
 
     Args:
         quadrants: (4, k) region around each corner: north-east, north-west, south-west, south-east.
-
-    Yields:
-        All pieces that run east, then all that run south; a batch may be empty.
     """
     for heading in (EAST, SOUTH):
         for first in range(0, max(1, quadrants.shape[1]), _BATCH):

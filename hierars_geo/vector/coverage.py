@@ -9,8 +9,8 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..grid import GeoGrid
-from .areas import equal_area_around, pixel_size_m, polygon_areas_m2, region_areas_m2
+from ..grid import GeoGrid, ground_frame
+from .areas import equal_area_around, polygon_areas_m2, region_areas_m2
 from .regions import OUTSIDE, LevelRegions, Regions, label_regions, nest_levels
 from .rings import Outlines, Polygons, trace_rings
 from .scan import RowScanner
@@ -46,9 +46,6 @@ def smooth(outlines: Outlines, fixed: NDArray[np.bool_]) -> Outlines:
     Args:
         outlines: On the lattice.
         fixed: (s,) True for the vertices that stay.
-
-    Returns:
-        Rounded outlines of the same polygons.
     """
     for _ in range(_PASSES):
         outlines, fixed = _cut(outlines, fixed)
@@ -100,11 +97,7 @@ class Coverage:
     fixed: NDArray[np.bool_] | None = None
 
     def outlines(self, level: int) -> Iterator[tuple[int, Outlines]]:
-        """Trace the outlines of a level, 1..D, some regions at a time in the order of their numbers.
-
-        Yields:
-            The number of the first region, and the outlines of that region and those after it.
-        """
+        """Trace the outlines of a level, 1..D, some regions at a time, with the number of the first."""
         quadrants = self.levels[level - 1].region[self.regions.quadrants]
         yield from _outlines(self.regions, quadrants, self.survives, self.fixed)
 
@@ -142,11 +135,11 @@ def build_coverage(
     area_m2 = region_areas_m2(regions, grid)
     ended_in = np.arange(len(regions.path), dtype=np.int32)
     if min_area_m2 > 0:
-        width_m, height_m = pixel_size_m(grid)
-        aspect = height_m / width_m if abs(height_m / width_m - 1) > _SQUARE else 1.0
+        ground = ground_frame(grid)
+        aspect = ground.row_m / ground.col_m if abs(ground.row_m / ground.col_m - 1) > _SQUARE else 1.0
         regions, ended_in = sieve(regions, paths, area_m2, min_area_m2, aspect)
         area_m2 = np.bincount(ended_in, weights=area_m2).astype(np.float64)
-    survives = surviving_corners(regions, simplify_m, pixel_size_m(grid)) if simplify_m > 0 else None
+    survives = surviving_corners(regions, simplify_m, grid) if simplify_m > 0 else None
     fixed = fixed_corners(regions) if smooth_borders else None
     if survives is not None or fixed is not None:
         area_m2 = _measure(regions, grid, survives, fixed)
@@ -206,9 +199,7 @@ def _measure(
     return areas
 
 
-def surviving_corners(
-    regions: Regions, tolerance_m: float, pixel_size_m: tuple[float, float]
-) -> NDArray[np.bool_]:
+def surviving_corners(regions: Regions, tolerance_m: float, grid: GeoGrid) -> NDArray[np.bool_]:
     """Simplify the borders between the regions of the paths (Visvalingam-Whyatt on a coverage).
 
     Simplification only leaves corners out, the same ones on both sides of a border; so the levels above are
@@ -220,7 +211,7 @@ def surviving_corners(
         regions: Regions of legal paths.
         tolerance_m: Corners that change the outline by less than a triangle of about this size, squared, go;
         > 0.
-        pixel_size_m: (width, height) of a pixel on the ground.
+        grid: Where the raster lies.
 
     Returns:
         (k,) True for the corners that stay.
@@ -228,7 +219,8 @@ def surviving_corners(
     Raises:
         DataError: A region vanished.
     """
-    width, height = pixel_size_m
+    ground = ground_frame(grid)
+    width, height = ground.col_m, ground.row_m
     polygons = np.concatenate(
         [
             rings.outlines(regions.row, regions.col).polygons(Affine.scale(width, -height))

@@ -66,14 +66,7 @@ class LayerStyle(NamedTuple):
 def write_tables(
     path: Path, tables: Mapping[str, pd.DataFrame], geometry_type: str, styles: Sequence[LayerStyle] = ()
 ) -> None:
-    """Write tables with and without geometry as the layers of a new GeoPackage.
-
-    Args:
-        path: Where nothing is yet.
-        tables: By the name of the layer.
-        geometry_type: Of those that have geometry.
-        styles: Of layers.
-    """
+    """Write tables by the name of their layers, with geometry of one type or without, as a new GeoPackage."""
     for name, table in tables.items():
         spatial = isinstance(table, GeoDataFrame)
         pyogrio.write_dataframe(  # type: ignore[no-untyped-call]
@@ -116,11 +109,7 @@ def add_styles(path: Path, styles: Sequence[LayerStyle]) -> None:
 
 
 def forget_times(path: Path) -> None:
-    """Put fixed numbers in place of the times and the count of the writing of a GeoPackage.
-
-    Args:
-        path: A GeoPackage that nobody has open.
-    """
+    """Put fixed numbers in place of times and count of writings of a GeoPackage that nobody has open."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_FORGET_TIMES, (TIMESTAMP,))
     with path.open("r+b") as file:

@@ -70,9 +70,6 @@ class Regions:
 def label_regions(scan: Scan) -> tuple[Regions, NDArray[np.int32]]:
     """Join runs that touch into regions.
 
-    Args:
-        scan: What a pass over the raster left.
-
     Returns:
         The regions and (n,) int32 the region of each run.
     """

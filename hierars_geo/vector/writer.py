@@ -17,12 +17,11 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from pyproj import CRS
 
 from ..errors import HieraRSError, OptionError, OutputError
-from ..grid import GeoGrid
+from ..grid import GeoGrid, ground_frame
 from ..grid.reprojection import to_lonlat
 from ..maps.styles.stac import METRES_PER_DEGREE
 from ..output.output import atomic_path
 from ..taxonomy import Taxonomy
-from .areas import pixel_size_m
 from .attributes import GEOMETRY, SCHEMA
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY
 from .geopackage import VERSION, add_styles, class_styles, unindexed_layers
@@ -34,14 +33,7 @@ _BBOX_TYPE = pa.struct([(side, pa.float64()) for side in _SIDES])
 
 
 def write_geoparquet(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, crs: CRS) -> None:
-    """Write a table of polygons, one row group per batch.
-
-    Args:
-        path: The file.
-        batches: Rows, with polygons as WKB, shells anticlockwise.
-        schema: Of the batches.
-        crs: CRS of the polygons.
-    """
+    """Write a table of polygons (WKB, shells anticlockwise, in a CRS), one row group per batch."""
     extent = np.array([np.inf, np.inf, -np.inf, -np.inf])
     extended = schema.append(pa.field(BBOX, _BBOX_TYPE))
     with pq.ParquetWriter(path, extended, compression="zstd") as writer:  # type: ignore[no-untyped-call]
@@ -188,8 +180,8 @@ def _to_lonlat(batches: Iterable[pa.RecordBatch], grid: GeoGrid) -> Iterator[pa.
 
     An edge gets the same points in every polygon and at every level, so that the levels stay coverages.
     """
-    width_m, height_m = pixel_size_m(grid)
-    tolerance = _EDGE_PX * min(width_m, height_m) / METRES_PER_DEGREE
+    ground = ground_frame(grid)
+    tolerance = _EDGE_PX * min(ground.col_m, ground.row_m) / METRES_PER_DEGREE
     for batch in batches:
         place = batch.schema.get_field_index(GEOMETRY)
         polygons = shapely.from_wkb(batch.column(place).to_numpy(zero_copy_only=False))

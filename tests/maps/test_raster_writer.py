@@ -79,15 +79,6 @@ def test_memory_is_one_row_of_tiles(tmp_path):
             writer.write(np.zeros((100, 600), "uint8"))
 
 
-def test_colormap(tmp_path):
-    colours = {0: (0, 0, 0, 0), 3: (10, 20, 30, 255)}
-    with StripWriter(tmp_path / "a.tif", grid_of((2, 2)), "uint8", 0, colours) as writer:
-        writer.write(np.full((2, 2), 3))
-    with rasterio.open(tmp_path / "a.tif") as dataset:
-        assert dataset.colormap(1)[3] == (10, 20, 30, 255)
-        assert dataset.colormap(1)[0][3] == 0
-
-
 def test_wrong_rows_are_refused(tmp_path):
     writer = StripWriter(tmp_path / "a.tif", grid_of((4, 3)), "uint8", 0)
     with pytest.raises(RasterError, match=r"rows of shape \(h, 3\), but got \(2, 4\) \(in .*a\.tif"):

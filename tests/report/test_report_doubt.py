@@ -14,6 +14,7 @@ from hierars_geo.maps import Maps
 from hierars_geo.report import write_report
 from hierars_geo.report.confidence import build_doubt_section, survey_confidence
 from hierars_geo.report.scene_section import build_scene_section
+from hierars_geo.report.survey import histogram_below, histogram_mean
 from hierars_geo.taxonomy import Taxonomy
 
 MM5B = Taxonomy.from_yaml("mm5b")
@@ -37,24 +38,24 @@ def test_confidences_are_counted_per_class(scene):
         of_class = values[(classes == value) & (values != 255)]
         np.testing.assert_array_equal(survey.by_class[index], np.bincount(of_class, minlength=101))
         if of_class.size:
-            assert survey.class_mean(index) == pytest.approx(of_class.mean())
-            assert survey.class_share_below(index) == pytest.approx((of_class < 50).mean())
+            assert histogram_mean(survey.by_class[index]) == pytest.approx(of_class.mean())
+            assert histogram_below(survey.by_class[index], 50) == pytest.approx((of_class < 50).mean())
         else:
-            assert np.isnan(survey.class_mean(index))
-            assert np.isnan(survey.class_share_below(index))
+            assert np.isnan(histogram_mean(survey.by_class[index]))
+            assert np.isnan(histogram_below(survey.by_class[index], 50))
 
 
 def test_section_adds_up_and_starts_with_the_worst_class(scene):
     found = survey_confidence(scene)
     surveys = {level: found[level] for level in (1, 3)}
     section = build_doubt_section(surveys, MM5B)
-    for histogram in section.histograms:
-        assert len(histogram.shares) == 20
-        assert sum(histogram.shares) == pytest.approx(1)
+    for _, bars, _ in section.histograms:
+        assert len(bars) == 20
+        assert sum(bars) == pytest.approx(1)
     values = read(scene.confidence[3])
     values = values[values != 255]
-    assert section.histograms[1].shares[19] == pytest.approx((values >= 95).mean())
-    assert section.histograms[1].shares[7] == pytest.approx(((values >= 35) & (values < 40)).mean())
+    assert section.histograms[1][1][19] == pytest.approx((values >= 95).mean())
+    assert section.histograms[1][1][7] == pytest.approx(((values >= 35) & (values < 40)).mean())
     shares = [
         float(row.cells[1].removeprefix("<\N{NO-BREAK SPACE}").split("\N{NO-BREAK SPACE}")[0])
         for row in section.rows
@@ -86,7 +87,7 @@ def test_the_page_shows_map_charts_and_table(scene, tmp_path):
     assert max(heights) == 62
     # square roots of the shares: what is one in a hundred of the usual is a tenth as high
     sections = build_doubt_section(survey_confidence(scene), MM5B).histograms
-    shares = np.array([histogram.shares for histogram in sections])
+    shares = np.array([bars for _, bars, _ in sections])
     expected = 62 * np.sqrt(shares / shares.max(axis=1, keepdims=True))
     np.testing.assert_allclose(heights, expected.ravel(), atol=0.006)
 
@@ -109,7 +110,7 @@ def test_what_is_unlike_the_training_ground_is_hatched_and_counted(tmp_path):
     section = build_scene_section(scene, None, None)
     share = (mapped & (aoa == 0)).sum() / mapped.sum()
     assert section.outside_total.startswith(f"{100 * share:.1f}")
-    first, second = section.trust.sentences
+    first, second = section.trust["sentences"]
     assert first == promise
     assert second.startswith(f"{100 * share:.1f}")
     assert "A promise about the map does not hold there." in second

@@ -85,7 +85,7 @@ def test_undefined_is_a_dash(tmp_path):
     section = build_estimates_section(
         read_estimates(write(tmp_path / "a.json", changed), {"scene": TREE}), TREE
     )
-    (level,) = section.levels
+    (level,) = section["levels"]
     row = next(row for row in level.rows if row.name == TREE.class_names(1)[3])
     assert row.cells[2:4] == ("\N{EN DASH}", "\N{EN DASH}")
     assert (level.omitted, level.summary[1]) == (0, str(45 * 5 + 5))

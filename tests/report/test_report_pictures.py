@@ -75,7 +75,7 @@ def write_bands(tmp_path):
 
 def is_true(picture):
     """Red grows to the right, green downwards."""
-    red, green, blue = picture.image.astype(int)
+    red, green, blue = picture[0].astype(int)
     return (
         red[0, -1] > red[0, 0]
         and red[-1, 0] == red[0, 0]
@@ -122,21 +122,21 @@ def test_image_on_a_finer_and_larger_grid_is_brought_to_the_extent(tmp_path):
     transform = UTM[1] @ Affine.scale(0.5) @ Affine.translation(-10, -10)
     path = place.write_tif(tmp_path / "fine.tif", stack, 0, ("red", "green", "blue"), transform=transform)
     picture = read_true_color(path, GRID, SHAPE, MAPPED)
-    assert picture.valid.all()
+    assert picture[1].all()
     assert is_true(picture)
 
 
 def test_reduced_image_leaves_nodata_out(tmp_path):
     place = Place(MM5B, (400, 600))
-    picture = read_true_color(
+    image, valid, _ = read_true_color(
         place.write_image(tmp_path / "image.tif"),
         GeoGrid(CRS.from_string(UTM[0]), UTM[1], (400, 600)),
         (100, 150),
         np.ones((100, 150), bool),
     )
-    assert picture.image.shape == (3, 100, 150)
-    assert not picture.valid[0, 0]
-    assert 0.9 < picture.valid.mean() < 1
+    assert image.shape == (3, 100, 150)
+    assert not valid[0, 0]
+    assert 0.9 < valid.mean() < 1
 
 
 @pytest.mark.parametrize("overviews", [False, True])
@@ -164,12 +164,12 @@ def test_masks_and_nodata_count_as_in_a_prediction_on_any_grid(tmp_path, crs, ov
     if crs != "EPSG:32650":
         corners = Transformer.from_crs(grid.crs, crs, always_xy=True).transform_bounds(*grid.bounds)
         grid = GeoGrid.from_bounds(CRS.from_string(crs), corners, (10, 10))
-    picture = read_true_color(path, grid, (80, 120), np.ones((80, 120), bool))
-    middle = picture.valid[20:60]
+    image, valid, _ = read_true_color(path, grid, (80, 120), np.ones((80, 120), bool))
+    middle = valid[20:60]
     assert middle[:, 5:55].all()
     assert not middle[:, 65:].any()
-    assert picture.image[:, 20:60][:, middle].max() > 150  # of the darkest to the brightest that is shown
-    assert not picture.image[:, ~picture.valid].any()
+    assert image[:, 20:60][:, middle].max() > 150  # of the darkest to the brightest that is shown
+    assert not image[:, ~valid].any()
 
 
 def test_undeclared_nodata_shows_only_where_there_is_no_class(tmp_path):
@@ -179,8 +179,8 @@ def test_undeclared_nodata_shows_only_where_there_is_no_class(tmp_path):
     path = place.write_tif(tmp_path / "image.tif", stack, None, ("red", "green", "blue"))
     mapped = MAPPED.copy()
     mapped[:5, :3] = False
-    picture = read_true_color(path, GRID, SHAPE, mapped)
-    assert np.array_equal(picture.valid, mapped)
+    _, valid, _ = read_true_color(path, GRID, SHAPE, mapped)
+    assert np.array_equal(valid, mapped)
 
 
 def test_image_elsewhere_gives_nothing(write_bands):

@@ -129,16 +129,16 @@ def test_classes_that_do_not_occur_are_counted_not_listed(metrics):
     for level in metrics["levels"].values():
         level["classes"][1] |= {"support": 0, "predicted": 0, "iou": None}
     section = build_accuracy_section(read_evaluation(metrics, MM5B), (), MM5B)
-    absent = [row.name for row in section.levels[0].rows]
+    absent = [row.name for row in section["levels"][0].rows]
     assert "Water" not in absent
-    assert section.levels[0].omitted == 1
-    assert section.comparison == ()
+    assert section["levels"][0].omitted == 1
+    assert section["comparison"] == ()
 
 
 def test_a_class_without_reference_pixels_shows_a_dash(metrics):
     metrics["levels"]["L1"]["classes"][1] |= {"recall": None, "support": 0}
     section = build_accuracy_section(read_evaluation(metrics, MM5B), (), MM5B)
-    assert section.levels[0].rows[1].cells[3] == UNDEFINED
+    assert section["levels"][0].rows[1].cells[3] == UNDEFINED
 
 
 @pytest.mark.parametrize(

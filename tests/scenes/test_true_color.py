@@ -92,9 +92,9 @@ def test_samples_reports_and_files_show_the_same(name, tmp_path):
     write(tmp_path / "scene.tif", image, names=bands)
     with open_true_color(tmp_path / "scene.tif", name) as scene:
         grid = scene.grid
-    shown = read_true_color(tmp_path / "scene.tif", grid, (30, 40), valid, name)
-    np.testing.assert_array_equal(np.moveaxis(shown.image, 0, -1), picture)
-    assert shown.bands == sensor.rgb
+    image, _, names = read_true_color(tmp_path / "scene.tif", grid, (30, 40), valid, name)
+    np.testing.assert_array_equal(np.moveaxis(image, 0, -1), picture)
+    assert names == sensor.rgb
 
 
 def test_an_image_without_colours_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """What STAC items say alike, whoever writes them: classes, places on the Earth, and references to files."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -38,7 +39,7 @@ def classification_classes(taxonomy: Taxonomy, level: int) -> list[dict[str, Any
     return [
         {
             "value": value,
-            "name": _slug(name),
+            "name": re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "class",
             "title": name,
             "color_hint": "{:02X}{:02X}{:02X}".format(*color),
         }
@@ -68,11 +69,7 @@ def lonlat_outline(geometry: BaseGeometry, crs: CRS, tolerance_m: float) -> Base
 
 
 def geojson_place(lonlat: BaseGeometry) -> tuple[dict[str, Any], list[float]]:
-    """Return ``geometry`` and ``bbox`` of an item.
-
-    Args:
-        lonlat: What :func:`lonlat_outline` gave, or a union of such.
-    """
+    """Return ``geometry`` and ``bbox`` of an item from outlines that :func:`lonlat_outline` gave."""
     oriented = shapely.orient_polygons(lonlat, exterior_cw=False)
     content: dict[str, Any] = json.loads(shapely.to_geojson(oriented))
     return content, joint_bbox([part.bounds for part in shapely.get_parts(lonlat)])
@@ -125,8 +122,3 @@ def href_of(path: PurePath | str) -> str:
 def path_of(href: str) -> str:
     """Read the path in a reference that is none to the web."""
     return unquote(href)
-
-
-def _slug(name: str) -> str:
-    """Keep what the extension allows in a name: letters, digits, hyphen and underscore."""
-    return "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split()) or "class"
