@@ -186,7 +186,7 @@ def _as_the_parser_reads(words: list[str]) -> list[str]:
     """
     said: list[str] = []
     for word in words:
-        option, equals, value = re.sub(r"--head(?=$|=)", "--model.init_args.head", word).partition("=")
+        option, equals, value = re.sub(r"^--head(?=$|=)", "--model.init_args.head", word).partition("=")
         if option == "null" and said:
             option, equals, value = said.pop(), "=", option
         grouped = re.fullmatch(r"(--(?:data|model)(?:\.init_args)?\.(?!init_args\.)\w+)\.([\w.]+)", option)

@@ -126,7 +126,7 @@ def draw_diagrams(diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequen
             share, sure, right = (100 * np.array(column) for column in zip(*levels[place], strict=True))
             error = float((share * np.abs(sure - right)).sum()) / 100
             axes.plot(sure, right, color=color, linewidth=1.2, label=f"{curve}: off by {error:.1f} %")
-            axes.scatter(sure, right, s=4 + 1.6 * share, color=color)
+            axes.scatter(sure, right, s=4 + 1.6 * share, color=color, clip_on=False)  # most are at 100 %
         axes.set_title(name, parse_math=False, fontsize="medium")
         axes.set_xlim(0, 102)
         axes.set_ylim(0, 102)

@@ -106,8 +106,10 @@ def test_null_takes_back_what_a_configuration_says(workplace, tmp_path, capsys, 
     )
     options = "data.init_args.splits.test_region", "data.reading.series.start", "model.loss.class_weights"
     nothing = [word.format(f"--{option}") for option in options for word in said]
-    assert main(["fit", "--config", config, *nothing, "--print_config"]) == 0
+    elsewhere = ["--ckpt_path", "runs/tuned--head"]  # no option, though it ends as one
+    assert main(["fit", "--config", config, *nothing, *elsewhere, "--print_config"]) == 0
     found = yaml.safe_load(capsys.readouterr().out)
+    assert found["ckpt_path"] == elsewhere[1]
     kept = found["data"]["init_args"]["splits"]
     assert (kept["test_region"], kept["val_fraction"]) == (None, 0.0)
     season = found["data"]["init_args"]["reading"]["series"]

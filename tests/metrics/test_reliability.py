@@ -9,7 +9,7 @@ from PIL import Image
 from torchmetrics.classification import BinaryCalibrationError
 
 from hierars_geo.metrics import ReliabilityMetric
-from hierars_geo.metrics.reliability import BINS, Reliability
+from hierars_geo.metrics.reliability import BINS, Reliability, draw_diagrams
 from hierars_geo.models import level_confidence
 from hierars_geo.tasks.reliability import DIAGRAMS, ReliabilityOfTest
 from hierars_geo.taxonomy import Taxonomy
@@ -95,3 +95,8 @@ def test_a_tested_model_is_scored_before_and_after_its_calibration(tmp_path, mon
     trainer = SimpleNamespace(log_dir=str(nowhere), is_global_zero=True, loggers=[])
     assert set(tested.summarise(TREE, trainer)) == {f"test/ECE_L{level}" for level in (1, 2, 3)}
     assert not list(nowhere.iterdir())
+
+
+def test_the_dot_at_a_hundred_per_cent_is_whole():
+    figure = draw_diagrams({"these maps": [((1.0, 1.0, 1.0),)]}, ["L1"])
+    assert not figure.axes[0].collections[0].get_clip_on()
