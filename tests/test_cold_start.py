@@ -29,7 +29,7 @@ COMMANDS = {
     "predict": ("hierars_geo.predict", (*TRAINING, *COMPILER, *TABLES, "dask", "hierars_geo.datasets")),
     "evaluate": (
         "hierars_geo.accuracy.evaluation",
-        (*TRAINING, *COMPILER, *MODELS, "hierars_geo.datasets"),
+        (*TRAINING, *COMPILER, *MODELS, "hierars_geo.datasets.vector_labels"),
     ),
     "vectorize": ("hierars_geo.vector", (*TRAINING, *COMPILER, *MODELS)),
     "areas": ("hierars_geo.vector", (*TRAINING, *COMPILER, *MODELS)),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import datasets  # whose face is lazy: TorchGeo takes seconds to import, and rasters do without it
 from ..errors import OptionError
 from ..grid import GeoGrid, Window
 from ..polygons.vector_file import is_vector
 from ..scenes.class_rasters import ClassRasters, label_classes
 from ..taxonomy import Crosswalk, Legend, Taxonomy
 from ..types import IGNORE_INDEX
-from . import polygons
 
 if TYPE_CHECKING:
     from ..datasets.vector_labels import VectorLabels
@@ -68,8 +68,8 @@ class ReferenceLabels:
         if isinstance(crosswalk, str | Path):
             crosswalk = Crosswalk.from_yaml(crosswalk, taxonomy)
         if is_vector(path) or (attribute is not None and Path(path).is_dir()):
-            self._source: ClassRasters | VectorLabels = polygons.open_polygons(
-                path, taxonomy, attribute, crosswalk
+            self._source: ClassRasters | VectorLabels = datasets.VectorLabels(
+                path, taxonomy, attribute, crosswalk=crosswalk
             )
         elif attribute is not None:
             raise OptionError(

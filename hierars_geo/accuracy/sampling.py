@@ -15,7 +15,7 @@ from ..grid import PixelAreas, Window
 from ..maps import Maps, MapSource, PathMap, Progress
 from ..maps.styles.qml import points_qml
 from ..metrics import allocate, sample_size
-from ..output.output import atomic_path, check_writable_folder, refuse_existing
+from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
 from ..vector.geopackage import LayerStyle, write_tables
 from .strata import Division, Strata, divide

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError, list_some
-from ..output.output import as_output_error, check_writable_folder, staging_folder
+from ..output import as_output_error, check_writable_folder, staging_folder
 from ..scenes.raster_paths import RASTER_SUFFIXES
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, read_record

@@ -11,8 +11,7 @@ from rasterio.errors import RasterioIOError
 
 from ..errors import RasterError, list_some
 from ..grid import Window
-from ..output import gdal_env
-from ..output.output import sha256_of
+from ..output import gdal_env, sha256_of
 from ..scenes.dataset import open_dataset, read_bands, unreadable
 from ..scenes.nodata import split_alpha
 from .headers import Header

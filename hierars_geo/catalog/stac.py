@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ..grid import GeoGrid
 from ..maps.styles.stac import classification_classes, extent_of, geojson_place, href_of
-from ..output.output import sha256_of
+from ..output import sha256_of
 from ..scenes.bands import canonical_band
 from ..scenes.sensors import find_sensor
 from ..taxonomy import Taxonomy

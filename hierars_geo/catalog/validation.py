@@ -22,7 +22,7 @@ from ..errors import DataError, MissingFileError, RasterError
 from ..grid.longitudes import within_a_turn
 from ..grid.reprojection import same_crs
 from ..maps.styles.stac import METRES_PER_DEGREE, joint_bbox, path_of
-from ..output.output import sha256_of
+from ..output import sha256_of
 from ..scenes.bands import canonical_band
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord

@@ -43,7 +43,7 @@ def run(
     from tempfile import TemporaryDirectory
 
     from ..maps import Maps, write_common_map
-    from ..output.output import refuse_existing
+    from ..output import refuse_existing
     from ..taxonomy import Crosswalk, Taxonomy
     from ..vector import class_areas
     from .progress import progress_bar

@@ -42,7 +42,7 @@ def run(
         overwrite: Replace a file that exists.
     """
     from ..metrics.risk import check_promises
-    from ..output.output import refuse_existing
+    from ..output import refuse_existing
 
     refuse_existing([out], overwrite, [checkpoint, *config])
     check_promises(risk, delta)  # before anything heavy is imported

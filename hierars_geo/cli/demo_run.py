@@ -25,7 +25,7 @@ from ..metrics.risk import blocks_needed
 from ..models import ModelRecord
 from ..models.forest import PixelForest
 from ..models.published import CARD
-from ..output.output import atomic_path, check_writable_folder, refuse_existing, write_json
+from ..output import atomic_path, check_writable_folder, refuse_existing, write_json
 from ..predict import PredictOptions, Predictor
 from ..report import write_report
 from ..samplers.chip_samplers import GridChipSampler

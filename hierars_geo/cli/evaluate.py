@@ -73,7 +73,7 @@ def run(
     """
     from ..accuracy import evaluate_common, maps_by_date
     from ..maps import Maps
-    from ..output.output import check_writable_folder, refuse_existing
+    from ..output import check_writable_folder, refuse_existing
     from ..taxonomy import Crosswalk
     from .progress import progress_bar
 
@@ -156,7 +156,7 @@ def _score_by_date(
 ) -> int:
     """Compare the maps of a season with label rasters or polygons, day by day."""
     from ..accuracy import draw_by_date, evaluate_by_date
-    from ..output.output import atomic_path
+    from ..output import atomic_path
     from .progress import progress_bar
     from .tables import print_scores
 
@@ -229,7 +229,7 @@ def _assess(maps: "Maps", points: str, reference: str, out: Path) -> int:
 
 def _write(out: Path, rows: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
     """Write a table, or everything as JSON, by the suffix."""
-    from ..output.output import atomic_path, write_json
+    from ..output import atomic_path, write_json
 
     if out.suffix.lower() != ".csv":
         write_json(out, content)

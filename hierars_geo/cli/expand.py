@@ -24,7 +24,7 @@ def run(checkpoint: str, *, taxonomy: str, out: Path, overwrite: bool = False) -
         out: The checkpoint to write.
         overwrite: Replace a file that exists.
     """
-    from ..output.output import check_writable_folder, refuse_existing
+    from ..output import check_writable_folder, refuse_existing
     from ..taxonomy import Taxonomy
 
     tree = Taxonomy.from_yaml(taxonomy)

@@ -32,7 +32,7 @@ def check(data: str, *, out: Path | None = None, max_windows: int = 1024, overwr
         overwrite: Replace a picture that exists.
     """
     from ..datasets.label_agreement import compare_labels
-    from ..output.output import refuse_existing
+    from ..output import refuse_existing
 
     if out is not None:
         if out.suffix.lower() != ".png":
@@ -113,7 +113,7 @@ def _draw(found: "LabelAgreement", out: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from ..output.output import atomic_path
+    from ..output import atomic_path
 
     tree = found.taxonomy
     height = 1 + 1.2 * tree.num_levels * (1 + len(found.sources) / 3)

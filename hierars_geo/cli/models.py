@@ -77,7 +77,7 @@ def get(name: str, *, out: Path | None = None, accept_licence: bool = False, ove
     """
     from ..errors import OptionError
     from ..models.published import find_model, get_model, published_names
-    from ..output.output import atomic_path, check_writable_folder, refuse_existing
+    from ..output import atomic_path, check_writable_folder, refuse_existing
 
     published = name in published_names()
     if published or "/" in name or Path(name).is_dir():

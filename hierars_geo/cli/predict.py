@@ -151,7 +151,7 @@ def _predict_all(
     computing: "AbstractContextManager[DaskEngine | None]",
 ) -> int:
     """Predict several scenes; one that fails does not keep the others from being predicted."""
-    from ..output.output import check_writable_folder
+    from ..output import check_writable_folder
     from ..predict import SceneList
 
     states = SceneList(check_writable_folder(out_dir), [scene for _, scene, _ in orders])

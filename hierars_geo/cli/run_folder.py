@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..output.output import as_output_error, atomic_path, remove_abandoned
+from ..output import as_output_error, atomic_path, remove_abandoned
 
 _LOGGERS: Final = "lightning.pytorch.loggers"
 #: Where they write unless something else is said.

@@ -56,7 +56,7 @@ def run(
         clouds: Share of the season that clouds cover, 0..1.
         overwrite: Replace scenes that exist.
     """
-    from ..output.output import check_writable_folder
+    from ..output import check_writable_folder
     from ..synthetic.crops import write_crop_scene
     from ..synthetic.series import check_free, crop_series, scene_series, write_land_cover_scene
     from .progress import progress_bar

@@ -15,7 +15,7 @@ from ..datasets.statistics import DataStatistics
 from ..errors import list_some
 from ..grid.longitudes import polygonal
 from ..grid.reprojection import move
-from ..output.output import atomic_path, check_writable_folder, write_json
+from ..output import atomic_path, check_writable_folder, write_json
 from ..taxonomy import Taxonomy
 
 _LOG = logging.getLogger(__name__)

@@ -1,36 +1,38 @@
 """TorchGeo datasets over scenes and labels, their intersections and unions."""
 
-from ..imports import without_compiler
+from typing import TYPE_CHECKING
 
-with without_compiler():
-    import torchgeo.datasets  # noqa: F401 - first here, so that all that follows has it
+from ..imports import lazy_face, without_compiler
 
-from .geo_raster import GeoRaster, SceneUnion, write_stack
-from .imagery import (
-    NAIP,
-    AlphaEarth,
-    GaoFen2,
-    GoogleEarth,
-    Landsat5,
-    Landsat7,
-    Landsat8,
-    Landsat9,
-    RGBPicture,
-    SceneRaster,
-    Sentinel1,
-    Sentinel2,
-    Sentinel2L1C,
-    Sentinel2L2A,
-    Tessera,
-)
-from .intersection import SceneIntersection
-from .label_index import LabelIndex
-from .label_opening import LabelEntry, open_labels
-from .labels import HierarchicalLabels
-from .scene_source import QueryError
-from .series import SceneSeries
-from .statistics import BandStatistics, DataStatistics, band_statistics, data_statistics
-from .vector_labels import VectorLabels
+if TYPE_CHECKING:
+    from .geo_raster import GeoRaster, SceneUnion, write_stack
+    from .imagery import (
+        NAIP,
+        AlphaEarth,
+        GaoFen2,
+        GoogleEarth,
+        Landsat5,
+        Landsat7,
+        Landsat8,
+        Landsat9,
+        RGBPicture,
+        SceneRaster,
+        Sentinel1,
+        Sentinel2,
+        Sentinel2L1C,
+        Sentinel2L2A,
+        Tessera,
+    )
+    from .intersection import SceneIntersection
+    from .label_index import LabelIndex
+    from .label_opening import LabelEntry, open_labels
+    from .labels import HierarchicalLabels
+    from .scene_source import QueryError
+    from .series import SceneSeries
+    from .statistics import BandStatistics, DataStatistics, band_statistics, data_statistics
+    from .vector_labels import VectorLabels
+else:
+    __getattr__ = without_compiler()(lazy_face(__name__, __file__))
 
 __all__ = (
     "NAIP",

@@ -18,7 +18,7 @@ from ..errors import DataError, check_choice
 from ..grid import Window
 from ..grid.lattice import Lattice
 from ..grid.reprojection import outline
-from ..output.output import atomic_path, refuse_existing
+from ..output import atomic_path, refuse_existing
 from ..scenes.dataset import HandlePool, tiff_profile, to_rasterio_window
 from ..scenes.outlines import Outlines
 from ..scenes.patch import Patch, Pixels, first_valid

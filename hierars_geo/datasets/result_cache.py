@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 
 from ..errors import OutputError, notice
-from ..output.output import atomic_path, check_writable_folder
+from ..output import atomic_path, check_writable_folder
 from .intersection import SceneIntersection
 
 Content = TypeVar("Content")

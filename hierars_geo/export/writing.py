@@ -13,7 +13,7 @@ from torch.export import Dim, ExportedProgram
 
 from ..errors import OptionError
 from ..models.checkpoint import load
-from ..output.output import (
+from ..output import (
     as_output_error,
     check_writable_folder,
     move_into_place,

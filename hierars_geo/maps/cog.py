@@ -8,7 +8,7 @@ from typing import Literal
 import rasterio
 import rasterio.shutil
 
-from ..output.output import as_output_error, move_into_place, staging_folder
+from ..output import as_output_error, move_into_place, staging_folder
 from ..taxonomy import Taxonomy
 from .styles.qml import confidence_qml, dissimilarity_qml, raster_qml
 from .styles.table import palette, pam_xml

@@ -11,7 +11,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ..errors import OutputError, RasterError
 from ..grid import GeoGrid
-from ..output.output import as_output_error
+from ..output import as_output_error
 from ..scenes.dataset import tiff_profile
 
 TILE_PX = 512

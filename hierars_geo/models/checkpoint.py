@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError, OptionError
-from ..output.output import sha256_of
+from ..output import sha256_of
 from .build import build_model
 from .initial_values import NoInitialValues
 from .map_model import MapModel

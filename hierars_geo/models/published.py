@@ -15,7 +15,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import CheckpointError, MissingFileError, OptionError, OutputError, unknown_name
-from ..output.output import as_output_error, check_writable_folder, sha256_of, staging_folder
+from ..output import as_output_error, check_writable_folder, sha256_of, staging_folder
 from ..taxonomy.yaml_reader import validated
 
 #: Says where published models lie; without it the user's data folder does.

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import DataError, MissingFileError, OptionError, unknown_name
-from ..output.output import atomic_path, check_writable_folder
+from ..output import atomic_path, check_writable_folder
 from ..taxonomy.yaml_reader import Strict, catalog_names, read_yaml, resolve_catalog_file, validated
 from .backbones import find_backbone
 from .plain_file import tensors_of

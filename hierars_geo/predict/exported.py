@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, MissingFileError, OptionError
 from ..models.applicability import applicability_of
 from ..models.record import ModelFile, ModelRecord
-from ..output.output import sha256_of
+from ..output import sha256_of
 from .augment import View, averaged_over_views, views
 from .graph_session import (
     PACKAGES,

@@ -17,7 +17,7 @@ from ..models.calibration import threshold_of
 from ..models.namespace import namespace_of
 from ..models.published import model_file
 from ..models.record import ModelFile
-from ..output.output import check_writable_folder, refuse_existing
+from ..output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene

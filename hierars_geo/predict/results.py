@@ -10,7 +10,7 @@ from typing import Any
 from ..maps import Maps
 from ..maps.cog import place_raster
 from ..models.record import ModelFile
-from ..output.output import as_output_error, move_into_place
+from ..output import as_output_error, move_into_place
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy
 from .layers import APPLICABILITY_LAYER, STACK_LAYER, STACK_NAME, Layer, wanted_layers

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..grid import Window
-from ..output.output import as_output_error
+from ..output import as_output_error
 from .chunks import Chunk, ChunkPlan
 
 #: Of a record: marker, first row, rows, compressed bytes, checksum of what follows.

@@ -11,7 +11,7 @@ from typing import Literal
 from .. import __version__
 from ..errors import OptionError
 from ..maps import Maps
-from ..output.output import atomic_path
+from ..output import atomic_path
 from ..scenes.stack import SourcePaths
 from .engine import NamedScene, named_everywhere
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 
-from ..output.output import atomic_path, check_writable_folder
+from ..output import atomic_path, check_writable_folder
 from ..taxonomy import RGB
 from .formats import per_cent
 from .panels import Panel

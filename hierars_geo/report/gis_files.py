@@ -27,7 +27,7 @@ from ..maps.styles.project import ProjectGroup, ProjectLayer, qgis_project
 from ..maps.styles.qml import confidence_qml, hatching_qml, raster_qml, vector_qml
 from ..maps.styles.sld import maplibre_style, raster_sld
 from ..maps.styles.stac import extent_of, geojson_place, href_of, lonlat_outline
-from ..output.output import atomic_path, check_writable_folder, refuse_existing
+from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import open_dataset
 from ..taxonomy import Taxonomy
 from .formats import fit_scale_bar

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import DataError, MissingFileError
 from ..grid import GeoGrid
 from ..maps import MAX_SIDE_PX, Maps, MapSource, SceneMaps
-from ..output.output import atomic_path, check_writable_folder, refuse_existing
+from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..scenes.dataset import dataset_grid, open_dataset
 from ..scenes.scene import Scene
 from ..taxonomy import Taxonomy, hex_color

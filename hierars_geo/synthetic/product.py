@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
-from ..output.output import atomic_path, check_writable_folder
+from ..output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 from .imaging import Atmosphere, Progress, acquire, strips_of
 from .layout import Layout, View

@@ -20,7 +20,7 @@ from ..models.decode import best_path
 from ..models.map_model import MapModel
 from ..models.record import RECORD_KEY
 from ..models.siblings import Ladder
-from ..output.output import check_writable_folder, refuse_existing
+from ..output import check_writable_folder, refuse_existing
 from ..samplers.chip_samplers import GridChipSampler
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import most_siblings

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import CheckpointError, list_some
 from ..models.checkpoint import read_checkpoint
 from ..models.record import RECORD_KEY, ModelRecord, Transfer
-from ..output.output import atomic_path, check_writable_folder
+from ..output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
 
 #: Key of the state in a checkpoint.

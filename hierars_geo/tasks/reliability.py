@@ -9,7 +9,7 @@ from ..metrics import ReliabilityMetric
 from ..metrics.reliability import draw_diagrams
 from ..models.decode import Paths, level_confidence
 from ..models.map_model import MapModel
-from ..output.output import atomic_path
+from ..output import atomic_path
 from ..taxonomy import Taxonomy
 
 #: Of the diagrams of every level, in the folder of the run.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError, notice
 from ..maps import Maps, MapSource
-from ..output.output import atomic_path, check_writable_folder, refuse_existing
+from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
 from .areas import polygon_areas_m2

@@ -14,7 +14,7 @@ from ..errors import DataError, OptionError
 from ..grid import GeoGrid
 from ..grid.ground import pixel_steps_m
 from ..maps import Maps, MapSource, PathMap, Progress
-from ..output.output import check_writable_folder, refuse_existing
+from ..output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
 from .attributes import ConfidenceSums, LevelTable

@@ -20,7 +20,7 @@ from ..errors import HieraRSError, OptionError, OutputError
 from ..grid import GeoGrid, ground_frame
 from ..grid.reprojection import to_lonlat
 from ..maps.styles.stac import METRES_PER_DEGREE
-from ..output.output import atomic_path
+from ..output import atomic_path
 from ..taxonomy import Taxonomy
 from .attributes import GEOMETRY, SCHEMA
 from .geopackage import GEOMETRY as GEOPACKAGE_GEOMETRY

@@ -23,7 +23,7 @@ from hierars_geo.cli import main
 from hierars_geo.models import RECORD_KEY, load
 from hierars_geo.models.published import CARD, ITEM
 from hierars_geo.models.weight_catalog import published_weights
-from hierars_geo.output.output import sha256_of
+from hierars_geo.output import sha256_of
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.taxonomy.yaml_reader import catalog_names
 

@@ -15,7 +15,7 @@ from ...grid import Window, window_starts
 from ...grid.lattice import Lattice
 from ...grid.reprojection import same_crs
 from ...maps.styles.table import palette
-from ...output.output import as_output_error
+from ...output import as_output_error
 from ...scenes.dataset import HandlePool, tiff_profile, to_rasterio_window
 from ...taxonomy import Taxonomy
 from ...taxonomy.dataset_records import read_record

@@ -22,7 +22,7 @@ from ...errors import OptionError
 from ...models.checkpoint import Model
 from ...models.features import padded_size
 from ...models.map_model import MapModel
-from ...output.output import as_output_error, atomic_path, sha256_of
+from ...output import as_output_error, atomic_path, sha256_of
 
 #: Names of the graph's inputs and of its output.
 INPUTS = ("image", "valid")

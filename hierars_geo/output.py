@@ -19,7 +19,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from rasterio._err import CPLE_BaseError  # raised bare by rasterio.shutil.copy; rasterio.errors lacks it
 from rasterio.errors import RasterioError
 
-from ..errors import HieraRSError, OptionError, OutputError, list_some
+from .errors import HieraRSError, OptionError, OutputError, list_some
 
 #: Journal, shared memory and write-ahead log of a SQLite database that was not closed.
 _SQLITE_REMAINS = ("-journal", "-shm", "-wal")
