@@ -16,16 +16,7 @@ def list_some(names: Sequence[object], most: int = 6) -> str:
 
 
 def unknown_name(what: str, name: str, options: Sequence[str]) -> str:
-    """Compose the message for an unknown name.
-
-    Args:
-        what: What the name should name, for example ``encoder``.
-        name: As given.
-        options: The names there are.
-
-    Returns:
-        One line that lists the nearest names, or the first where none is near.
-    """
+    """Compose one line for an unknown name: it lists the nearest names there are, else the first."""
     distinct = tuple(dict.fromkeys(options))
     near = get_close_matches(name, distinct, n=5, cutoff=0.4) or distinct[:8]
     return f"Expected a known {what}, but got '{name}'. Near ones: {', '.join(near)}."

@@ -19,10 +19,6 @@ def lazy_face(package: str, file: str) -> Callable[[str], Any]:
     Type checkers read these imports as they stand; at run time each is done when its name is first used, so
     that a command does not pay for what it leaves alone.
 
-    Args:
-        package: ``__name__`` of the room.
-        file: ``__file__`` of its face.
-
     Examples:
         .. code-block:: python
 

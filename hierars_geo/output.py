@@ -32,10 +32,7 @@ def gdal_env() -> AbstractContextManager[object]:
 
 
 def check_writable_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder where it is missing, and try it by writing and removing a file.
-
-    Returns:
-        The folder.
+    """Make a folder where it is missing, try it by writing and removing a file, and return it.
 
     Raises:
         OutputError: It cannot be made or written; path and reason are named.
@@ -87,16 +84,10 @@ def refuse_existing(
 
 @contextmanager
 def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path that becomes ``final`` if, and only if, the block ends well.
+    """Give a path to write that becomes ``final``, in an existing folder, if and only if the block ends well.
 
     The temporary file has the final name in a hidden folder beside it: formats that name layers after a file
     or need helper files of their own (journals, overviews) work, and nothing of them is left behind.
-
-    Args:
-        final: Where the file shall be; its folder exists.
-
-    Yields:
-        The path to write.
 
     Raises:
         OutputError: The folder or the file cannot be written, or the block wrote no file.
@@ -109,11 +100,7 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all.
-
-    Args:
-        path: The file; its folder exists.
-        content: Plain values, no NaN among them.
+    """Write plain values, no NaN among them, as a JSON file in an existing folder, whole or not at all.
 
     Raises:
         OutputError: It cannot be written.
@@ -126,9 +113,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def as_output_error(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn errors of GDAL and of the system into one line that names the file; GDAL keeps off stderr.
-
-    Args:
-        path: What is being written.
 
     Raises:
         OutputError: In place of those errors.
@@ -223,10 +207,7 @@ def remove_abandoned(parent: Path, name: str | None = None) -> None:
 
 
 def lock_in(folder: Path) -> BaseFileLock:
-    """Take the lock of a folder for this process alone, without waiting; it ends with the process.
-
-    Returns:
-        The lock, to be released.
+    """Take the lock of a folder for this process alone, without waiting, to be released or end with it.
 
     Raises:
         Timeout: Another process holds it.

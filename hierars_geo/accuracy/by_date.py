@@ -108,15 +108,7 @@ def evaluate_by_date(
 
 
 def draw_by_date(scores: Mapping[date, HierarchicalScores], level_names: Sequence[str]) -> "Figure":
-    """Draw overall accuracy and mean IoU of every level over the last day of a map's images.
-
-    Args:
-        scores: By day.
-        level_names: Names of the levels, coarsest first.
-
-    Returns:
-        A figure of its own, known to no pyplot state.
-    """
+    """Draw overall accuracy and mean IoU of every level over the last day of a map's images."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 

@@ -119,10 +119,6 @@ def count_guesses(
 ) -> tuple[ClassAreas, list[NDArray[np.float64]]]:
     """Count the areas of the classes, and how much of the ground the map holds to be each class, in one pass.
 
-    Args:
-        maps: Open maps.
-        progress: Called with (rows done, rows in all).
-
     Returns:
         The areas; and per level (C,) the mean over all ground of the confidence in each class, 0..1. A level
         without confidence is taken to be sure of all it shows.

@@ -12,7 +12,7 @@ from ..output import as_output_error, check_writable_folder, staging_folder
 from ..scenes.raster_paths import RASTER_SUFFIXES
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, read_record
-from .headers import Header, split_usable
+from .headers import split_usable
 from .scenes import ItemPlan, plan_items
 from .stac import make_collection, make_item, save_collection
 
@@ -92,13 +92,18 @@ def build_catalog(
     headers, skipped = split_usable(find_files(root, final, georeferenced), georeferenced)
     if skipped and options.on_error == "raise":
         raise DataError(_listing(skipped))
-    headers, undated = _with_time(plan_items(headers, root), headers, fallback)
+    undated: set[Path] = set()
+    if fallback is None:
+        undated = {
+            header.path for plan in plan_items(headers, root) if not plan.times for header in plan.headers
+        }
+    headers = [header for header in headers if header.path not in undated]
     if undated and options.on_error == "raise":
         raise DataError(
             f"Expected every image to say when it was taken, but got no date in tags or names of "
-            f"{list_some(undated, _MOST_LISTED)}. Give --time DAY or DAY/DAY, or --on-error skip."
+            f"{list_some(sorted(undated), _MOST_LISTED)}. Give --time DAY or DAY/DAY, or --on-error skip."
         )
-    skipped |= dict.fromkeys(undated, "no date in its tags or its name")
+    skipped |= dict.fromkeys(sorted(undated), "no date in its tags or its name")
     if not headers:
         raise DataError(f"Expected usable rasters in {root}, but all {len(skipped)} were skipped.")
     items, failed = [], {}
@@ -217,16 +222,6 @@ def _settle(old: Path, final: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     elif old.exists():
         old.rename(final)
-
-
-def _with_time(
-    plans: list[ItemPlan], headers: list[Header], fallback: tuple[datetime, datetime] | None
-) -> tuple[list[Header], list[Path]]:
-    """Take out the files of items that have no time."""
-    if fallback is not None:
-        return headers, []
-    undated = {header.path for plan in plans if not plan.times for header in plan.headers}
-    return [header for header in headers if header.path not in undated], sorted(undated)
 
 
 def _fallback(options: BuildOptions, record: DatasetRecord | None) -> tuple[datetime, datetime] | None:

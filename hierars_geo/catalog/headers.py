@@ -87,11 +87,7 @@ class Header:
 
 
 def read_header(path: Path, georeferenced: bool = True) -> Header:
-    """Open a file, look at its header and close it.
-
-    Args:
-        path: The file.
-        georeferenced: Whether it must have a place on the ground.
+    """Open a file, which may have to have a place on the ground, look at its header and close it.
 
     Raises:
         MissingFileError: It does not exist.
@@ -208,7 +204,11 @@ def footprint(header: Header) -> BaseGeometry | None:
     """
     if header.grid is None:
         return None
-    mask = valid_mask(header)
+    sensor, bands = None, None
+    if safe_root(str(header.path)) is not None and BAND_FILE.fullmatch(header.bands[0].name):
+        sensor, bands = "sentinel2", [header.bands[0].name]  # its product's metadata say what is no data
+    with Scene.open(header.path, sensor, bands) as scene:
+        mask = scene.valid(thumbnail_shape(header.shape, _SIDE_PX))
     valid = outline(header.grid, header.grid.crs) if mask.all() else _outline_of(mask, header.grid)
     return lonlat_outline(valid, header.grid.crs, _EDGE_PX * pixel_m(header.grid))
 
@@ -224,19 +224,6 @@ def raster_outline(header: Header) -> BaseGeometry | None:
 def pixel_m(grid: GeoGrid) -> float:
     """Ground size of a pixel of the mask."""
     return grid.gsd_m() * max(1.0, max(grid.shape) / _SIDE_PX)
-
-
-def valid_mask(header: Header) -> NDArray[np.bool_]:
-    """Read which pixels hold data, reduced to 512 pixels along the longer side.
-
-    Raises:
-        RasterError: The file is damaged.
-    """
-    sensor, bands = None, None
-    if safe_root(str(header.path)) is not None and BAND_FILE.fullmatch(header.bands[0].name):
-        sensor, bands = "sentinel2", [header.bands[0].name]  # its product's metadata say what is no data
-    with Scene.open(header.path, sensor, bands) as scene:
-        return scene.valid(thumbnail_shape(header.shape, _SIDE_PX))
 
 
 def _outline_of(mask: NDArray[np.bool_], grid: GeoGrid) -> BaseGeometry:

@@ -36,19 +36,6 @@ class Problem:
     message: str
 
 
-def count_values(header: Header) -> dict[int, int]:
-    """Count the values of a label raster, strip by strip; the whole file is read.
-
-    Raises:
-        RasterError: The file is damaged.
-    """
-    counts: dict[int, int] = defaultdict(int)
-    for strip in _strips(header):
-        for value, count in zip(*np.unique(strip[0], return_counts=True), strict=True):
-            counts[int(value)] += int(count)
-    return dict(counts)
-
-
 def _strips(header: Header) -> Iterator[NDArray[np.generic]]:
     """Read a file strip by strip: (C, h, W), data bands first."""
     height, width = header.shape
@@ -78,8 +65,11 @@ def damage(header: Header) -> list[Problem]:
 
 def unknown_values(header: Header, known: Iterable[int], where: str) -> list[Problem]:
     """List label values that are no class, each with its number of pixels."""
+    counts: dict[int, int] = defaultdict(int)
     try:
-        counts = count_values(header)
+        for strip in _strips(header):
+            for value, count in zip(*np.unique(strip[0], return_counts=True), strict=True):
+                counts[int(value)] += int(count)
     except RasterError as error:
         return [Problem(str(header.path), "unreadable", str(error))]
     allowed = set(known)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,13 @@ def make_item(
     taxonomy: Taxonomy | None = None,
     checksums: bool = False,
 ) -> pystac.Item:
-    """Describe a scene.
+    """Describe a scene, with absolute paths as hrefs.
 
     Args:
         plan: Its files.
         fallback: First and last moment of a scene that says no time of its own.
         taxonomy: Tree of the labels; their classes are listed in the item.
         checksums: Whether every file is read through for its SHA-256.
-
-    Returns:
-        The item, with absolute paths as hrefs.
 
     Raises:
         RasterError: A file is damaged.
@@ -173,18 +170,7 @@ def make_collection(
     title: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> pystac.Collection:
-    """Gather items.
-
-    Args:
-        name: Id of the collection.
-        description: For people.
-        items: At least one.
-        title: For people.
-        extra: Further fields.
-
-    Returns:
-        The collection with its extent in space and time.
-    """
+    """Gather items, at least one, as a collection with their extent in space and time."""
     collection = pystac.Collection(
         name, description, extent_of(items), title=title, license="other", extra_fields=extra
     )
@@ -193,12 +179,9 @@ def make_collection(
 
 
 def save_collection(collection: pystac.Collection, final: Path, staging: Path) -> None:
-    """Write a collection with relative hrefs.
+    """Write a collection whose assets are absolute paths into a staging folder.
 
-    Args:
-        collection: Its assets are absolute paths.
-        final: Folder that it will lie in: what hrefs are relative to.
-        staging: Folder that it is written to now.
+    Its hrefs become relative to the folder that it will lie in.
     """
     collection.normalize_hrefs(final.resolve().as_posix())
     for item in collection.get_items():
@@ -207,7 +190,7 @@ def save_collection(collection: pystac.Collection, final: Path, staging: Path) -
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return pystac.utils.datetime_to_str(moment, timespec="seconds")
 
 
 def multihash(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def _check_asset(item: pystac.Item, asset: pystac.Asset, path: Path) -> list[Pro
         header = read_header(path, georeferenced="proj:transform" in recorded)
     except RasterError as error:
         return [Problem(str(path), "unreadable", str(error))]
-    problems = _check_header(header, recorded)
+    problems = list(_check_header(header, recorded))
     problems += _check_bytes(header, recorded)
     if _is_image(asset):
         return problems + damage(header) + _check_time(header, item, recorded)
@@ -181,38 +181,30 @@ def _values(classes: list[dict[str, Any]], taxonomy: str) -> set[int]:
     return values | {tree.nodata_value, *tree.ignore_values}
 
 
-def _check_header(header: Header, recorded: dict[str, Any]) -> list[Problem]:
-    differ = Differences(str(header.path))
+def _differ(header: Header, kind: str, expected: str, found: str) -> Problem:
+    return Problem(str(header.path), kind, f"expected {expected}, but got {found}")
+
+
+def _check_header(header: Header, recorded: dict[str, Any]) -> Iterator[Problem]:
     if header.grid is not None and "proj:transform" in recorded:
         if not _same_crs(header.grid.crs, recorded):
-            differ.say("crs", recorded.get("proj:code") or "the recorded WKT", header.grid.crs.name)
+            yield _differ(
+                header, "crs", recorded.get("proj:code") or "the recorded WKT", header.grid.crs.name
+            )
         there = Affine(*recorded["proj:transform"])
         corners = [(0, 0), (header.shape[1], header.shape[0])]
         off = max(abs(v) for c in corners for v in np.subtract(~there @ (header.grid.transform @ c), c))
         if off > _TOLERANCE_PX:
-            differ.say("grid", "the recorded corners", f"{off:.3g} px off")
+            yield _differ(header, "grid", "the recorded corners", f"{off:.3g} px off")
     if list(header.shape) != recorded.get("proj:shape", list(header.shape)):
-        differ.say("grid", f"{recorded['proj:shape']} rows and columns", str(list(header.shape)))
+        yield _differ(header, "grid", f"{recorded['proj:shape']} rows and columns", str(list(header.shape)))
     bands = recorded.get("bands", [])
     names, found = [band["name"] for band in bands], [band.name for band in header.bands]
     if names != found:
-        differ.say("bands", ", ".join(names), ", ".join(found))
+        yield _differ(header, "bands", ", ".join(names), ", ".join(found))
     types = sorted({band["data_type"] for band in bands})
     if types != sorted(header.dtypes):
-        differ.say("dtype", ", ".join(types), ", ".join(sorted(header.dtypes)))
-    return differ.problems
-
-
-class Differences:
-    """Collects what a file and a record of it do not agree on."""
-
-    def __init__(self, file: str) -> None:
-        self.problems: list[Problem] = []
-        self._file = file
-
-    def say(self, kind: str, expected: str, found: str) -> None:
-        """Add a difference."""
-        self.problems.append(Problem(self._file, kind, f"expected {expected}, but got {found}"))
+        yield _differ(header, "dtype", ", ".join(types), ", ".join(sorted(header.dtypes)))
 
 
 def _same_crs(found: CRS, recorded: dict[str, Any]) -> bool:
@@ -344,9 +336,9 @@ def _check_file(
         header = read_header(path, source.georeferenced)
     except RasterError as error:
         return [Problem(str(path), "unreadable", str(error))]
-    problems = _check_place(source, header, is_labels)
+    problems = list(_check_place(source, header, is_labels))
     if not is_labels:
-        return problems + _check_image(source, header) + damage(header)
+        return [*problems, *_check_image(source, header), *damage(header)]
     if len(header.bands) != 1:
         return [
             *problems,
@@ -355,26 +347,22 @@ def _check_file(
     return problems + (damage(header) if known is None else unknown_values(header, known, where))
 
 
-def _check_place(source: SourceRecord, header: Header, is_labels: bool) -> list[Problem]:
+def _check_place(source: SourceRecord, header: Header, is_labels: bool) -> Iterator[Problem]:
     """Compare CRS and pixel size; labels, which several sources may share, have pixels of their own size."""
     if header.grid is None:
-        return []
-    differ = Differences(str(header.path))
+        return
     if source.crs is not None and not same_crs(header.grid.crs, CRS.from_user_input(source.crs)):
-        differ.say("crs", source.crs, header.grid.crs.name)
+        yield _differ(header, "crs", source.crs, header.grid.crs.name)
     gsd_m = header.grid.gsd_m()
     if source.georeferenced and not is_labels and abs(gsd_m / source.gsd_m - 1) > _GSD_TOLERANCE:
-        differ.say("grid", f"{source.gsd_m:g} m", f"{gsd_m:.4g} m")
-    return differ.problems
+        yield _differ(header, "grid", f"{source.gsd_m:g} m", f"{gsd_m:.4g} m")
 
 
-def _check_image(source: SourceRecord, header: Header) -> list[Problem]:
-    differ = Differences(str(header.path))
+def _check_image(source: SourceRecord, header: Header) -> Iterator[Problem]:
     names = [band.name for band in header.bands]
     wanted = [canonical_band(band) for band in source.bands]
     anonymous = all(name.startswith("band_") for name in names)
     if len(names) != len(wanted) or (not anonymous and names != wanted):
-        differ.say("bands", ", ".join(wanted), ", ".join(names))
+        yield _differ(header, "bands", ", ".join(wanted), ", ".join(names))
     if set(header.dtypes) != {source.dtype}:
-        differ.say("dtype", source.dtype, ", ".join(header.dtypes))
-    return differ.problems
+        yield _differ(header, "dtype", source.dtype, ", ".join(header.dtypes))

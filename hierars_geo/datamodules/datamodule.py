@@ -249,12 +249,7 @@ class SceneDataModule(LightningDataModule):
         return self._loader("all")
 
     def sample_dataloader(self, name: SplitName, chips: int) -> DataLoader[dict[str, Any]]:
-        """Return chips of a covering grid of a split, not augmented: some of them, evenly drawn.
-
-        Args:
-            name: One of :attr:`parts`.
-            chips: Most of them.
-        """
+        """Return some chips, evenly drawn, of a covering grid of one of :attr:`parts`, not augmented."""
         part = self.parts[name]
         grid = CoveringChips(part, GridChipSampler(part, self.chip_size))
         drawn = np.random.default_rng(self.options.seed).permutation(len(grid))[:chips]

@@ -50,7 +50,7 @@ def source_of(dataset: str, source: str | None = None) -> SourceRecord:
 
 
 def find_pairs(dataset: str, root: str | Path, source: str | None = None) -> list[ScenePair]:
-    """List the images of a published data set with their labels.
+    """List the images of a published data set with their labels, sorted by name.
 
     A label has the name of its image (and, before its suffix, what the record calls ``label_suffix``), on the
     same way but for the folders that the record spells out. The split of a pair is the first folder on that
@@ -61,9 +61,6 @@ def find_pairs(dataset: str, root: str | Path, source: str | None = None) -> lis
         dataset: Name in the catalog of data sets, or the path of a record of one's own.
         root: Where it lies.
         source: Which of its sources, by the record's name.
-
-    Returns:
-        Pairs sorted by name.
 
     Raises:
         MissingFileError: The folder, or the images in it, do not exist.

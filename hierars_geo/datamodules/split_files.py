@@ -26,9 +26,6 @@ def write_split_ground(folder: str | Path, parts: Mapping[str, SceneIntersection
 
     The file is what ``splits.file`` of another training takes, and ``evaluate --by splits.gpkg --id split``.
 
-    Returns:
-        The file.
-
     Raises:
         OutputError: The folder cannot be written.
     """

@@ -31,13 +31,7 @@ class GroundFrame:
 
 
 def ground_frame(grid: GeoGrid) -> GroundFrame:
-    """Measure a grid at its centre.
-
-    Args:
-        grid: Any CRS on the Earth, rotated and south-up grids included.
-
-    Returns:
-        Pixel steps in metres and the direction of true north.
+    """Measure a grid in any CRS on the Earth, a rotated or south-up one too, at its centre.
 
     Raises:
         RasterError: The CRS has no relation to the Earth, or the centre lies outside it.

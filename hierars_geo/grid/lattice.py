@@ -89,16 +89,10 @@ class Lattice:
         return Lattice(self.crs, res, (left, top), self.wkt), Window(0, 0, window.height, window.width)
 
     def window(self, bounds: Bounds) -> Window:
-        """Snap bounds to whole pixels.
+        """Snap bounds (left, bottom, right, top) with an area to whole pixels, at least one.
 
         The size is the extent divided by the pixel size, rounded, so equal extents give equal sizes wherever
         they lie; the upper-left corner goes to the nearest pixel corner.
-
-        Args:
-            bounds: (left, bottom, right, top) with an area.
-
-        Returns:
-            A window of at least one pixel.
 
         Examples:
             With 10 m pixels and origin (0, 100), the bounds (12, 58, 32, 88) give row 1, column 1, 3 x 2

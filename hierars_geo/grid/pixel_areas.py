@@ -60,10 +60,7 @@ class PixelAreas:
         return len(self._cols) > 1
 
     def read(self, window: Window) -> Float:
-        """Return square metres of the pixels of a window.
-
-        Args:
-            window: Rows and columns inside the grid.
+        """Return square metres of the pixels of a window inside the grid.
 
         Returns:
             (h, w), or (h, 1) where the pixels of a row are alike (:attr:`vary_along_rows`).

@@ -65,9 +65,6 @@ def mean_cross_entropy(
         target: (B, H, W) int64, ``IGNORE_INDEX`` to leave out.
         weight: (C,) class weights, or None.
         trust: (B, H, W) float weights of the labels, or None.
-
-    Returns:
-        Scalar.
     """
     total = _sum_over_pixels(logits, target, weight, trust)
     labelled = target != IGNORE_INDEX

@@ -107,13 +107,6 @@ def draw_diagrams(diagrams: Mapping[str, Sequence[Diagram]], level_names: Sequen
 
     On the diagonal confidence is what it says; below it the model is too sure. Dots are the larger the more
     pixels have that confidence.
-
-    Args:
-        diagrams: Name of a curve, for example ``before``, and its diagram at every level.
-        level_names: Names of the levels.
-
-    Returns:
-        A figure of its own, known to no pyplot state.
     """
     from matplotlib.figure import Figure
 

@@ -152,13 +152,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read the plain content of a checkpoint.
-
-    Args:
-        path: Checkpoint written by a task of this package.
-
-    Returns:
-        Its tensors and values; ``state_dict`` and the model record are among them.
+    """Read the plain content of a checkpoint: ``state_dict``, the model record and what else its task wrote.
 
     Raises:
         MissingFileError: There is no such file.
@@ -210,15 +204,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], expected: str
 
 
 def build_trained(record: ModelRecord, weights: Mapping[str, Tensor], origin: str) -> MapModel:
-    """Build the whole model of a checkpoint and give it its weights.
-
-    Args:
-        record: What the checkpoint says of its model.
-        weights: By the model's own names.
-        origin: The checkpoint, for messages.
-
-    Returns:
-        The model, in training mode.
+    """Build the whole model of a checkpoint, in training mode, and give it its weights.
 
     Raises:
         CheckpointError: Record and weights do not belong together, or a weight is not finite.
@@ -240,11 +226,6 @@ def _check_weights(record: ModelRecord, weights: Mapping[str, Tensor], origin: s
 
     Layers are as wide as the record says before they are filled, so a few bytes of it could ask for more
     memory than there is; each of its widths is one of the weights, too.
-
-    Args:
-        record: What the checkpoint says of its model.
-        weights: Of the model or of one of its branches.
-        origin: The checkpoint, for messages.
     """
     for name, weight in weights.items():
         if not isinstance(weight, Tensor):

@@ -32,10 +32,7 @@ _NO_PICKLE = (
 
 
 def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever plain values a file holds
-    """Read a file of PyTorch as tensors and plain values, never as code.
-
-    Args:
-        path: The file, which exists.
+    """Read a file of PyTorch that exists as tensors and plain values, never as code.
 
     Raises:
         CheckpointError: It is damaged, or holds anything else.

@@ -107,10 +107,6 @@ def find_weights(name: str, also: Sequence[str] = ()) -> WeightEntry:
 def write_weights(entry: WeightEntry, out: Path) -> None:
     """Write weights as a file that ``start.encoder_weights`` takes, with what is known of their bands.
 
-    Args:
-        entry: Which.
-        out: FILE.safetensors.
-
     Raises:
         OptionError: The package is not installed, there is no way to them, or the name ends otherwise.
         DataError: The package's file holds others.

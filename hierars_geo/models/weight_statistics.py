@@ -33,14 +33,7 @@ _NARROW = 0.01
 
 
 def weight_statistics(backbone: Backbone, source: str) -> WeightStatistics | None:
-    """Say how images were normalised for pretrained weights, without fetching them.
-
-    Args:
-        backbone: The encoder.
-        source: As :func:`~hierars_geo.models.load_encoder_weights` takes it.
-
-    Returns:
-        The numbers; None of weights that come without any, as most files do.
+    """Say how images were normalised for weights of a backbone, without fetching them; None where none says.
 
     Raises:
         OptionError: There are no such weights.

@@ -63,12 +63,7 @@ def read_layer(path: str | Path, layer: str | None = None) -> GeoDataFrame:
 
 
 def onto_map(layer: GeoDataFrame, grid: GeoGrid, origin: str | Path) -> GeoDataFrame:
-    """Move polygons onto a map: into its CRS, and to the turn of the Earth that its longitudes count.
-
-    Args:
-        layer: Valid polygons with a CRS.
-        grid: Grid of the map.
-        origin: The layer's file, for messages.
+    """Move valid polygons onto a map: into its CRS, and to the turn of the Earth that its longitudes count.
 
     Returns:
         The same rows. Edges leave their curve by a tenth of a pixel at most. What the CRS of the map cannot

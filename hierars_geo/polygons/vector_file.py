@@ -45,11 +45,7 @@ def split_layer(path: str) -> tuple[str, str | None]:
 
 
 def check_vector_file(file: str | os.PathLike[str], what: str) -> None:
-    """Refuse what is no file: a pipe would keep GDAL waiting for ever.
-
-    Args:
-        file: A vector file, or a folder that GDAL knows as one (a file geodatabase).
-        what: What it is expected to be, for the message.
+    """Refuse what is no file, nor a folder that GDAL takes for one: a pipe would keep it waiting for ever.
 
     Raises:
         MissingFileError: It does not exist.
@@ -63,11 +59,7 @@ def check_vector_file(file: str | os.PathLike[str], what: str) -> None:
 
 
 def vector_layers(file: str | os.PathLike[str], what: str) -> dict[str, bool]:
-    """List the layers of a file, and whether each has geometry.
-
-    Args:
-        file: A vector file, no GeoParquet.
-        what: What it is expected to be, for the message (``file of polygons``).
+    """List the layers of a file that is no GeoParquet, and whether each has geometry.
 
     Raises:
         DataError: It cannot be read.

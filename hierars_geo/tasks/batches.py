@@ -46,10 +46,6 @@ def short_group(trainer: Trainer, batch_idx: int) -> float:
     Lightning divides by the number of batches that make a step, also in the last group of an epoch, which may
     have fewer: its gradient would be too small.
 
-    Args:
-        trainer: Knows both numbers.
-        batch_idx: Number of the batch in its epoch.
-
     Examples:
         Of ten batches in groups of four the last two count twice.
     """

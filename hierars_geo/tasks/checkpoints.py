@@ -40,11 +40,7 @@ _OF_CONSTRUCTORS = ("self", "__class__")
 
 
 def plain_options(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as plain values, which a checkpoint can hold and a safe loader reads.
-
-    Args:
-        told: By name, as ``locals()`` of a constructor gives them.
-    """
+    """Return options, by name, as plain values, which a checkpoint can hold and a safe loader reads."""
 
     def plain(value: Any) -> Any:  # noqa: ANN401
         if is_dataclass(value) and not isinstance(value, type):
@@ -72,12 +68,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         path: str | Path,
         storage_options: object | None = None,
     ) -> None:
-        """Write a checkpoint.
-
-        Args:
-            checkpoint: What is saved.
-            path: Where; its folder is made where it is missing.
-            storage_options: Of other plugins; none are taken.
+        """Write a checkpoint; its folder is made where it is missing, options of other plugins are not taken.
 
         Raises:
             OutputError: It cannot be written.
@@ -107,11 +98,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 def write_checkpoint(content: Mapping[str, Any], final: Path) -> None:
-    """Write a checkpoint beside its name and rename it.
-
-    Args:
-        content: Plain values and tensors.
-        final: Where; its folder exists.
+    """Write plain values and tensors beside the name of a checkpoint, in an existing folder, and rename it.
 
     Raises:
         OutputError: It cannot be written.

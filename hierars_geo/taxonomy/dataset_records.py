@@ -101,10 +101,7 @@ class DatasetRecord(Strict):
 
 @lru_cache(maxsize=64)
 def read_record(name_or_path: str | Path) -> DatasetRecord:
-    """Read a record.
-
-    Args:
-        name_or_path: Name in the catalog, or path of a YAML file.
+    """Read a record by its name in the catalog, or the path of a YAML file.
 
     Raises:
         MissingFileError: There is none; near names are listed.

@@ -22,9 +22,6 @@ def complete_levels(spec: TaxonomySpec, origin: str) -> tuple[LevelSpec, ...]:
     The repeated class is appended after the classes listed at the lower level, with the same name, colour and
     raster value.
 
-    Returns:
-        The levels, complete.
-
     Raises:
         TaxonomyError: The value or the name of a class to repeat is taken at the lower level.
     """
@@ -134,11 +131,7 @@ def _cycle_hint(levels: tuple[LevelSpec, ...], start: ClassSpec) -> str:
 
 
 def enumerate_paths(linked: tuple[Parents, ...], origin: str) -> NDArray[np.int64]:
-    """List all legal root-to-leaf paths.
-
-    Args:
-        linked: Parents per level and class, as from :func:`link_parents`.
-        origin: The file's name, for messages.
+    """List all legal root-to-leaf paths by the parents that :func:`link_parents` found.
 
     Returns:
         (T, N) int64, sorted by leaf index first, then by the classes above it, coarsest first.

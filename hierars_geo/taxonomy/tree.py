@@ -88,10 +88,6 @@ class Taxonomy:
     def from_dict(cls, content: Mapping[str, Any], origin: str = "the given mapping") -> "Taxonomy":
         """Build a tree from plain values, as :meth:`to_dict` returns them.
 
-        Args:
-            content: The tree.
-            origin: Where it comes from, for messages.
-
         Raises:
             TaxonomyError: The content is no valid tree; origin and key are named.
         """

@@ -313,12 +313,7 @@ def url_of(opened: socket.socket) -> str:
 
 
 def serve(app: Starlette, opened: socket.socket) -> None:
-    """Answer until the process is interrupted (Ctrl-C), then return.
-
-    Args:
-        app: What answers.
-        opened: From :func:`listen`; closed at the end.
-    """
+    """Answer until the process is interrupted (Ctrl-C), then return."""
     config = uvicorn.Config(
         app,
         lifespan="off",

@@ -78,13 +78,9 @@ def describe_code(view: View, code: int) -> dict[str, Any]:
 
 
 def class_tree(taxonomy: Taxonomy, levels: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Nest the classes of some levels.
+    """Nest the classes of some levels, coarsest first.
 
     A class that the level below only repeats (its one child, of the same name) shares the entry with it.
-
-    Args:
-        taxonomy: The class tree.
-        levels: Levels to nest, coarsest first.
 
     Returns:
         Entries with ``level`` and ``index`` of the class, ``indices`` by each of the levels that it stands

@@ -32,13 +32,9 @@ _CROP_PX: dict[SourceName, int] = {"gaofen2": 640, "sentinel2": 512, "google_ear
 
 
 def write_training_files(folder: Path, final: Path, chips: Sequence[Chip], taxonomy: str) -> None:
-    """Write ``fit_SOURCE.yaml`` for every source, ``dataset.yaml`` and ``README.md``.
+    """Write ``fit_SOURCE.yaml`` for every source, ``dataset.yaml`` and ``README.md`` into a folder.
 
-    Args:
-        folder: Where they are written now.
-        final: Where the data set will lie: what the paths in them start with.
-        chips: The finished chips.
-        taxonomy: Name of the tree.
+    Paths in them start with where the data set will lie.
     """
     splits = [s for s in ("train", "val", "test") if any(chip.place.split == s for chip in chips)]
     sources = list(chips[0].images)

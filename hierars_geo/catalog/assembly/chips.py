@@ -97,11 +97,7 @@ def _inside(lattice: Lattice, bounds: Bounds) -> Window | None:
 
 
 def chip_lattice(extent: Extent, res_m: float, crs: CRS) -> tuple[Lattice, Window]:
-    """Divide an extent into whole pixels as near to a pixel size as possible.
-
-    Returns:
-        A lattice whose origin is the extent's upper-left corner, and the window of the extent.
-    """
+    """Divide an extent from its upper-left corner into whole pixels as near to a pixel size as possible."""
     left, bottom, right, top = extent.bounds
     width, height = max(1, round((right - left) / res_m)), max(1, round((top - bottom) / res_m))
     lattice = Lattice(crs, ((right - left) / width, (top - bottom) / height), (left, top))

@@ -38,14 +38,7 @@ _MOST_ROWS = 4
 
 
 def time_figure(places: Sequence[Place]) -> Figure:
-    """Draw the distribution of the time differences, one panel per source.
-
-    Args:
-        places: At least one.
-
-    Returns:
-        A figure known to no pyplot state.
-    """
+    """Draw the distribution of the time differences of places, at least one, a panel per source."""
     reference = places[0].reference
     gaps: dict[SourceName, list[float]] = {
         name: [gap for place in places if (gap := place.gap_days(name)) is not None]
@@ -84,16 +77,7 @@ def _edges(low: float, high: float) -> NDArray[np.float64]:
 
 
 def sheet_figure(chips: Sequence[Chip], root: Path, tree: Taxonomy) -> Figure:
-    """Draw chips as rows: every source in true colour, then the labels of every level.
-
-    Args:
-        chips: Finished chips, at least one; the most diverse of them are shown.
-        root: Folder of the data set.
-        tree: Tree of the labels.
-
-    Returns:
-        A figure known to no pyplot state.
-    """
+    """Draw the most diverse chips of a data set as rows: every source in true colour, then labels."""
     shown = _diverse(chips)
     names = [name for name in TITLES if name in shown[0].images]
     columns = len(names) + tree.num_levels

@@ -78,18 +78,10 @@ def pair_scenes(
     labels: Sequence[SourceScene],
     options: AssembleOptions,
 ) -> tuple[list[Place], list[Unpaired]]:
-    """Group the scenes of every source around those of the first source.
+    """Group the scenes of sources around those of the first into places, and say what is in none.
 
     Of the scenes that cover enough of a reference scene, the nearest in time is taken, of equals the one that
     covers most; of labels the one that covers most.
-
-    Args:
-        sources: Scenes per source, at least one source.
-        labels: Label rasters.
-        options: Least cover and most days.
-
-    Returns:
-        The places, and what is in none of them.
 
     Raises:
         DataError: No place has all sources and labels; the extents and times are named.
