@@ -164,12 +164,7 @@ def find_files(root: Path, out_dir: Path, georeferenced: bool) -> list[Path]:
 
 
 def refuse_catalog_of(final: Path, mark: Path, overwrite: bool) -> None:
-    """Stop where something stands in the place of a folder that is to be written.
-
-    Args:
-        final: The folder.
-        mark: File by which one that was written before is known; nothing else is ever replaced.
-        overwrite: Whether that one may be replaced.
+    """Refuse a folder that exists, unless it holds the file ``mark`` of one written before and may go.
 
     Raises:
         OutputError: A collection exists and is not to be replaced, or something else is there.
@@ -187,15 +182,10 @@ def refuse_catalog_of(final: Path, mark: Path, overwrite: bool) -> None:
 
 
 def write_folder(write: Callable[[Path], Result], final: Path) -> Result:
-    """Write into a hidden folder beside ``final``, then put it in its place.
+    """Write into a hidden folder beside ``final``, then put it in its place; return what ``write`` returned.
 
-    Args:
-        write: Given the folder to write to.
-        final: The folder; one that exists is replaced at the end. One that a killed run had moved out of the
-            way, without putting its own there, is brought back first.
-
-    Returns:
-        What ``write`` returned.
+    A folder that exists is replaced at the end. One that a killed run had moved out of the way, without
+    putting its own there, is brought back first.
 
     Raises:
         OutputError: It cannot be written.

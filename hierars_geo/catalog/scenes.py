@@ -51,16 +51,13 @@ class ItemPlan:
 
 
 def plan_items(headers: Sequence[Header], root: Path) -> list[ItemPlan]:
-    """Group files into items.
+    """Group files into items, sorted by id.
 
     Band files of a product (``B02.tif``, ``T48QUE_..._B02_10m.jp2``, folders ``*.SAFE``) are one item; any
     other image is one by itself. Labels belong to the images that bear their name up to the word that marks
     labels, in their own folder or in one beside theirs; else to the images there that show their ground, as
     a training pairs them. Labels without an image are items, too. Quality bands (``..._SCL.tif``) and the
     scales of quantised values (``..._scales.tif``) belong to the image whose name they bear.
-
-    Returns:
-        Items sorted by id.
     """
     of_others = {header.path: _of_other(header) for header in headers}
     images: dict[Path, list[Header]] = {}

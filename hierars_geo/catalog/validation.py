@@ -243,15 +243,7 @@ _GSD_TOLERANCE = 0.1
 def validate_dataset(
     record: DatasetRecord, folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> list[Problem]:
-    """Compare files with a record.
-
-    Args:
-        record: What the catalog knows.
-        folder: Where the data set lies.
-        progress: Called with (files done, files in all).
-
-    Returns:
-        Everything that is wrong, sorted by file.
+    """Compare the files of a folder with a record, and return all that is wrong, sorted by file.
 
     Raises:
         MissingFileError: There is no such folder.

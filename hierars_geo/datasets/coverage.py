@@ -47,13 +47,10 @@ def lattice_of(dataset: GeoDataset) -> Lattice:
 
 
 def covered_parts(dataset: GeoDataset, lattice: Lattice, regions: Regions | None = None) -> list[CoveredPart]:
-    """Find what a data set covers.
+    """Find what a data set covers: its pieces, sorted by date, from north to south.
 
     Scenes of one date that touch or overlap make one piece, so that no ground is met twice and chips may lie
     across scenes. Dates are kept apart.
-
-    Returns:
-        The pieces, sorted by date, from north to south.
 
     Raises:
         DataError: Nothing is left.

@@ -85,12 +85,7 @@ class LabelAgreement:
 def compare_labels(
     dataset: SceneIntersection, max_windows: int | None = None, description: str | None = None
 ) -> LabelAgreement:
-    """Read every source of labels of a data set on the pixels of its images.
-
-    Args:
-        dataset: Images and labels.
-        max_windows: Read at most this many windows of 512 pixels, evenly spread; None for all.
-        description: Shows a progress bar of that name on a terminal; None for no bar.
+    """Read every source of labels of a data set on the pixels of its images, as :class:`.WindowWalk` goes.
 
     Raises:
         HieraRSError: There is no ground, or labels cannot be read.

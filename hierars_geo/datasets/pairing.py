@@ -82,7 +82,7 @@ class Pieces:
 def overlay(
     outlines: Sequence[Outlines], region: BaseGeometry | None, policy: TimePolicy, smallest_area: float
 ) -> Pieces:
-    """Intersect the first source's scenes with the ground of all others.
+    """Intersect the first source's scenes, in their order, with the ground of all others.
 
     Where dates are ignored, a scene meets the union of the others' scenes and keeps its date, so that ground
     covered by two neighbouring label sheets is one piece. Otherwise every combination of dates is a piece,
@@ -93,9 +93,6 @@ def overlay(
         region: Ground to be confined to, in that CRS.
         policy: Which dates meet.
         smallest_area: Pieces below it are dropped (in square units of the CRS).
-
-    Returns:
-        The pieces, in the order of the first source's scenes.
     """
     pieces = Pieces()
     taken: dict[Interval, list[Dates]] = {}
@@ -165,11 +162,6 @@ def valid_share(
     polygon: BaseGeometry, lattice: Lattice, read_valid: Callable[[Window], NDArray[np.bool_]]
 ) -> float:
     """Estimate the share of a polygon's pixels that hold data.
-
-    Args:
-        polygon: Ground, in the CRS of the lattice.
-        lattice: Pixels.
-        read_valid: Reads (h, w) bool of a window.
 
     Returns:
         0..1, exact for ground of up to 128 x 128 pixels; of larger ground, up to 64 windows are read, evenly

@@ -58,12 +58,7 @@ def band_names(sources: Sequence[SceneSource], names: Sequence[str]) -> tuple[st
 def choose(
     grid: GridChoice | None, sources: Sequence[SceneSource], names: Sequence[str]
 ) -> tuple[int, Lattice]:
-    """Find the source that leads, and the lattice.
-
-    Args:
-        grid: What was asked for; None for the finest source.
-        sources: Images in order.
-        names: Their names.
+    """Find the source that leads and the lattice: as asked for, None for those of the finest source.
 
     Returns:
         The position of the source whose scenes and dates lead (the named one, else the finest), and the

@@ -109,10 +109,6 @@ class ClassAreas:
 class AreaCounter:
     """Count pixels and their areas by symbol: paths, labels, classes of several levels numbered through.
 
-    Args:
-        areas: Of the raster's pixels.
-        symbols: Number of symbols.
-
     Attributes:
         pixels: (symbols,) int64 so far.
         area_m2: (symbols,) float64 so far.
@@ -130,14 +126,7 @@ class AreaCounter:
 
 
 def count_areas(maps: PathMap, progress: Progress | None = None) -> ClassAreas:
-    """Count the classes of all levels in one pass and bounded memory.
-
-    Args:
-        maps: Open maps.
-        progress: Called with (rows done, rows in all).
-
-    Returns:
-        The areas of legal paths, and of pixels without a class.
+    """Count the classes of all levels, and pixels without one, in one pass and bounded memory.
 
     Raises:
         RasterError: A file is damaged, or the grid is not on the Earth.

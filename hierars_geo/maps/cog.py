@@ -22,11 +22,7 @@ _SIDECARS = (".aux.xml", ".ovr", ".msk", ".msk.ovr")
 
 
 def class_dtype(taxonomy: Taxonomy) -> str:
-    """Return the narrowest unsigned type that holds nodata and the values of every level.
-
-    Returns:
-        ``"uint8"`` or ``"uint16"``.
-    """
+    """Return the narrowest type, uint8 or uint16, that holds nodata and the values of every level."""
     values = [value for n in range(1, taxonomy.num_levels + 1) for value in taxonomy.class_values(n)]
     return "uint8" if max(*values, taxonomy.nodata_value) <= _BYTE_MAX else "uint16"
 

@@ -163,10 +163,7 @@ def _is_stack(path: Path) -> bool:
 
 
 def stacked_levels(path: Path, level_names: tuple[str, ...]) -> dict[int, int]:
-    """Find the band of each level in a raster that predict wrote with a band per level.
-
-    Returns:
-        1-based band by level; bands of other names are left out.
+    """Find the 1-based band of each level in a raster that predict wrote with a band per level.
 
     Raises:
         RasterError: It cannot be read.

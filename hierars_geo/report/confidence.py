@@ -39,10 +39,7 @@ class ConfidenceSurvey:
 
 
 def survey_confidence(scene: SceneMaps) -> dict[int, ConfidenceSurvey]:
-    """Reduce the confidences of a scene and count them per class, in one pass.
-
-    Returns:
-        By level, coarsest first.
+    """Reduce the confidences of a scene by level, coarsest first, and count them per class, in one pass.
 
     Raises:
         RasterError: A confidence is out of range, or a file is damaged.
@@ -103,15 +100,7 @@ class DoubtSection:
 
 
 def build_doubt_section(surveys: Mapping[int, ConfidenceSurvey], taxonomy: Taxonomy) -> DoubtSection | None:
-    """Prepare the section.
-
-    Args:
-        surveys: Level -> confidences, coarsest first.
-        taxonomy: The class tree.
-
-    Returns:
-        The section; None where no pixel has a confidence.
-    """
+    """Prepare the section from confidences by level, coarsest first; None where no pixel has one."""
     if not surveys or any(not survey.values.histogram.any() for survey in surveys.values()):
         return None
     finest = max(surveys)

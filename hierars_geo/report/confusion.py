@@ -71,15 +71,12 @@ def row_normalised(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def draw_confusion(confusion: NDArray[np.int64], taxonomy: Taxonomy, level: int) -> ConfusionFigure | None:
-    """Draw a confusion matrix: classes in the order of the tree, without those that do not occur.
+    """Draw a confusion matrix: classes in the order of the tree that occur; None where none does.
 
     Args:
         confusion: (C, C) int64, rows reference, columns prediction, in class index order.
         taxonomy: The class tree.
         level: Level of the classes, 1..N.
-
-    Returns:
-        The figure, None where no class occurs.
     """
     order = [i for i in tree_order(taxonomy, level) if confusion[i].any() or confusion[:, i].any()]
     if not order:

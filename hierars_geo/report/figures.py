@@ -73,11 +73,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def draw_map(panel: Panel, frame: MapFrame, name: str) -> Figure:
-    """Draw one map with everything that explains it.
-
-    Returns:
-        The figure: the map's own pixels, none made up between them.
-    """
+    """Draw one map, its own pixels and none made up between them, with everything that explains it."""
     width = _MAP_IN * min(1.0, frame.aspect)
     height = _MAP_IN / max(1.0, frame.aspect)
     lines = 2 + len(panel.legend) + sum(entry.heading is not None for entry in panel.legend)

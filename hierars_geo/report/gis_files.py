@@ -222,10 +222,7 @@ def _outside_path(scene: SceneMaps) -> Path:
 
 
 def outside_polygons(scene: SceneMaps) -> bytes | None:
-    """Draw what lies outside the area of applicability, reduced, for hatching: rasters cannot be hatched.
-
-    Returns:
-        A FlatGeobuf file with one multipolygon; None where nobody knows, or nothing lies outside.
+    """Draw what lies outside the area of applicability, reduced, as FlatGeobuf; None where nothing does.
 
     Raises:
         RasterError: The raster is damaged.

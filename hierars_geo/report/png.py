@@ -18,15 +18,12 @@ _QUICK_LEVEL = 3
 
 
 def index_png(index: NDArray[np.integer], colors: Mapping[int, RGB], small: bool = True) -> bytes:
-    """Encode a map of numbers with one colour each.
+    """Encode a map of numbers with one colour each, with a palette where 256 entries suffice.
 
     Args:
         index: (h, w) integers.
         colors: Number -> (red, green, blue); every number without a colour is transparent.
         small: Take the time to make the file as small as can be.
-
-    Returns:
-        PNG, with a palette where 256 entries suffice.
     """
     present, compact = np.unique(index, return_inverse=True)
     compact = compact.reshape(index.shape)
@@ -39,15 +36,12 @@ def index_png(index: NDArray[np.integer], colors: Mapping[int, RGB], small: bool
 
 
 def rgb_png(image: NDArray[np.uint8], valid: NDArray[np.bool_], small: bool = True) -> bytes:
-    """Encode a colour image.
+    """Encode a colour image, with an alpha channel where one is needed.
 
     Args:
         image: (3, h, w) uint8.
         valid: (h, w), False where the page shall show through.
         small: Take the time to make the file as small as can be.
-
-    Returns:
-        PNG, with an alpha channel where one is needed.
     """
     pixels = np.moveaxis(image, 0, -1)
     if valid.all():

@@ -34,13 +34,9 @@ class ReferenceSurvey:
 
 
 class AgreementDepth:
-    """Count the levels, from the coarsest on, at which a prediction agrees with a leaf label.
+    """Count the levels, coarsest first, at which a prediction agrees with a leaf label.
 
     A leaf with several legal paths agrees at a level with each of its ancestors there.
-
-    Args:
-        taxonomy: The class tree.
-        levels: Levels of the prediction, coarsest first.
     """
 
     def __init__(self, taxonomy: Taxonomy, levels: tuple[int, ...]) -> None:
@@ -74,14 +70,7 @@ class AgreementDepth:
 
 
 def survey_reference(scene: SceneMaps, labels: Path) -> ReferenceSurvey | None:
-    """Compare the maps of a scene with reference labels, in one pass and bounded memory.
-
-    Args:
-        scene: The maps.
-        labels: Class raster with values of the finest level of the scene's class tree; any grid.
-
-    Returns:
-        The survey, None where the labels do not touch the scene.
+    """Compare the maps of a scene with a raster of leaf values on any grid; None where it does not touch.
 
     Raises:
         TaxonomyError: A label value is no leaf of the class tree.

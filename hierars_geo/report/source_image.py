@@ -25,11 +25,7 @@ _PREVIEW_PX = 512
 
 
 def source_image(scene: SceneMaps) -> Path | None:
-    """Find the image of a scene: what its item is derived from, or a file of the source's name beside it.
-
-    Returns:
-        A raster, or the folder of one raster per band; None where there is none.
-    """
+    """Find the image of a scene: what its item is derived from, or a file of the source's name beside it."""
     if scene.item is None:
         return None
     folder = scene.folder
@@ -50,12 +46,7 @@ Shown = TypeVar("Shown")
 def open_image(
     scene: SceneMaps, given: Path | None, show: Callable[[Path, str | None], Shown | None]
 ) -> Shown | None:
-    """Open the image behind maps: the given one, else the one that :func:`source_image` finds.
-
-    Args:
-        scene: The maps.
-        given: The image as the user names it.
-        show: Opens a path with the sensor that took it, None where nobody knows.
+    """Open the image behind maps by ``show``: the given one, else the one that :func:`source_image` finds.
 
     Returns:
         What ``show`` returns; None where no image is found, or the one found cannot be shown, with a warning.

@@ -31,15 +31,12 @@ class BadFile:
 def sort_out(
     work: Callable[[Item], Result], items: Iterable[Item], name: Callable[[Item], str] = str
 ) -> tuple[list[Result], list[BadFile]]:
-    """Apply a function to every item, and collect what fails.
+    """Apply a function to every item: results of those that can be used, and the others.
 
     Args:
         work: Raises a ``HieraRSError`` for an item that cannot be used.
         items: Paths, or whatever stands for files.
         name: The path of an item.
-
-    Returns:
-        Results of the items that can be used, and the others.
     """
     results, bad = [], []
     for item in items:

@@ -61,14 +61,11 @@ def bounded_block_cache(most_bytes: int = _BLOCK_CACHE_BYTES) -> AbstractContext
 
 
 def open_dataset(path: str, overview: int | None = None) -> DatasetReader:
-    """Open a raster for reading; the caller closes it.
+    """Open a raster of at least one band for reading; the caller closes it.
 
     Args:
         path: A file, or anything else that GDAL opens (``/vsizip/...``, ``s3://...``, ``NETCDF:a.nc:b``).
         overview: Open this overview of it, from 0, as if it were the file; None for the file.
-
-    Returns:
-        The open dataset, with at least one band.
 
     Raises:
         MissingFileError: There is no such file.

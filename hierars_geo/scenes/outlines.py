@@ -52,14 +52,11 @@ class Outlines:
         return self if turns == 1 else Outlines.of(list(polygons), self.intervals.tolist() * turns)
 
     def hits(self, bounds: Bounds, interval: tuple[int, int] | None) -> NDArray[np.intp]:
-        """Find the outlines whose bounds share an area, and whose dates share a moment, with a query.
+        """Find the positions of outlines whose bounds share an area, and dates a moment, with a query.
 
         Args:
             bounds: (left, bottom, right, top).
             interval: (first, last) nanosecond, None for any time.
-
-        Returns:
-            Their positions, ascending.
         """
         left, bottom, right, top = bounds
         near = np.sort(self._tree.query(shapely.box(*bounds))) if len(self.bounds) >= _TREE_FROM else None

@@ -48,15 +48,7 @@ class QualityBand(Strict):
         return (*self.values, *self.bits, *self.at_least)
 
     def flags(self, data: NDArray[Any], classes: Sequence[str]) -> NDArray[np.bool_]:
-        """Tell where a pixel is of any of some classes.
-
-        Args:
-            data: Stored values, of any shape.
-            classes: Names; ``NAME=NUMBER`` sets another least value of a class that has one.
-
-        Returns:
-            Bool of the same shape.
-        """
+        """Tell where pixels are of any of some classes; ``NAME=NUMBER`` sets another least value of one."""
         found = np.zeros(data.shape, dtype=np.bool_)
         for wanted in classes:
             name, _, least = wanted.partition("=")

@@ -268,9 +268,6 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS) -> dict[str, BaseGeo
             of every polygon.
         crs: CRS to return the ground in.
 
-    Returns:
-        Polygons of the splits that there are.
-
     Raises:
         MissingFileError: It does not exist.
         DataError: It has no such column or no CRS, names another split, or no polygon to train on.

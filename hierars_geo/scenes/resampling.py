@@ -179,7 +179,7 @@ def warp(
     coarsening: float,
     interpolation: Interpolation = "bilinear",
 ) -> Patch:
-    """Reproject a patch with GDAL.
+    """Reproject a patch with GDAL; what lies beyond it is not valid.
 
     Args:
         patch: (C, H, W) pixels around the target window.
@@ -189,9 +189,6 @@ def warp(
         kind: Images are float32, labels int32 leaf indices.
         coarsening: File pixels per target pixel, about.
         interpolation: Of images that are not coarsened.
-
-    Returns:
-        The resampled patch; what lies beyond the source is not valid.
     """
     nodata: float = math.nan if kind == "image" else IGNORE_INDEX
     done = np.full((len(patch.data), *shape), nodata, dtype=patch.data.dtype)

@@ -120,15 +120,12 @@ def read_step(
 
 
 def steps_of(days: Sequence[date], first: date, rule: SeriesRule) -> list[tuple[date, list[date]]]:
-    """List the steps that a rule asks for.
+    """List the middle of every step that a rule asks for and has days, with those of them that are read.
 
     Args:
         days: Days of a season with an image at a place, ascending.
         first: First day of the season, from which steps are counted.
         rule: How dates become steps.
-
-    Returns:
-        The middle of every step that has days, and those of them that are read.
     """
     if rule.step_days is None:
         steps = [(day, [day]) for day in days]

@@ -50,10 +50,7 @@ def document_of(address: str) -> str:
 
 
 def item_addresses(address: str) -> list[str]:
-    """List the items of a document.
-
-    Args:
-        address: Path or URL of an item, an item collection, a catalog or a collection.
+    """List the items of an item, an item collection, a catalog or a collection, by its path or URL.
 
     Returns:
         One address per item, for :func:`read_item`: its own, or ``items.json#ID`` in an item collection.
@@ -84,14 +81,11 @@ def item_addresses(address: str) -> list[str]:
 
 
 def read_item(address: str) -> tuple[Mapping[str, Any], str]:
-    """Read an item.
+    """Read an item, and the document it stands in: addresses in it are relative to that.
 
     Args:
         address: Path or URL of an item, or of an item collection with ``#ID`` of one of its items where there
             are several.
-
-    Returns:
-        Its content, and the document it stands in: addresses in it are relative to that.
 
     Raises:
         MissingFileError: There is no such file.
@@ -211,11 +205,7 @@ class ItemAssets:
 
 
 def read_item_assets(address: str, sensor: Sensor) -> ItemAssets:
-    """Read a STAC item.
-
-    Args:
-        address: Path or URL, see :func:`.read_item`; relative addresses in it count from its folder.
-        sensor: Whose bands its assets are.
+    """Read a STAC item whose assets are bands of a sensor; addresses in it count from its folder.
 
     Raises:
         MissingFileError: There is no such file.

@@ -75,14 +75,11 @@ def _positions(wanted: Sequence[str], names: Sequence[str]) -> tuple[int, int, i
 
 
 def open_true_color(path: Path, sensor: str | None = None) -> Scene:
-    """Open the red, green and blue bands of an image; its ``bands`` say how they are called.
+    """Open the red, green and blue bands of an image as three channels; ``bands`` say how they are called.
 
     Args:
         path: One raster, or a folder with one raster per band, or a STAC item.
         sensor: Entry of the catalog; None for that whose product the name is, or for what the bands say.
-
-    Returns:
-        The scene, with three channels.
 
     Raises:
         MissingFileError: No such file.

@@ -163,11 +163,7 @@ class Crosswalk:
         return f"{self.origin.name} -> {self.target.name}"
 
     def class_paths(self, level: int, index: int) -> PathSet:
-        """Return what a class of the origin tree says: (T,) bool, all True for nothing.
-
-        Args:
-            level: Level of the origin, from 1.
-            index: Index of the class there.
+        """Return what a class of a level (from 1) of the origin says: (T,) bool, all True for nothing.
 
         Raises:
             TaxonomyError: The origin is no tree.

@@ -167,10 +167,6 @@ class Legend:
     def refuse_nodata(self, nodata: float | None, origin: str) -> None:
         """Refuse a raster whose nodata value is a class: its pixels would be left out in silence.
 
-        Args:
-            nodata: As the raster declares it; None where it declares none.
-            origin: Name of the file.
-
         Raises:
             TaxonomyError: It is a class.
         """

@@ -186,10 +186,7 @@ class Anchor:
 
 
 def parse_anchors(anchors: dict[str, str], levels: tuple[LevelSpec, ...], origin: str) -> tuple[Anchor, ...]:
-    """Resolve ``{class or level/class: taxonomy/level/class}``.
-
-    Returns:
-        Anchors, coarsest level first.
+    """Resolve ``{class or level/class: taxonomy/level/class}``, coarsest level first.
 
     Raises:
         TaxonomyError: A key is no class or one of several levels, a class has two anchors, or a target has

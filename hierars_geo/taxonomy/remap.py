@@ -30,13 +30,10 @@ class IndexTable:
         self._count = len(numbers)
 
     def take(self, index: NDArray[np.generic]) -> NDArray[np.int64]:
-        """Look up class indices.
+        """Look up class indices as int64 of the same shape.
 
         Args:
             index: Integers of any shape, 0..C-1 or ``IGNORE_INDEX``.
-
-        Returns:
-            int64 of the same shape.
 
         Raises:
             TaxonomyError: An index is out of range or the dtype is no integer.

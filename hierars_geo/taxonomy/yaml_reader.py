@@ -157,9 +157,6 @@ def resolve_catalog_file(kind: str, name_or_path: str | Path) -> Path:
         kind: A folder of the catalog, for example ``"taxonomies"``.
         name_or_path: ``"mm5b"`` or ``"my/tree.yaml"``.
 
-    Returns:
-        The path of the file.
-
     Raises:
         MissingFileError: There is no such file or entry; near names are listed.
     """

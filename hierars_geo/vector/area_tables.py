@@ -37,9 +37,6 @@ def fit_columns(table: GeoDataFrame, added: Collection[str], suffix: str) -> Geo
         table: A layer as it was read.
         added: Names of columns that will be added to it.
         suffix: Of the file to write: ``.gpkg``, ``.parquet`` or ``.csv``.
-
-    Returns:
-        The layer with such columns, in the same order.
     """
     own = [str(name) for name in table.columns if name != table.geometry.name]
     names = free_names(own, [*added, *RESERVED.get(suffix, ())], suffix)

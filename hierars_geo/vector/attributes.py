@@ -133,15 +133,12 @@ class LevelTable:
             self._children = describe_children(below.parent, child_class, _sum_areas(below, area_m2), names)
 
     def rows(self, first: int, polygons: Polygons, perimeter_m: NDArray[np.float64]) -> pa.RecordBatch:
-        """Make the rows of some polygons.
+        """Make the rows of some polygons, with the columns of :data:`SCHEMA` and polygons as WKB.
 
         Args:
             first: Number of the first region.
             polygons: (n,) polygons of that region and those after it.
             perimeter_m: (n,) lengths of their outlines.
-
-        Returns:
-            n rows with the columns of :data:`SCHEMA`; polygons as WKB.
         """
         count, regions = len(polygons), self._regions
         part = slice(first, first + count)

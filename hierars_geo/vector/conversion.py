@@ -51,11 +51,7 @@ class GroundMetric:
         self._tables = [_fill(table.reshape(len(rows), len(cols))) for table in products]
 
     def perimeters_m(self, outlines: Outlines) -> NDArray[np.float64]:
-        """Measure all rings of polygons, those of holes too.
-
-        Returns:
-            (p,) metres.
-        """
+        """Measure all rings of polygons (p,), those of holes too, in metres."""
         if len(outlines.col) == 0:
             return np.zeros(0)
         after = outlines.following()

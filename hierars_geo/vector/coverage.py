@@ -200,7 +200,7 @@ def _measure(
 
 
 def surviving_corners(regions: Regions, tolerance_m: float, grid: GeoGrid) -> NDArray[np.bool_]:
-    """Simplify the borders between the regions of the paths (Visvalingam-Whyatt on a coverage).
+    """Say which corners (k,) stay when borders are simplified (Visvalingam-Whyatt on a coverage).
 
     Simplification only leaves corners out, the same ones on both sides of a border; so the levels above are
     simplified by leaving them out of their rings too, and stay nested. It works in metres on the ground,
@@ -212,9 +212,6 @@ def surviving_corners(regions: Regions, tolerance_m: float, grid: GeoGrid) -> ND
         tolerance_m: Corners that change the outline by less than a triangle of about this size, squared, go;
         > 0.
         grid: Where the raster lies.
-
-    Returns:
-        (k,) True for the corners that stay.
 
     Raises:
         DataError: A region vanished.

@@ -68,11 +68,7 @@ class Regions:
 
 
 def label_regions(scan: Scan) -> tuple[Regions, NDArray[np.int32]]:
-    """Join runs that touch into regions.
-
-    Returns:
-        The regions and (n,) int32 the region of each run.
-    """
+    """Join runs that touch into regions, and say the region (n,) int32 of each run."""
     component = connect(len(scan.run_value), scan.run_links)
     value = scan.run_value.astype(np.int64)
     # one number for all that has no class: it is nobody's polygon
@@ -87,15 +83,7 @@ def label_regions(scan: Scan) -> tuple[Regions, NDArray[np.int32]]:
 
 
 def connect(count: int, links: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Number the connected components of a graph.
-
-    Args:
-        count: Nodes.
-        links: (2, m) pairs of linked nodes.
-
-    Returns:
-        (count,) int32 component of each node.
-    """
+    """Number the connected components (count,) int32 of a graph by its pairs (2, m) of linked nodes."""
     ones = np.ones(links.shape[1], dtype=np.bool_)
     graph = coo_array((ones, (links[0], links[1])), shape=(count, count))  # type: ignore[no-untyped-call]
     component: NDArray[np.int32] = connected_components(graph, directed=False)[1]

@@ -120,7 +120,7 @@ def zonal_areas(
     levels: tuple[int, ...],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ZonalAreas, ...]:
-    """Measure the classes inside polygons.
+    """Measure the classes inside polygons, level by level.
 
     A pixel on a polygon's edge counts with the share of it that lies inside (exactextract) of its area on the
     ellipsoid.
@@ -130,9 +130,6 @@ def zonal_areas(
         polygons: Polygons in the CRS of the maps; they may overlap.
         levels: Levels to measure.
         progress: Called with (polygons done, polygons in all).
-
-    Returns:
-        One entry per level.
 
     Raises:
         RasterError: The maps are not on the Earth, or damaged.

@@ -34,13 +34,7 @@ class PrintPage:
 
 
 def add_layout(root: ET.Element, page: PrintPage, bounds: tuple[float, float, float, float]) -> None:
-    """Add the page to a project.
-
-    Args:
-        root: The project.
-        page: What is written on it.
-        bounds: What its map shows: left, bottom, right, top in the CRS of the project.
-    """
+    """Add the page to a project; its map shows (left, bottom, right, top) in the project's CRS."""
     layout = ET.SubElement(ET.SubElement(root, "Layouts"), "Layout", name="A4", units=_UNITS)
     layout.attrib |= {"printResolution": "300", "worldFileMap": _id("map")}
     pages = ET.SubElement(layout, "PageCollection")

@@ -74,7 +74,7 @@ def qgis_project(
     page: PrintPage | None = None,
     abstract: str = "",
 ) -> bytes:
-    """Build a project.
+    """Build the content of a ``.qgz`` file; the same arguments give the same bytes.
 
     Args:
         title: Of the window.
@@ -83,9 +83,6 @@ def qgis_project(
         bounds: What the map shows first: left, bottom, right, top in that system.
         page: What stands on the page to print; None for no such page.
         abstract: What the project's metadata say of it.
-
-    Returns:
-        Content of a ``.qgz`` file; the same arguments give the same bytes.
     """
     root = ET.Element("qgis", version=_VERSION, projectname=title)
     ET.SubElement(root, "title").text = title

@@ -91,17 +91,9 @@ def image_qml(bands: tuple[int, int, int], ranges: tuple[tuple[float, float], ..
 
 
 def points_qml(taxonomy: Taxonomy, reference: str, hidden: str) -> str:
-    """Style of points to label: a drop-down of the classes of every level, and what was mapped kept away.
+    """Style of points to label: a drop-down of classes for ``reference``; ``hidden`` is kept from sight.
 
     Points without a class are drawn as bright rings, labelled ones as small dots.
-
-    Args:
-        taxonomy: The class tree.
-        reference: Column to fill in with a class.
-        hidden: Column that whoever labels should not see.
-
-    Returns:
-        QML text, fit for ``styleQML`` of a GeoPackage's ``layer_styles``.
     """
     root, rules, symbols = _rule_root("Symbology|Fields|Forms|AttributeTable|MapTips", "{points}")
     empty = f'"{reference}" IS NULL OR "{reference}" = \'\''
@@ -159,9 +151,6 @@ def vector_qml(taxonomy: Taxonomy, level: int, filled: bool = True) -> str:
         taxonomy: The class tree.
         level: 1..N.
         filled: Fill the polygons; else draw outlines, a shade darker than the class, over what lies below.
-
-    Returns:
-        QML text, fit for a ``.qml`` file and for ``styleQML`` of a GeoPackage's ``layer_styles``.
 
     Raises:
         TaxonomyError: There is no such level.

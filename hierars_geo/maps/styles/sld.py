@@ -45,9 +45,6 @@ def raster_sld(taxonomy: Taxonomy, level: int) -> str:
 def vector_sld(taxonomy: Taxonomy, level: int) -> str:
     """Style of a level's polygons by their column ``class_value``.
 
-    Returns:
-        XML text, fit for a ``.sld`` file and for ``styleSLD`` of a GeoPackage's ``layer_styles``.
-
     Raises:
         TaxonomyError: There is no such level.
     """
@@ -108,7 +105,7 @@ def maplibre_style(
     bounds: Sequence[float] | None = None,
     attribution: str = "",
 ) -> dict[str, Any]:
-    """Style for GeoJSON polygons as ``vectorize`` writes them, one file per level.
+    """Style (version 8, plain values) for GeoJSON polygons as ``vectorize`` writes them, one file per level.
 
     The finest level is visible, the others are there to be switched on. The legend is part of the style:
     ``metadata`` of every layer lists value, name and colour of its classes. For vector tiles replace
@@ -121,9 +118,6 @@ def maplibre_style(
         bounds: (west, south, east, north) in degrees, west > east across the 180th meridian: where a map with
             this style opens.
         attribution: What the map says of its source.
-
-    Returns:
-        A style of version 8 as plain values.
 
     Raises:
         TaxonomyError: There is no such level.
