@@ -76,7 +76,7 @@ def test_the_maps_are_the_local_engines_to_the_byte(save_checkpoint, write_scene
     assert done[-1][0] == done[-1][1]
 
 
-def test_a_season_of_a_stac_collection_beside_an_image(save_checkpoint, tmp_path, engine):
+def test_a_season_of_a_stac_collection_beside_an_image(save_checkpoint, tmp_path, engine, small_chunks):
     """The bytes of its folder, clouds left out by the items' own masks; the image by its name."""
     random = np.random.default_rng(0)
     write_raster(tmp_path / "radar.tif", random.integers(1, 3000, (2, 96, 160)), ["VV", "VH"], dtype="uint16")
@@ -107,6 +107,14 @@ def test_a_season_of_a_stac_collection_beside_an_image(save_checkpoint, tmp_path
         clear = dataset.read(1) != 0
     assert 0.5 < clear.mean() < 0.9  # cloudy at both dates in a quarter of it
     assert len(dask.scene.properties["hierars:dates"]) == 2
+    # days of one command share workers, each of which holds one model
+    engine_dask.cached_predictor.cache_clear()
+    sources, early = [f"{name}={path}" for name, path in scene.items()], tmp_path / "early"
+    assert small_chunks(checkpoint, sources, early, "--until", "2020-05-01,2020-07-01") == 0
+    assert engine_dask.cached_predictor.cache_info().misses == 1
+    whole = early / "2020-07-01" / "radar_L3.tif"
+    assert whole.read_bytes() == local.layers["L3"].read_bytes()
+    assert (early / "2020-05-01" / "radar_L3.tif").read_bytes() != whole.read_bytes()
 
 
 def test_a_run_that_broke_off_is_resumed_by_the_cluster_to_the_same_bytes(
