@@ -191,7 +191,7 @@ def _has_room(begun: Collection[_Begun], by: "DaskEngine | None") -> bool:
 
     An engine's workers go on with those behind it while its files are written.
     """
-    behind = [run.missing for _, run, _ in islice(begun, 1, None)]
+    behind = [len(run.missing) for _, run, _ in islice(begun, 1, None)]
     return not begun or (by is not None and len(behind) < _MOST_BEHIND and sum(behind) < by.chunks_ahead)
 
 

@@ -1,7 +1,7 @@
 """What an engine is: it computes the missing chunks of a scene, elsewhere than in the caller's thread."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,8 @@ from typing import Protocol, TypeAlias
 from ..scenes.scene import ScenePaths
 from ..scenes.stac import document_of
 from ..scenes.stack import SourcePaths
-from .chunks import ChunkPlan
 from .options import PredictOptions
-from .rows import Rows, RowStore
+from .rows import Rows
 
 #: A scene, or each of its sources, by names that other processes know.
 NamedScene: TypeAlias = str | tuple[str, ...] | dict[str, str | tuple[str, ...]]
@@ -90,29 +89,3 @@ class Engine(Protocol):
         Returns:
             Gives number of each and its rows, as they are finished.
         """
-
-
-def store_chunks(
-    store: RowStore,
-    plan: ChunkPlan,
-    finished: Iterator[tuple[int, Rows]],
-    progress: Callable[[int], None],
-) -> bool:
-    """Store chunks as an engine finishes them.
-
-    Args:
-        store: Where rows go.
-        plan: The chunks.
-        finished: Number of each and its rows.
-        progress: Called with the number of windows done since the last call.
-
-    Returns:
-        Whether a pixel of them holds data.
-    """
-    any_data = False
-    for number, rows in finished:
-        any_data = any_data or rows.any_data
-        with store.open_chunk(plan[number]) as writer:
-            writer.append(rows)
-        progress(plan.windows.count_within(rows.window))
-    return any_data

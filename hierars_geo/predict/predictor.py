@@ -26,7 +26,7 @@ from ..types import ReadRecipe, SeriesRule
 from . import network
 from .accumulator import Block
 from .chunks import ChunkPlan
-from .engine import Engine, SceneJob, documents, named_everywhere, store_chunks
+from .engine import Engine, SceneJob, documents, named_everywhere
 from .exported import SUFFIX, ExportedRunner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
@@ -34,11 +34,11 @@ from .memory import MemoryBudget
 from .notes import baseline_notes, note_of, recipe_of, refuse_for_series, training_notes
 from .options import PredictOptions
 from .quantization import some_windows
-from .results import planned_outputs, write_results
+from .results import planned_outputs
 from .rows import Rows, RowStore, across
 from .run_folder import run_folder, run_manifest, run_path, stored_sizes, was_finished
 from .runtime import Runner, Runtime
-from .scene_run import Compute, Progress, SceneRun, compute_here, finish_run
+from .scene_run import OpenRun, Progress, SceneRun
 from .stream import stream_blocks
 from .window_plan import WindowPlan
 
@@ -318,7 +318,7 @@ class Predictor:
         if resume and was_finished(outputs.item, manifest) and outputs.exist():
             note_of(scene.name, "is finished already: nothing is left to compute")
             shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
-            return SceneRun(outputs, 0, lambda progress: None)
+            return SceneRun(outputs, [])
         self._warn(scene)
         run, replaced = held.enter_context(run_folder(folder, scene.name, manifest, resume))
         if replaced:
@@ -331,15 +331,13 @@ class Predictor:
         chunks = [(plan[number], store.next_row(plan[number])) for number in range(len(plan))]
         missing = [(chunk, row) for chunk, row in chunks if row < chunk.window.row_stop]
         rows_of = partial(self.rows, scene, plan, batch_size=batch_size)
-        compute: Compute = partial(compute_here, store, missing, rows_of)
+        arriving = None
         if engine is not None and job is not None:
             settled = replace(job, options=job.options.replaced(batch_size=batch_size))
             starts = [(chunk.number, row) for chunk, row in missing]
-            compute = partial(store_chunks, store, plan, held.enter_context(engine.chunks(settled, starts)))
-        windows = sum(plan.windows.count_within(chunk.below(row)) for chunk, row in missing)
-        write = partial(write_results, scene, store, outputs, run, self.loaded, self.options, manifest)
-        finish = partial(finish_run, scene, run, manifest, self.memory, windows, compute, write)
-        return SceneRun(outputs, len(missing), finish)
+            arriving = held.enter_context(engine.chunks(settled, starts))
+        predicting = self.loaded, self.options, self.memory, rows_of, arriving
+        return OpenRun(outputs, missing, scene, run, manifest, plan, store, *predicting)
 
     def _run_batch_size(
         self, earlier: int | None, plan: ChunkPlan, engine: Engine | None, job: SceneJob | None

@@ -1,24 +1,23 @@
 """SceneRun: a scene between the moment when its prediction has begun and its finished files."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ..models.record import ModelFile
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.scene import Scene
-from .chunks import Chunk
+from .chunks import Chunk, ChunkPlan
 from .memory import MemoryBudget
 from .notes import note_of
-from .results import PlannedFiles
+from .options import PredictOptions
+from .results import PlannedFiles, write_results
 from .rows import Rows, RowStore
 from .run_folder import RunFolder
 
 #: Called with (windows done, windows in all).
 Progress: TypeAlias = Callable[[int, int], None]
-
-#: Has what is missing stored, tells how many windows were done, and says whether a pixel of it holds data.
-Compute: TypeAlias = Callable[[Callable[[int], None]], bool]
 
 
 @dataclass(frozen=True)
@@ -27,80 +26,90 @@ class SceneRun:
 
     Attributes:
         outputs: Its files.
-        missing: Chunks that are to be computed.
-        finish: Computes them, or waits for whoever does, and makes the files; given what to call with
-            progress.
+        missing: Chunks that are to be computed, each with the row of the raster to go on from.
     """
 
     outputs: PlannedFiles
-    missing: int
-    finish: Callable[[Progress | None], None]
+    missing: Sequence[tuple[Chunk, int]]
+
+    def finish(self, progress: Progress | None = None) -> None:
+        """Do nothing: its files are there from an earlier run."""
 
 
-def compute_here(
-    store: RowStore,
-    missing: Sequence[tuple[Chunk, int]],
-    rows_of: Callable[..., Generator[Rows, None, None]],
-    progress: Callable[[int], None],
-) -> bool:
-    """Compute what is missing in this process.
+@dataclass(frozen=True)
+class OpenRun(SceneRun):
+    """A scene whose files are still to be made.
 
-    Args:
-        store: Where rows go.
-        missing: Chunks, and the row of the raster to go on from.
-        rows_of: Given a rectangle of the scene, predicts its rows; tells ``progress`` as it goes.
-        progress: Called with the number of windows done since the last call.
-
-    Returns:
-        Whether a pixel of it holds data.
-    """
-    any_data = False
-    for chunk, row in missing:
-        with (
-            store.open_chunk(chunk) as writer,
-            closing(rows_of(chunk.below(row), progress=progress)) as found,
-        ):
-            for rows in found:
-                any_data = any_data or rows.any_data
-                writer.append(rows)
-    return any_data
-
-
-def finish_run(
-    scene: Scene,
-    run: RunFolder,
-    manifest: Mapping[str, Any],
-    memory: MemoryBudget,
-    windows: int,
-    compute: Compute,
-    write: Callable[[], None],
-    progress: Progress | None = None,
-) -> None:
-    """Have computed what is missing, and make the files.
-
-    Args:
+    Attributes:
         scene: Open.
-        run: Its locked folder.
+        folder: The run's, locked.
         manifest: What the result depends on.
+        plan: The chunks.
+        store: Where their rows go.
+        loaded: The model.
+        options: How it predicts.
         memory: Bounds what GDAL keeps.
-        windows: That are missing.
-        compute: Stores what is missing.
-        write: Makes the files of what is stored.
-        progress: Called with (windows done, windows in all).
-
-    Raises:
-        HieraRSError: The scene cannot be read or has changed, or results cannot be written.
+        rows_of: Given a rectangle of the scene, predicts its rows; tells ``progress`` as it goes.
+        arriving: Number of each missing chunk and its rows as an engine finishes them; None where this
+            process computes.
     """
-    done = 0
 
-    def report(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, windows)
+    scene: Scene
+    folder: RunFolder
+    manifest: Mapping[str, Any]
+    plan: ChunkPlan
+    store: RowStore
+    loaded: ModelFile
+    options: PredictOptions
+    memory: MemoryBudget
+    rows_of: Callable[..., Generator[Rows, None, None]]
+    arriving: Iterator[tuple[int, Rows]] | None
 
-    with bounded_block_cache(memory.block_cache_bytes):
-        if not (compute(report) or run.resumed):
-            note_of(scene.name, "no pixel holds data in every band: its maps are nodata throughout")
-        run.check_unchanged(scene, manifest)
-        write()
+    def finish(self, progress: Progress | None = None) -> None:
+        """Compute what is missing, or wait for whoever does, and make the files.
+
+        Args:
+            progress: Called with (windows done, windows in all).
+
+        Raises:
+            HieraRSError: The scene cannot be read or has changed, or results cannot be written.
+        """
+        windows = sum(self.plan.windows.count_within(chunk.below(row)) for chunk, row in self.missing)
+        done, any_data = 0, self.folder.resumed
+
+        def report(count: int) -> None:
+            nonlocal done
+            done += count
+            if progress is not None:
+                progress(done, windows)
+
+        with bounded_block_cache(self.memory.block_cache_bytes):
+            with closing(self._computed(report)) as computed:
+                for chunk, found in computed:
+                    with self.store.open_chunk(chunk) as writer:
+                        for rows in found:
+                            any_data = any_data or rows.any_data
+                            writer.append(rows)
+            if not any_data:
+                note_of(self.scene.name, "no pixel holds data in every band: its maps are nodata throughout")
+            self.folder.check_unchanged(self.scene, self.manifest)
+            write_results(
+                self.scene,
+                self.store,
+                self.outputs,
+                self.folder,
+                self.loaded,
+                self.options,
+                self.manifest,
+            )
+
+    def _computed(self, report: Callable[[int], None]) -> Generator[tuple[Chunk, Iterable[Rows]], None, None]:
+        """Yield chunks, or what is missing of them, and their rows."""
+        if self.arriving is None:
+            for chunk, row in self.missing:
+                with closing(self.rows_of(chunk.below(row), progress=report)) as found:
+                    yield chunk, found
+            return
+        for number, rows in self.arriving:
+            yield self.plan[number], [rows]
+            report(self.plan.windows.count_within(rows.window))

@@ -17,7 +17,7 @@ distributed = pytest.importorskip("distributed")
 from hierars_geo.catalog import build_catalog  # noqa: E402
 from hierars_geo.cli import main  # noqa: E402
 from hierars_geo.errors import CheckpointError, ClusterError, MissingFileError, OptionError  # noqa: E402
-from hierars_geo.predict import PredictOptions, Predictor, engine_dask, predictor  # noqa: E402
+from hierars_geo.predict import PredictOptions, Predictor, engine_dask, scene_run  # noqa: E402
 from hierars_geo.predict.engine import SceneJob  # noqa: E402
 from hierars_geo.predict.engine_dask import DaskEngine  # noqa: E402
 from hierars_geo.predict.memory import MemoryBudget  # noqa: E402
@@ -219,7 +219,7 @@ def test_scenes_share_the_workers_while_files_are_written(
     rasterio.shutil.copy(scenes[1], cut, driver="COG", blocksize=128, compress="NONE")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])  # opens, and breaks off on the way
     checkpoint, local, dask = save_checkpoint(), tmp_path / "local", tmp_path / "dask"
-    started, original, write = [], Predictor.rows, predictor.write_results
+    started, original, write = [], Predictor.rows, scene_run.write_results
 
     def rows(self, scene, *rest):  # called by workers
         started.append(scene.name)
@@ -231,7 +231,7 @@ def test_scenes_share_the_workers_while_files_are_written(
         write(scene, *rest)
 
     monkeypatch.setattr(Predictor, "rows", rows)
-    monkeypatch.setattr(predictor, "write_results", write_results)
+    monkeypatch.setattr(scene_run, "write_results", write_results)
     assert small_chunks(checkpoint, [scenes[0], cut, *scenes[1:]], dask) == 1
     status = [scene["status"] for scene in json.loads((dask / "manifest.json").read_text())["scenes"]]
     assert status == ["finished", "failed", "finished", "finished"]
