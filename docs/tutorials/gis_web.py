@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 import geopandas
+import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 import hierars_geo as hg
@@ -31,16 +33,25 @@ print(maps)
 maps.vectorize(folder / "place.gpkg", min_area_m2=1000)
 layers = [geopandas.read_file(folder / "place.gpkg", layer=f"L{level}") for level in maps.levels]
 print(layers[0][["class_name", "area_m2"]].head())
-figure = Figure(figsize=(5, 5))
+figure = Figure(figsize=(7, 5), layout="constrained")
 axes = figure.subplots()
-colors = dict(zip(maps.taxonomy.class_names(1), maps.taxonomy.colors(1), strict=True))
-layers[0].plot(ax=axes, color=[[part / 255 for part in colors[name]] for name in layers[0].class_name])
+names, colors = maps.taxonomy.class_names(1), np.array(maps.taxonomy.colors(1)) / 255
+layers[0].plot(
+    "class_name",
+    ax=axes,
+    categories=names,
+    cmap=ListedColormap(colors),
+    legend=True,
+    legend_kwds={"loc": "center left", "bbox_to_anchor": (1, 0.5)},
+)
 layers[-1].boundary.plot(ax=axes, color="black", linewidth=0.3)
 axes.set_axis_off()
 figure.savefig("gis_web.png", dpi=60)
 
 # %% [markdown]
 # ![Polygons of level 1, outlines of level 3](gis_web.png)
+#
+# White holds no label.
 #
 # ## Areas, the report and the QGIS project
 #

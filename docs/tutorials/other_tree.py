@@ -40,7 +40,8 @@ with rasterio.open("few.tif", "w", **profile) as dataset:
 # ## The source, then two targets
 #
 # The same target is trained twice: from scratch, and from the source's weights with the source beside it. `cdsa` aligns the
-# trees by their anchors; `cdks`, by which the backbones talk, is left out to keep this short.
+# trees by their anchors; `pseudo_labels: unlabelled` lets the source speak where the target has no label, not against its
+# labels. `cdks`, by which the backbones talk, is left out to keep this short.
 
 
 # %%
@@ -51,7 +52,7 @@ def fit(task: hg.tasks.SegmentationTask, image: Path, labels: Path | str, taxono
         images=[str(image)],
         labels=[str(labels)],
         taxonomy=taxonomy,
-        chips={"size": 32, "per_epoch": 240, "sampler": "balanced", "balance": 1.0},
+        chips={"size": 32, "per_epoch": 480, "sampler": "balanced", "balance": 1.0},
         normalization={"method": "scene"},
         splits={"val_fraction": 0.0, "test_fraction": 0.0},
     )
@@ -69,7 +70,7 @@ source = fit(
 )
 scratch = fit(hg.tasks.BHCCMTask(**model, **recipe), image, "few.tif", "crop10m", "scratch.ckpt")
 translu = fit(
-    hg.tasks.TransLUTask(source=source, cdks=False, cdsa=True, **recipe),
+    hg.tasks.TransLUTask(source=source, cdks=False, cdsa=True, pseudo_labels="unlabelled", **recipe),
     image,
     "few.tif",
     "crop10m",

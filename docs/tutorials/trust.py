@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import rasterio
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 import hierars_geo as hg
@@ -66,7 +67,8 @@ run("hierars-geo calibrate runs/last.ckpt --config my.yaml --risk 0.3 --block-m 
 
 # %% [markdown]
 # The table says by how much confidence and the share that is right differ on average, before and after. The promise: of all
-# pixels shown, at most three tenths are wrong (a toy cannot promise more). It is counted in blocks of ground, since pixels beside each other are wrong together.
+# pixels shown, at most three tenths are wrong (a toy cannot promise more). It is counted in blocks of ground, since pixels
+# beside each other are wrong together.
 #
 # ## Ground that the model has never seen
 #
@@ -86,19 +88,23 @@ with rasterio.open("strange.tif", "w", **profile) as dataset:
 
 maps = hg.predict("calibrated.ckpt", "strange.tif", "maps", confidence=True, risk=0.3, applicability=True)
 with rasterio.open(maps.layers["aoa"]) as dataset:
-    inside = dataset.read(1)
+    inside = dataset.read(1, masked=True)
 with rasterio.open(maps.layers["depth"]) as dataset:
-    depth = dataset.read(1)
+    depth = dataset.read(1, masked=True)
 
 # %%
 figure = Figure(figsize=(8, 4), layout="constrained")
-for axes, layer, title in zip(
+for axes, layer, title, steps in zip(
     figure.subplots(1, 2),
     (depth, inside),
-    ("finest level that keeps the promise", "like the training's"),
+    ("finest level that keeps the promise", "ground like the training's"),
+    (("none", "L1", "L2", "L3"), ("no", "yes")),
     strict=True,
 ):
-    axes.imshow(layer, vmin=0, vmax=3 if layer is depth else 1, cmap="viridis")
+    shown = axes.imshow(
+        layer, vmin=-0.5, vmax=len(steps) - 0.5, cmap=colormaps["viridis"].resampled(len(steps))
+    )
+    figure.colorbar(shown, ax=axes, shrink=0.7, ticks=range(len(steps))).set_ticklabels(steps)
     axes.set_title(title)
     axes.set_axis_off()
 figure.savefig("trust.png", dpi=60)
@@ -106,8 +112,8 @@ figure.savefig("trust.png", dpi=60)
 # %% [markdown]
 # ![Depth of the map, and the area of applicability](trust.png)
 #
-# Bright is deep on the left, and like the training ground on the right. In the square the model is sure down to the leaves, and
-# no promise holds: its confidence alone would not have told.
+# In the square in the middle the model is sure down to the leaves, and no promise holds: its confidence alone would not have
+# told. Cells of 4 pixels are judged with what surrounds them, so that the dark ground reaches beyond the square.
 
 # %%
 unlike = inside == 0
