@@ -153,8 +153,9 @@ def time_in_name(path: str | Path, folders: int) -> datetime | None:
                 return moment
         if (counted := _DAY_OF_YEAR.search(name)) is not None:
             year, day = (part for part in counted.groups() if part is not None)
-            if 1 <= int(day) <= 366:
-                return datetime(int(year), 1, 1, tzinfo=UTC) + timedelta(days=int(day) - 1)
+            found = datetime(int(year), 1, 1, tzinfo=UTC) + timedelta(days=int(day) - 1)
+            if found.year == int(year):  # not day 0, nor day 366 of most years
+                return found
     return None
 
 

@@ -551,6 +551,7 @@ DATED = {
     "LC81680732020213LGN00.tif": "2020-07-31",
     "scene_20200731T101500.tif": "2020-07-31",
     "scene_99999999.tif": None,
+    "HLS.S30.T10SGF.2021366T184921.v2.0.tif": None,
     "mosaic_2020.tif": None,  # a year is no day
 }
 
