@@ -70,19 +70,15 @@ def configured_data(paths: list[str]) -> "SceneDataModule":
 
 def print_trust(record: "ModelRecord") -> None:
     """Print how far a calibrated model can be trusted."""
-    from rich.console import Console
-    from rich.table import Table
+    from .tables import print_table
 
     found, known = record.calibration, record.applicability
     if found is None or known is None:
         raise TypeError("a record that was calibrated knows both")
-    table = Table(title=f"temperature {found.temperature:.3f}, {found.blocks} blocks", title_justify="left")
-    for heading in ("level", "calibration error before", "after"):
-        table.add_column(heading, justify="left" if heading == "level" else "right")
-    names = record.taxonomy.level_names
-    for name, before, after in zip(names, found.error_before, found.error_after, strict=True):
-        table.add_row(name, f"{100 * before:.2f} %", f"{100 * after:.2f} %")
-    Console().print(table)
+    errors = zip(record.taxonomy.level_names, found.error_before, found.error_after, strict=True)
+    rows = [(name, f"{100 * before:.2f} %", f"{100 * after:.2f} %") for name, before, after in errors]
+    sys.stdout.write(f"temperature {found.temperature:.3f}, {found.blocks} blocks\n")
+    print_table(("level", "calibration error before", "after"), rows, whole=1)
     for promise in found.promises:
         for option, threshold in (("", promise.threshold), (" --sets", promise.set_threshold)):
             kept = "nothing can be shown: promise less, or keep more ground apart"

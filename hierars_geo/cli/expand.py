@@ -43,20 +43,18 @@ def run(checkpoint: str, *, taxonomy: str, out: Path, overwrite: bool = False) -
 
 def _print(report: "InitReport", tree: str, out: Path) -> None:
     """Say where the classes' weights come from, and what to do next."""
-    from rich.console import Console
-    from rich.table import Table
+    from .tables import print_table
 
-    table = Table(title=f"classes of {tree}", title_justify="left")
-    for heading in ("level", "copied", "new", "from", "dropped"):
-        table.add_column(heading, justify="right" if heading == "copied" else "left")
+    rows = []
     for level in report.levels:
         first = (level.level, str(len(level.copied)))
         dropped = ", ".join(level.dropped)
         origins = level.origins() or {(): ()}
         for number, (origin, names) in enumerate(origins.items()):
             cells = (*first, dropped) if number == 0 else ("", "", "")
-            table.add_row(cells[0], cells[1], ", ".join(names), ", ".join(origin), cells[2])
-    Console().print(table)
+            rows.append((cells[0], cells[1], ", ".join(names), ", ".join(origin), cells[2]))
+    sys.stdout.write(f"classes of {tree}\n")
+    print_table(("level", "copied", "new", "from", "dropped"), rows, whole=1)
     for level_name in report.lost_levels:
         sys.stdout.write(f"level {level_name} is not in the new tree: its weights are left out\n")
     sys.stdout.write(

@@ -1,5 +1,7 @@
 """Tables for the terminal: scores, and what the catalog knows of data sets."""
 
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -40,9 +42,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: i
         headings, whole = (", ".join(headings[:whole]), *headings[whole:]), 1
         widths = _widths(headings, rows, whole, console.width)
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for number, (heading, width) in enumerate(zip(headings, widths, strict=True)):
-        justify: Literal["left", "right"] = "right" if heading == "MB" else "left"
-        table.add_column(heading, justify=justify, no_wrap=number < whole, width=width - 1)
+    for number, width in enumerate(widths):
+        numeric = number > 0 and all(re.fullmatch(r"[-+]?\d*(\.\d+)?( %)?", row[number]) for row in rows)
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(headings[number]), justify=justify, no_wrap=number < whole, width=width - 1)
     for row in rows:
         table.add_row(*map(Text, row))
     console.width = max(console.width, sum(widths))
@@ -54,9 +57,11 @@ def _widths(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: int, 
     lines = [
         [line for cell in cells for line in cell.splitlines()] for cells in zip(headings, *rows, strict=True)
     ]
-    most = [1 + max(map(cell_len, own)) for own in lines]
+    most = [1 + max(map(cell_len, own), default=0) for own in lines]
     words = [[word for line in own for word in line.split()] for own in lines]
-    widths = [most[n] if n < whole else 1 + max(map(cell_len, words[n])) for n in range(len(lines))]
+    widths = [
+        most[n] if n < whole else 1 + max(map(cell_len, words[n]), default=0) for n in range(len(lines))
+    ]
     spare = max(0, total - sum(widths))
     for done, n in enumerate(sorted(range(len(lines)), key=lambda n: most[n] - widths[n])):
         given = min(most[n] - widths[n], spare // (len(lines) - done))
@@ -71,15 +76,13 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy)
         scores: Name of the model -> its scores.
         taxonomy: The tree they share.
     """
-    table = Table(title=f"scores in per cent ({taxonomy.name})", title_justify="left")
-    table.add_column("")
-    for name in taxonomy.level_labels:
-        table.add_column(f"{name} mIoU", justify="right")
-        table.add_column(f"{name} OA", justify="right")
-    for name, row in scores.items():
-        cells = [f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)]
-        table.add_row(name, *cells)
-    Console().print(table)
+    headings = [f"{name} {score}" for name in taxonomy.level_labels for score in ("mIoU", "OA")]
+    rows = [
+        (name, *(f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)))
+        for name, row in scores.items()
+    ]
+    sys.stdout.write(f"scores in per cent ({taxonomy.name})\n")
+    print_table(["", *headings], rows, whole=1)
     for name, row in scores.items():
         errors = [row.calibration_error(level) for level in range(1, len(row.levels) + 1)]
         told = [
@@ -89,12 +92,12 @@ def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy)
         ]
         if told:
             line = f"confidence and share right differ by (expected calibration error) of {name}: "
-            Console().print(line + ", ".join(told), markup=False)
+            sys.stdout.write(f"{line}{', '.join(told)}\n")
     for name, row in scores.items():
         pixels = [int(level.confusion.sum()) for level in row.levels]
         if len(set(pixels)) > 1:  # some labels leave levels open
             counts = ", ".join(f"{at} {n}" for at, n in zip(taxonomy.level_labels, pixels, strict=True))
-            Console().print(f"pixels that decide each level of {name}: {counts}", markup=False)
+            sys.stdout.write(f"pixels that decide each level of {name}: {counts}\n")
 
 
 def print_list() -> None:

@@ -1,10 +1,12 @@
 """``hierars-geo taxonomy``: what it prints and what it returns."""
 
+import re
 import sys
 
 import pytest
 
 from hierars_geo.cli import run_command
+from hierars_geo.cli.tables import print_table
 from hierars_geo.errors import MissingFileError, OptionError, TaxonomyError
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.taxonomy.yaml_reader import catalog_names
@@ -158,3 +160,18 @@ def test_crosswalk_alone_lists_the_catalog_and_validate_takes_crosswalks(capsys,
     out, err = capsys.readouterr()
     assert out.startswith("OK corine_to_mm5b: corine -> mm5b, 64 classes")
     assert "Expected an entry for every class of corine, but got none for 41" in err
+
+
+def test_tables_break_no_word_and_take_brackets_for_text(monkeypatch, capsys):
+    rows = [("L3", "17", "[red]Dry[/red] cropland, Paddy"), ("L2", "", "")]
+    monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_table(("level", "copied", "[b]"), rows, whole=1)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "level copied [b]",
+        "L3        17 [red]Dry[/red]",
+        "             cropland,",
+        "             Paddy",
+        "L2",
+    ]
