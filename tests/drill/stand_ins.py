@@ -190,18 +190,10 @@ def image_of_the_month(place: GeneratedPlace, path: Path) -> None:
         image.update_tags(ACQUISITION_DATE=day.isoformat())
 
 
-def more_classes(_place: GeneratedPlace, path: Path) -> None:
-    """Write the tree mm5b with a class more: rubber."""
-    _extended("mm5b", {"name": "Rubber", "value": 19, "color": "#005000", "parent": "Forest"}, path)
-
-
 def crops_with_wheat(_place: GeneratedPlace, path: Path) -> None:
     """Write the tree crop10m with a class more: wheat."""
-    _extended("crop10m", {"name": "wheat", "value": 4, "color": "#ffe4a0", "parent": "cropland"}, path)
-
-
-def _extended(name: str, leaf: dict, path: Path) -> None:
-    tree = yaml.safe_load(resolve_catalog_file("taxonomies", name).read_text(encoding="utf-8"))
+    leaf = {"name": "wheat", "value": 4, "color": "#ffe4a0", "parent": "cropland"}
+    tree = yaml.safe_load(resolve_catalog_file("taxonomies", "crop10m").read_text(encoding="utf-8"))
     tree["name"] = path.stem
     tree["levels"][-1]["classes"].append(leaf)
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
@@ -271,7 +263,6 @@ MAKERS: dict[str, Callable[[GeneratedPlace, Path], None]] = {
         fields,
         image_of_the_month,
         model_config,
-        more_classes,
         predicted_maps,
         three_class_labels,
         three_class_training,
