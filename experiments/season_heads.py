@@ -4,15 +4,16 @@
     hierars-geo synth cloudy --crops --dates 12 --clouds 0.4 --size-m 2560 --sensors sentinel2
     python experiments/season_heads.py clear cloudy --models mean 0606 0618
     python experiments/season_heads.py clear cloudy --models utae ltae --drop-dates 0.3 --day-shift 8
+    python experiments/season_heads.py clear --models presto --presto-weights FILE --freeze
 
 One place and year trains, another of each tests. All models see the same random chips of the same pixels in
 memory, for the same seconds of CPU, the learning rate following the seconds. Dates are read under the scenes'
 own cloud masks (SCL). All are scored on the ground that is clear at any date: a model of one date guesses
 under its clouds; ``clear_L3`` is its score where it is clear.
-``--models``: temporal heads, ``dates`` for each date alone, a day (``0708``, nearest), and ``convlstm`` with
-TorchGeo 0.10 or newer, flat, whose masked pixels hold the mean as it takes no mask. ``--probe`` trains no
-network: a forest on single pixels, left half to right half of the training place, says what each date of a
-season without clouds and all of them are worth.
+``--models``: temporal heads, ``dates`` for each date alone, a day (``0708``, nearest), ``convlstm`` with
+TorchGeo 0.10 or newer, flat, whose masked pixels hold the mean as it takes no mask, and ``presto`` on chips
+of 8 px, whose pixels have no neighbours. ``--probe`` trains no network: a forest on single pixels, left half
+to right half of the training place, says what each date of a season without clouds and all are worth.
 """
 
 import argparse
@@ -36,8 +37,9 @@ from torch import Tensor, nn
 from hierars_geo.grid import Window
 from hierars_geo.losses import HSCLoss
 from hierars_geo.metrics import HierarchicalMetrics, LevelScores
-from hierars_geo.models import ModelConfig, ModelRecord, SceneModel, build_model, jsps
+from hierars_geo.models import ModelConfig, ModelRecord, SceneModel, build_scene_model, jsps
 from hierars_geo.models.temporal import TEMPORAL
+from hierars_geo.models.tuning import freeze
 from hierars_geo.scenes.season import SeasonScene
 from hierars_geo.scenes.sensors import find_sensor
 from hierars_geo.taxonomy import Taxonomy
@@ -89,13 +91,13 @@ class Place:
         return torch.tensor([day.timetuple().tm_yday for day in self.days])
 
     def chips(
-        self, random: np.random.Generator, drop: float, shift: int
+        self, random: np.random.Generator, drop: float, shift: int, side: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw a batch: image, validity, days and leaves; turned over, dates left out and moved at random."""
-        rows, cols = random.integers(0, np.array(self.leaf.shape)[:, None] - CHIP_PX + 1, (2, BATCH))
+        rows, cols = random.integers(0, np.array(self.leaf.shape)[:, None] - side + 1, (2, BATCH))
         drawn = []
         for row, col in zip(rows, cols, strict=True):
-            window = (..., slice(row, row + CHIP_PX), slice(col, col + CHIP_PX))
+            window = (..., slice(row, row + side), slice(col, col + side))
             flips = [axis for axis in (-1, -2) if random.random() < 0.5]
             drawn.append([part[window].flip(flips) for part in (self.image, self.valid, self.leaf)])
         image, valid, leaf = (torch.stack(parts) for parts in zip(*drawn, strict=True))
@@ -106,13 +108,20 @@ class Place:
         return image, valid, doy, leaf.masked_fill(~valid.any(dim=1), -100)  # no label where nothing is seen
 
 
-def ours(temporal: str, mean: Tensor, std: Tensor) -> Trainable:
-    """Build BHCCM over a head."""
+def ours(temporal: str, mean: Tensor, std: Tensor, args: argparse.Namespace) -> Trainable:
+    """Build BHCCM over a head, or over Presto."""
     config = ModelConfig(
         "unet", "tu-test_resnet", options={"decoder_channels": [32, 16, 16, 8, 8]}, temporal=temporal
     )
+    if temporal == "presto":
+        options = {"latitude": args.place[0], "longitude": args.place[1]}
+        config = ModelConfig("hypercolumn", "torchgeo:presto", options=options)
+        mean, std = torch.zeros(len(BANDS)), torch.full((len(BANDS),), 10000.0)
     record = ModelRecord(TREE, RECIPE, tuple(mean.tolist()), tuple(std.tolist()), config, CHIP_PX, 10.0)
-    model, loss = build_model(record), HSCLoss(TREE.paths, TREE.num_classes, alpha=1.0)
+    model = build_scene_model(record, args.presto_weights if temporal == "presto" else None)
+    if temporal == "presto" and args.freeze:
+        freeze(model.segmenter.features.body.get_submodule("encoder"))
+    loss = HSCLoss(TREE.paths, TREE.num_classes, alpha=1.0)
     return model, model, lambda logits, leaf: loss(logits, leaf)["loss"]
 
 
@@ -137,7 +146,7 @@ def run(
     pixels = train.image.movedim(1, -1)[train.valid]
     statistics = pixels.mean(dim=0), pixels.std(dim=0)
     flat = name == "convlstm"
-    model, scores, loss = convlstm(args.width, *statistics) if flat else ours(name, *statistics)
+    model, scores, loss = convlstm(args.width, *statistics) if flat else ours(name, *statistics, args)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate)
     began, steps, spent = time.process_time(), 0, 0.0
     model.train()
@@ -145,7 +154,8 @@ def run(
         done = spent / args.cpu_seconds
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
-        *chips, leaf = train.chips(random, 0.0 if len(train.days) == 1 else args.drop_dates, args.day_shift)
+        drop, side = 0.0 if len(train.days) == 1 else args.drop_dates, 8 if name == "presto" else CHIP_PX
+        *chips, leaf = train.chips(random, drop, args.day_shift, side)
         value = loss(scores(*chips), leaf)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -214,6 +224,11 @@ def main(argv: Sequence[str]) -> int:
     p.add_argument("--cpu-seconds", type=float, default=20.0, help="CPU seconds of a training")
     p.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     p.add_argument("--width", type=int, default=16, help="channels of convlstm's state")
+    p.add_argument(
+        "--place", type=float, nargs=2, default=[46.9, 130.5], help="latitude and longitude, for presto"
+    )
+    p.add_argument("--presto-weights", help="a file; random ones without")
+    p.add_argument("--freeze", action="store_true", help="leave presto as it starts")
     p.add_argument("--rate", type=float, default=3e-3, help="largest learning rate")
     p.add_argument("--drop-dates", type=float, default=0.0, help="share that is hidden from a training")
     p.add_argument("--day-shift", type=int, default=0, help="days that a series is moved by, at most")
@@ -233,7 +248,7 @@ def main(argv: Sequence[str]) -> int:
             seen = pair[1].valid.any(dim=0)
             days = [f"{day:%m%d}" for day in pair[1].days]
             for name in (one for asked in args.models for one in (days if asked == "dates" else [asked])):
-                known = name in TEMPORAL or name == "convlstm"
+                known = name in (*TEMPORAL, "convlstm", "presto")
                 train, test = pair if known else (place.only(nearest(place, name)) for place in pair)
                 line = {"scenes": scenes, "model": name} | run(
                     name if known else "mean", train, test, seen, args, seed

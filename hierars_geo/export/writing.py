@@ -168,6 +168,11 @@ def export_model(
             f"Expected a model of single images for Deepness, but {loaded.path} takes series (temporal: "
             f"{record.model.temporal}). Leave --deepness out."
         )
+    if record.model.temporal == "presto":
+        raise OptionError(
+            f"Expected a model whose graph fits into memory, but {loaded.path} is Presto's: 70 tokens of "
+            "each pixel, of all pixels of a window. Use hierars-geo predict, which takes some at a time."
+        )
     if record.read.standardize:
         raise OptionError(
             f"Expected a model that normalises values as stored, but {loaded.path} was trained with "

@@ -33,7 +33,7 @@ class Backbone:
         name: For segmentation-models-pytorch: an own or registered encoder, or ``tu-<timm name>``.
         family: ``resnet``, ``convnext``, ``swin``, ``mit``, ``mscan``, a transformer of one resolution
             (``deit3``, ``dinov3``, ``vit``, ``dofa``, ``croma``, ``copernicusfm``, ``panopticon``,
-            ``scalemae``), or ``other``.
+            ``scalemae``), ``presto``, or ``other``.
         drop_path_rate: Default of the papers' segmentation models; None where there is no such thing.
         options: What timm is told besides.
         enumeration: Import path of the enumeration of its weights, whose members then go by their names
@@ -81,6 +81,8 @@ _SIZES = ("tiny", "small", "base", "large")
 
 #: What TorchGeo's names stand before.
 TORCHGEO = "torchgeo:"
+#: Sees series alone, pixel by pixel.
+PRESTO = f"{TORCHGEO}presto"
 _VIT_S, _VIT_B, _VIT_L = (f"vit_{size}_patch16_224" for size in ("small", "base", "large"))
 #: TorchGeo's image models that give a pyramid -> enumeration of their weights, the default drop path
 #: (torchvision's of Swin V2, DeiT III's of the ViTs), and timm's ViT of their shape.
@@ -144,6 +146,7 @@ BACKBONES: dict[str, Backbone] = {
     **{f"mit_b{size}": Backbone(f"mit_b{size}", "mit") for size in range(6)},
     **{name: Backbone(name, "mscan", size.drop_path_rate) for name, size in MSCAN_SIZES.items()},
     **{TORCHGEO + name: _of_torchgeo(name) for name in _TORCHGEO},
+    PRESTO: Backbone(PRESTO, "presto", enumeration="torchgeo.models.Presto_Weights"),
 }
 
 #: timm's name of every ViT here.

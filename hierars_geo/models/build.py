@@ -12,6 +12,7 @@ from .factory import build_segmenter
 from .map_model import MapModel
 from .record import ModelRecord
 from .scene_model import SceneModel
+from .temporal.presto import PrestoEncoder, presto_statistics
 from .transfer.translu import TransLU
 
 
@@ -43,6 +44,18 @@ def _with_source(record: ModelRecord, model: SceneModel) -> MapModel:
         cdsa=record.transfer.cdsa,
         options=record.transfer.options,
     )
+
+
+def _tell_presto(encoder: PrestoEncoder, record: ModelRecord) -> None:
+    """Say when the season begins, and refuse numbers by which Presto would see other values than it knows."""
+    normal = presto_statistics(record.bands, record.read.sensor)
+    if (record.mean, record.std) != (normal.mean, normal.std):
+        raise OptionError(
+            f"Expected mean {normal.mean[0]:g} and std {normal.std[0]:g} of every band for encoder "
+            f"'{record.model.encoder}', but got {list(record.mean)} and {list(record.std)}. Set them."
+        )
+    start = None if record.read.series is None else record.read.series.start
+    encoder.first_month = 0 if start is None else int(start[-5:-3]) - 1
 
 
 def _source_bands(record: ModelRecord, source: ModelRecord) -> list[int]:
@@ -91,6 +104,9 @@ def build_scene_model(
             spectra,
             record.gsd_m,
         )
+        for encoder in segmenter.modules():
+            if isinstance(encoder, PrestoEncoder):
+                _tell_presto(encoder, record)
         return SceneModel(segmenter, record.mean, record.std)
     except HieraRSError:
         raise

@@ -14,7 +14,7 @@ with without_compiler():
     import segmentation_models_pytorch as smp
     from segmentation_models_pytorch.base import initialization
 
-from .backbones import VIT_OPTIONS, Backbone, find_backbone
+from .backbones import PRESTO, VIT_OPTIONS, Backbone, find_backbone
 from .band_adaptation import BandAdaptation, by_names
 from .bhccm import MODES, Mode
 from .features import EncoderDecoder, FeatureExtractor, extract_features
@@ -24,7 +24,7 @@ from .initial_values import NoInitialValues
 from .pretrained import load_encoder_weights
 from .record import ModelConfig
 from .scene_model import HierarchicalSegmenter
-from .temporal import TEMPORAL, SeriesFeatures
+from .temporal import TEMPORAL, PrestoEncoder, PrestoFeatures, SeriesFeatures
 
 #: Our own decoders beside those of segmentation-models-pytorch.
 SEGNEXT, HYPERCOLUMN = "segnext", "hypercolumn"
@@ -44,6 +44,9 @@ _FILE_OPTIONS = frozenset(
         "pretrained_cfg_overlay",
     }
 )
+
+#: Presto's options, and the largest degrees of each.
+_PLACE = {"latitude": 90, "longitude": 180}
 
 #: Decoders that want the last stages dilated.
 _DILATING = ("deeplabv3", "deeplabv3plus", "pan")
@@ -91,10 +94,13 @@ def build_segmenter(
             f"Expected the size of a pixel in metres for encoder '{config.encoder}', which knows places by "
             "it, but got none. Give scenes with a CRS, or gsd_m of the data."
         )
-    extractor = _build_flat_model(config, backbone, in_channels)
+    if backbone.name == PRESTO:
+        extractor = _presto(config, bands or (), sensor)
+    else:
+        extractor = _build_flat_model(config, backbone, in_channels)
     if in_metres:
         extractor.body.encoder.gsd_m = gsd_m  # type: ignore[union-attr]
-    if config.temporal is not None:
+    if config.temporal in TEMPORAL:
         body: EncoderDecoder = extractor.body  # type: ignore[assignment]  # as every flat model's is
         extractor = SeriesFeatures(body, extractor.channels, extractor.multiple, config.temporal, in_channels)
     if encoder_weights is not None:
@@ -117,11 +123,13 @@ def check_config(config: ModelConfig) -> Backbone:
     if config.mode not in ("flat", *MODES):
         raise OptionError(f"Expected mode to be one of flat, {', '.join(MODES)}, but got '{config.mode}'.")
     backbone = find_backbone(config.encoder)
-    if config.temporal is not None and config.temporal not in TEMPORAL:
-        raise OptionError(unknown_name("temporal", config.temporal, TEMPORAL))
     architecture = config.architecture.lower()
     if architecture not in architectures():
         raise OptionError(unknown_name("architecture", config.architecture, architectures()))
+    if backbone.name == PRESTO:
+        _check_presto(config)
+    elif config.temporal not in (None, *TEMPORAL):
+        raise OptionError(unknown_name("temporal", config.temporal, TEMPORAL))
     if architecture in _DILATING and backbone.why_undilated:
         raise OptionError(
             f"Expected an encoder that can be dilated for architecture '{architecture}', but got "
@@ -184,6 +192,31 @@ def _hypercolumn(backbone: Backbone, in_channels: int, options: dict[str, Any]) 
     return FeatureExtractor(EncoderDecoder(body, Hypercolumn(body.out_channels, channels)), channels, 32)
 
 
+def _presto(config: ModelConfig, bands: Sequence[str], sensor: str | None) -> FeatureExtractor:
+    """Presto, its features of single pixels under one linear map."""
+    place = (float(config.options[name]) for name in _PLACE)
+    encoder, channels = PrestoEncoder(bands, sensor, *place), int(config.options.get("decoder_channels", 64))
+    return PrestoFeatures(encoder, Hypercolumn([encoder.norm.normalized_shape[0]], channels), channels)
+
+
+def _check_presto(config: ModelConfig) -> None:
+    """Refuse what stands beside no encoder of single pixels, and places that are not on the Earth."""
+    own = {"architecture": (config.architecture, HYPERCOLUMN), "temporal": (config.temporal, "presto")}
+    for name, (given, wanted) in own.items():
+        if given != wanted:
+            raise OptionError(
+                f"Expected {name} '{wanted}' with encoder {PRESTO}, which sees the season of single pixels, "
+                f"but got '{given}'. Set {name}, or take another encoder."
+            )
+    for name, largest in _PLACE.items():
+        given = config.options.get(name)
+        if not isinstance(given, int | float) or not abs(given) <= largest:
+            raise OptionError(
+                f"Expected {name} of the training ground in model_options with encoder {PRESTO}, in degrees, "
+                f"{-largest} to {largest}, but got {given}. Set it."
+            )
+
+
 def _encoder(backbone: Backbone, in_channels: int, options: dict[str, Any]) -> Any:  # noqa: ANN401
     return smp.encoders.get_encoder(  # type: ignore[no-untyped-call]
         backbone.name, in_channels=in_channels, weights=None, **options
@@ -210,6 +243,8 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
         known = tuple(name for name in signature(builder).parameters if name not in ("self", "kwargs"))
     if backbone.drop_path_rate is not None:
         known = (*known, "drop_path_rate")
+    if backbone.name == PRESTO:
+        known = (*known, *_PLACE)
     for name in config.options:
         if name not in known:
             raise OptionError(unknown_name(f"option of architecture '{config.architecture}'", name, known))

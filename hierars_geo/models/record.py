@@ -78,8 +78,8 @@ class ModelConfig:
         dropout: Dropout before the classifiers, 0..1.
         options: Further options of the architecture, for example ``decoder_channels``, and
             ``drop_path_rate`` of encoders that have one. A UPerNet without ``decoder_channels`` gets 512.
-        temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; None for a
-            model of single images.
+        temporal: How the dates of a series become one: ``mean``, ``max``, ``ltae`` or ``utae``; ``presto`` of
+            the encoder of that name; None for a model of single images.
     """
 
     architecture: str = "upernet"
@@ -90,7 +90,9 @@ class ModelConfig:
     temporal: str | None = None
 
     def __post_init__(self) -> None:
-        """Write the width down where a default stands, so that a checkpoint says what it was built with."""
+        """Write down what follows from the rest, so that a checkpoint says what it was built with."""
+        if self.encoder == "torchgeo:presto" and self.temporal is None:
+            object.__setattr__(self, "temporal", "presto")
         if self.architecture.lower() == "upernet" and "decoder_channels" not in self.options:
             object.__setattr__(self, "options", {**self.options, "decoder_channels": _UPERNET_CHANNELS})
 

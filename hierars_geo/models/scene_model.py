@@ -9,7 +9,7 @@ from ..errors import OptionError
 from .bhccm import BHCCM, LocalGates, Mode
 from .features import FeatureExtractor, extract_features, unpad
 from .map_model import MapModel, SeriesPass
-from .temporal import RunningFeatures, SeriesFeatures
+from .temporal import SeriesFeatures
 
 
 class HierarchicalSegmenter(nn.Module):
@@ -176,7 +176,7 @@ class _ScenePass(SeriesPass):
         extractor = model.segmenter.features
         if not isinstance(extractor, SeriesFeatures):
             raise OptionError("Expected a model of series, but got one of single images. Set temporal.")
-        self._scene_model, self._running = model, RunningFeatures(extractor)
+        self._scene_model, self._running = model, extractor.begin()
 
     def add(self, image: Tensor, valid: Tensor, doy: Tensor) -> None:
         """Add a date; see :class:`SeriesPass`."""

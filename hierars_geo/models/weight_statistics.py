@@ -92,6 +92,7 @@ def check_scale(
     bands: Sequence[str],
     normal: tuple[Sequence[float], Sequence[float]],
     data: tuple[Sequence[float], Sequence[float]],
+    remedy: str = ", or take normalization.method statistics",
 ) -> None:
     """Refuse images in another unit than those that the weights were trained on.
 
@@ -100,6 +101,7 @@ def check_scale(
         bands: Names of the bands.
         normal: Mean and std that the weights bring, per band.
         data: Mean and std of the training images, per band.
+        remedy: What helps beside converting the images.
 
     Raises:
         OptionError: The images, so normalised, are far from what the weights know; the worst band is named.
@@ -112,6 +114,5 @@ def check_scale(
         raise OptionError(
             f"Expected values in the unit that weights '{found.source}' were trained on, which were "
             f"normalised by mean {mean[worst]:.4g} and std {std[worst]:.4g}, but {bands[worst]} has mean "
-            f"{own_mean[worst]:.4g} and std {own_std[worst]:.4g}. Convert the images, or take "
-            "normalization.method statistics."
+            f"{own_mean[worst]:.4g} and std {own_std[worst]:.4g}. Convert the images{remedy}."
         )

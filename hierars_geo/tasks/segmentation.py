@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from ..errors import CheckpointError, OptionError, list_some, unknown_name
-from ..models.backbones import find_backbone
+from ..models.backbones import PRESTO, find_backbone
 from ..models.band_adaptation import BandAdaptation
 from ..models.build import build_scene_model
 from ..models.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from ..models.factory import HYPERCOLUMN, check_config
 from ..models.init_report import InitReport, log_report
 from ..models.record import RECORD_KEY, ModelConfig, ModelRecord
 from ..models.scene_model import SceneModel
+from ..models.temporal.presto import presto_normalisation
 from ..models.transplanting import Parts, transplant
 from ..models.tuning import add_low_rank, freeze, without_additions
 from ..models.weight_statistics import check_scale, weight_statistics
@@ -94,7 +95,7 @@ class BHCCMTask(SegmentationTask):
 
     Args:
         architecture: Decoder, see :func:`hierars_geo.models.architectures`.
-        encoder: Backbone, a name of segmentation-models-pytorch or ``tu-<timm name>``.
+        encoder: Backbone, see :func:`hierars_geo.models.encoders`.
         mode: ``flat`` (leaves alone, coarser levels by lifting) or how the levels talk, see
             :class:`hierars_geo.models.BHCCM`.
         dropout: Before the classifiers, 0..1.
@@ -151,7 +152,7 @@ class BHCCMTask(SegmentationTask):
         self.solved: dict[str, Any] | None = None
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
-            if temporal is not None:
+            if (temporal := self._config.temporal) is not None:
                 raise OptionError(
                     f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out."
                 )
@@ -210,6 +211,8 @@ class BHCCMTask(SegmentationTask):
 
     def _normalisation(self, data: TrainingData) -> tuple[Sequence[float], Sequence[float]]:
         """Take mean and std from the data, or from the weights; where both are there, say which counts."""
+        if self._config.encoder == PRESTO:
+            return presto_normalisation(data.read, (data.mean, data.std))
         source = self.start.encoder_weights
         found = None if source is None else weight_statistics(find_backbone(self._config.encoder), source)
         if found is None and data.by_weights:

@@ -65,6 +65,8 @@ def test_weights_of_a_file_give_the_maps_that_torchgeos_own_model_has(tmp_path, 
 
 def test_every_name_has_its_enumeration_and_a_pyramid_of_any_size():
     names = [name for name in BACKBONES if name.startswith("torchgeo:")]
+    if not hasattr(torchgeo.models, "presto"):
+        names.remove("torchgeo:presto")  # TorchGeo 0.9 or newer
     for name in names:
         model = name.removeprefix("torchgeo:").removesuffix("_sar")
         enumeration = torchgeo.models.get_model_weights(model)

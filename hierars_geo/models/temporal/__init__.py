@@ -2,5 +2,6 @@
 
 from .features import TEMPORAL, RunningFeatures, SeriesFeatures
 from .ltae import LTAE, UTAE
+from .presto import PrestoEncoder, PrestoFeatures
 
-__all__ = ("LTAE", "TEMPORAL", "UTAE", "RunningFeatures", "SeriesFeatures")
+__all__ = ("LTAE", "TEMPORAL", "UTAE", "PrestoEncoder", "PrestoFeatures", "RunningFeatures", "SeriesFeatures")

@@ -59,6 +59,10 @@ class SeriesFeatures(FeatureExtractor):
             valid = torch.ones_like(image[:, :, 0], dtype=torch.bool)
         if not (self.training or torch.compiler.is_compiling()):
             return self.of_dates((image[:, d], valid[:, d], doy[:, d]) for d in range(image.shape[1]))
+        return self.at_once(image, valid, doy)
+
+    def at_once(self, image: Tensor, valid: Tensor, doy: Tensor) -> Tensor:
+        """Do as :meth:`forward` for dates that are all in memory: in training, and in a graph."""
         batch, dates = image.shape[:2]
         flat, shares = self._padded(image.flatten(0, 1), valid.flatten(0, 1))
         if self.training:
@@ -80,10 +84,14 @@ class SeriesFeatures(FeatureExtractor):
         Args:
             series: At least one date, see :meth:`RunningFeatures.add`.
         """
-        running = RunningFeatures(self)
+        running = self.begin()
         for image, valid, doy in series:
             running.add(image, valid, doy)
         return running.result()
+
+    def begin(self) -> "RunningFeatures":
+        """Begin a series of which no date is kept."""
+        return RunningFeatures(self)
 
     def of_date(self, image: Tensor, valid: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Encode a date (B, C, H, W): maps (B, 1, F, h, w) and valid shares of every level."""
