@@ -44,7 +44,7 @@ class Maps(maps.Maps):
 
     def evaluate(
         self,
-        labels: "str | Path | accuracy.LabelSource",
+        labels: "str | Path | accuracy.ReferenceLabels",
         attribute: str | None = None,
         level: int | None = None,
         region: "Bounds | None" = None,

@@ -8,14 +8,13 @@ if TYPE_CHECKING:
     from .assessment import LevelAssessment, SceneAssessment, assess_maps
     from .by_date import draw_by_date, evaluate_by_date, maps_by_date
     from .evaluation import evaluate_common, evaluate_maps, evaluate_regions
-    from .labels import LabelSource, ReferenceLabels
+    from .labels import ReferenceLabels
     from .reference_points import read_reference_points
     from .sampling import draw_pixels, sample_points
 else:
     __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
-    "LabelSource",
     "LevelAssessment",
     "ReferenceLabels",
     "SceneAssessment",

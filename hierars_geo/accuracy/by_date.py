@@ -11,7 +11,7 @@ from ..metrics import HierarchicalScores
 from ..taxonomy import Taxonomy
 from ..types import Bounds
 from .evaluation import evaluate_maps
-from .labels import LabelSource
+from .labels import ReferenceLabels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def _day(maps: Maps) -> date:
 
 def evaluate_by_date(
     source: str | Path | Sequence[str | Path] | Mapping[date, Maps],
-    labels: str | Path | LabelSource,
+    labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy | str | Path | None = None,
     region: Bounds | None = None,
     progress: Callable[[int, int], None] | None = None,

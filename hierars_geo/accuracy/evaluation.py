@@ -19,7 +19,7 @@ from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import Regions
 from ..taxonomy import Crosswalk, Taxonomy
 from ..types import IGNORE_INDEX, Bounds
-from .labels import LabelSource, ReferenceLabels
+from .labels import ReferenceLabels
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ _PER_CENT = 100
 
 def evaluate_maps(
     source: MapSource,
-    labels: str | Path | LabelSource,
+    labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy | str | Path | None = None,
     region: Bounds | None = None,
     progress: _Progress | None = None,
@@ -50,7 +50,7 @@ def evaluate_maps(
 
 def evaluate_regions(
     source: MapSource,
-    labels: str | Path | LabelSource,
+    labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy | str | Path | None = None,
     regions: Regions | None = None,
     region: Bounds | None = None,
@@ -135,7 +135,7 @@ class _Trust:
 def evaluate_classifier(
     classify: LeafClassifier,
     scene: "WindowSource",
-    labels: str | Path | LabelSource,
+    labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy,
     progress: _Progress | None = None,
 ) -> HierarchicalScores:

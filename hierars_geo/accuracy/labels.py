@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 
 #: Reads a window: leaf indices (h, w), or class indices of every level (N, h, w); -100 without a label.
 LabelReader: TypeAlias = Callable[[Window], NDArray[np.int64]]
-
-
-class LabelSource(Protocol):
-    """Labels that can be read on the grid of the maps.
-
-    Attributes:
-        name: For messages.
-    """
-
-    @property
-    def name(self) -> str:
-        """What the labels are called in messages."""
-
-    def open(self, grid: GeoGrid) -> AbstractContextManager[LabelReader]:
-        """Open them on a grid."""
 
 
 class ReferenceLabels:

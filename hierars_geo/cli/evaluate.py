@@ -10,7 +10,7 @@ from ..errors import OptionError, require_with
 if TYPE_CHECKING:
     from datetime import date
 
-    from ..accuracy import LabelSource, SceneAssessment
+    from ..accuracy import ReferenceLabels, SceneAssessment
     from ..maps import Maps
     from ..metrics import HierarchicalScores
     from ..scenes import Regions
@@ -71,7 +71,7 @@ def run(
         reference: Column of points with their class.
         overwrite: Replace the file if it exists.
     """
-    from ..accuracy import evaluate_common, maps_by_date
+    from ..accuracy import ReferenceLabels, evaluate_common, maps_by_date
     from ..maps import Maps
     from ..output import check_writable_folder, refuse_existing
     from ..taxonomy import Crosswalk
@@ -91,7 +91,7 @@ def run(
         refuse_existing([out, out.with_suffix(".png")], overwrite, [*inputs, labels, taxonomy])
         check_writable_folder(out.parent)
         tree = next(iter(days.values())).taxonomy
-        reference_labels = _labels(labels, tree, attribute, level, crosswalk)
+        reference_labels = ReferenceLabels(labels, tree, attribute, level, crosswalk)
         return _score_by_date(days, reference_labels, _box(region), out)
     opened = Maps.open(maps, taxonomy)
     refuse_existing([out], overwrite, [*opened.files, labels, by, taxonomy])
@@ -105,7 +105,7 @@ def run(
                 common = evaluate_common(opened, labels, walk, attribute, level, box, progress)
             if opened.taxonomy == walk.origin:  # of its own tree there are no labels
                 return _write_common(*common, out)
-        reference_labels = _labels(labels, opened.taxonomy, attribute, level, crosswalk)
+        reference_labels = ReferenceLabels(labels, opened.taxonomy, attribute, level, crosswalk)
         return _score(opened, reference_labels, _regions(opened, by, layer, id), box, out, common)
     if region is not None:
         raise OptionError("Expected --region with a label raster, but got it with points. Clip the points.")
@@ -118,7 +118,7 @@ def run(
 
 def _score(
     maps: "Maps",
-    labels: "str | LabelSource",
+    labels: "ReferenceLabels",
     regions: "Regions | None",
     box: tuple[float, float, float, float] | None,
     out: Path,
@@ -150,7 +150,7 @@ def _score(
 
 def _score_by_date(
     maps: "Mapping[date, Maps]",
-    labels: "str | LabelSource",
+    labels: "ReferenceLabels",
     box: tuple[float, float, float, float] | None,
     out: Path,
 ) -> int:
@@ -182,16 +182,6 @@ def _write_common(taxonomy: "Taxonomy", scores: "HierarchicalScores", out: Path)
     print_scores({"common classes": scores}, taxonomy)
     sys.stdout.write(f"{out}\n")
     return 0
-
-
-def _labels(
-    labels: str, taxonomy: "Taxonomy", attribute: str | None, level: int | None, crosswalk: str | None
-) -> "str | LabelSource":
-    if attribute is None and level is None and crosswalk is None:
-        return labels
-    from ..accuracy import ReferenceLabels
-
-    return ReferenceLabels(labels, taxonomy, attribute, level, crosswalk)
 
 
 def _regions(maps: "Maps", by: str | None, layer: str | None, column: str | None) -> "Regions | None":

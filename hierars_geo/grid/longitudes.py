@@ -156,12 +156,8 @@ def within_a_turn(geometry: BaseGeometry, west: float = -180.0, turn: float = 36
     for number in range(math.floor((left - west) / turn), math.ceil((right - west) / turn)):
         begin = west + number * turn
         part = polygonal(shapely.intersection(geometry, shapely.box(begin, bottom, begin + turn, top)))
-        parts.append(_shifted(part, -number * turn))
+        parts.append(shifted(part, -number * turn))
     return polygonal(shapely.union_all(parts))
-
-
-def _shifted(geometry: BaseGeometry, x: float) -> BaseGeometry:
-    return geometry if x == 0 else shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
 
 
 def turned(geometries: NDArray[np.object_], crs: CRS, onto: Bounds) -> NDArray[np.object_]:

@@ -8,18 +8,16 @@ if TYPE_CHECKING:
     from .attribute_classes import AttributeClasses, features
     from .moved_polygons import onto_map, read_layer, read_polygons
     from .polygon_table import read_polygon_table
-    from .vector_file import check_vector_file, read_table, split_layer
+    from .vector_file import split_layer
 else:
     __getattr__ = lazy_face(__name__, __file__)
 
 __all__ = (
     "AttributeClasses",
-    "check_vector_file",
     "features",
     "onto_map",
     "read_layer",
     "read_polygon_table",
     "read_polygons",
-    "read_table",
     "split_layer",
 )

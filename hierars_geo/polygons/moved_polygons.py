@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.geoseries import GeoSeries
@@ -11,7 +10,7 @@ from pyproj import CRS
 from ..errors import DataError, OptionError
 from ..grid import GeoGrid
 from ..grid.reprojection import move_polygons
-from .vector_file import check_vector_file, is_parquet, read_table, vector_layers
+from .vector_file import check_vector_file, is_parquet, mended, read_features, vector_layers
 
 _WHAT = "polygon layer"
 
@@ -43,23 +42,9 @@ def read_layer(path: str | Path, layer: str | None = None) -> GeoDataFrame:
     check_vector_file(file, _WHAT)
     if layer is None and not is_parquet(file):
         layer = _layer_of(file)
-    table = read_table(file, layer, _WHAT)
-    if not isinstance(table, GeoDataFrame) or table.crs is None:
-        raise DataError(
-            f"Expected polygons with a CRS, but got none (in {file}). Assign it: ogr2ogr -a_srs EPSG:n."
-        )
-    if table.empty:
-        raise DataError(f"Expected polygons, but got no features (in {file}). Check the layer.")
-    kinds = table.geometry.geom_type.fillna("no geometry")
-    wrong = ~kinds.isin(("Polygon", "MultiPolygon"))
-    if wrong.any():
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds[wrong].value_counts().items())
-        raise DataError(
-            f"Expected polygons, but got {found} (in {file}, first feature {int(wrong.to_numpy().argmax())})."
-            " Remove these features, or give another layer."
-        )
-    _check_finite(table, file)
-    return _valid(table.reset_index(drop=True))
+    table = read_features(file, layer, _WHAT, with_empty=True).reset_index(drop=True)
+    table[table.geometry.name] = mended(table.geometry.to_numpy())[0]
+    return table
 
 
 def onto_map(layer: GeoDataFrame, grid: GeoGrid, origin: str | Path) -> GeoDataFrame:
@@ -79,9 +64,9 @@ def onto_map(layer: GeoDataFrame, grid: GeoGrid, origin: str | Path) -> GeoDataF
             f"Expected polygons of coordinates that lie where {grid.crs.name} is defined, but got none (in "
             f"{origin}). Check the coordinates and the CRS of the layer."
         )
-    series = GeoSeries(moved, index=layer.index, crs=grid.crs)
+    series = GeoSeries(mended(moved)[0], index=layer.index, crs=grid.crs)
     table: GeoDataFrame = layer.set_geometry(series)  # type: ignore[assignment]  # not in place
-    return _valid(table)
+    return table
 
 
 def _layer_of(file: Path) -> str:
@@ -90,28 +75,6 @@ def _layer_of(file: Path) -> str:
     if len(spatial) != 1:
         raise OptionError(
             f"Expected one layer with geometry, but got {', '.join(spatial) or 'none'} (in {file}). "
-            "Name it: --layer NAME."
+            "Name it: --layer NAME, or FILE|NAME where that is no option."
         )
     return spatial[0]
-
-
-def _check_finite(layer: GeoDataFrame, file: Path) -> None:
-    """Refuse coordinates that are infinite or no number."""
-    polygons = layer.geometry.to_numpy()
-    wrong = ~np.isfinite(shapely.bounds(polygons)).all(axis=1) & ~shapely.is_empty(polygons)
-    if wrong.any():
-        raise DataError(
-            f"Expected polygons of finite coordinates, but {wrong.sum()} have others (in {file}, first "
-            f"feature {int(wrong.argmax())}). Check the coordinates and the CRS of the layer."
-        )
-
-
-def _valid(table: GeoDataFrame) -> GeoDataFrame:
-    """Repair rings that cross themselves."""
-    polygons = table.geometry.to_numpy()
-    if bool(shapely.is_valid(polygons).all()):
-        return table
-    repaired = shapely.make_valid(polygons, method="structure", keep_collapsed=False)
-    series = GeoSeries(repaired, index=table.index, crs=table.crs)
-    mended: GeoDataFrame = table.set_geometry(series)  # type: ignore[assignment]  # not in place
-    return mended

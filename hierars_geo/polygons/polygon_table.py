@@ -1,33 +1,32 @@
 """PolygonTable: polygons of a vector file with the columns that say their classes, checked and repaired."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from geopandas.geodataframe import GeoDataFrame
 from numpy.typing import NDArray
 from pandas import DataFrame
 from pyproj import CRS
 
-from ..errors import DataError, MissingFileError, OptionError
-from ..grid.longitudes import polygonal
+from ..errors import OptionError
 from .attribute_classes import features
 from .vector_file import (
+    POLYGON_TYPES,
+    check_vector_file,
     columns_of,
     is_parquet,
     listed,
-    read_table,
+    mended,
+    read_features,
     require_columns,
     split_layer,
     vector_layers,
 )
 
 _WHAT = "file of polygons"
-_POLYGON_TYPES = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 _LABEL_TYPES = (
-    *_POLYGON_TYPES,
+    *POLYGON_TYPES,
     shapely.GeometryType.POINT,
     shapely.GeometryType.MULTIPOINT,
     shapely.GeometryType.LINESTRING,
@@ -71,22 +70,21 @@ def read_polygon_table(path: str, columns: Sequence[str], polygons_alone: bool =
         DataError: The file cannot be read, has no CRS, or holds something else than polygons.
     """
     file, layer = split_layer(path)
-    if not os.path.isfile(file):
-        raise MissingFileError(f"Expected {file} to exist, but nothing is there. Check the path.")
+    check_vector_file(file, _WHAT)
     if not is_parquet(file) and layer is None:
         layer = _layer_with(file, columns)
     require_columns(columns_of(file, layer, _WHAT), columns, file)
-    frame = read_table(file, layer, _WHAT, columns)
-    if not isinstance(frame, GeoDataFrame) or frame.crs is None:
-        raise DataError(
-            f"Expected polygons with a CRS, but got none (in {file}). Write it: ogr2ogr -a_srs EPSG:CODE."
+    frame = read_features(file, layer, _WHAT, columns, POLYGON_TYPES if polygons_alone else _LABEL_TYPES)
+    geometry, ids = frame.geometry.to_numpy(), frame.index.to_numpy().astype(np.int64)
+    polygons, broken = mended(geometry)
+    repaired = None
+    if broken.any():
+        reason = shapely.is_valid_reason(geometry[broken][0]).split("[")[0]
+        lost = shapely.is_empty(polygons)
+        vanished = f"; {lost.sum()} of them have no area and label nothing" if lost.any() else ""
+        repaired = (
+            f"Repaired {broken.sum()} polygons ({features(ids[broken])}) of {file}: {reason}{vanished}."
         )
-    if not len(frame):
-        raise DataError(f"Expected polygons, but got an empty layer (in {file}).")
-    geometry = shapely.force_2d(frame.geometry.to_numpy())
-    ids = frame.index.to_numpy().astype(np.int64)
-    _refuse_others(geometry, ids, file, _POLYGON_TYPES if polygons_alone else _LABEL_TYPES)
-    polygons, repaired = _repaired(geometry, ids, file)
     return PolygonTable(
         path=file,
         crs=CRS.from_user_input(frame.crs),
@@ -110,39 +108,3 @@ def _layer_with(file: str, columns: Sequence[str]) -> str:
             f"Name it: '{file}|LAYER', LAYER one of {listed(spatial)}."
         )
     return fit[0]
-
-
-def _refuse_others(
-    geometry: NDArray[np.object_], ids: NDArray[np.int64], file: str, allowed: Sequence[int]
-) -> None:
-    faults = {
-        "without geometry": shapely.is_missing(geometry) | shapely.is_empty(geometry),
-        "that are no polygons": ~np.isin(shapely.get_type_id(geometry), (-1, *allowed)),
-        "with infinite coordinates": ~np.isfinite(shapely.bounds(geometry)).all(axis=1),
-    }
-    seen = np.zeros(len(geometry), dtype=bool)
-    found = []
-    for what, hit in faults.items():
-        fresh = hit & ~seen
-        seen |= hit
-        if fresh.any():
-            found.append(f"{fresh.sum()} {what} ({features(ids[fresh])})")
-    if found:
-        raise DataError(
-            f"Expected polygons, but got {', '.join(found)} (in {file}). Remove these features from the file."
-        )
-
-
-def _repaired(
-    geometry: NDArray[np.object_], ids: NDArray[np.int64], file: str
-) -> tuple[NDArray[np.object_], str | None]:
-    broken = ~shapely.is_valid(geometry) & np.isin(shapely.get_type_id(geometry), _POLYGON_TYPES)
-    if not broken.any():
-        return geometry, None
-    reason = shapely.is_valid_reason(geometry[broken][0]).split("[")[0]
-    geometry = geometry.copy()
-    geometry[broken] = [polygonal(whole) for whole in shapely.make_valid(geometry[broken])]
-    lost = broken & shapely.is_empty(geometry)
-    vanished = f"; {lost.sum()} of them have no area and label nothing" if lost.any() else ""
-    words = f"Repaired {broken.sum()} polygons ({features(ids[broken])}) of {file}: {reason}{vanished}."
-    return geometry, words

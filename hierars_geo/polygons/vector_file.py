@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyogrio
 import rasterio.crs
 import shapely
 from geopandas.geodataframe import GeoDataFrame
 from geopandas.io.arrow import _read_parquet  # geopandas.read_parquet, which has no types
+from numpy.typing import NDArray
 from pandas import DataFrame
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
@@ -18,7 +20,7 @@ from pyproj.exceptions import CRSError
 from rasterio.errors import CRSError as UnknownToGDAL
 from shapely.errors import GEOSException
 
-from ..errors import DataError, MissingFileError, OptionError
+from ..errors import DataError, MissingFileError, OptionError, list_some
 
 if TYPE_CHECKING:
     from pyarrow.lib import Field, Schema
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 #: What counts as a file of polygons.
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".parquet", ".geoparquet")
 _PARQUET_SUFFIXES = (".parquet", ".geoparquet")
+#: Kinds of geometry that cover ground.
+POLYGON_TYPES = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 def is_vector(path: str | os.PathLike[str]) -> bool:
@@ -115,6 +119,67 @@ def read_table(
         raise unreadable(file, what, ValueError(reason)) from error
     except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise unreadable(file, what, error) from error
+
+
+def read_features(
+    file: str | os.PathLike[str],
+    layer: str | None,
+    what: str,
+    columns: Sequence[str] | None = None,
+    kinds: Sequence[int] = POLYGON_TYPES,
+    with_empty: bool = False,
+) -> GeoDataFrame:
+    """Read a layer as :func:`read_table` does, all of whose features have a place on the Earth.
+
+    Args:
+        file: A vector file.
+        layer: Its layer; of GeoParquet None.
+        what: What it is expected to be, for the message.
+        columns: Columns to read besides the geometry, None for all.
+        kinds: Types of geometry that are taken.
+        with_empty: Take geometries without a point, too.
+
+    Raises:
+        DataError: It cannot be read, has no CRS or no features, or some of them cannot be taken; these are
+            counted and named.
+    """
+    table = read_table(file, layer, what, columns)
+    if not isinstance(table, GeoDataFrame) or table.crs is None:
+        raise DataError(
+            f"Expected polygons with a CRS, but got none (in {file}). Assign it: ogr2ogr -a_srs EPSG:CODE."
+        )
+    if table.empty:
+        raise DataError(f"Expected polygons, but got no features (in {file}). Check the layer.")
+    geometry = shapely.force_2d(table.geometry.to_numpy())
+    empty, other = shapely.is_empty(geometry), ~np.isin(shapely.get_type_id(geometry), kinds)
+    names = table.geometry.geom_type.fillna("")
+    faults = {
+        "without geometry": shapely.is_missing(geometry) | (empty & (not with_empty)),
+        **{kind: (names == kind).to_numpy() & other for kind in sorted(set(names[other]))},
+        "with infinite coordinates": ~np.isfinite(shapely.bounds(geometry)).all(axis=1) & ~empty,
+    }
+    seen, found = np.zeros(len(geometry), dtype=np.bool_), []
+    for fault, hit in faults.items():
+        fresh = hit & ~seen
+        seen |= hit
+        if fresh.any():
+            listed = list_some(table.index[fresh].tolist(), 5)
+            found.append(f"{fresh.sum()} {fault} (feature {listed})")
+    if found:
+        raise DataError(
+            f"Expected polygons, but got {', '.join(found)} (in {file}). Remove these features, or give "
+            "another layer."
+        )
+    table[table.geometry.name] = geometry
+    return table
+
+
+def mended(geometry: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Repair polygons whose rings cross themselves; say which (n,) these are."""
+    broken = ~shapely.is_valid(geometry) & np.isin(shapely.get_type_id(geometry), POLYGON_TYPES)
+    repaired = geometry.copy()
+    repaired[broken] = shapely.make_valid(geometry[broken], method="structure", keep_collapsed=False)
+    return repaired, broken
 
 
 def _read_by_arrow(file: str | os.PathLike[str], columns: Sequence[str] | None) -> GeoDataFrame:

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from datetime import date
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -29,7 +28,6 @@ from .season import SeasonScene
 
 if TYPE_CHECKING:
     from geopandas.geodataframe import GeoDataFrame
-    from pandas import DataFrame
 
 
 class RegionMask:
@@ -257,7 +255,7 @@ def read_region(path: str | os.PathLike[str], crs: CRS) -> BaseGeometry:
         MissingFileError: It does not exist.
         DataError: It holds no polygon or has no CRS.
     """
-    return _ground(_read(path), Path(path), crs)
+    return _ground(_read(path), path, crs)
 
 
 def read_split_file(path: str | os.PathLike[str], crs: CRS) -> dict[str, BaseGeometry]:
@@ -287,7 +285,7 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS) -> dict[str, BaseGeo
             f"(in {path}). Correct the column."
         )
     parts = {
-        name: _ground(frame[words.map(known) == name], Path(path), crs)
+        name: _ground(frame[words.map(known) == name], path, crs)
         for name in _SPELLINGS
         if (words.map(known) == name).any()
     }
@@ -296,19 +294,12 @@ def read_split_file(path: str | os.PathLike[str], crs: CRS) -> dict[str, BaseGeo
     return parts
 
 
-def _read(path: str | os.PathLike[str]) -> "GeoDataFrame | DataFrame":
-    file, layer = vector_files.split_layer(os.fspath(path))
-    vector_files.check_vector_file(file, "file of polygons")
-    return vector_files.read_table(file, layer, "file of polygons")
+def _read(path: str | os.PathLike[str]) -> "GeoDataFrame":
+    return vector_files.read_layer(*vector_files.split_layer(os.fspath(path)))
 
 
-def _ground(frame: "GeoDataFrame | DataFrame", path: Path, crs: CRS) -> BaseGeometry:
-    table: type[GeoDataFrame] = import_module("geopandas").GeoDataFrame  # not where one only predicts
-    own = frame.crs if isinstance(frame, table) else None
-    shapes = frame.geometry if isinstance(frame, table) else ()
-    polygons = shapely.union_all([shape for shape in shapes if shape is not None])
-    if own is None or polygons.area == 0:
-        raise DataError(
-            f"Expected polygons with a CRS, but got {len(frame)} features, CRS {own} (in {path})."
-        )
-    return move(polygons, CRS.from_user_input(own), crs)
+def _ground(frame: "GeoDataFrame", path: str | os.PathLike[str], crs: CRS) -> BaseGeometry:
+    polygons = shapely.union_all(frame.geometry.to_numpy())
+    if polygons.area == 0:
+        raise DataError(f"Expected polygons, but got {len(frame)} features without an area (in {path}).")
+    return move(polygons, CRS(frame.crs), crs)

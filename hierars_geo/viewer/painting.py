@@ -19,7 +19,7 @@ from ..report.png import index_png, rgb_png
 from ..taxonomy import RGB
 from ..types import IGNORE_INDEX
 from .reading import TILE_PX, read_tile
-from .scene_pixels import UNSURE, ReadPixels, ScenePixels, Selection
+from .scene_pixels import UNSURE, ScenePixels, Selection
 from .views import View
 
 #: The ramp of the report and of the QGIS style of confidence rasters: dark is unsure, light is sure.
@@ -27,45 +27,6 @@ _RAMP = "viridis"
 _PER_CENT = 100
 _NOTHING = -1
 EMPTY_PNG = index_png(np.full((TILE_PX, TILE_PX), _NOTHING), {})
-
-
-def class_tile(view: View, level: int, tile: Tile, selection: Selection | None = None) -> bytes:
-    """Paint the classes of one level.
-
-    Raises:
-        RasterError: A raster is damaged.
-        TaxonomyError: A value is no class of the level.
-    """
-    pixels = ScenePixels(view.scene, _reader(tile), selection)
-    return _painted(pixels, pixels.of_level(level), code_colors(view))
-
-
-def depth_tile(view: View, threshold: int, tile: Tile, selection: Selection | None = None) -> bytes:
-    """Paint each pixel at the finest level whose confidence reaches a threshold.
-
-    Args:
-        view: A view with a confidence raster of every level.
-        threshold: Per cent, 0..100.
-        tile: The tile.
-        selection: Show only this class, its parents and its children.
-
-    Raises:
-        RasterError: A raster is damaged.
-        TaxonomyError: A value is no class of the level.
-    """
-    pixels = ScenePixels(view.scene, _reader(tile), selection)
-    return _painted(pixels, pixels.of_depth(threshold), code_colors(view, deep=True))
-
-
-def adaptive_tile(view: View, tile: Tile, selection: Selection | None = None) -> bytes:
-    """Paint the adaptive map as it was written, with the sets of siblings that it shows.
-
-    Raises:
-        RasterError: A raster is damaged.
-        TaxonomyError: A value is none that an adaptive map of this tree holds.
-    """
-    pixels = ScenePixels(view.scene, _reader(tile), selection)
-    return _painted(pixels, pixels.of_adaptive(), code_colors(view, deep=True))
 
 
 def _painted(pixels: ScenePixels, codes: NDArray[np.int64] | None, colors: dict[int, RGB]) -> bytes:
@@ -76,47 +37,6 @@ def _painted(pixels: ScenePixels, codes: NDArray[np.int64] | None, colors: dict[
         # a side of a tile is a multiple of the distance of the stripes: they go on in the next one
         codes = np.where(hatched(outside) & (codes != IGNORE_INDEX), STRIPE, codes)
     return index_png(codes, colors | {STRIPE: STRIPE_COLOR}, small=False)
-
-
-def confidence_tile(view: View, level: int, tile: Tile) -> bytes:
-    """Paint the confidence of a level.
-
-    Raises:
-        RasterError: The raster is damaged.
-    """
-    values = read_tile(view.scene.confidence[level], tile)
-    if values is None:
-        return EMPTY_PNG
-    return index_png(
-        np.ma.filled(np.ma.asarray(values, dtype=np.int64), _NOTHING), ramp_colors(), small=False
-    )
-
-
-def image_tile(view: View, tile: Tile) -> bytes:
-    """Paint the image under the maps.
-
-    Raises:
-        RasterError: The image is damaged.
-    """
-    picture = None if view.backdrop is None else view.backdrop.tile(tile)
-    return EMPTY_PNG if picture is None else rgb_png(*picture, small=False)
-
-
-def _reader(tile: Tile) -> ReadPixels:
-    return lambda path, band: read_tile(path, tile, band)
-
-
-def code_colors(view: View, deep: bool = False) -> dict[int, RGB]:
-    """Colour of every code that :class:`ScenePixels` gives out.
-
-    Args:
-        view: The maps.
-        deep: In a picture that mixes levels: the coarser, the paler.
-    """
-    if deep:
-        return dict(enumerate(view.adaptive_colors, start=UNSURE))
-    tree = view.scene.taxonomy
-    return dict(enumerate(color for level in view.scene.levels for color in tree.colors(level)))
 
 
 def ramp_colors() -> dict[int, RGB]:
@@ -153,7 +73,8 @@ class TileServer:
         Args:
             number: Of the view.
             version: Of its files: tiles of other files are not those kept.
-            layer: ``L1``, ``conf_L1``, ``adaptive``, ``depth`` or ``image``.
+            layer: ``L1``, ``conf_L1``, ``adaptive`` as it was written, ``depth`` (each pixel at the finest
+                level whose confidence reaches the threshold), or ``image``.
             tile: The tile.
             threshold: Of adaptive depth, per cent.
             selection: Show only this class, its parents and its children.
@@ -161,7 +82,7 @@ class TileServer:
         Raises:
             MissingFileError: There is no such view or layer.
             RasterError: A raster is damaged.
-            TaxonomyError: A value is no class of its level.
+            TaxonomyError: A value is no class of its level, or none that an adaptive map of the tree holds.
         """
         kind = self._layers.get(number, {}).get(layer)
         if kind is None:
@@ -169,15 +90,22 @@ class TileServer:
         view = self._views[number]
         name, level = kind
         with self._painters:
-            if name == "class":
-                return class_tile(view, level, tile, selection)
+            if name == "image":
+                picture = None if view.backdrop is None else view.backdrop.tile(tile)
+                return EMPTY_PNG if picture is None else rgb_png(*picture, small=False)
             if name == "confidence":
-                return confidence_tile(view, level, tile)
-            if name == "adaptive":
-                return adaptive_tile(view, tile, selection)
-            if name == "depth":
-                return depth_tile(view, threshold, tile, selection)
-            return image_tile(view, tile)
+                values = read_tile(view.scene.confidence[level], tile)
+                if values is None:
+                    return EMPTY_PNG
+                sure = np.ma.filled(np.ma.asarray(values, dtype=np.int64), _NOTHING)
+                return index_png(sure, ramp_colors(), small=False)
+            pixels = ScenePixels(view.scene, lambda path, band: read_tile(path, tile, band), selection)
+            if name == "class":
+                tree = view.scene.taxonomy
+                colors = [color for shown in view.scene.levels for color in tree.colors(shown)]
+                return _painted(pixels, pixels.of_level(level), dict(enumerate(colors)))
+            codes = pixels.of_adaptive() if name == "adaptive" else pixels.of_depth(threshold)
+            return _painted(pixels, codes, dict(enumerate(view.adaptive_colors, start=UNSURE)))
 
 
 def view_layers(view: View) -> dict[str, tuple[str, int]]:

@@ -148,7 +148,7 @@ def test_regions_and_separate_scenes(files, tmp_path):
         ({"chips": {"max_class_share": 75}}, "max_class_share"),
         ({"splits": {"by": "tiles"}}, "splits.by to be one of blocks, scenes, clusters"),
         ({"splits": {"file": "a.gpkg", "test_region": [0, 0, 1, 1]}}, "splits.file or regions"),
-        ({"splits": {"file": "nonesuch.gpkg"}}, "nonesuch.gpkg to be a file"),
+        ({"splits": {"file": "nonesuch.gpkg"}}, "nonesuch.gpkg to be a polygon layer"),
         ({"label_options": {"colour": True}}, "LabelOptions to be of all_touched, .* but got colour"),
         ({"reading": {"bands": 1}}, "ReadingOptions to be of crs"),
         ({"pairing": {"date": 1}}, "PairingOptions to be of days, grid"),

@@ -73,3 +73,15 @@ def test_a_geopackage_that_somebody_writes_to_is_named_so(tmp_path):
         with pytest.raises(DataError, match="another program"):
             read_layer(path)
         qgis.stdin.write("\n")
+
+
+def test_ground_that_a_ring_goes_round_twice_is_ground_whoever_reads_it(tmp_path):
+    twice = shapely.Polygon(
+        [(0, 0), (40, 0), (40, 40), (0, 40), (0, 0), (10, 10), (30, 10), (30, 30), (10, 30), (10, 10), (0, 0)]
+    )
+    path = tmp_path / "twice.gpkg"
+    gpd.GeoDataFrame({"kind": ["a"]}, geometry=[twice], crs=32633).to_file(path)
+    assert read_layer(path).geometry.area.tolist() == [1600.0]
+    table = read_polygon_table(str(path), ["kind"])
+    assert shapely.area(table.polygons).tolist() == [1600.0]
+    assert "Repaired 1 polygons (feature 1)" in table.repaired

@@ -105,12 +105,12 @@ def test_regions_may_be_boxes_or_polygon_files_in_another_crs(scene, tmp_path):
     assert RegionSplit(train=val).split(scene).test is None
     with pytest.raises(DataError, match="train and val to share no ground"):
         RegionSplit(train=val, val=val).split(scene)
-    with pytest.raises(MissingFileError, match=r"none\.gpkg to be a file of polygons"):
+    with pytest.raises(MissingFileError, match=r"none\.gpkg to be a polygon layer"):
         RegionSplit(test=tmp_path / "none.gpkg").split(scene)
     with pytest.raises(OptionError, match="a region"):
         RegionSplit(test=(5, 0, 1, 1)).split(scene)
     (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
-    with pytest.raises(DataError, match=r"polygons with a CRS.*empty\.geojson"):
+    with pytest.raises(DataError, match=r"polygons, but got no features.*empty\.geojson"):
         RegionSplit(test=tmp_path / "empty.geojson").split(scene)
 
 

@@ -188,7 +188,7 @@ def test_what_cannot_be_measured_is_said_in_one_line(write_maps, tmp_path):
     good.to_file(tmp_path / "good.gpkg")
     cases = {
         "nowhere.gpkg": (None, MissingFileError, "does not exist"),
-        "points.gpkg": (good.set_geometry(good.centroid), DataError, "3 Point .*first feature 0"),
+        "points.gpkg": (good.set_geometry(good.centroid), DataError, "3 Point .feature 1, 2, 3"),
         "far.gpkg": (good.iloc[2:], DataError, "touch the maps"),
         "no_crs.shp": (good.set_crs(None, allow_override=True), DataError, "with a CRS"),
     }

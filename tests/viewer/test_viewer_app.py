@@ -114,7 +114,7 @@ def test_a_burst_of_tiles_is_painted_by_few_and_answered_whole(painted, monkeypa
     """Forty requests at once: no more of them are painted together than there are cores."""
     lock, now, most = threading.Lock(), 0, 0
 
-    def slow(view, level, address, selection):
+    def slow(pixels, codes, colors):
         nonlocal now, most
         with lock:
             now += 1
@@ -124,7 +124,7 @@ def test_a_burst_of_tiles_is_painted_by_few_and_answered_whole(painted, monkeypa
             now -= 1
         return b"png"
 
-    monkeypatch.setattr(painting, "class_tile", slow)
+    monkeypatch.setattr(painting, "_painted", slow)
     server = painting.TileServer(find_views([painted.folder]))
     with ThreadPoolExecutor(40) as pool:
         asked = [pool.submit(server.paint, 0, "v", "L3", Tile(x, 5, 12)) for x in range(80)]
