@@ -1,4 +1,4 @@
-"""What of a pretrained encoder learns: nothing, or low-rank additions to its attention (LoRA)."""
+"""What of a model learns: all but the encoder, low-rank additions to it (LoRA), or what levels say."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..errors import OptionError
+from .scene_model import HierarchicalSegmenter
 
 #: Factor on the additions: an alpha of twice the rank.
 _SCALE: Final = 2.0
@@ -53,6 +54,26 @@ def freeze(encoder: nn.Module) -> list[nn.Module]:
     if isinstance(pyramid := getattr(encoder, "pyramid", None), nn.Module):
         pyramid.requires_grad_(True).train()
     return [child for child in encoder.children() if child is not pyramid]
+
+
+def learn_to_talk(segmenter: HierarchicalSegmenter) -> list[nn.Module]:
+    """Let of a model learn only what its levels tell each other.
+
+    Returns:
+        What has to stay in eval mode.
+
+    Raises:
+        OptionError: Its levels do not talk.
+    """
+    if not segmenter.head.merges:
+        raise OptionError(
+            f"Expected levels that talk with head 'tuned', but got mode '{segmenter.head.mode}' and "
+            f"{len(segmenter.num_classes)} of them. Take a mode and a tree that have some, or head 'pooled'."
+        )
+    segmenter.requires_grad_(False)
+    for name, part in segmenter.head.named_children():
+        part.requires_grad_(name != "classifiers")
+    return [segmenter.features]
 
 
 def add_low_rank(encoder: nn.Module, name: str, rank: int) -> None:

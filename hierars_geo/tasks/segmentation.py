@@ -22,7 +22,7 @@ from ..models.record import RECORD_KEY, ModelConfig, ModelRecord
 from ..models.scene_model import SceneModel
 from ..models.temporal.presto import presto_normalisation
 from ..models.transplanting import Parts, transplant
-from ..models.tuning import add_low_rank, freeze, without_additions
+from ..models.tuning import add_low_rank, freeze, learn_to_talk, without_additions
 from ..models.weight_statistics import check_scale, weight_statistics
 from ..scenes.sensors import GENERIC, find_sensor, spectral_bands
 from ..types import Batch, as_group
@@ -107,7 +107,7 @@ class BHCCMTask(SegmentationTask):
             in closed form in one pass over the training ground: the encoder stays as it starts, hypercolumns
             take the place of the decoder, and the levels do not talk, see
             :class:`hierars_geo.tasks.LinearHead`; or ``tuned``: both pooled in the first pass, and from there
-            all of it by gradient descent, the levels learning to talk and the encoder in eval mode.
+            the levels learn to talk by gradient descent, whatever was solved for staying as it is.
         loss: What is minimised.
         optimizer: How the weights move.
         schedule: How the learning rate runs.
@@ -152,15 +152,12 @@ class BHCCMTask(SegmentationTask):
         self.solved: dict[str, Any] | None = None
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
-            if (temporal := self._config.temporal) is not None:
-                raise OptionError(
-                    f"Expected no temporal with head '{head}', but got '{temporal}'. Leave it out."
-                )
-            if start.lora_rank is not None and head != "tuned":
-                raise OptionError(
-                    f"Expected no start.lora_rank with head '{head}', whose encoder stays as it starts. "
-                    "Leave it out."
-                )
+            untried = {"temporal": self._config.temporal, "start.lora_rank": start.lora_rank}
+            for option, value in untried.items():
+                if value is not None:
+                    raise OptionError(
+                        f"Expected no {option} with head '{head}', but got '{value}'. Leave it out."
+                    )
             if head != "tuned":
                 mode = "flat" if mode == "flat" else "independent"
                 self.automatic_optimization, self._average = False, None
@@ -246,12 +243,12 @@ class BHCCMTask(SegmentationTask):
             record, self.start.encoder_weights, self.start.band_adaptation, spectral_bands
         )
         encoder = model.segmenter.features.body.get_submodule("encoder")
-        if self.head_kind == "tuned":  # what was solved for is of its features in this mode
-            self._frozen.append(encoder)
         if self.start.freeze_backbone:
             self._frozen += freeze(encoder)
         if self._lora_rank is not None:
             add_low_rank(encoder, record.model.encoder, self._lora_rank)
+        if self.head_kind == "tuned":
+            self._frozen += learn_to_talk(model.segmenter)
         return model
 
     def setup(self, stage: str) -> None:
@@ -274,8 +271,9 @@ class BHCCMTask(SegmentationTask):
         if self.head_kind != "tuned":
             loop.max_epochs, loop.epoch_loop.max_steps = 1, -1
             self.trainer.val_check_interval, self.trainer.check_val_every_n_epoch = 1.0, 1
-        elif self.trainer.max_steps < 0:
-            raise OptionError("Expected trainer.max_steps with head 'tuned', but got none. Set it.")
+        elif self.trainer.max_steps < 0 or (self.trainer.max_epochs or 0) > 0:  # its first pass is no epoch
+            told = f"{self.trainer.max_steps} and max_epochs {self.trainer.max_epochs}"
+            raise OptionError(f"Expected trainer.max_steps alone with head 'tuned', but got {told}. Set it.")
 
     def on_fit_start(self) -> None:
         """Take over the weights to start from, and compute the class weights that were asked for.
