@@ -3,6 +3,10 @@
 #
 # Rasters of your own, a class tree of your own: both are plain files. Here two small rasters stand for them, a lake and a
 # wood among fields, so that the page runs anywhere.
+#
+# From a clone to the map of a scene of one's own (Gewata of [results](../results.md), six bands, six classes, 1548 x 1177 px) it took
+# 13 minutes to read this page and the README and to type, at 200 words and 200 characters a minute, and 84 s of CPU to train and
+# map. `make install` took 17 minutes on two cores that many programs shared; alone it takes about two.
 
 # %%
 from pathlib import Path
@@ -46,7 +50,8 @@ print(tree.level_names, tree.class_names(1), tree.class_names(2))
 #
 # Any GeoTIFF with a CRS will do. Bands are found by their descriptions; for a sensor that the catalog does not know,
 # `sensor="generic"` with `bands={"red": 1, "nir": 2}` says which band of the file is which. Pixels without a label hold
-# the tree's nodata, 0, and count nowhere.
+# the tree's nodata, 0, and count nowhere. With rasters of your own, put images into `images/` and label rasters into `labels/`,
+# and leave the next cell out.
 
 
 # %%
@@ -83,8 +88,9 @@ for name, seed, left_m in (("west", 1, 500_000), ("east", 2, 510_000)):
 # ## Train on one, map the other
 #
 # `images` and `labels` take files, folders or patterns. What belongs together is found by where it lies on the ground, not by
-# its name. With scenes of your own, one or many, leave `splits` alone: a fifth of the ground is then kept for validation, a fifth
-# for testing. Model, chips and steps are of toy size here; for real ones see [the first map](first_map.md#ten-lines).
+# its name. With scenes of your own, one or many, write `images=["images/"]` and leave `splits` out: a fifth of the ground is then
+# kept for validation, a fifth for testing. Model, chips and steps are of toy size here; for real ones see
+# [the first map](first_map.md#ten-lines).
 
 # %%
 data = hg.datamodules.SceneDataModule(
