@@ -77,7 +77,7 @@ def evaluate_by_date(
     region: Bounds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ScoresByDate:
-    """Score maps of a season, each made of the dates until some day, against labels.
+    """Score maps of a season by their day, ascending, each made of the dates until it, against labels.
 
     Args:
         source: See :func:`maps_by_date`; or what it returned.
@@ -85,9 +85,6 @@ def evaluate_by_date(
         taxonomy: The class tree; default what comes with the maps.
         region: As of :func:`.evaluate_maps`.
         progress: Called with (maps done, maps in all).
-
-    Returns:
-        Scores by day, ascending.
 
     Raises:
         HieraRSError: As of :func:`maps_by_date` and :func:`.evaluate_maps`.

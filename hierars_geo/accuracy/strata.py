@@ -67,7 +67,7 @@ def divide(
     tree: Taxonomy,
     progress: Progress | None = None,
 ) -> Strata:
-    """Divide a map into strata and count them, row by row.
+    """Divide a map into strata and count those that have pixels, row by row.
 
     Args:
         maps: Open maps.
@@ -79,9 +79,6 @@ def divide(
         expected: (C,) user's accuracy to expect of every class of the level, 0..1.
         tree: The class tree.
         progress: Called with (rows done, rows in all).
-
-    Returns:
-        The strata that have pixels.
 
     Raises:
         OptionError: The maps do not tell what they are to be divided by.

@@ -105,11 +105,7 @@ def run_command(command: str, arguments: list[str]) -> int:
 
 
 def parser_of(command: str) -> "CommandParser":
-    """Build the parser of a command that is not Lightning's.
-
-    Args:
-        command: One of :data:`COMMANDS`, neither ``fit`` nor ``validate`` nor ``test``.
-    """
+    """Build the parser of one of :data:`COMMANDS` but Lightning's (``fit``, ``validate``, ``test``)."""
     from .options import build_parser, build_parser_of_many
 
     module = _module_of(command)

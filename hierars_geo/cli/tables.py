@@ -70,12 +70,7 @@ def _widths(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: int, 
 
 
 def print_scores(scores: "Mapping[str, HierarchicalScores]", taxonomy: Taxonomy) -> None:
-    """Print one row per model: mIoU and overall accuracy of every level, and calibration errors, in per cent.
-
-    Args:
-        scores: Name of the model -> its scores.
-        taxonomy: The tree they share.
-    """
+    """Print a row per model: mIoU, overall accuracy and calibration errors of every level, in per cent."""
     headings = [f"{name} {score}" for name in taxonomy.level_labels for score in ("mIoU", "OA")]
     rows = [
         (name, *(f"{100 * value:.1f}" for level in row.levels for value in (level.miou, level.oa)))
@@ -111,11 +106,7 @@ def print_list() -> None:
 
 
 def print_record(name: str) -> None:
-    """Print what is known of a data set.
-
-    Args:
-        name: Name in the catalog, or path of a YAML file.
-    """
+    """Print what is known of a data set, by its name in the catalog or the path of a YAML file."""
     record = read_record(name)
     console = wide_console()
     console.print(Text.assemble((record.name, "bold"), f"  {record.title}"))

@@ -152,11 +152,7 @@ def _trees_of(files: list[str]) -> dict[str, "Taxonomy"]:
 
 
 def _check_anchors(tree: "Taxonomy", file: str, known: Mapping[str, "Taxonomy"]) -> list[str]:
-    """Look anchors up in their source trees: those that are checked together, and the catalog's.
-
-    Returns:
-        Names of the trees that are neither.
-    """
+    """Look anchors up in trees that are checked together, and the catalog's; name those that are neither."""
     from ..errors import TaxonomyError
     from ..taxonomy import Taxonomy
     from ..taxonomy.yaml_reader import catalog_names

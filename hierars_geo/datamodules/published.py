@@ -185,7 +185,7 @@ class _Frame:
 
 
 def place_pairs(pairs: Sequence[ScenePair], gsd_m: float) -> tuple[list[ScenePair], bool]:
-    """Give every image and label a place.
+    """Give every image and label a place; say whether they are chips.
 
     A label without a CRS takes that of its image. Images without one are chips: they are laid on a plane, in
     rows and columns, with at least a chip's side between any two, so that no window shows two of them. Their
@@ -194,9 +194,6 @@ def place_pairs(pairs: Sequence[ScenePair], gsd_m: float) -> tuple[list[ScenePai
     Args:
         pairs: All pairs of a data set; the place of a chip depends on all of them, in their order.
         gsd_m: Pixel size of chips in metres.
-
-    Returns:
-        The pairs, and whether they are chips.
 
     Raises:
         RasterError: A file cannot be read, a label has another size than its image, or only some of the

@@ -257,10 +257,7 @@ class SceneIntersection(OnLattice, IntersectionDataset):
         return float(self._read_stacked(where, self._dates(where)).observed.mean())
 
     def within(self, region: BaseGeometry) -> "SceneIntersection":
-        """Return the part inside a region; pixels whose centre lies outside hold no data and no label.
-
-        Args:
-            region: Polygons in the CRS of this data set.
+        """Return the part inside polygons in its CRS; pixels of centres outside hold no data and no label.
 
         Raises:
             DataError: Nothing lies inside.

@@ -34,15 +34,12 @@ class PixelGround:
 
     @classmethod
     def of_polygon(cls, polygon: BaseGeometry, lattice: Lattice) -> "PixelGround | None":
-        """Find the pixels of a polygon.
+        """Find the pixels of a polygon; None where no pixel's centre lies in it.
 
         Args:
             polygon: One polygon in the CRS of the lattice. Where its edges all run along rows and columns,
                 the result is exact; of any other outline it keeps the cells that lie wholly within.
             lattice: Pixels.
-
-        Returns:
-            The ground, None where no pixel's centre lies in the polygon.
         """
         (x, y), (x_res, y_res) = lattice.origin, lattice.res
         in_px = shapely.transform(polygon, lambda xy: (xy - (x, y)) / (x_res, -y_res))

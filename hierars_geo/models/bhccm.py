@@ -194,11 +194,7 @@ class BHCCM(nn.Module):
 
     @torch.no_grad()
     def silence(self) -> float:
-        """Let no level hear of another one yet; how to listen is left to be learnt.
-
-        Returns:
-            How many times X a level then answers, Z / X.
-        """
+        """Let no level hear of another yet: how to listen is to be learnt. Return how many times X is Z."""
         for block in (*self.down.values(), *self.up.values()):
             nn.init.zeros_(block.get_parameter("project.weight"))
         for weights in (self.down_weight, self.up_weight, self.residual_weight):

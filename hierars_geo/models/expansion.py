@@ -20,14 +20,11 @@ _LIGHTNING = "pytorch-lightning_version"
 
 
 def expand_checkpoint(checkpoint: Checkpoint, tree: Taxonomy) -> tuple[dict[str, Any], InitReport]:
-    """Turn a checkpoint into one of another tree, without training.
+    """Turn a checkpoint into one of another tree, without training; say where its weights come from.
 
     Classes that both trees have by name keep their weights, new ones start from their relatives, see
     :func:`~hierars_geo.models.transplant`. A source branch stays as it is. Optimiser and averages are left
     out: a training starts from the result, it does not resume.
-
-    Returns:
-        Content of the new checkpoint, and where its weights come from.
 
     Raises:
         OptionError: The trees are the same.

@@ -112,10 +112,7 @@ def build_segmenter(
 
 
 def check_config(config: ModelConfig) -> Backbone:
-    """Refuse names and options of which no model can be built, before anything is built or read.
-
-    Returns:
-        What the name of the encoder stands for.
+    """Refuse names and options of which no model can be built; return what the encoder's name stands for.
 
     Raises:
         OptionError: A name does not exist (near ones are listed), or decoder and encoder do not fit.

@@ -47,11 +47,7 @@ class FeatureExtractor(nn.Module):
         return features
 
     def pixel(self, bands: int) -> float:
-        """Side of a pixel of the features in pixels of the image: found by running the body once.
-
-        Args:
-            bands: C.
-        """
+        """Side of a pixel of the features in pixels of an image of so many bands, by running the body."""
         like = next(self.parameters(), torch.empty(0))
         side, _ = padded_size((TRIAL_PX, TRIAL_PX), self.multiple)
         training = self.training

@@ -167,12 +167,9 @@ class MapModel(nn.Module, abc.ABC):
 
 
 class SeriesPass:
-    """One pass over the dates of series: the model sees one after another.
+    """One pass over the dates of series: the model, in eval mode, sees one after another.
 
     This one keeps them and shows the model all at once; a model that need not has one of its own.
-
-    Args:
-        model: Of series, in eval mode.
     """
 
     def __init__(self, model: MapModel) -> None:

@@ -287,10 +287,7 @@ def member_path(backbone: Backbone, source: str) -> str:
 
 
 def enumeration_member(path: str) -> tuple[str, Any]:
-    """Find a member of an enumeration by its import path: ``package.module.Name_Weights.MEMBER``.
-
-    Returns:
-        Its name and itself.
+    """Find name and member of an enumeration by its path: ``package.module.Name_Weights.MEMBER``.
 
     Raises:
         OptionError: There is none.

@@ -92,12 +92,7 @@ class ChosenChips(Dataset[dict[str, Any]]):
 
 
 class CandidateSampler(Sampler[tuple[Slices, ...]]):
-    """Several places for every chip of a sampler, for :class:`ChosenChips`.
-
-    Args:
-        sampler: Seeded random chips.
-        tries: Places per chip.
-    """
+    """Several places for every chip of a sampler, for :class:`ChosenChips`."""
 
     def __init__(self, sampler: RandomChipSampler, tries: int = TRIES) -> None:
         self.sampler = sampler

@@ -25,9 +25,6 @@ class StepBar(ProgressBar):
 
     Lightning's own bars count the batches of an epoch, which says nothing of a training that is measured in
     steps ("Epoch 0/-2") and goes beyond its end after a resume ("97/39").
-
-    Args:
-        console: Where it is drawn; default the terminal at stderr.
     """
 
     def __init__(self, console: Console | None = None) -> None:

@@ -293,13 +293,7 @@ def _read_source(path: str | Path) -> Checkpoint:
 
 
 def _go_on(begun: Checkpoint, target: SceneModel, model: MapModel, record: ModelRecord) -> InitReport:
-    """Take over the target branch of a model with a source branch, and its interactions.
-
-    Args:
-        begun: The model to go on from.
-        target: The branch that is trained, filled in place, class by class by name.
-        model: What holds it.
-        record: What it was built from.
+    """Fill the target branch of a model, and its interactions, from a model with a source branch.
 
     Raises:
         CheckpointError: They are of another encoder, or the interactions others than those configured.

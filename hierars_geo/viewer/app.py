@@ -40,12 +40,7 @@ _NOTHING_THERE: Final[dict[str, Any]] = {"path": [], "adaptive": None, "outside"
 
 
 def query_pixel(view: View, lon: float, lat: float) -> dict[str, Any]:
-    """Read what the maps say at a place, at full resolution.
-
-    Args:
-        view: The maps.
-        lon: Degrees east.
-        lat: Degrees north.
+    """Read what the maps say at a place, degrees east and north, at full resolution.
 
     Returns:
         ``path``: ``level`` (from 1), class ``index`` there and ``confidence`` (per cent, None without a
@@ -152,13 +147,10 @@ _ASK = {"Cache-Control": "no-cache"}
 
 
 def build_app(views: Sequence[View]) -> Starlette:
-    """Build the application.
+    """Build the application that shows some views.
 
     Views, layers and the page's files are fixed here; addresses only choose among them, so that no address
     leads to any other file.
-
-    Args:
-        views: What to show, numbered from 0.
     """
     endpoints = _Endpoints(views)
     return Starlette(
@@ -281,13 +273,7 @@ _KEEP_ALIVE_S = 75
 
 
 def listen(port: int) -> socket.socket:
-    """Open the port, so that its number is known and nothing else can take it.
-
-    Args:
-        port: 0 picks a free one.
-
-    Returns:
-        A socket bound to 127.0.0.1.
+    """Open a port of 127.0.0.1, 0 for a free one: its number is known and nothing else can take it.
 
     Raises:
         OutputError: The port is taken or not allowed.

@@ -64,11 +64,7 @@ def read_tile(path: Path, tile: Tile, band: int = 1, resampling: Resampling = "n
 
 
 def _turned_tile(source: Reader, tile: Tile, band: int, resampling: Resampling) -> Pixels | None:
-    """Read a tile of a raster whose longitudes go beyond 180 degrees, where rio-tiler sees none.
-
-    Returns:
-        The tile as it is a turn of the Earth away; None where it does not touch the raster there.
-    """
+    """Read a tile of a raster beyond 180 degrees, where rio-tiler sees none; None where there is none."""
     west, south, east, north = source.bounds
     if not (source.crs.is_geographic and (west < -180 or east > 180)):
         return None
@@ -97,12 +93,7 @@ def _turned_tile(source: Reader, tile: Tile, band: int, resampling: Resampling) 
 
 
 def read_part(path: Path, grid: GeoGrid, band: int = 1) -> Pixels:
-    """Read the class raster on another grid, pixel by nearest pixel.
-
-    Args:
-        path: A raster.
-        grid: Where to read it, in any CRS.
-        band: From 1.
+    """Read a band, from 1, of a class raster on a grid in any CRS, pixel by nearest pixel.
 
     Returns:
         (h, w) of the raster's data type, masked where there is no data.

@@ -31,12 +31,7 @@ class Selection:
 
     @classmethod
     def parse(cls, text: str | None, taxonomy: Taxonomy, levels: tuple[int, ...]) -> "Selection | None":
-        """Read ``LEVEL.INDEX``, for example ``2.5``.
-
-        Args:
-            text: As in the address; None or empty for no selection.
-            taxonomy: The class tree.
-            levels: Levels that have a map.
+        """Read ``LEVEL.INDEX`` (``2.5``) of a level that has a map; None for no text.
 
         Raises:
             OptionError: It is not of that form, or there is no such class.
@@ -155,10 +150,7 @@ class ScenePixels:
         return codes
 
     def of_adaptive(self) -> NDArray[np.int64] | None:
-        """Codes of the adaptive map as it was written, sets of siblings among them.
-
-        Returns:
-            As :meth:`of_depth` does.
+        """Codes of the adaptive map as it was written, sets of siblings among them, as of :meth:`of_depth`.
 
         Raises:
             RasterError: A raster is damaged.

@@ -131,15 +131,12 @@ class View:
 def find_views(
     sources: Sequence[str | Path], image: Path | None = None, taxonomy: str | Path | None = None
 ) -> tuple[View, ...]:
-    """Find the scenes of some maps.
+    """Find the scenes of some maps, in the order of the sources, in each by name.
 
     Args:
         sources: Folders that predict wrote to, or class rasters; at least one.
         image: Shown under every map in place of the image that its STAC item names.
         taxonomy: The class tree; default what comes with the maps.
-
-    Returns:
-        Views in the order of the sources, in each by name.
 
     Raises:
         MissingFileError: A folder or the image does not exist, or a folder holds no map.

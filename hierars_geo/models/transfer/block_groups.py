@@ -75,16 +75,13 @@ class BlockGroups(ABC):
 
 
 def split_encoder(encoder: nn.Module) -> BlockGroups:
-    """Split an encoder into groups of blocks.
+    """Split an encoder of segmentation-models-pytorch, or ours of that form, into groups of blocks.
 
     * ConvNeXt: stages 1 and 2, every three blocks of stage 3, stage 4.
     * Swin: likewise, every two blocks (one pair of plain and shifted windows) of stage 3.
     * ResNet: likewise, every six blocks of layer 3.
     * ViT: the four parts between the maps it gives.
     * MSCAN, MiT, and what else of timm is a chain with four stages: the stages.
-
-    Args:
-        encoder: Of segmentation-models-pytorch, its wrapper of timm, or ours of the same form.
 
     Raises:
         OptionError: The encoder is none of them, or ends before its fourth stage.

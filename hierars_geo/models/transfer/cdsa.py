@@ -112,10 +112,6 @@ def _agreeing(source_path: Sequence[int], entries: Sequence[AnchoredLevel], targ
 class CDSA:
     """Mask the target's logits, and label its anchored levels, by what the source branch sees.
 
-    Args:
-        target: Tree with anchors.
-        source: Tree of the source branch.
-
     Raises:
         TaxonomyError: See :func:`anchored_levels`; or the target has no anchor at all.
     """
