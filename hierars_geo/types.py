@@ -29,6 +29,9 @@ IGNORE_INDEX: Final = -100
 Bounds: TypeAlias = tuple[float, float, float, float]
 
 
+#: Called with (what is done, what there is in all).
+Progress: TypeAlias = Callable[[int, int], None]
+
 #: How overlapping windows are blended.
 Blend: TypeAlias = Literal["none", "hann", "linear", "trim"]
 
@@ -265,6 +268,7 @@ __all__ = (
     "Composite",
     "MaskRule",
     "NodataRule",
+    "Progress",
     "ReadRecipe",
     "SeriesRule",
     "Spectra",

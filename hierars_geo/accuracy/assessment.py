@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, HieraRSWarning, list_some
-from ..maps import ClassAreas, Maps, MapSource, Progress
+from ..maps import ClassAreas, Maps, MapSource
 from ..metrics import Assessment, Estimate, Guesses, assess
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX
+from ..types import IGNORE_INDEX, Progress
 from .reference_points import ReferencePoints, count_guesses, read_at_points, read_reference_points
 from .sampling import REFERENCE_COLUMN
 

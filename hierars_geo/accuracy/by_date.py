@@ -1,6 +1,6 @@
 """Accuracy over the season: maps of one place, each made of the dates until some day, against its labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -9,7 +9,7 @@ from ..errors import DataError
 from ..maps import Maps
 from ..metrics import HierarchicalScores
 from ..taxonomy import Taxonomy
-from ..types import Bounds
+from ..types import Bounds, Progress
 from .evaluation import evaluate_maps
 from .labels import ReferenceLabels
 
@@ -75,7 +75,7 @@ def evaluate_by_date(
     labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy | str | Path | None = None,
     region: Bounds | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ScoresByDate:
     """Score maps of a season by their day, ascending, each made of the dates until it, against labels.
 

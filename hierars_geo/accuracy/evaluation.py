@@ -18,7 +18,7 @@ from ..metrics.reliability import Reliability
 from ..scenes.dataset import bounded_block_cache
 from ..scenes.regions import Regions
 from ..taxonomy import Crosswalk, Taxonomy
-from ..types import IGNORE_INDEX, Bounds
+from ..types import IGNORE_INDEX, Bounds, Progress
 from .labels import ReferenceLabels
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 #: Maps stored values (1, C, h, w) float32 to scores of leaves (1, C_N, h, w).
 LeafClassifier: TypeAlias = Callable[["torch.Tensor"], "torch.Tensor"]
-_Progress: TypeAlias = Callable[[int, int], None]
 _PER_CENT = 100
 
 
@@ -38,7 +37,7 @@ def evaluate_maps(
     labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy | str | Path | None = None,
     region: Bounds | None = None,
-    progress: _Progress | None = None,
+    progress: Progress | None = None,
 ) -> HierarchicalScores:
     """Score maps against labels; see :func:`evaluate_regions`.
 
@@ -54,7 +53,7 @@ def evaluate_regions(
     taxonomy: Taxonomy | str | Path | None = None,
     regions: Regions | None = None,
     region: Bounds | None = None,
-    progress: _Progress | None = None,
+    progress: Progress | None = None,
 ) -> tuple[HierarchicalScores, dict[str, HierarchicalScores]]:
     """Score maps against labels, as a whole and in each of many regions, in one pass of bounded memory.
 
@@ -137,7 +136,7 @@ def evaluate_classifier(
     scene: "WindowSource",
     labels: str | Path | ReferenceLabels,
     taxonomy: Taxonomy,
-    progress: _Progress | None = None,
+    progress: Progress | None = None,
 ) -> HierarchicalScores:
     """Score a classifier of leaves on a scene, without writing a map.
 
@@ -179,7 +178,7 @@ def _count(
     counts: tuple[PairCounts, dict[str, PairCounts]],
     regions: Regions | None,
     region: Bounds | None,
-    progress: _Progress | None,
+    progress: Progress | None,
     trust: "_Trust | None" = None,
 ) -> None:
     """Count block by block, in all and in every region."""
@@ -230,7 +229,7 @@ def evaluate_common(
     attribute: str | None = None,
     level: int | None = None,
     region: Bounds | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Taxonomy, HierarchicalScores]:
     """Score a map against labels of another legend.
 

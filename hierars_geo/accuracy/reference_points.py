@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ..errors import DataError, MissingFileError, OptionError
 from ..grid import GeoGrid, PixelAreas, Window
 from ..grid.longitudes import on_turn
-from ..maps import ClassAreas, PathCounter, PathMap, Progress
+from ..maps import ClassAreas, PathCounter, PathMap
 from ..maps.cog import CONFIDENCE_NODATA
 from ..polygons.attribute_classes import AttributeClasses
 from ..polygons.vector_file import is_parquet, read_table, vector_layers
 from ..taxonomy import Taxonomy
+from ..types import Progress
 from .sampling import POINTS_LAYER, REFERENCE_COLUMN, STRATA_LAYER
 
 _WHAT = "layer of points"

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ..errors import HieraRSWarning, OptionError, list_some
 from ..grid import PixelAreas, Window
-from ..maps import Maps, MapSource, PathMap, Progress
+from ..maps import Maps, MapSource, PathMap
 from ..maps.styles.qml import points_qml
 from ..metrics import allocate, sample_size
 from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..taxonomy import Taxonomy
+from ..types import Progress
 from ..vector.geopackage import LayerStyle, write_tables
 from .strata import Division, Strata, divide
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..grid import PixelAreas, Window
-from ..maps import PathMap, PixelNumbers, Progress, count_rows
+from ..maps import PathMap, PixelNumbers, count_rows
 from ..maps.cog import CONFIDENCE_NODATA
 from ..maps.outside import INSIDE, OUTSIDE
 from ..taxonomy import Taxonomy
+from ..types import Progress
 
 #: What a map is divided by.
 Division = Literal["class", "uncertainty", "applicability", "random"]

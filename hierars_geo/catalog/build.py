@@ -12,6 +12,7 @@ from ..output import as_output_error, check_writable_folder, staging_folder
 from ..scenes.raster_paths import RASTER_SUFFIXES
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, read_record
+from ..types import Progress
 from .headers import split_usable
 from .scenes import ItemPlan, plan_items
 from .stac import make_collection, make_item, save_collection
@@ -19,7 +20,6 @@ from .stac import make_collection, make_item, save_collection
 Result = TypeVar("Result")
 
 OnError = Literal["raise", "skip"]
-Progress = Callable[[int, int], None]
 #: Suffixes of chips without a place on the ground.
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _MOST_LISTED = 20

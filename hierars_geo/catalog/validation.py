@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ..output import sha256_of
 from ..scenes.bands import canonical_band
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord
+from ..types import Progress
 from .headers import Header, footprint, pixel_m, raster_outline, read_header, split_usable
 from .problems import Problem, damage, twins, unknown_values
 from .stac import sha256_in
@@ -38,7 +39,7 @@ _OUTLINE_SHARE = 0.02
 _NEAR_PX = 2
 
 
-def validate_catalog(folder: Path, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
+def validate_catalog(folder: Path, progress: Progress | None = None) -> list[Problem]:
     """Compare files with their collection.
 
     Args:
@@ -240,9 +241,7 @@ def _check_time(header: Header, item: pystac.Item, recorded: dict[str, Any]) -> 
 _GSD_TOLERANCE = 0.1
 
 
-def validate_dataset(
-    record: DatasetRecord, folder: Path, progress: Callable[[int, int], None] | None = None
-) -> list[Problem]:
+def validate_dataset(record: DatasetRecord, folder: Path, progress: Progress | None = None) -> list[Problem]:
     """Compare the files of a folder with a record, and return all that is wrong, sorted by file.
 
     Raises:

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..grid import PixelAreas, Window
 from ..types import IGNORE_INDEX
+from ..types import Progress as Progress
 from .path_map import PathMap
-
-#: Called with (rows done, rows in all).
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from ..errors import DataError, OptionError
 from ..grid import GeoGrid, Window
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
-from ..types import IGNORE_INDEX
-from .class_areas import ClassAreas, Progress, count_areas
+from ..types import IGNORE_INDEX, Progress
+from .class_areas import ClassAreas, count_areas
 from .cog import CONFIDENCE_NODATA
 from .map_files import find_map_files
 from .scene_maps import SceneMaps, describe_scene

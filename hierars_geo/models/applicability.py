@@ -9,10 +9,13 @@ stand for the training samples: a few hundred vectors travel with the checkpoint
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ..errors import CheckpointError, OptionError
+from ..taxonomy.yaml_reader import validated
 
 #: Most numbers that are believed of a checkpoint.
 _MOST_NUMBERS = 4_000_000
@@ -42,8 +45,8 @@ class Applicability:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        content = asdict(self) | {"prototypes": [list(row) for row in self.prototypes]}
-        return content | {"mean": list(self.mean), "std": list(self.std)}
+        plain: dict[str, Any] = TypeAdapter(Applicability).dump_python(self, mode="json")
+        return plain
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Applicability":
@@ -52,21 +55,9 @@ class Applicability:
         Raises:
             CheckpointError: A value is missing or out of range.
         """
-        try:
-            rows = [tuple(map(float, row)) for row in content["prototypes"]]
-            found = cls(
-                mean=tuple(map(float, content["mean"])),
-                std=tuple(map(float, content["std"])),
-                prototypes=tuple(rows),
-                scale=float(content["scale"]),
-                threshold=float(content["threshold"]),
-                blocks=int(content["blocks"]),
-                outside=float(content["outside"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise CheckpointError(
-                f"Expected complete prototypes of the training ground, but got {error!r} (in {origin})."
-            ) from error
+        what = f"complete prototypes of the training ground (in {origin})"
+        found = validated(cls, content, what, CheckpointError)
+        rows = found.prototypes
         depth = len(found.mean)
         fits = (
             0 < depth * len(rows) <= _MOST_NUMBERS

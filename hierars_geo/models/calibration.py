@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from pydantic import TypeAdapter
+
 from ..errors import CheckpointError, OptionError
+from ..taxonomy.yaml_reader import validated
 from .namespace import Array, namespace_of
 
 #: (Confidence that is said, share that is right): the first rises from 0 to 1, the second never falls.
@@ -124,14 +127,8 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        content = asdict(self) | {"promises": [asdict(promise) for promise in self.promises]}
-        content |= {name: list(content[name]) for name in ("error_before", "error_after")}
-        plain = {
-            name: [[list(bin_) for bin_ in level] for level in levels]
-            for name, levels in self.diagrams.items()
-        }
-        curves = [[list(knot) for knot in curve] for curve in self.curves]
-        return content | {"diagrams": plain, "curves": curves}
+        plain: dict[str, Any] = TypeAdapter(Calibration).dump_python(self, mode="json")
+        return plain
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str) -> "Calibration":
@@ -140,35 +137,7 @@ class Calibration:
         Raises:
             CheckpointError: A value is missing or out of range.
         """
-        try:
-            calibration = cls(
-                temperature=float(content["temperature"]),
-                promises=tuple(
-                    Promise(float(each["risk"]), _share(each["threshold"]), _share(each.get("set_threshold")))
-                    for each in content["promises"]
-                ),
-                delta=float(content["delta"]),
-                blocks=int(content["blocks"]),
-                block_m=float(content["block_m"]),
-                split=str(content["split"]),
-                error_before=tuple(map(float, content["error_before"])),
-                error_after=tuple(map(float, content["error_after"])),
-                diagrams={
-                    str(name): tuple(
-                        tuple((float(share), float(sure), float(right)) for share, sure, right in level)
-                        for level in levels
-                    )
-                    for name, levels in content.get("diagrams", {}).items()
-                },
-                curves=tuple(
-                    tuple((float(said), float(right)) for said, right in curve)
-                    for curve in content.get("curves", ())
-                ),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise CheckpointError(
-                f"Expected a complete calibration, but got {error!r} (in {origin})."
-            ) from error
+        calibration = validated(cls, content, f"a complete calibration (in {origin})", CheckpointError)
         shares = [calibration.delta, *(promise.risk for promise in calibration.promises)]
         thresholds = [(each.threshold, each.set_threshold) for each in calibration.promises]
         shares += [share for pair in thresholds for share in pair if share is not None]
@@ -189,10 +158,6 @@ def _rises(curve: Curve) -> bool:
     said, right = [knot[0] for knot in curve], [knot[1] for knot in curve]
     steps = all(a < b for a, b in pairwise(said)) and all(a <= b for a, b in pairwise(right))
     return len(curve) > 1 and steps and (said[0], said[-1]) == (0, 1) and right[0] >= 0 and right[-1] <= 1
-
-
-def _share(value: Any) -> float | None:  # noqa: ANN401  # of a file
-    return None if value is None else float(value)
 
 
 def threshold_of(calibration: Calibration | None, risk: float, origin: str, sets: bool = False) -> float:

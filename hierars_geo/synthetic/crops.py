@@ -9,9 +9,9 @@ import numpy as np
 import shapely
 
 from ..taxonomy import Taxonomy
+from ..types import Progress
 from . import countryside
 from .countryside import FieldSystem, tree_rows
-from .imaging import Progress
 from .landscape import paint_town, paint_transport, paint_villages, streams
 from .layout import KEEP, Canvas, Layout
 from .plan import Crop, LandCover, Plan, draw_plan

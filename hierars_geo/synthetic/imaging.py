@@ -1,8 +1,7 @@
 """Let a sensor look at a surface, strip by strip."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from .noise import Field, NoiseField
 from .season import through_clouds
 from .sensors import SensorModel, block_mean, digitise, spread, through_air
 from .surface import Surface
-
-#: Called with (strips done, strips in all).
-Progress: TypeAlias = Callable[[int, int], None]
 
 #: Pixels rendered around a strip, so that the point spread does not stop at its edge.
 _MARGIN_PX = 3

@@ -18,7 +18,8 @@ from rasterio.windows import Window
 
 from ..output import atomic_path, check_writable_folder
 from ..taxonomy import Taxonomy
-from .imaging import Atmosphere, Progress, acquire, strips_of
+from ..types import Progress
+from .imaging import Atmosphere, acquire, strips_of
 from .layout import Layout, View
 from .season import Clouds, Growth, acquisition_days, cloud_shares, scene_classes
 from .sensors import SENSOR_NAMES, SENSORS, SensorModel, acquisition_day

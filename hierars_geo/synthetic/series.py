@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import OptionError, OutputError
 from ..taxonomy import Taxonomy
-from .imaging import Progress
+from ..types import Progress
 from .landscape import land_cover_layout
 from .layout import View
 from .product import scene_paths, square_view, write_scene

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import HieraRSError, MissingFileError, TaxonomyError
 
@@ -30,7 +30,7 @@ MAX_DEPTH = 16
 _REASONS = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Form = TypeVar("Form")
 
 
 class Strict(BaseModel):
@@ -118,10 +118,10 @@ def _line(item: yaml.Event | yaml.Node) -> str:
     return f" (line {item.start_mark.line + 1})" if item.start_mark else ""
 
 
-def validated(model: type[Model], content: object, expected: str, kind: type[HieraRSError]) -> Model:
-    """Check what was read by a schema; the error of a kind names the first key that is wrong, and why."""
+def validated(form: type[Form], content: object, expected: str, kind: type[HieraRSError]) -> Form:
+    """Check what was read by a model or dataclass; the error of a kind names the first wrong key, and why."""
     try:
-        return model.model_validate(content)
+        return TypeAdapter(form).validate_python(content)
     except ValidationError as error:
         raise kind(f"Expected {expected}, but {first_complaint(error)}. Correct the file.") from error
 

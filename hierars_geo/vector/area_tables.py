@@ -1,7 +1,7 @@
 """Area tables: how much of each class lies in each polygon of a user's layer, and what is there most."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..maps import Maps, MapSource
 from ..output import atomic_path, check_writable_folder, refuse_existing
 from ..polygons.moved_polygons import onto_map, read_layer
 from ..taxonomy import Taxonomy
+from ..types import Progress
 from .areas import polygon_areas_m2
 from .geopackage import LayerStyle, write_tables
 from .zonal import ZonalAreas, check_measurable, zonal_areas
@@ -173,7 +174,7 @@ def class_areas(
     layer: str | None = None,
     id_column: str | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> AreaTables:
     """Measure the classes of a scene's maps inside polygons and write the tables.
 

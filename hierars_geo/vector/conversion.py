@@ -1,7 +1,7 @@
 """From the maps of a scene to nested polygons in a file."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from scipy.ndimage import distance_transform_edt, map_coordinates  # type: ignor
 from ..errors import DataError, OptionError
 from ..grid import GeoGrid
 from ..grid.ground import pixel_steps_m
-from ..maps import Maps, MapSource, PathMap, Progress
+from ..maps import Maps, MapSource, PathMap
 from ..output import check_writable_folder, refuse_existing
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
+from ..types import Progress
 from .attributes import ConfidenceSums, LevelTable
 from .coverage import Coverage, build_coverage
 from .regions import Regions, label_regions
@@ -181,9 +182,7 @@ def _rows(
         yield table.rows(first, polygons, metric.perimeters_m(outlines))
 
 
-def _scan(
-    maps: PathMap, report: Callable[[int, int], None]
-) -> tuple[Regions, NDArray[np.int32], ConfidenceSums]:
+def _scan(maps: PathMap, report: Progress) -> tuple[Regions, NDArray[np.int32], ConfidenceSums]:
     """Read the maps once: regions, the region of each run, and sums of confidence over runs."""
     scanner = RowScanner(maps.grid.width, maps.decoder.nodata)
     confidence = ConfidenceSums(maps.confidence_levels)
@@ -194,7 +193,7 @@ def _scan(
     return *label_regions(scanner.finish()), confidence
 
 
-def _report_rows(progress: Progress | None, height: int, levels: int) -> Callable[[int, int], None]:
+def _report_rows(progress: Progress | None, height: int, levels: int) -> Progress:
     """Count a written level like the rows of the raster."""
 
     def report(rows: int, written: int) -> None:

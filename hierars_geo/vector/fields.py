@@ -1,6 +1,5 @@
 """One decision per field: the class that the summed path probabilities of its pixels speak for."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ..maps.styles.qml import vector_qml
 from ..maps.styles.sld import vector_sld
 from ..taxonomy import Taxonomy
 from ..taxonomy.depth import adaptive_taxonomy
+from ..types import Progress
 from .area_tables import fit_columns, layer_on_maps, with_columns, write_layers
 from .areas import polygon_areas_m2
 from .geopackage import LayerStyle
@@ -48,7 +48,7 @@ def decide_fields(
     taxonomy: Taxonomy | str | Path | None = None,
     layer: str | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> GeoDataFrame:
     """Decide the class of every field, and write the fields with it.
 
@@ -106,9 +106,7 @@ def decide_fields(
     return fields
 
 
-def _path_sums(
-    scene: SceneMaps, fields: GeoDataFrame, progress: Callable[[int, int], None] | None
-) -> NDArray[np.float64]:
+def _path_sums(scene: SceneMaps, fields: GeoDataFrame, progress: Progress | None) -> NDArray[np.float64]:
     """Sum P(t) times ground over every field: (P, T)."""
     path, count = scene.others.get("probabilities"), scene.taxonomy.num_paths
     if path is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..grid import GeoGrid, PixelAreas, Window
 from ..maps import CONFIDENCE_NODATA, PathMap
+from ..types import Progress
 
 #: Values that a confidence can have: 0..100 per cent, and none.
 _STEPS = 102
@@ -82,12 +84,7 @@ class _Windows:
 
     def __init__(self, maps: PathMap) -> None:
         self._maps = maps
-        self._last: tuple[Window, NDArray[np.unsignedinteger]] | None = None
-
-    def paths(self, window: Window) -> NDArray[np.unsignedinteger]:
-        if self._last is None or self._last[0] != window:
-            self._last = window, self._maps.read(window)
-        return self._last[1]
+        self.paths = lru_cache(maxsize=1)(maps.read)
 
     def data(self, window: Window) -> NDArray[np.int32]:
         """1 where there is a class."""
@@ -118,7 +115,7 @@ def zonal_areas(
     maps: PathMap,
     polygons: GeoDataFrame,
     levels: tuple[int, ...],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[ZonalAreas, ...]:
     """Measure the classes inside polygons, level by level.
 
@@ -166,7 +163,7 @@ def zonal_sums(
     count: int,
     read: Callable[[Window], NDArray[np.unsignedinteger]],
     polygons: GeoDataFrame,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.float64]:
     """Integrate the bands of a raster over polygons: values times square metres.
 
@@ -185,14 +182,11 @@ def zonal_sums(
     Raises:
         RasterError: The raster is not on the Earth, or damaged.
     """
-    last: dict[Window, NDArray[np.unsignedinteger]] = {}
+    bands = lru_cache(maxsize=1)(read)  # every band asks for the same window
 
     def reader(band: int) -> "_Reader":
         def values(window: Window) -> NDArray[np.int32]:
-            if window not in last:  # every band asks for the same one
-                last.clear()
-                last[window] = read(window)
-            found: NDArray[np.int32] = last[window][band].astype(np.int32)
+            found: NDArray[np.int32] = bands(window)[band].astype(np.int32)
             found[found == CONFIDENCE_NODATA] = _NODATA
             return found
 
@@ -210,7 +204,7 @@ def _measured(
     readers: Mapping[str, "_Reader"],
     polygons: GeoDataFrame,
     operations: tuple[str, ...],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield what exactextract finds, some polygons at a time: the first one's number, and a row for each."""
     wkt, areas = grid.crs.to_wkt(), PixelAreas(grid)
@@ -226,7 +220,15 @@ def _measured(
     beside = shapely.box(right + frame.res[0], bottom, right + 2 * frame.res[0], bottom + frame.res[1])
     shapes = shapes.where(~shapes.is_empty, beside)  # exactextract refuses empty ones
     for start in range(0, len(polygons), _BATCH):
-        yield start, _extract(sources, weights, shapes.iloc[start : start + _BATCH], operations)
+        table: pd.DataFrame = exact_extract(
+            sources,
+            GeoPandasFeatureSource(GeoDataFrame(geometry=shapes.iloc[start : start + _BATCH])),  # type: ignore[no-untyped-call]
+            list(operations),
+            weights=weights,
+            max_cells_in_memory=_MAX_CELLS,
+            output="pandas",
+        )
+        yield start, table
         if progress is not None:
             progress(min(start + _BATCH, len(polygons)), len(polygons))
 
@@ -241,20 +243,6 @@ def _north_up(grid: GeoGrid, shapes: GeoSeries) -> tuple[GeoGrid, GeoSeries]:
     t: Affine = ~grid.transform
     turned = shapes.affine_transform([t.a, t.b, -t.d, -t.e, t.c, -t.f])  # type: ignore[no-untyped-call]
     return GeoGrid(grid.crs, Affine(1, 0, 0, 0, -1, 0), grid.shape), turned
-
-
-def _extract(
-    sources: list[_Source], weights: _Source, geometry: object, operations: tuple[str, ...]
-) -> pd.DataFrame:
-    table: pd.DataFrame = exact_extract(
-        sources,
-        GeoPandasFeatureSource(GeoDataFrame(geometry=geometry)),  # type: ignore[no-untyped-call]
-        list(operations),
-        weights=weights,
-        max_cells_in_memory=_MAX_CELLS,
-        output="pandas",
-    )
-    return table
 
 
 def _fill(result: ZonalAreas, row: int, codes: NDArray[np.int64], area_m2: NDArray[np.float64]) -> None:

@@ -1,7 +1,7 @@
 """Assemble a data set of several sources as MM-5B was: pair, co-register, cut, split, describe."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from ...scenes.dataset import HandlePool, bounded_block_cache
 from ...scenes.raster_paths import Paths
 from ...taxonomy import Taxonomy
 from ...taxonomy.dataset_records import RECORD_FILE, DatasetRecord, SourceRecord
+from ...types import Progress
 from ..build import refuse_catalog_of, write_folder
 from ..headers import read_header
 from ..scenes import ItemPlan
@@ -184,7 +185,6 @@ def _picture(reader: SceneWindows, lattice: Lattice, window: Window) -> Picture:
     return picture
 
 
-Progress = Callable[[int, int], None]
 _TAXONOMY = "mm5b"
 _DPI = 130
 
