@@ -42,6 +42,7 @@ from hierars_geo.models.temporal import TEMPORAL
 from hierars_geo.models.tuning import freeze
 from hierars_geo.scenes.season import SeasonScene
 from hierars_geo.scenes.sensors import find_sensor
+from hierars_geo.tasks.linear_head import measure_units
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import MaskRule, ReadRecipe, SeriesRule
 
@@ -156,6 +157,8 @@ def run(
             group["lr"] = args.rate * min(1.0, 0.02 + 10 * done) * (1 + np.cos(np.pi * done)) / 2
         drop, side = 0.0 if len(train.days) == 1 else args.drop_dates, 8 if name == "presto" else CHIP_PX
         *chips, leaf = train.chips(random, drop, args.day_shift, side)
+        if steps == 0 and isinstance(model, SceneModel):
+            measure_units(model, {"image": chips[0], "valid": chips[1], "doy": chips[2], "mask": leaf})
         value = loss(scores(*chips), leaf)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]

@@ -46,6 +46,11 @@ class FeatureExtractor(nn.Module):
         features: Tensor = self.body(pad(image, self.multiple))
         return features
 
+    def maps(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
+        """Return what an encoder says to its decoder of the padded image, coarser from map to map."""
+        encoder: nn.Module = self.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
+        return list(encoder(pad(image, self.multiple)))
+
     def pixel(self, bands: int) -> float:
         """Side of a pixel of the features in pixels of an image of so many bands, by running the body."""
         like = next(self.parameters(), torch.empty(0))

@@ -14,7 +14,7 @@ from ..metrics.scores import LevelScores
 from ..models.bhccm import BHCCM
 from ..models.class_sums import SOLVERS, ClassSums
 from ..models.decode import jsps, path_logits
-from ..models.features import EncoderDecoder, pad
+from ..models.features import EncoderDecoder
 from ..models.forest import PixelForest
 from ..models.hypercolumn import Hypercolumn
 from ..models.scene_model import SceneModel
@@ -69,7 +69,7 @@ class LinearHead:
         body = model.segmenter.features.body
         if not isinstance(body, EncoderDecoder) or not isinstance(body.decoder, Hypercolumn):
             raise TypeError(f"Expected a model with hypercolumns, but got {type(body).__name__}.")
-        self.model, self.body, self.decoder = model, body, body.decoder
+        self.model, self.decoder = model, body.decoder
         self.head: BHCCM = model.segmenter.head
         self.taxonomy = taxonomy
         self.paths = torch.from_numpy(taxonomy.paths.copy())
@@ -90,14 +90,14 @@ class LinearHead:
             batch: Stored values and validity.
             reference: (B, N, H, W) int64 class indices per level, negative where unknown.
         """
-        known = (reference >= 0).any(dim=1) & batch["valid"]
+        known = (reference >= 0).any(dim=1) & ground_valid(batch)
         chips = known.flatten(1).any(dim=1).nonzero().flatten()
         if len(chips) == 0:
             return
         self.model.eval()
-        image = batch["image"][chips]
-        seen = pad(self.model.normalise(image, batch["valid"][chips]), self.model.multiple)
-        features = list(self.body.encoder(seen))
+        image, valid, doy = batch["image"][chips], batch["valid"][chips], batch.get("doy")
+        seen = self.model.normalise(image, valid), valid, None if doy is None else doy[chips]
+        features = self.model.segmenter.features.maps(*seen)
         if not self._pixels.any():
             self.decoder.standardise(features, known[chips])
         for number, chip in enumerate(chips.tolist()):
@@ -106,7 +106,8 @@ class LinearHead:
             row, column = row[kept.to(row.device)], column[kept.to(row.device)]
             inputs = self.decoder.inputs_at(features, number, row, column).float().cpu()
             classes = reference[chip][:, row, column].T.cpu()
-            stored = image[number][:, row, column].T.cpu()
+            # dates differ from chip to chip: no table for a forest
+            stored = image[number][:, row, column].T.cpu() if doy is None else classes.new_empty(len(row), 0)
             half = (torch.tensor(known.shape[-2:]) / 2).ceil().long()
             cell = (row.cpu() // half[0]) * 2 + column.cpu() // half[1]
             for one in cell.unique().tolist():
@@ -222,6 +223,8 @@ class LinearHead:
 
     def _forest_scores(self, held: Sequence[_Pixels]) -> Sequence[LevelScores] | None:
         """Score a per-pixel forest on the same pixels, grown on the other parts; None where leaves lack."""
+        if not held[0].stored.shape[1]:
+            return None
         metrics = HierarchicalMetrics(self.taxonomy)
         for fold, part in enumerate(held):
             forest = PixelForest(self.taxonomy.num_classes[-1])

@@ -152,16 +152,17 @@ class BHCCMTask(SegmentationTask):
         self.solved: dict[str, Any] | None = None
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
-            untried = {"temporal": self._config.temporal, "start.lora_rank": start.lora_rank}
+            untried = {"temporal": temporal, "start.lora_rank": start.lora_rank}
             for option, value in untried.items():
-                if value is not None:
+                if value not in (None, "presto"):
                     raise OptionError(
                         f"Expected no {option} with head '{head}', but got '{value}'. Leave it out."
                     )
             if head != "tuned":
                 mode = "flat" if mode == "flat" else "independent"
                 self.automatic_optimization, self._average = False, None
-            self._config = ModelConfig(HYPERCOLUMN, encoder, mode, 0.0)
+            place = self._config.options if encoder == PRESTO else {}
+            self._config = ModelConfig(HYPERCOLUMN, encoder, mode, 0.0, place)
         check_config(self._config)
         self.start, self._lora_rank = start, start.lora_rank
         #: What the weights came from, once they were taken over; kept by every checkpoint that follows.
@@ -195,7 +196,7 @@ class BHCCMTask(SegmentationTask):
         config = self._config
         if self.head_kind != "trained":  # a channel of the decoder is the score of a class
             counts = data.taxonomy.num_classes[-1:] if config.mode == "flat" else data.taxonomy.num_classes
-            config = replace(config, options={"decoder_channels": sum(counts)})
+            config = replace(config, options={**config.options, "decoder_channels": sum(counts)})
         return ModelRecord(
             taxonomy=data.taxonomy,
             read=data.read,

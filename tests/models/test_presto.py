@@ -12,10 +12,11 @@ from raster_factory import write_raster
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError
 from hierars_geo.export import export_model
-from hierars_geo.models import ModelConfig, ModelRecord, build_model, build_segmenter, load
+from hierars_geo.models import ModelConfig, ModelRecord, build_model, build_segmenter, jsps, load
 from hierars_geo.models.temporal.presto import PrestoEncoder, months_of
 from hierars_geo.scenes.sensors import find_sensor
 from hierars_geo.tasks import BHCCMTask, TrainingData
+from hierars_geo.tasks.linear_head import LinearHead
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.types import ReadRecipe, SeriesRule
 
@@ -157,7 +158,7 @@ def test_fewer_groups_of_bands_are_masked_tokens_and_place_counts():
         ({}, {"model_options": {**PLACE, "latitude": 91}}, "-90 to 90, but got 91"),
         ({}, {"model_options": {**PLACE, "longitud": 1}}, "option .*'longitud'.*longitude"),
         ({"mean": (0.1,) * 10, "std": (0.05,) * 10}, {}, r"unit .*B02 has mean 0\.1 .*Convert the images\."),
-        ({}, {"head": "ridge"}, "no temporal with head 'ridge'"),
+        ({}, {"head": "ridge", "temporal": "ltae"}, "no temporal with head 'ridge', but got 'ltae'"),
     ],
 )
 def test_what_presto_does_not_know_is_said(read, options, message):
@@ -166,6 +167,23 @@ def test_what_presto_does_not_know_is_said(read, options, message):
     told = {"architecture": "hypercolumn", "encoder": "torchgeo:presto", "model_options": PLACE} | options
     with pytest.raises(OptionError, match=message):
         BHCCMTask(**told).build(TrainingData(TREE, recipe, given["mean"], given["std"], 8))
+
+
+def test_a_head_in_closed_form_is_solved_for_on_its_features():
+    recipe = ReadRecipe(tuple(BANDS), "sentinel2", series=SeriesRule())
+    task = BHCCMTask(encoder="torchgeo:presto", model_options=PLACE, head="ridge")
+    task.build(TrainingData(TREE, recipe, (1500.0,) * 10, (900.0,) * 10, 16))
+    image, valid, doy = make_series(6, (16, 16), cloudy=0.2)
+    leaf = torch.arange(16).div(4, rounding_mode="floor").expand(1, 16, 16)
+    image = 0.2 * image + 800 * leaf[:, None, None]  # every class is brighter than the last
+    levels = [torch.from_numpy(TREE.lift(leaf.numpy(), level)) for level in range(1, TREE.num_levels + 1)]
+    head = LinearHead(task.model, TREE, "ridge", flat=False)
+    head.add({"image": image, "valid": valid, "doy": doy, "mask": leaf}, torch.stack(levels, dim=1))
+    solved = head.solve()
+    assert solved["held_out"]["OA"][-1] > 0.9
+    assert "per_pixel" not in solved  # dates are no table
+    found = jsps(task.model.path_logits(image, valid, task.paths, doy), task.paths)[:, -1]
+    assert (found == leaf)[valid.any(dim=1)].float().mean() > 0.95
 
 
 def test_other_numbers_than_its_own_and_foreign_weights_are_refused(tmp_path):

@@ -235,9 +235,15 @@ class PrestoFeatures(SeriesFeatures):
 
     def at_once(self, image: Tensor, valid: Tensor, doy: Tensor) -> Tensor:
         """Map dates that are all there; see :meth:`SeriesFeatures.forward`."""
+        return self.body.decode(self.maps(image, valid, doy))
+
+    def maps(self, image: Tensor, valid: Tensor | None = None, doy: Tensor | None = None) -> list[Tensor]:
+        """Return the one map that the decoder reads; see :meth:`FeatureExtractor.maps`."""
+        if valid is None or doy is None:
+            raise TypeError("a series has validity and days")
         running = _RunningMonths(self)
         running.add_all(image, valid, doy)
-        return running.result()
+        return running.maps()
 
 
 class _RunningMonths(RunningFeatures):
@@ -263,9 +269,13 @@ class _RunningMonths(RunningFeatures):
 
     def result(self) -> Tensor:
         """Return the features (B, F, H, W) after the dates so far."""
+        return self._body.decode(self.maps())
+
+    def maps(self) -> list[Tensor]:
+        """Return what the encoder says of the dates so far."""
         if self._sums is None:
             raise ValueError("no date was added")
         total, count = self._sums
         mean = total / count.clamp(min=1).unsqueeze(2)
-        features: Tensor = self._body.decode(self._encoder(mean, count > 0))
-        return features
+        found: list[Tensor] = self._encoder(mean, count > 0)
+        return found
