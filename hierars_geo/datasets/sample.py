@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch as LegendPatch
 from numpy.typing import NDArray
 from pyproj import CRS
 
 from ..scenes.true_color import true_color
-from ..taxonomy import RGB, Taxonomy, hex_color
+from ..taxonomy import Taxonomy
+from ..taxonomy.drawing import class_patches, painted
 from ..types import IGNORE_INDEX, Bounds
-
-NO_LABEL: RGB = (235, 235, 235)
 
 
 def figure_of(
@@ -47,15 +45,14 @@ def figure_of(
         if key in sample and taxonomy is not None:
             index = np.asarray(sample[key])
             classes |= set(np.unique(index[index != IGNORE_INDEX]).tolist())
-            panels.append((key.capitalize(), class_colours(index, taxonomy)))
+            panels.append((key.capitalize(), painted(index, taxonomy, taxonomy.num_levels)))
     figure = Figure(figsize=(4.5 * len(panels) + (2.2 if classes else 0), 4.8), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.imshow(picture, interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
     if taxonomy is not None and classes:
-        names, colours = taxonomy.class_names(taxonomy.num_levels), taxonomy.colors(taxonomy.num_levels)
-        entries = [legend_patch(colours[c], names[c]) for c in sorted(classes)]
+        entries = class_patches(classes, taxonomy, taxonomy.num_levels)
         figure.legend(handles=entries, loc="outside right center", frameon=False, fontsize="small")
     if suptitle is not None:
         figure.suptitle(suptitle)
@@ -66,17 +63,6 @@ def sensor_of(source: object) -> str | None:
     """Entry of the sensor catalog that a source of images was opened with; None where there is none."""
     sensor = getattr(source, "sensor", None)
     return None if sensor is None or not sensor.rgb else str(sensor.name)
-
-
-def class_colours(index: NDArray[Any], taxonomy: Taxonomy, level: int | None = None) -> NDArray[np.uint8]:
-    """Paint indices (H, W) of leaves, or of a level, in the tree's colours (H, W, 3); no label is grey."""
-    table = np.array([*taxonomy.colors(level or taxonomy.num_levels), NO_LABEL], dtype=np.uint8)
-    return table[np.where(index == IGNORE_INDEX, len(table) - 1, index)]
-
-
-def legend_patch(color: RGB, label: str) -> LegendPatch:
-    """Return an entry of a figure's legend."""
-    return LegendPatch(facecolor=hex_color(color), edgecolor="0.5", label=label)
 
 
 class Metadata:

@@ -22,12 +22,11 @@ from .thumbnail import Thumbnail
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
     from pandas import DataFrame
 
 #: What stands for maps: maps, a folder that predict wrote to, a class raster, or a list of such paths.
 MapSource: TypeAlias = Union["Maps", str, Path, Sequence[str | Path]]
-
-_NO_CLASS = (235, 235, 235)
 
 
 class Maps:
@@ -265,30 +264,25 @@ class Maps:
             HieraRSError: A raster is damaged, or its values are not of the tree.
         """
         from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
+
+        from ..taxonomy.drawing import class_patches, painted
 
         self._check_level(level)
         figure = Figure(figsize=(4.8 * len(self.scenes) + 2.2, 4.8), layout="constrained")
-        shown: dict[str, tuple[int, int, int]] = {}
+        shown: dict[str, Patch] = {}
         for axes, scene in zip(
             figure.subplots(1, len(self.scenes), squeeze=False)[0], self.scenes, strict=True
         ):
             chosen = level or scene.finest
             index = _reduced(scene, chosen, max_side_px)
             tree = scene.taxonomy
-            table = np.array([*tree.colors(chosen), _NO_CLASS], dtype=np.uint8)
-            axes.imshow(
-                table[np.where(index == IGNORE_INDEX, len(table) - 1, index)], interpolation="nearest"
-            )
+            axes.imshow(painted(index, tree, chosen), interpolation="nearest")
             axes.set_title(f"{scene.name}, {tree.level_names[chosen - 1]}", parse_math=False)
             axes.set_axis_off()
-            for present in np.unique(index[index != IGNORE_INDEX]).tolist():
-                shown.setdefault(tree.class_names(chosen)[present], tree.colors(chosen)[present])
-        handles = [
-            Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="0.5", label=name)
-            for name, (red, green, blue) in shown.items()
-        ]
-        if handles:
+            for patch in class_patches(np.unique(index).tolist(), tree, chosen):
+                shown.setdefault(str(patch.get_label()), patch)
+        if shown:
+            handles = list(shown.values())
             figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize="small")
         return figure
 

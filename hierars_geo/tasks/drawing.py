@@ -9,7 +9,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -17,11 +16,11 @@ from torch import Tensor
 from ..errors import OptionError
 from ..scenes.true_color import true_color
 from ..taxonomy import Taxonomy
+from ..taxonomy.drawing import class_patches, painted
 from ..types import Batch
 from .base import SegmentationTask
 from .batches import labels_of
 
-_NO_LABEL: Final = (235, 235, 235)
 _PANEL_INCHES: Final = 2.8
 
 
@@ -151,21 +150,10 @@ def draw_levels(
     rows[0, 0].set_title("image")
     for number, name in enumerate(taxonomy.level_names):
         for axes, maps, title in ((rows[0], label, "label"), (rows[1], predicted, "predicted")):
-            picture = _paint(maps[number], taxonomy, number + 1)
+            picture = painted(maps[number], taxonomy, number + 1)
             axes[number + 1].imshow(picture, interpolation="nearest")
             axes[number + 1].set_title(f"{name} {title}")
     seen = np.unique(np.concatenate([label[-1].ravel(), predicted[-1].ravel()]))
-    names, colours = taxonomy.class_names(levels), taxonomy.colors(levels)
-    entries = [
-        Patch(facecolor=tuple(c / 255 for c in colours[k]), edgecolor="0.5", label=names[k])
-        for k in seen[seen >= 0].tolist()
-    ]
-    if entries:
+    if entries := class_patches(seen.tolist(), taxonomy, levels):
         figure.legend(handles=entries, loc="outside right center", frameon=False, fontsize="small")
     return figure
-
-
-def _paint(index: NDArray[np.int64], taxonomy: Taxonomy, level: int) -> NDArray[np.uint8]:
-    """Paint class indices (H, W) in the colours of a level; (H, W, 3), light grey where there is none."""
-    table = np.array([*taxonomy.colors(level), _NO_LABEL], dtype=np.uint8)
-    return table[np.where(index < 0, len(table) - 1, index)]

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from ...datasets.sample import NO_LABEL, class_colours, legend_patch
 from ...maps.thumbnail import thumbnail_shape
 from ...scenes.dataset import open_dataset
 from ...scenes.scene import Scene
 from ...scenes.true_color import read_reduced, true_color
 from ...taxonomy import Taxonomy
+from ...taxonomy.drawing import NO_LABEL, class_patches, legend_patch, painted
 from ...types import IGNORE_INDEX
 from .chips import Chip
 from .pairing import Place, Unpaired
@@ -91,7 +91,7 @@ def sheet_figure(chips: Sequence[Chip], root: Path, tree: Taxonomy) -> Figure:
         for level, axes in enumerate(row[len(names) :], start=1):
             index = tree.lift(leaves, level)
             present[level - 1] |= set(np.unique(index[index != IGNORE_INDEX]).tolist())
-            axes.imshow(class_colours(index, tree, level), interpolation="nearest", aspect="auto")
+            axes.imshow(painted(index, tree, level), interpolation="nearest", aspect="auto")
         row[0].set_ylabel(f"{chip.extent.name} ({chip.place.split})", fontsize="small")
     for axes in panels.flat:
         axes.set_xticks([])
@@ -109,8 +109,7 @@ def _legends(figure: Figure, present: Sequence[set[int]], tree: Taxonomy) -> Non
     """List the classes that are shown below the pictures, one legend per level, coarse to fine."""
     places = np.linspace(0, 2, len(present)).round().astype(int)
     for level, (indexes, place) in enumerate(zip(present, places, strict=True), start=1):
-        names, colours = tree.class_names(level), tree.colors(level)
-        handles = [legend_patch(colours[i], names[i]) for i in sorted(indexes)]
+        handles = class_patches(indexes, tree, level)
         if level == 1:
             handles.append(legend_patch(NO_LABEL, "no label"))
         figure.legend(
