@@ -4,22 +4,23 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import DataError, HieraRSError, MissingFileError, OptionError, OutputError, list_some
 from ..output import as_output_error, check_writable_folder, staging_folder
+from ..scenes.bad_files import OnError, sort_out
 from ..scenes.raster_paths import RASTER_SUFFIXES
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, read_record
 from ..types import Progress
-from .headers import split_usable
+from .headers import read_header
 from .scenes import ItemPlan, plan_items
 from .stac import make_collection, make_item, save_collection
 
 Result = TypeVar("Result")
 
-OnError = Literal["raise", "skip"]
 #: Suffixes of chips without a place on the ground.
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _MOST_LISTED = 20
@@ -89,7 +90,9 @@ def build_catalog(
     fallback = _fallback(options, record)
     refuse_catalog_of(final, final / "collection.json", options.overwrite)
     georeferenced = record is None or all(source.georeferenced for source in record.sources.values())
-    headers, skipped = split_usable(find_files(root, final, georeferenced), georeferenced)
+    look = partial(read_header, georeferenced=georeferenced)
+    headers, bad = sort_out(look, find_files(root, final, georeferenced))
+    skipped = {Path(file.path): str(file.error) for file in bad}
     if skipped and options.on_error == "raise":
         raise DataError(_listing(skipped))
     undated: set[Path] = set()

@@ -1,7 +1,6 @@
 """Header: what the catalog says of one raster file without its pixels, and the footprint of its data."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -167,17 +166,6 @@ def without_label_word(stem: str) -> str:
     if (head := re.fullmatch(r"([^_\-. ]+)[_\-. ]+(.+)", stem)) and has_label_word(head[1]):
         return head[2]
     return stem
-
-
-def split_usable(paths: Iterable[Path], georeferenced: bool = True) -> tuple[list[Header], dict[Path, str]]:
-    """Read the header of every file, and keep the reason for every one that cannot be used."""
-    headers, failures = [], {}
-    for path in paths:
-        try:
-            headers.append(read_header(path, georeferenced))
-        except (RasterError, OSError) as error:
-            failures[path] = str(error)
-    return headers, failures
 
 
 #: Longer side of the mask that the outline is drawn from.

@@ -45,8 +45,7 @@ def _strips(header: Header) -> Iterator[NDArray[np.generic]]:
         bands = (*data, *(index for index in dataset.indexes if index not in data))
         tile = max(dataset.block_shapes[0][0], 1)
         rows = max(tile, _STRIP_BYTES // max(1, width * size) // tile * tile)
-        for row in range(0, height, rows):
-            window = Window(row, 0, min(rows, height - row), width)
+        for window in Window(0, 0, height, width).tiles(rows):
             try:
                 strip = read_bands(dataset, bands, window)
             except RasterioIOError as error:

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -23,11 +24,12 @@ from ..grid.longitudes import within_a_turn
 from ..grid.reprojection import same_crs
 from ..maps.styles.stac import METRES_PER_DEGREE, joint_bbox, path_of
 from ..output import sha256_of
+from ..scenes.bad_files import sort_out
 from ..scenes.bands import canonical_band
 from ..taxonomy import Taxonomy
 from ..taxonomy.dataset_records import DatasetRecord, SourceRecord
 from ..types import Progress
-from .headers import Header, footprint, pixel_m, raster_outline, read_header, split_usable
+from .headers import Header, footprint, pixel_m, raster_outline, read_header
 from .problems import Problem, damage, twins, unknown_values
 from .stac import sha256_in
 
@@ -145,7 +147,8 @@ def _check_outline(item: pystac.Item) -> list[Problem]:
     """Hold geometry and bbox to where the images lie, and the labels where there are none."""
     listed = list(item.assets.values())
     images = [asset for asset in listed if _is_image(asset)] or listed
-    headers, _ = split_usable([path for asset in images if (path := asset_path(asset)).is_file()], False)
+    there = [path for asset in images if (path := asset_path(asset)).is_file()]
+    headers, _ = sort_out(partial(read_header, georeferenced=False), there)
     placed = [header for header in headers if header.grid is not None]
     if item.geometry is None or len(placed) < len(images):  # said of the file already
         return []

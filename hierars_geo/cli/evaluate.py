@@ -219,15 +219,12 @@ def _assess(maps: "Maps", points: str, reference: str, out: Path) -> int:
 
 def _write(out: Path, rows: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> None:
     """Write a table, or everything as JSON, by the suffix."""
-    from ..output import atomic_path, write_json
+    from ..output import write_csv, write_json
 
-    if out.suffix.lower() != ".csv":
+    if out.suffix.lower() == ".csv":
+        write_csv(out, rows)
+    else:
         write_json(out, content)
-        return
-    import pandas as pd
-
-    with atomic_path(out) as unfinished:
-        pd.DataFrame(rows).to_csv(unfinished, index=False, float_format="%.10g", lineterminator="\n")
 
 
 def _overall(found: "SceneAssessment") -> list[str]:

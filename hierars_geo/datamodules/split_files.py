@@ -1,6 +1,5 @@
 """What a training leaves of its splits in the folder of its run: ground, histograms, statistics."""
 
-import csv
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..datasets.statistics import DataStatistics
 from ..errors import list_some
 from ..grid.longitudes import polygonal
 from ..grid.reprojection import move
-from ..output import atomic_path, check_writable_folder, write_json
+from ..output import atomic_path, check_writable_folder, write_csv, write_json
 from ..taxonomy import Taxonomy
 
 _LOG = logging.getLogger(__name__)
@@ -54,13 +53,7 @@ def write_split_report(
     """
     target = check_writable_folder(folder)
     rows = _rows(statistics, taxonomy)
-    with (
-        atomic_path(target / "class_histograms.csv") as path,
-        path.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(target / "class_histograms.csv", rows)
     windows = {
         name: {"windows_read": found.windows, "windows_in_all": found.windows_in_all}
         for name, found in statistics.items()

@@ -120,7 +120,7 @@ class WindowWalk:
             (tile, part.time)
             for part in covered_parts(dataset, self.lattice, regions)
             for rectangle in (part.pixels.rectangles() if part.pixels.exact else [part.pixels.around])
-            for tile in tiles_of(rectangle, window_px)
+            for tile in rectangle.tiles(window_px, window_px)
             if part.pixels.exact or shapely.intersects(part.polygon, shapely.box(*self.lattice.bounds(tile)))
         ]
         self.windows_in_all = len(tiles)
@@ -154,10 +154,3 @@ class WindowWalk:
         console = Console(stderr=True)
         shown = description is not None and console.is_terminal
         yield from track(self._tiles, description or "", console=console, transient=True, disable=not shown)
-
-
-def tiles_of(rectangle: Window, side: int) -> Iterator[Window]:
-    """Cut a rectangle into tiles that do not overlap; those at its lower and right end are smaller."""
-    for row in range(rectangle.row, rectangle.row_stop, side):
-        for col in range(rectangle.col, rectangle.col_stop, side):
-            yield Window(row, col, min(side, rectangle.row_stop - row), min(side, rectangle.col_stop - col))

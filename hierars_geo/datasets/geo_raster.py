@@ -27,7 +27,6 @@ from ..scenes.reader import LayerReader, Target, as_stored
 from ..scenes.resampling import Interpolation, Kind
 from ..scenes.scene import Scene
 from ..taxonomy import LabelSets, Taxonomy
-from .coverage import tiles_of
 from .intersection import SceneIntersection
 from .sample import figure_of, sensor_of
 from .scene_source import QueryError, SceneSource, as_pair
@@ -192,7 +191,7 @@ def write_stack(images: SceneIntersection, path: str | os.PathLike[str], overwri
         rasterio.open(unfinished, "w", **profile) as target,
     ):
         target.descriptions = images.bands
-        for window in tiles_of(Window(0, 0, *grid.shape), _TILE_PX):
+        for window in Window(0, 0, *grid.shape).tiles(_TILE_PX, _TILE_PX):
             pixels = _read(images, window.shifted(whole.row, whole.col))
             target.write(pixels, window=to_rasterio_window(window))
     return final

@@ -48,6 +48,13 @@ class Window:
         """Return the window moved by whole pixels."""
         return Window(self.row + rows, self.col + cols, self.height, self.width)
 
+    def tiles(self, height: int, width: int | None = None) -> Iterator["Window"]:
+        """Cut it into tiles, or strips, row by row; those at its lower and right end are smaller."""
+        width = self.width if width is None else width
+        for row in range(self.row, self.row_stop, height):
+            for col in range(self.col, self.col_stop, width):
+                yield Window(row, col, min(height, self.row_stop - row), min(width, self.col_stop - col))
+
     def slices(self) -> tuple[slice, slice]:
         """Return (rows, columns) to index an array with."""
         return slice(self.row, self.row_stop), slice(self.col, self.col_stop)

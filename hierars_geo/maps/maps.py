@@ -12,6 +12,7 @@ from ..errors import DataError, OptionError
 from ..grid import GeoGrid, Window
 from ..scenes.dataset import bounded_block_cache
 from ..taxonomy import Taxonomy
+from ..taxonomy.drawing import class_patches, painted
 from ..types import IGNORE_INDEX, Progress
 from .class_areas import ClassAreas, count_areas
 from .cog import CONFIDENCE_NODATA
@@ -264,8 +265,6 @@ class Maps:
             HieraRSError: A raster is damaged, or its values are not of the tree.
         """
         from matplotlib.figure import Figure
-
-        from ..taxonomy.drawing import class_patches, painted
 
         self._check_level(level)
         figure = Figure(figsize=(4.8 * len(self.scenes) + 2.2, 4.8), layout="constrained")

@@ -175,8 +175,7 @@ class PathMap:
             DataError: After the last strip: levels contradict each other.
         """
         conflicts, first = 0, ""
-        for row in range(0, self.grid.height, STRIP_ROWS):
-            window = Window(row, 0, min(STRIP_ROWS, self.grid.height - row), self.grid.width)
+        for window in Window(0, 0, *self.grid.shape).tiles(STRIP_ROWS):
             path, wrong, where = self._decode(window)
             first = first or where
             conflicts += wrong

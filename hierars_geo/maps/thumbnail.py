@@ -50,11 +50,7 @@ class Thumbnail:
 
 def blocks(grid: GeoGrid) -> list[Window]:
     """Windows that cover a raster once, of about one megapixel and of whole tiles of 512 px."""
-    return [
-        Window(row, col, min(_BLOCK_ROWS, grid.height - row), min(_BLOCK_COLS, grid.width - col))
-        for row in range(0, grid.height, _BLOCK_ROWS)
-        for col in range(0, grid.width, _BLOCK_COLS)
-    ]
+    return list(Window(0, 0, *grid.shape).tiles(_BLOCK_ROWS, _BLOCK_COLS))
 
 
 def _middles(length: int, count: int) -> NDArray[np.int64]:

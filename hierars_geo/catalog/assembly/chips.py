@@ -174,7 +174,7 @@ class ChipWriter:
         with as_output_error(path), rasterio.open(path, "w", **profile) as target:
             target.descriptions = scene.bands
             target.update_tags(**_image_tags(scene, self._place))
-            for window in _strips(whole):
+            for window in whole.tiles(_STRIP_PX):
                 patch = reader.read(lattice, window)
                 data = np.where(patch.valid, _as_type(patch.data, scene.dtype, nodata), nodata)
                 target.write(data.astype(scene.dtype), window=to_rasterio_window(window))
@@ -192,7 +192,7 @@ class ChipWriter:
             target.descriptions = ("class",)
             target.update_tags(TAXONOMY=tree.name, LEVEL=tree.level_names[-1])
             target.write_colormap(1, palette(tree, tree.num_levels))
-            for window in _strips(whole):
+            for window in whole.tiles(_STRIP_PX):
                 patch = self._labels.read(lattice, window)
                 stored = np.where(patch.valid, patch.data[0], tree.nodata_value).astype(np.uint8)
                 target.write(stored, 1, window=to_rasterio_window(window))
@@ -219,13 +219,6 @@ def label_values(scheme: LabelScheme, taxonomy: Taxonomy) -> NDArray[np.int32]:
     for stored, value in mapping.items():
         table[stored] = value
     return table
-
-
-def _strips(whole: Window) -> list[Window]:
-    return [
-        Window(row, 0, min(_STRIP_PX, whole.height - row), whole.width)
-        for row in range(0, whole.height, _STRIP_PX)
-    ]
 
 
 def _nodata(scene: SourceScene) -> float:

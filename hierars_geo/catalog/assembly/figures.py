@@ -1,7 +1,6 @@
 """An assembly for people: CSV files of places, chips, time differences and classes, and two pictures."""
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from ...maps.thumbnail import thumbnail_shape
+from ...output import write_csv
 from ...scenes.dataset import open_dataset
 from ...scenes.scene import Scene
 from ...scenes.true_color import read_reduced, true_color
@@ -153,11 +153,12 @@ def write_tables(
     folder: Path, places: Sequence[Place], chips: Sequence[Chip], unpaired: Sequence[Unpaired], tree: Taxonomy
 ) -> None:
     """Write ``places.csv``, ``chips.csv``, ``time_differences.csv``, ``classes.csv`` and ``unpaired.csv``."""
-    _write(folder / "places.csv", (row for place in places for row in _place_rows(place)))
-    _write(folder / "time_differences.csv", gap_rows(places))
-    _write(folder / "chips.csv", map(_chip_row, chips))
-    _write(folder / "classes.csv", class_rows(chips, tree))
-    _write(folder / "unpaired.csv", unpaired, ("source", "path", "reason"))
+    write_csv(folder / "places.csv", [row for place in places for row in _place_rows(place)])
+    gaps = ("place", "reference", "source", "reference_date", "source_date", "days")
+    write_csv(folder / "time_differences.csv", gap_rows(places), gaps)
+    write_csv(folder / "chips.csv", [*map(_chip_row, chips)])
+    write_csv(folder / "classes.csv", class_rows(chips, tree))
+    write_csv(folder / "unpaired.csv", unpaired, ("source", "path", "reason"))
 
 
 def gap_rows(places: Sequence[Place]) -> list[Row]:
@@ -249,12 +250,3 @@ def _chip_row(chip: Chip) -> Row:
 def _day(place: Place, source: object) -> str:
     moment = next(scene.acquired for name, scene in place.scenes.items() if name == source)
     return "" if moment is None else f"{moment:%Y-%m-%d}"
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
-    listed = list(rows)
-    names = columns or (tuple(listed[0]) if listed else ("none",))
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, names)
-        writer.writeheader()
-        writer.writerows(listed)
