@@ -244,3 +244,19 @@ def _locked_folder(final: Path) -> tuple[Path, BaseFileLock]:
         except OSError:
             folder.rmdir()
             raise
+
+
+__all__ = (
+    "LOCK",
+    "as_output_error",
+    "atomic_path",
+    "check_writable_folder",
+    "gdal_env",
+    "lock_in",
+    "move_into_place",
+    "refuse_existing",
+    "remove_abandoned",
+    "sha256_of",
+    "staging_folder",
+    "write_json",
+)
