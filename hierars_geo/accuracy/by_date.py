@@ -125,5 +125,5 @@ def draw_by_date(scores: Mapping[date, HierarchicalScores], level_names: Sequenc
         axes.set_xlabel("images until")
         axes.set_ylim(0, 102)
         axes.grid(color="0.9")
-    figure.axes[0].legend(fontsize="small", loc="best", frameon=False)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
     return figure

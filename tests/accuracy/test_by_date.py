@@ -65,6 +65,7 @@ def test_from_python_as_a_figure(case):
     assert list(scores) == [date(2020, 4, 30), date(2020, 6, 30), date(2020, 9, 10)]
     oa, miou = draw_by_date(scores, ["top", "leaf"]).axes
     assert [line.get_ydata().tolist() for line in oa.lines][1] == [50, 75, 100]
+    assert [text.get_text() for text in oa.figure.legends[0].get_texts()] == ["top", "leaf"]
     assert oa.lines[0].get_linewidth() > oa.lines[1].get_linewidth() + 1  # both are seen where they are equal
     assert [round(value) for value in miou.lines[1].get_ydata()] == [
         round(100 * each.levels[1].miou) for each in scores.values()
