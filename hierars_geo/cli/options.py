@@ -63,13 +63,7 @@ def _in_our_words(message: str) -> str:
 
 
 class CommandParser(OneLineErrors, ArgumentParser):
-    """Parser of one command.
-
-    Args:
-        command: Name after ``hierars-geo``; empty for a sub-command, whose parent names it.
-        description: What it does.
-        examples: Shown below the options.
-    """
+    """Parser of one command, whose examples stand below its options; a sub-command has no name."""
 
     def __init__(self, command: str = "", description: str = "", examples: str = "") -> None:
         super().__init__(

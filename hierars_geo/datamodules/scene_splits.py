@@ -10,6 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 
+from ..datasets.coverage import centre_gsd_m
 from ..datasets.imagery import IMAGE_CLASSES, SceneRaster
 from ..datasets.intersection import Operand, SceneIntersection
 from ..datasets.label_index import LabelIndex
@@ -31,7 +32,6 @@ from ..samplers.splits import (
     SceneSplit,
     SplitName,
     Splits,
-    centre_gsd_m,
     check_no_leak,
 )
 from ..taxonomy import Taxonomy

@@ -46,6 +46,15 @@ def lattice_of(dataset: GeoDataset) -> Lattice:
     return Lattice(dataset.crs, dataset.res, (float(x.start), float(y.stop)))
 
 
+def centre_gsd_m(dataset: GeoDataset) -> float:
+    """Return the ground sampling distance in metres at the centre of a data set."""
+    x, y, _ = dataset.bounds
+    lattice = lattice_of(dataset)
+    centre = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
+    pixel = Window(centre.row + centre.height // 2, centre.col + centre.width // 2, 1, 1)
+    return lattice.crop(pixel).gsd_m()
+
+
 def covered_parts(dataset: GeoDataset, lattice: Lattice, regions: Regions | None = None) -> list[CoveredPart]:
     """Find what a data set covers: its pieces, sorted by date, from north to south.
 

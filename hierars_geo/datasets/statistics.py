@@ -147,11 +147,7 @@ def band_statistics(
 ) -> BandStatistics:
     """Compute mean, standard deviation, minimum, maximum and percentiles of every band.
 
-    Args:
-        dataset: Samples with ``image`` and ``valid``.
-        regions: Ground to be confined to; default: all of it.
-        window_px: Side of a window.
-        max_windows: Read at most this many windows, evenly spread; None for all.
+    Arguments as of :class:`.WindowWalk`; samples have ``image`` and ``valid``.
 
     Raises:
         DataError: There is no valid pixel.
@@ -309,11 +305,7 @@ class PercentileSketch:
         return self._whole is not None
 
     def add(self, values: NDArray[np.floating]) -> None:
-        """Count values.
-
-        Args:
-            values: (n,) finite.
-        """
+        """Count finite values (n,)."""
         if not values.size:
             return
         if self._whole is not None:

@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..grid import Window
 from ..grid.lattice import SAME_PX, Lattice
 from ..grid.reprojection import same_crs
+from .coverage import centre_gsd_m
 from .scene_source import SceneSource, as_pair
 
 #: A source, its name, or (CRS, pixel size).
@@ -28,10 +29,7 @@ def in_order(sources: Sequence[SceneSource]) -> tuple[SceneSource, ...]:
 
 def _pixel_m(source: SceneSource) -> float:
     """Ground size of a pixel at the centre of a source, to a thousandth: rounding must not decide."""
-    x, y, _ = source.bounds
-    centre = ((x.start + x.stop) / 2, (y.start + y.stop) / 2)
-    at = source.lattice.window((*centre, centre[0] + source.res[0], centre[1] + source.res[1]))
-    return float(f"{source.lattice.crop(Window(at.row, at.col, 1, 1)).gsd_m():.3g}")
+    return float(f"{centre_gsd_m(source):.3g}")
 
 
 def names_of(sources: Sequence[SceneSource]) -> tuple[str, ...]:

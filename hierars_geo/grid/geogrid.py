@@ -98,11 +98,7 @@ class GeoGrid:
         return GeoGrid(self.crs, Affine.translation(dx, dy) @ self.transform, self.shape)
 
     def window_around(self, points: Sequence[tuple[float, float]]) -> Window:
-        """Return the pixels that the bounds of some points touch; it may reach beyond the grid.
-
-        Args:
-            points: (x, y) in units of the CRS.
-        """
+        """Return the pixels that the bounds of some points (x, y) touch; it may reach beyond the grid."""
         to_pixels = ~self.transform
         cols, rows = zip(*(to_pixels @ point for point in points), strict=True)
         # a thousandth of a pixel is rounding, and no wish for one pixel more
@@ -129,13 +125,7 @@ class GeoGrid:
 
 
 def same_grid(a: GeoGrid, b: GeoGrid, tolerance_px: float = 1e-6) -> bool:
-    """Tell whether two grids have the same pixels: CRS, shape, and corners within a tolerance.
-
-    Args:
-        a: One grid.
-        b: The other.
-        tolerance_px: Largest distance of corners along either axis, in pixels of ``b``.
-    """
+    """Tell whether two grids have the same CRS, shape and corners, to a tolerance in pixels of ``b``."""
     if a.shape != b.shape or not a.crs.equals(b.crs, ignore_axis_order=True):
         return False
     to_b = ~b.transform @ a.transform

@@ -92,15 +92,9 @@ def pixel_steps_m(
 
 
 def to_radians(points: Points, crs: CRS, strict: bool = True) -> Points:
-    """Turn points into longitude and latitude on the datum of their own CRS.
+    """Turn points (2, n) of a CRS of the Earth into longitude and latitude on its own datum, in radians.
 
-    Args:
-        points: (2, n) x and y in ``crs``.
-        crs: A CRS of the Earth.
-        strict: Refuse points that have no place on the Earth; else they become infinite.
-
-    Returns:
-        (2, n) radians.
+    Points without a place on the Earth are refused, or become infinite where that is not ``strict``.
 
     Raises:
         RasterError: The CRS is not of the Earth, or a point has no place on it.

@@ -157,10 +157,6 @@ def cover(shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]
             yield Window(row, col, *size)
 
 
-def _flat(size: int, overlap: int) -> NDArray[np.float32]:
-    return np.ones(size, dtype=np.float32)
-
-
 def _hann(size: int, overlap: int) -> NDArray[np.float32]:
     """Rise as sin^2 over the overlap, stay at 1 between; sampled at pixel centres, so it never touches 0."""
     return (np.sin(np.pi / 2 * _ramp(size, overlap)) ** 2).astype(np.float32)
@@ -186,7 +182,7 @@ def _ramp(size: int, overlap: int) -> NDArray[np.float64]:
 
 
 _PROFILES: dict[Blend, Callable[[int, int], NDArray[np.float32]]] = {
-    "none": _flat,
+    "none": lambda size, overlap: np.ones(size, dtype=np.float32),
     "hann": _hann,
     "linear": _linear,
     "trim": _trim,

@@ -77,12 +77,8 @@ def build_scene_model(
 ) -> SceneModel:
     """Build the model itself; its weights are random, or the encoder's pretrained ones where named.
 
-    Args:
-        record: What the model is.
-        encoder_weights: See :func:`~hierars_geo.models.load_encoder_weights`.
-        band_adaptation: How their first layer meets the record's bands, see
-            :func:`~hierars_geo.models.adapt_bands`.
-        spectra: Looks bands up in the sensor catalog.
+    These are found by :func:`~hierars_geo.models.load_encoder_weights`; their first layer meets the record's
+    bands by :func:`~hierars_geo.models.adapt_bands`.
 
     Raises:
         CheckpointError: The record's parts do not fit each other.

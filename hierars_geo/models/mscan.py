@@ -150,14 +150,9 @@ class Stem(nn.Module):
 
 
 class MSCAN(nn.Module, EncoderMixin):
-    """Encoder with four stages of strip attention.
+    """Encoder with four stages of strip attention; widths, depths and rate as of :class:`MSCANSize`.
 
-    Args:
-        widths: See :class:`MSCANSize`.
-        depths: See :class:`MSCANSize`.
-        drop_path_rate: See :class:`MSCANSize`.
-        depth: Stages that halve the resolution, as segmentation-models-pytorch counts them: 5 is all.
-        output_stride: 32, the only one there is.
+    Its depth, as segmentation-models-pytorch counts, is 5 and its output stride 32, the only ones there are.
     """
 
     def __init__(

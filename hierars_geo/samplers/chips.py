@@ -62,14 +62,10 @@ class ChipRules:
 
 
 class ChosenChips(Dataset[dict[str, Any]]):
-    """Reads chips at the first of several places that keeps the rules.
+    """Reads chips, with ``mask`` and ``valid``, at the first of several places that keeps the rules.
 
     Where none does, the best of them counts: one with a label, among these the one with most data, among
     equals the least dominated.
-
-    Args:
-        dataset: Samples with ``mask`` and ``valid``.
-        rules: What chips have to show.
     """
 
     def __init__(self, dataset: GeoDataset, rules: ChipRules) -> None:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
+from ..datasets.coverage import centre_gsd_m
 from ..datasets.intersection import SceneIntersection
 from ..datasets.label_shapes import buffered, ground_pieces, move_geometries
 from ..datasets.vector_labels import vector_sources
 from ..errors import DataError
 from ..grid.longitudes import every_turn, polygonal
-from .splits import Splits, centre_gsd_m, check_dealt, deal, refuse_few, with_buffer
+from .splits import Splits, check_dealt, deal, refuse_few, with_buffer
 
 #: Discs are polygons within their circle: wide enough that none comes short of the distance.
 _ROUND = 1.005

@@ -15,9 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 from torchgeo.datasets import GeoDataset
 
-from ..datasets.coverage import Regions, as_geometry, lattice_of
+from ..datasets.coverage import Regions, as_geometry, centre_gsd_m, lattice_of
 from ..errors import DataError, OptionError
-from ..grid import Window
 from ..grid.lattice import Lattice
 from ..scenes.regions import read_region, read_split_file
 from ..types import Bounds
@@ -232,15 +231,6 @@ def check_no_leak(splits: Mapping[str, Regions | None], distance: float = 0.0) -
                 f"{shapely.distance(a, b):g}. "
                 "Choose a wider buffer."
             )
-
-
-def centre_gsd_m(dataset: GeoDataset) -> float:
-    """Return the ground sampling distance in metres at the centre of a data set."""
-    x, y, _ = dataset.bounds
-    lattice = lattice_of(dataset)
-    centre = lattice.window((float(x.start), float(y.start), float(x.stop), float(y.stop)))
-    pixel = Window(centre.row + centre.height // 2, centre.col + centre.width // 2, 1, 1)
-    return lattice.crop(pixel).gsd_m()
 
 
 def _blocks(ground: BaseGeometry, lattice: Lattice, side_px: int) -> NDArray[Any]:

@@ -71,13 +71,7 @@ CANOPIES: Final = ("rice", "maize", "soybean")
 
 
 def blend_reflectance(blend: Blend) -> NDArray[np.float32]:
-    """Mix surfaces linearly by their shares.
-
-    Args:
-        blend: Share of each surface; shares are normalised to a sum of 1.
-
-    Returns:
-        (10,) float32 reflectance 0..1 in the order of :data:`BANDS`.
+    """Mix surfaces by their shares, which need not add up to 1: (10,) float32, 0..1, of :data:`BANDS`.
 
     Raises:
         OptionError: A surface is unknown.

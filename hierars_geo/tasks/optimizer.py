@@ -97,14 +97,7 @@ class ScheduleOptions:
 def configure(
     modules: Iterable[nn.Module], total_steps: int, options: OptimizerOptions, schedule: ScheduleOptions
 ) -> OptimizerLRSchedulerConfig:
-    """Build the optimiser and its schedule, stepped per optimiser step.
-
-    Args:
-        modules: What is trained.
-        total_steps: Optimiser steps of the whole training, >= 1.
-        options: Of the optimiser.
-        schedule: Of its learning rate.
-    """
+    """Build the optimiser of modules and its schedule over all steps, stepped per optimiser step."""
     groups = parameter_groups(modules, options.weight_decay, options.lr, options.layer_decay)
     optimizer = torch.optim.AdamW(groups, lr=options.lr, betas=options.betas)
     factor = partial(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -90,17 +89,14 @@ class ScenePixels:
 
     Classes of all levels are numbered through, so that a picture may mix levels: a code is the number of
     classes at coarser levels plus the class's index. Sets of siblings come after all classes.
-
-    Args:
-        scene: The maps.
-        read: Reads the pixels out of a raster.
-        selection: Blank what has nothing to do with this class.
+    What has nothing to do with the selected class is blank.
     """
 
     def __init__(self, scene: SceneMaps, read: ReadPixels, selection: Selection | None = None) -> None:
         self._scene = scene
         self._read = read
         self._selection = selection
+        self._offsets = level_offsets(scene)
         self._indices: dict[int, NDArray[np.int64] | None] = {}
 
     def of_level(self, level: int) -> NDArray[np.int64] | None:
@@ -189,10 +185,6 @@ class ScenePixels:
         path = self._scene.others.get("aoa")
         values = None if path is None else self._read(path, 1)
         return None if values is None else np.ma.filled(values, AOA_NODATA) == OUTSIDE
-
-    @cached_property
-    def _offsets(self) -> dict[int, int]:
-        return level_offsets(self._scene)
 
     def _level(self, level: int) -> NDArray[np.int64] | None:
         if level not in self._indices:

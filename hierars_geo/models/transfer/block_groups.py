@@ -317,13 +317,7 @@ class Interaction(nn.Module):
 
 
 class InteractionPair(nn.Module):
-    """Both directions: the target is told first, and the source then hears what became of it.
-
-    Args:
-        target_channels: D of the target's stream.
-        source_channels: D' of the source's.
-        **options: Of :class:`Interaction`.
-    """
+    """Both directions: the target is told first, and the source then hears what became of it."""
 
     def __init__(self, target_channels: int, source_channels: int, **options: str | float) -> None:
         super().__init__()
