@@ -33,7 +33,8 @@ _PENALTIES: Final = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _ALIKE: Final = 0.005
 #: Penalty where too little ground is labelled to hold some out.
 _UNTRIED_PENALTY: Final = 0.1
-#: Labelled pixels of a chip that count, drawn at random: neighbours are alike.
+#: Labelled pixels of a chip that count, drawn at random, where an eighth of its pixels are not more of them:
+#: neighbours are alike.
 _MOST_PER_CHIP: Final = 8_192
 #: Pixels of each part that are kept to choose the penalty on.
 _MOST_HELD: Final = 4_096
@@ -102,7 +103,8 @@ class LinearHead:
             self.decoder.standardise(features, known[chips])
         for number, chip in enumerate(chips.tolist()):
             row, column = known[chip].nonzero().T
-            kept = torch.randperm(len(row), generator=self._generator)[:_MOST_PER_CHIP].sort().values
+            most = max(_MOST_PER_CHIP, known[chip].numel() // 8)
+            kept = torch.randperm(len(row), generator=self._generator)[:most].sort().values
             row, column = row[kept.to(row.device)], column[kept.to(row.device)]
             inputs = self.decoder.inputs_at(features, number, row, column).float().cpu()
             classes = reference[chip][:, row, column].T.cpu()

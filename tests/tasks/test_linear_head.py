@@ -15,7 +15,7 @@ from hierars_geo.datamodules import SceneDataModule
 from hierars_geo.errors import DataError, OptionError
 from hierars_geo.models import Checkpoint, load
 from hierars_geo.results import predict
-from hierars_geo.tasks import BHCCMTask, TrainingData
+from hierars_geo.tasks import BHCCMTask, LinearHead, TrainingData
 
 TREE = tree_content(
     "three", L1={"wet": 1, "land": 2}, L2={"lake": (1, "wet"), "field": (2, "land"), "wood": (3, "land")}
@@ -199,6 +199,18 @@ def test_what_cannot_be_solved_for_is_said(place):
     write_raster(folder / "labels.tif", np.zeros_like(labels), nodata=0)
     with pytest.raises(DataError, match="Expected training ground with labels"):
         fitted(folder, head="ridge")
+
+
+@pytest.mark.parametrize(("side", "counted"), [(96, 8_192), (288, 288 * 288 // 8)])
+def test_an_eighth_of_a_large_chip_counts(place, side, counted):
+    folder, _, _ = place
+    data = TrainingData.of(SceneDataModule(**data_options(folder)))
+    task = BHCCMTask(encoder=ENCODER, head="ridge").build(data)
+    head = LinearHead(task.model, task.taxonomy, "ridge", flat=False)
+    image = torch.randn(1, 2, side, side, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(1, 2, side, side, dtype=torch.int64)
+    head.add({"image": image, "valid": torch.ones(1, side, side, dtype=torch.bool)}, labels)
+    assert int(sum(part[0].count.sum() for part in head._sums)) == counted
 
 
 @pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start")  # meant to be
