@@ -39,13 +39,7 @@ def make_item(
     taxonomy: Taxonomy | None = None,
     checksums: bool = False,
 ) -> pystac.Item:
-    """Describe a scene, with absolute paths as hrefs.
-
-    Args:
-        plan: Its files.
-        fallback: First and last moment of a scene that says no time of its own.
-        taxonomy: Tree of the labels; their classes are listed in the item.
-        checksums: Whether every file is read through for its SHA-256.
+    """Describe a scene, with absolute paths as hrefs; ``fallback`` is its first and last moment if none says.
 
     Raises:
         RasterError: A file is damaged.

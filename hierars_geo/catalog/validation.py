@@ -42,14 +42,7 @@ _NEAR_PX = 2
 
 
 def validate_catalog(folder: Path, progress: Progress | None = None) -> list[Problem]:
-    """Compare files with their collection.
-
-    Args:
-        folder: Holds ``collection.json``.
-        progress: Called with (items done, items in all).
-
-    Returns:
-        Everything that is wrong, sorted by file; empty where files and record agree.
+    """Compare files with the ``collection.json`` of their folder: all that is wrong, sorted by file.
 
     Raises:
         MissingFileError: There is no collection.

@@ -215,11 +215,6 @@ class SceneUnion(CombinedSource, UnionDataset):
 
     Everything is read on the lattice of the first operand. The operands are not changed.
 
-    Args:
-        dataset1: Images or labels.
-        dataset2: The same kind, with the same bands or the same class tree.
-        transforms: Applied to every sample.
-
     Raises:
         DataError: The two are not of one kind.
     """

@@ -68,9 +68,6 @@ class PixelForest:
 
     Pixels may be shown in any number of batches: of all a random 20 000 are kept. Trees grow when they are
     asked, and again when twice as many pixels have been shown.
-
-    Args:
-        num_classes: K, leaves.
     """
 
     def __init__(self, num_classes: int) -> None:

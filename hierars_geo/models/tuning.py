@@ -77,16 +77,11 @@ def learn_to_talk(segmenter: HierarchicalSegmenter) -> list[nn.Module]:
 
 
 def add_low_rank(encoder: nn.Module, name: str, rank: int) -> None:
-    """Let of an encoder learn low-rank additions to the linear layers of its attention, and its pyramid.
+    """Let an encoder learn low-rank additions to the linear layers of its attention, and its pyramid.
 
     Its state stays that of the encoder without them: weights are written with what was added. The additions
     stand beside them, for a training that is resumed; whoever predicts leaves them out
     (:func:`without_additions`).
-
-    Args:
-        encoder: Changed in place.
-        name: Of the encoder, for messages.
-        rank: Of what is added.
 
     Raises:
         OptionError: It has no attention with linear layers.

@@ -87,11 +87,7 @@ def published_weights() -> tuple[WeightEntry, ...]:
 
 
 def find_weights(name: str, also: Sequence[str] = ()) -> WeightEntry:
-    """Look weights up.
-
-    Args:
-        name: In the catalog.
-        also: Names of other things that may have been meant.
+    """Look weights of the catalog up; ``also`` names other things that may have been meant.
 
     Raises:
         OptionError: There are none of that name; near ones are listed.

@@ -253,13 +253,7 @@ def block_of(batch: Batch, chip: int, block_m: float) -> tuple[str, int, int]:
 
 
 def block_at(bounds: Bounds, crs: CRS, block_m: float) -> tuple[str, int, int]:
-    """Block of ground that the middle of a rectangle lies in.
-
-    Args:
-        bounds: Left, bottom, right, top.
-        crs: Of the bounds.
-        block_m: Side of a block in metres, > 0.
-    """
+    """Block of ground, ``block_m`` > 0 wide, that the middle of (left, bottom, right, top) lies in."""
     left, bottom, right, top = bounds
     unit_m = _METRES_PER_DEGREE if crs.is_geographic else float(crs.axis_info[0].unit_conversion_factor)
     side = block_m / unit_m

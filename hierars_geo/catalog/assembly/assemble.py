@@ -131,11 +131,7 @@ _LEAST_PX = 0.1
 
 
 def measure_place(place: Place, pool: HandlePool) -> Place:
-    """Compare the red band of every source with that of the reference, on the coarser one's pixels.
-
-    Returns:
-        The place with ``shifts`` in metres and how they were measured.
-    """
+    """Compare each source's red band with the reference's, on the coarser pixels: shifts in metres."""
     common = place.common_bounds
     if common is None:
         return place

@@ -41,13 +41,10 @@ class Extent:
 
 
 def cut_extents(place: Place, options: AssembleOptions) -> list[Extent]:
-    """Cover the common ground of a place with chips, or leave it whole.
+    """Cover the common ground of a place with chips, row by row; none where it is smaller than a chip.
 
     Corners lie on pixel corners of the coarsest source, so that its pixels are copied, not resampled. Chips
     do not overlap, but for the last of a row or column, which is moved inward.
-
-    Returns:
-        The rectangles, row by row; none where the common ground is smaller than a chip.
 
     Raises:
         OptionError: A chip is no whole number of the coarsest source's pixels.
@@ -133,14 +130,7 @@ class Chip:
 
 
 class ChipWriter:
-    """Writes the extents of one place.
-
-    Args:
-        place: Its scenes.
-        taxonomy: Tree that the labels are written in.
-        values: Stored label value -> raster value of a leaf, 0 without, -1 unknown.
-        pool: Open files.
-    """
+    """Writes the extents of one place, its labels by a table as of :func:`label_values`."""
 
     def __init__(self, place: Place, taxonomy: Taxonomy, values: NDArray[np.int32], pool: HandlePool) -> None:
         self._place = place
@@ -202,15 +192,7 @@ class ChipWriter:
 
 
 def label_values(scheme: LabelScheme, taxonomy: Taxonomy) -> NDArray[np.int32]:
-    """Build the table from stored label values to raster values of leaves.
-
-    Args:
-        scheme: ``mm5b`` for the leaves' own values, else the name of a record with a label scheme.
-        taxonomy: The tree.
-
-    Returns:
-        (65536,) int32: 0 where a value has no class, -1 where it is none of the scheme.
-    """
+    """Table (65536,) int32 from stored label values to those of leaves: 0 for no class, -1 where unknown."""
     finest = taxonomy.num_levels
     same = {value: value for value in taxonomy.class_values(finest)} | {taxonomy.nodata_value: 0}
     listed = None if scheme == "mm5b" else read_record(scheme).label_scheme

@@ -129,13 +129,7 @@ class SourceScene:
 
 
 class SceneWindows:
-    """Reads windows of one scene on any lattice; closed by its pool.
-
-    Args:
-        scene: What to read.
-        pool: Open files.
-        values: For labels: stored value -> value that it becomes; others are refused.
-    """
+    """Reads windows of a scene on any lattice, labels by a table of their values; closed by its pool."""
 
     def __init__(self, scene: SourceScene, pool: HandlePool, values: NDArray[np.int32] | None = None) -> None:
         self.scene = scene
