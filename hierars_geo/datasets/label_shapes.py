@@ -123,7 +123,8 @@ def move_geometries(geometries: NDArray[np.object_], source: CRS, target: CRS) -
         length = shapely.length(others)
         dense = np.where(length > 0, length / _LINE_PIECES, 1.0)
         others = shapely.transform(
-            shapely.segmentize(others, dense), lambda xy: np.column_stack(transformer.transform(*xy.T))
+            shapely.segmentize(others, dense),
+            lambda xy: np.column_stack(transformer.transform(*xy.T.tolist())),
         )
         others[~np.isfinite(shapely.bounds(others)).all(axis=1)] = shapely.Point()
         moved[~areal] = others

@@ -44,7 +44,8 @@ def image_of(source: CRS, target: CRS) -> Image:
         if not len(points):
             return points
         try:
-            x, y = transformer.transform(points[:, 0], points[:, 1])
+            # of an array of one point pyproj makes a number, of which NumPy before 2.4 warns
+            x, y = transformer.transform(*(points.T if len(points) > 1 else points.T.tolist()))
         except ProjError:  # PROJ refuses all where it has no answer for some
             pairs = [_lone(transformer, x, y) for x, y in points.tolist()]
             return np.array(pairs, dtype=np.float64)

@@ -138,7 +138,7 @@ FILES = {
     "a pipe for a layer": (fifo_layer, "x.gpkg", 1, r"x\.gpkg"),
     "an empty layer": (layer([]), "x.gpkg", 1, r"empty|no polygon|polygons"),
     "an empty polygon": (layer([Polygon()]), "x.gpkg", 1, r"x\.gpkg"),
-    "a polygon that is missing": (layer([HALF, None]), "x.gpkg", 1, "but got 1 no geometry"),
+    "a polygon that is missing": (layer([HALF, None]), "x.gpkg", 1, "but got 1 without geometry"),
     "points for polygons": (layer([Point(5e5, 5.6e6)]), "x.gpkg", 1, "[Pp]oint|polygon"),
     "lines for polygons": (layer([LineString([(5e5, 5.6e6), (6e5, 5.6e6)])]), "x.gpkg", 1, "polygon"),
     "polygons and points": (layer([HALF, Point(5e5, 5.6e6)]), "x.gpkg", 1, "polygon"),
