@@ -15,6 +15,7 @@ from ..errors import list_some
 from ..grid.longitudes import polygonal
 from ..grid.reprojection import move
 from ..output import atomic_path, check_writable_folder, write_csv, write_json
+from ..polygons.vector_file import forget_times
 from ..taxonomy import Taxonomy
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def write_split_ground(folder: str | Path, parts: Mapping[str, SceneIntersection
     frame = GeoDataFrame({"split": list(parts)}, geometry=ground, crs=crs)
     with atomic_path(target) as path:
         frame.to_file(path, layer="splits", driver="GPKG")
+        forget_times(path)
     return target
 
 

@@ -12,14 +12,13 @@ from geopandas.geodataframe import GeoDataFrame
 
 from ..maps.styles.qml import vector_qml
 from ..maps.styles.sld import vector_sld
+from ..polygons.vector_file import TIMESTAMP, forget_times
 from ..taxonomy import Taxonomy
 
 #: Name of the column of polygons that QGIS and GDAL give it.
 GEOMETRY = "geom"
 #: Readers of 1.3 warn of 1.4, of which nothing is used, and may refuse to edit it.
 VERSION = {"VERSION": "1.3"}
-#: Written in place of the time of writing, so that the same maps give the same file.
-TIMESTAMP = "2000-01-01T00:00:00.000Z"
 
 _CREATE_STYLES = """
 CREATE TABLE layer_styles (
@@ -47,11 +46,6 @@ INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geome
     styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
 VALUES ('', '', ?, ?, ?, ?, ?, 1, ?, '', NULL, ?)
 """
-#: The same tables give the same bytes, whenever they are written and in however many transactions.
-_FORGET_TIMES = "UPDATE gpkg_contents SET last_change = ?"
-
-#: Where the header of SQLite counts the transactions, and repeats the count for which the rest of it holds.
-_COUNTERS = (24, 92)
 
 
 class LayerStyle(NamedTuple):
@@ -106,16 +100,6 @@ def add_styles(path: Path, styles: Sequence[LayerStyle]) -> None:
             row = (style.layer, GEOMETRY, style.layer, style.qml, style.sld, style.about, TIMESTAMP)
             database.execute(_INSERT_STYLE, row)
     forget_times(path)
-
-
-def forget_times(path: Path) -> None:
-    """Put fixed numbers in place of times and count of writings of a GeoPackage that nobody has open."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(_FORGET_TIMES, (TIMESTAMP,))
-    with path.open("r+b") as file:
-        for offset in _COUNTERS:
-            file.seek(offset)
-            file.write((1).to_bytes(4, "big"))
 
 
 def unindexed_layers(path: Path, levels: tuple[int, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from scene_files import X0, Y0, coordinates, tree, write
 
 from hierars_geo.datamodules import SceneDataModule, SplitOptions
+from hierars_geo.datamodules.split_files import write_split_ground
 from hierars_geo.errors import DataError, HieraRSError, OptionError
 from hierars_geo.scenes import DataNotice
 from hierars_geo.taxonomy import Taxonomy
@@ -334,6 +335,8 @@ def test_class_frequencies_and_the_report_of_a_run(files, tmp_path):
     bands = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))["train"]
     assert bands["mean"] == pytest.approx(data.mean)
     assert json.loads((folder / "class_histograms.json").read_text(encoding="utf-8"))["classes"]
+    kept = (folder / "splits.gpkg").read_bytes()
+    assert write_split_ground(folder, data.parts).read_bytes() == kept  # whenever it is written
     ground = geopandas.read_file(folder / "splits.gpkg").set_index("split").geometry
     assert list(ground.index) == list(data.parts)
     for name, part in data.parts.items():

@@ -27,9 +27,9 @@ from hierars_geo.errors import (
     TaxonomyError,
 )
 from hierars_geo.maps.styles import vector_qml
+from hierars_geo.polygons.vector_file import forget_times
 from hierars_geo.taxonomy import Taxonomy
 from hierars_geo.vector import vectorize
-from hierars_geo.vector.geopackage import forget_times
 
 COLUMNS = ["class_value", "class_name", "level", "parent_value", "area_m2", "confidence"]
 MORE = ["id", "parent_id", "area_ha", "perimeter_m", "confidence_min", "children"]
