@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pyogrio
 import pytest
 import rasterio.crs
+import rasterio.errors
 import shapely
 from pyproj import CRS
 
@@ -24,7 +25,10 @@ SQUARES = [
 @pytest.mark.parametrize("suffix", [".gpkg", ".fgb"])
 def test_a_crs_that_gdal_knows_and_pyproj_does_not_is_read(tmp_path, suffix):
     code = "EPSG:11023"  # ETRS89-NOR / UTM 33N; unknown to pyproj 3.7, known to 3.8
-    crs = CRS.from_wkt(rasterio.crs.CRS.from_user_input(code).to_wkt())
+    try:
+        crs = CRS.from_wkt(rasterio.crs.CRS.from_user_input(code).to_wkt())
+    except rasterio.errors.CRSError:
+        pytest.skip("the PROJ of rasterio 1.4.3 does not know it either")
     path = tmp_path / f"new{suffix}"
     pyogrio.write_dataframe(gpd.GeoDataFrame({"kind": ["a", "b"]}, geometry=SQUARES, crs=crs), path)
     found = read_layer(path).sort_values("kind")  # FlatGeobuf keeps an order of its own
