@@ -1,6 +1,7 @@
 """Export: a trained model as one graph that other programs run, and its description for catalogs."""
 
-from .graph import DeepnessGraph, MapGraph
+from ..predict.network.graph import MapGraph
+from .deepness import DeepnessGraph
 from .model_item import deepness_metadata
 from .publishing import ModelCard, publish_model
 from .writing import ExportedModel, export_model

@@ -13,8 +13,9 @@ from .. import __version__
 from ..maps.styles.stac import classification_classes, href_of
 from ..models.checkpoint import Model
 from ..models.record import ModelRecord
+from ..predict.network.graph import MapGraph
 from ..taxonomy import Taxonomy
-from .graph import DeepnessGraph, MapGraph
+from .deepness import DeepnessGraph
 
 _EXTENSIONS = (
     "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",

@@ -23,7 +23,7 @@ from ..models.published import (
 )
 from ..models.record import RECORD_KEY, ModelRecord
 from ..output import as_output_error, check_writable_folder, staging_folder
-from .graph import MapGraph
+from ..predict.network.graph import MapGraph
 from .model_item import model_item
 from .writing import export_model
 

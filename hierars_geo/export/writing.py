@@ -2,14 +2,12 @@
 
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
-from torch.export import Dim, ExportedProgram
 
 from ..errors import OptionError
 from ..models.checkpoint import load
@@ -20,95 +18,11 @@ from ..output import (
     refuse_existing,
     staging_folder,
 )
-from ..predict.exported import GRAPH_ENTRY, RECORD_ENTRY
-from ..predict.network.graph import check_onnx_is_installed, trace, translate
-from ..predict.onnx_file import seal
-from .graph import DeepnessGraph, MapGraph
+from ..predict.exported import RECORD_ENTRY
+from ..predict.network.graph import MapGraph
+from ..predict.network.translation import check_onnx_is_installed, record_json, save_onnx, trace
+from .deepness import DeepnessGraph
 from .model_item import DEFAULT_TILE_PX, deepness_metadata, model_item
-
-#: Sides of the example that the graph is traced with; height and width odd, so that padding and cropping are
-#: part of it, and all different, so that no two are taken for one.
-_EXAMPLE = {"batch": 2, "dates": 3, "height": 75, "width": 109}
-
-#: A Protocol Buffers file, as ONNX files are, ends at 2 GiB.
-_MAX_ONNX_BYTES = 2_000_000_000
-
-
-def trace_map(graph: MapGraph, bands: int, tile_px: int | None, name: str) -> ExportedProgram:
-    """Trace a graph.
-
-    Args:
-        graph: In eval mode, on the CPU.
-        bands: C.
-        tile_px: Fixed height and width; None leaves both open. The batch always is.
-        name: Of the model, for messages.
-
-    Raises:
-        OptionError: The model holds something that torch.export cannot trace.
-    """
-    sides = _EXAMPLE | {"bands": bands}
-    if tile_px is not None:
-        sides |= {"height": tile_px, "width": tile_px}
-    fixed = {"bands"} if tile_px is None else {"bands", "height", "width"}
-    shapes = [[sides[axis] for axis in axes] for axes in graph.inputs.values()]
-    dynamic = tuple(
-        {place: Dim.DYNAMIC for place, axis in enumerate(axes) if axis not in fixed}
-        for axes in graph.inputs.values()
-    )
-    with torch.random.fork_rng(devices=()):
-        example = torch.randn(shapes[0]), *(torch.randint(1, 367, shape) for shape in shapes[1:])
-    return trace(graph, example, dynamic, name)
-
-
-def save_torch(program: ExportedProgram, path: Path, record: str) -> None:
-    """Write a program as a .pt2 file; ``record`` (JSON) goes along as an extra file."""
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer, extra_files={RECORD_ENTRY: record})
-    path.write_bytes(buffer.getbuffer())
-
-
-def save_onnx(
-    program: ExportedProgram, graph: MapGraph, path: Path, metadata: Mapping[str, str], name: str
-) -> None:
-    """Translate a program and write it as an ONNX file.
-
-    Args:
-        program: Of :func:`trace_map`.
-        graph: What was traced.
-        path: The file.
-        metadata: Key -> text, stored in the file.
-        name: Of the model, for messages.
-
-    Raises:
-        OptionError: An operation has no counterpart in ONNX, or the model is too large for one file.
-    """
-    size = sum(tensor.nbytes for tensor in program.state_dict.values())
-    if size > _MAX_ONNX_BYTES:
-        raise OptionError(
-            f"Expected at most {_MAX_ONNX_BYTES / 1e9:g} GB of weights in an ONNX file, but got "
-            f"{size / 1e9:.1f} GB. Use --format torch."
-        )
-    translated = translate(program, list(graph.inputs), graph.output_names, name)
-    _name_dimensions(translated.model, graph)
-    translated.model.metadata_props.update(metadata)
-    translated.save(path)
-    seal(path)
-
-
-def _name_dimensions(model: Any, graph: MapGraph) -> None:  # noqa: ANN401  # onnx_ir's Model
-    """Call the open dimensions batch, height and width, in place of the tracer's s40, s73 and s6."""
-    names = {
-        str(side): axis
-        for given, axes in zip(model.graph.inputs, graph.inputs.values(), strict=True)
-        for side, axis in zip(given.shape, axes, strict=True)
-        if not isinstance(side, int)
-    }
-    values = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
-    for value in values:
-        for axis, side in enumerate(value.shape or ()):
-            if str(side) in names:
-                value.shape[axis] = names[str(side)]
-
 
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -189,25 +103,16 @@ def export_model(
     check_writable_folder(target.parent)
     side = (tile_px or max(DEFAULT_TILE_PX, record.chip_size or 0)) if deepness else None
     graph = (DeepnessGraph if deepness else MapGraph)(loaded.network, record).eval()
-    name = f"{record.model.architecture} with {record.model.encoder}"
-    branches = [record] if record.transfer is None else [record, record.transfer.source]
-    if side is None and any("swin" in branch.model.encoder for branch in branches):
-        raise OptionError(
-            f"Expected a model whose graph serves every height and width, but {name} cannot: PyTorch's "
-            "tracer does not come to an end with Swin's windows. Use another encoder, or hierars-geo predict."
-        )
-    program = trace_map(graph, len(record.bands), side, name)
-    content = json.dumps(record.to_dict(), ensure_ascii=False)
+    program = trace(graph, loaded, None if side is None else (side, side))
     with staging_folder(target) as folder, as_output_error(target):
         unfinished = folder / target.name
         if format == "onnx":
-            told = {"sees_window": loaded.network.sees_window, "outputs": list(graph.output_names)}
-            metadata = {RECORD_ENTRY: content, GRAPH_ENTRY: json.dumps(told)}
-            if side is not None:
-                metadata |= deepness_metadata(record, side)
-            save_onnx(program, graph, unfinished, metadata, name)
+            metadata = {} if side is None else deepness_metadata(record, side)
+            save_onnx(program, graph, unfinished, loaded, {}, metadata)
         else:
-            save_torch(program, unfinished, content)
+            buffer = io.BytesIO()
+            torch.export.save(program, buffer, extra_files={RECORD_ENTRY: record_json(loaded)})
+            unfinished.write_bytes(buffer.getbuffer())
         library = version("onnx") if format == "onnx" else torch.__version__
         described = model_item(loaded, graph, target.name, format, library, side)
         text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)

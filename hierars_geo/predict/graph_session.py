@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -11,38 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from .options import NetworkOptions, Precision
+from .onnx_file import narrowed
+from .options import NetworkOptions, Precision, PredictOptions
 
 GraphLibrary: TypeAlias = Literal["onnx", "openvino"]
 
 #: Runs a graph: its inputs, in order, to the output asked for.
 GraphRun: TypeAlias = Callable[..., NDArray[np.float32]]
 
+#: What NumPy can do to a window, and undo; a scale takes PyTorch's resizing.
+_VIEWS: Final = frozenset({"flips", "turns"})
+
 #: Option -> package that runs the graph.
 PACKAGES: Final[dict[GraphLibrary, str]] = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 
-def obstacle_of(options: NetworkOptions, library: str, views: frozenset[str]) -> str | None:
+def obstacle_of(predicted: PredictOptions, library: str) -> str | None:
     """Say what is asked for that a graph cannot do, and the remedy; None for nothing.
 
     Args:
-        options: How the network runs.
+        predicted: What is asked for.
         library: Who is to run the graph, or ``auto``.
-        views: Augmentations that a graph takes.
     """
-    others = sorted(set(options.views) - views)
+    options = predicted.network
     if options.compile:
         return "--compile, but it is PyTorch's. Leave it out"
-    if others:
-        return (
-            f"views {', '.join(others)}, but its windows have one size. Use --tta {' '.join(sorted(views))}"
-        )
+    if others := sorted(set(options.views) - _VIEWS):
+        return f"views {', '.join(others)}, which PyTorch alone makes. Use --tta {' '.join(sorted(_VIEWS))}"
     if options.precision == "fp16":
         return "precision fp16, but CPUs have bf16 at most. Use --precision bf16"
     if options.precision == "int8" and set(options.views):
         return "precision int8 with views, whose ranges are others. Leave --tta out"
     if options.precision == "bf16" and library == "onnx":
         return "precision bf16, but ONNX Runtime has none. Use --runtime openvino"
+    if options.precision != "float32" and predicted.output.applicability:
+        return f"--applicability with precision {options.precision}. Use --precision float32"
     return None
 
 
@@ -89,7 +93,9 @@ def open_graph(
     Raises:
         RuntimeError: The library cannot run it.
     """
-    return _OPENERS[library](path, outputs, precision, threads or int(os.environ.get("OMP_NUM_THREADS") or 0))
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or 0)
+    with narrowed(path, outputs) as narrow:
+        return _OPENERS[library](narrow, outputs, precision, threads)
 
 
 def window_by_window(run: GraphRun) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
@@ -119,13 +125,11 @@ def _open_onnx(path: Path, outputs: Sequence[str], precision: str, threads: int)
     # weights apart from what is taken and given back: 27 MB less for a ResNet-18
     options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    run_options = onnxruntime.RunOptions()
-    run_options.only_execute_path_to_fetches = True
     names = [each.name for each in session.get_inputs()]
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
         given = {name: np.ascontiguousarray(value) for name, value in zip(names, inputs, strict=True)}
-        return _joined(session.run(list(outputs), given, run_options))
+        return _joined(session.run(list(outputs), given))
 
     return run
 
@@ -138,10 +142,18 @@ def _open_openvino(path: Path, outputs: Sequence[str], precision: str, threads: 
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = core.compile_model(core.read_model(path), "CPU", settings)
+    model = core.read_model(path)
 
-    def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
-        found = compiled([np.ascontiguousarray(value) for value in inputs])
+    @lru_cache(maxsize=4)
+    def compiled(*shapes: tuple[int, ...]) -> Any:  # noqa: ANN401
+        """A graph for one size is a twentieth faster than one for any, and made in less than a second."""
+        sized = model.clone()
+        sized.reshape(dict(enumerate(shapes)))
+        return core.compile_model(sized, "CPU", settings)
+
+    def run(*inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        given = [np.ascontiguousarray(value) for value in inputs]
+        found = compiled(*(value.shape for value in given))(given)
         return _joined([found[name] for name in outputs]).copy()  # the library fills its own again
 
     return run

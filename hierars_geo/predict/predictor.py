@@ -23,11 +23,11 @@ from ..scenes.regions import cut_to_region
 from ..scenes.scene import Scene
 from ..scenes.stack import SourcePaths, open_scene
 from ..types import ReadRecipe, SeriesRule
-from . import network
 from .accumulator import Block
+from .checkpoint_runner import CheckpointRunner
 from .chunks import ChunkPlan
 from .engine import Engine, SceneJob, documents, named_everywhere
-from .exported import SUFFIX, ExportedRunner
+from .exported import SUFFIX, exported_runner
 from .layers import Layer, LayerDecoder, wanted_layers
 from .maps import stored_layer
 from .memory import MemoryBudget
@@ -313,8 +313,7 @@ class Predictor:
         batch_size = self._run_batch_size(batch, plan, engine, job)
         runtime = self.runtime_of(plan, scene)
         scene.notes += runtime.notes
-        software = self.runner.software
-        manifest = run_manifest(scene, self.loaded, self.options, plan, runtime, batch_size, software)
+        manifest = run_manifest(scene, self.loaded, self.options, plan, runtime, batch_size)
         if resume and was_finished(outputs.item, manifest) and outputs.exist():
             note_of(scene.name, "is finished already: nothing is left to compute")
             shutil.rmtree(run_path(folder, scene.name), ignore_errors=True)
@@ -368,12 +367,12 @@ class Predictor:
 
 
 def _runner(model: str | Path | ModelFile, options: PredictOptions, device: str) -> Runner:
-    """Open a model; what PyTorch runs is imported for a checkpoint alone."""
+    """Open a model, by what its file is."""
     if isinstance(model, str | Path):
         model = model_file(model)
         if model.suffix.lower() == SUFFIX:
-            return ExportedRunner(model, options, device)
-    return network.CheckpointRunner(model, options, device)
+            return exported_runner(model, options, device)
+    return CheckpointRunner(model, options, device)
 
 
 def _inside(scene: Scene, block: Block[Any]) -> Block[Any]:

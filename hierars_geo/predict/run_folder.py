@@ -193,7 +193,6 @@ def run_manifest(
     plan: ChunkPlan,
     runtime: Runtime,
     batch_size: int,
-    software: Mapping[str, str],
 ) -> dict[str, Any]:
     """Describe a run as plain values.
 
@@ -204,7 +203,6 @@ def run_manifest(
         plan: Windows and chunks.
         runtime: Who computes it: another library, precision or kind of device computes other last bits.
         batch_size: Windows per forward pass, on which last bits depend, too.
-        software: Versions of the libraries that ran the network.
     """
     content = {
         "checkpoint_sha256": loaded.sha256,
@@ -219,7 +217,7 @@ def run_manifest(
         "batch_size": batch_size,
         "versions": {
             "hierars-geo": __version__,
-            **software,
+            runtime.name: runtime.version,
             "gdal": rasterio.__gdal_version__,
         },
         **{f"option {key}": value for key, value in options.to_dict().items() if key not in _SAID_OTHERWISE},

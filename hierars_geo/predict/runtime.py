@@ -1,6 +1,6 @@
 """Runtime: who runs the network, on which device and in which precision."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -73,10 +73,6 @@ class Runner(Protocol):
     @property
     def loaded(self) -> ModelFile:
         """The model."""
-
-    @property
-    def software(self) -> Mapping[str, str]:
-        """Versions of the libraries that maps depend on, by name."""
 
     @property
     def sees_window(self) -> bool:

@@ -17,9 +17,9 @@ from torch import nn
 from hierars_geo.cli import main
 from hierars_geo.errors import OptionError, OutputError
 from hierars_geo.export import DeepnessGraph, MapGraph, deepness_metadata, export_model
-from hierars_geo.export.graph import AnySizeAveragePool
 from hierars_geo.models import ModelConfig, jsps, level_confidence
-from hierars_geo.predict.network import graph as graph_module
+from hierars_geo.predict.network import translation
+from hierars_geo.predict.network.graph import AnySizeAveragePool
 
 #: Sizes and batches that no graph is traced with: aligned, odd, tiny, one image and several.
 SHAPES = ((1, 64, 64), (3, 65, 97), (2, 5, 3), (1, 33, 20))
@@ -190,7 +190,7 @@ def test_wrong_calls_are_one_line(save_model, monkeypatch, capsys):
     checkpoint.with_suffix(".onnx").write_text("mine")
     with pytest.raises(OutputError, match="--overwrite"):
         export_model(checkpoint)
-    monkeypatch.setattr(graph_module, "find_spec", lambda name: None if name == "onnx" else object())
+    monkeypatch.setattr(translation, "find_spec", lambda name: None if name == "onnx" else object())
     assert main(["export", str(checkpoint), "--overwrite"]) == 2
     assert capsys.readouterr().err.strip().endswith("Install it: pip install 'hierars-geo[onnx]'.")
     assert checkpoint.with_suffix(".onnx").read_text() == "mine"

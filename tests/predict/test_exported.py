@@ -24,6 +24,7 @@ from hierars_geo.maps import Maps
 from hierars_geo.models import load
 from hierars_geo.models.applicability import Applicability
 from hierars_geo.models.dissimilarity import pooled
+from hierars_geo.output import sha256_of
 from hierars_geo.predict import PredictOptions, Predictor
 
 pytest.importorskip("onnxscript")
@@ -184,6 +185,24 @@ def test_the_maps_are_the_checkpoints_in_a_process_that_has_no_pytorch(model, wr
     assert any("at most 10 % show none that is right" in note for note in said["hierars:notes"])
     names = ours.scene.adaptive_legend.class_names(1)
     assert any(" or " in names[value] for value in np.unique(pixels(ours.layers["adaptive"])) if value != 255)
+
+
+def test_a_checkpoint_whose_graph_is_kept_needs_no_pytorch_either(model, write_scene, tmp_path):
+    checkpoint, _ = model
+    scene, cache = write_scene(), str(tmp_path / "cache")
+    options = PredictOptions(runtime="onnx", applicability=True, cache_dir=cache)
+    first = Predictor(checkpoint, options).predict(scene, tmp_path / "first")
+    command = (checkpoint, scene, "-o", tmp_path / "second", "--runtime", "onnx", "--applicability")
+    done, peak_mb = predict_without_torch(*command, "--cache-dir", cache)
+    assert done.returncode == 0, done.stderr
+    assert peak_mb < 400
+    second = Maps.open(tmp_path / "second")
+    assert set(first.layers) == set(second.layers)
+    for name, path in first.layers.items():
+        np.testing.assert_array_equal(pixels(second.layers[name]), pixels(path))
+    told = json.loads((tmp_path / "second" / "scene.json").read_text())["properties"]
+    assert told["hierars:checkpoint"] == checkpoint.name
+    assert told["hierars:checkpoint_sha256"] == sha256_of(checkpoint)
 
 
 def test_a_small_raster_takes_little_memory_and_a_mosaic_of_a_region_is_resumed(model, write_scene, tmp_path):

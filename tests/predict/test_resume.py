@@ -16,10 +16,9 @@ import torch
 from hierars_geo.cli import main
 from hierars_geo.errors import HieraRSWarning, OutputError, RasterError
 from hierars_geo.export import export_model
-from hierars_geo.predict import PredictOptions, Predictor
+from hierars_geo.predict import PredictOptions, Predictor, checkpoint_runner
 from hierars_geo.predict import results as module
 from hierars_geo.predict.memory import MemoryBudget
-from hierars_geo.predict.network import checkpoint_runner
 from hierars_geo.predict.network.batching import BatchFallback
 from hierars_geo.predict.network.torch_session import runtime_of_tensors
 from hierars_geo.predict.rows import ChunkWriter
@@ -308,7 +307,7 @@ def test_a_batch_is_chosen_once_and_kept_for_the_resume(checkpoint, scene, tmp_p
         chosen.append(asked)
         return 4 - len(chosen)  # memory shrinks from run to run
 
-    monkeypatch.setattr(checkpoint_runner, "resolved_batch_size", choose)
+    monkeypatch.setattr(checkpoint_runner, "cpu_batch_size", choose)
     predictor = Predictor(checkpoint, PredictOptions(**OPTIONS | {"batch_size": asked_for}), device="cpu")
     whole = contents(predictor.predict(scene, tmp_path / "whole").item.parent)
     assert chosen == [asked_for]  # not by chunk

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -9,13 +10,19 @@ import rasterio
 import torch
 
 from hierars_geo.errors import HieraRSWarning, OptionError, OutputError
-from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, graph_session, quantization
-from hierars_geo.predict.network import graph, graph_runtime
-from hierars_geo.predict.network.graph_runtime import WORTHWHILE_PX, chosen_library
+from hierars_geo.predict import (
+    PredictOptions,
+    Predictor,
+    checkpoint_runner,
+    graph_cache,
+    graph_session,
+    quantization,
+)
+from hierars_geo.predict.checkpoint_runner import WORTHWHILE_PX, chosen_library
+from hierars_geo.predict.network import TorchNetwork
 from hierars_geo.predict.rows import ChunkWriter
 
 pytest.importorskip("onnxruntime")
-CPU = torch.device("cpu")
 
 
 def classes(maps):
@@ -39,12 +46,13 @@ def test_the_maps_are_pytorchs(save_checkpoint, write_scene, tmp_path, options, 
     assert len(np.unique(classes(theirs))) > 5
     item = json.loads((tmp_path / library / "scene.json").read_text())
     said = item["properties"]["hierars:runtime"]
-    assert said == f"{package.__name__} {graph_runtime.version(package.__name__)} float32"
+    assert said == f"{package.__name__} {version(package.__name__)} float32"
 
 
-def test_flips_are_averaged_by_the_graph_too(save_checkpoint, write_scene, tmp_path, options):
+@pytest.mark.parametrize("views", [("flips",), ("turns",)])
+def test_views_are_averaged_by_the_graph_too(save_checkpoint, write_scene, tmp_path, options, views):
     scene, checkpoint = write_scene(), save_checkpoint()
-    flipped = replace(options, tta=True)
+    flipped = replace(options, tta=views)
     torchs = Predictor(checkpoint, flipped, "cpu").predict(scene, tmp_path / "torch")
     theirs = Predictor(checkpoint, replace(flipped, runtime="onnx"), "cpu").predict(scene, tmp_path / "onnx")
     assert (classes(torchs) == classes(theirs)).mean() > 0.9999
@@ -53,29 +61,52 @@ def test_flips_are_averaged_by_the_graph_too(save_checkpoint, write_scene, tmp_p
 def test_a_graph_is_exported_once_and_made_anew_where_it_is_damaged(
     save_checkpoint, write_scene, tmp_path, options, monkeypatch
 ):
-    exports, original = [], graph._export
+    exports, original = [], TorchNetwork.export
 
-    def export(loaded, size, *rest):
+    def export(self, path, size):
         exports.append(size)
-        original(loaded, size, *rest)
+        original(self, path, size)
 
-    monkeypatch.setattr(graph, "_export", export)
+    monkeypatch.setattr(TorchNetwork, "export", export)
     scene, checkpoint = write_scene(), save_checkpoint()
     onnx = replace(options, runtime="onnx", cache_dir=str(tmp_path / "cache"))
     first = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "a")
+    Predictor(checkpoint, replace(onnx, window=96), "cpu").predict(scene, tmp_path / "w")
     second = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "b")
-    assert exports == [(64, 64)]
+    assert exports == [None]
     assert first.layers["L3"].read_bytes() == second.layers["L3"].read_bytes()
     (kept,) = (tmp_path / "cache" / "graphs").glob("*.onnx")
     content = bytearray(kept.read_bytes())
     content[len(content) // 2] ^= 0xFF
     kept.write_bytes(content)
     third = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "c")
-    assert exports == [(64, 64)] * 2
+    assert exports == [None] * 2
     assert first.layers["L3"].read_bytes() == third.layers["L3"].read_bytes()
-    monkeypatch.setattr(graph, "_MOST_BYTES", 1)
-    Predictor(checkpoint, replace(onnx, window=96), "cpu").predict(scene, tmp_path / "d")
+    monkeypatch.setattr(graph_cache, "_MOST_BYTES", 1)
+    other = save_checkpoint(name="other.ckpt", mode="flat")
+    Predictor(other, onnx, "cpu").predict(scene, tmp_path / "d")
     assert len(list(kept.parent.glob("*.onnx"))) == 1  # the one that was not used for longest is gone
+    assert not kept.exists()
+
+
+def test_a_graph_of_one_size_serves_where_none_serves_all(
+    save_checkpoint, write_scene, tmp_path, options, monkeypatch
+):
+    original = TorchNetwork.export
+
+    def export(self, path, size):
+        if size is None:
+            raise OptionError("Expected a model whose graph serves every height and width, but this cannot.")
+        original(self, path, size)
+
+    monkeypatch.setattr(TorchNetwork, "export", export)
+    onnx = replace(options, runtime="onnx", cache_dir=str(tmp_path / "cache"))
+    scene, checkpoint = write_scene(), save_checkpoint()
+    torchs = Predictor(checkpoint, options, "cpu").predict(scene, tmp_path / "torch")
+    theirs = Predictor(checkpoint, onnx, "cpu").predict(scene, tmp_path / "onnx")
+    (kept,) = (tmp_path / "cache" / "graphs").glob("*.onnx")
+    assert kept.stem.endswith("_64x64")
+    assert (classes(torchs) == classes(theirs)).mean() > 0.9999
 
 
 def test_resuming_under_another_runtime_is_refused(
@@ -102,7 +133,7 @@ def test_where_a_graph_says_something_else_pytorch_predicts(
     save_checkpoint, write_scene, tmp_path, options, monkeypatch
 ):
     def broken(*settings):
-        return lambda image, valid: np.zeros((1, 18, *image.shape[-2:]), np.float32)
+        return lambda image: np.zeros((1, 18, *image.shape[-2:]), np.float32)
 
     monkeypatch.setitem(graph_session._OPENERS, "onnx", broken)
     scene, checkpoint = write_scene(), save_checkpoint()
@@ -121,7 +152,8 @@ def test_where_a_model_cannot_be_exported_pytorch_predicts(
         raise RuntimeError("no such operator: aten::riddle\nand a long trace")
 
     monkeypatch.setattr(torch.onnx, "export", export)
-    predictor = Predictor(save_checkpoint(), replace(options, runtime="onnx", window=32), "cpu")
+    onnx = replace(options, runtime="onnx", cache_dir=str(tmp_path / "cache"))
+    predictor = Predictor(save_checkpoint(), onnx, "cpu")
     with pytest.warns(HieraRSWarning, match="cannot run this model.*aten::riddle.*predicting with PyTorch"):
         predictor.predict(write_scene(), tmp_path / "out")
 
@@ -141,13 +173,13 @@ def test_where_a_model_cannot_be_exported_pytorch_predicts(
 )
 def test_auto_takes_another_library_where_it_pays(asked, device, pixels, library):
     pytest.importorskip("openvino")
-    assert chosen_library(NetworkOptions(**asked), torch.device(device), pixels) == library
+    assert chosen_library(PredictOptions(**asked), device, pixels) == library
 
 
 @pytest.mark.parametrize(
     ("asked", "device", "message"),
     [
-        ({"tta": ("turns",)}, "cpu", "views turns.*--tta flips"),
+        ({"tta": ("scales",)}, "cpu", "views scales.*--tta flips turns"),
         ({"precision": "bf16"}, "cpu", "ONNX Runtime has none. Use --runtime openvino"),
         ({"compile": True}, "cpu", "--compile"),
         ({}, "cuda", "device cuda.*--device cpu"),
@@ -155,15 +187,15 @@ def test_auto_takes_another_library_where_it_pays(asked, device, pixels, library
 )
 def test_what_a_runtime_cannot_do_is_one_line(asked, device, message):
     with pytest.raises(OptionError, match=message):
-        chosen_library(NetworkOptions(runtime="onnx", **asked), torch.device(device), 1)
+        chosen_library(PredictOptions(runtime="onnx", **asked), device, 1)
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch):
-    for module in (graph_runtime, graph_session):
+    for module in (checkpoint_runner, graph_session):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(OptionError, match=r"Expected openvino to be installed.*hierars-geo\[openvino\]"):
-        chosen_library(NetworkOptions(runtime="openvino"), CPU, 1)
-    assert chosen_library(NetworkOptions(), CPU, WORTHWHILE_PX) is None
+        chosen_library(PredictOptions(runtime="openvino"), "cpu", 1)
+    assert chosen_library(PredictOptions(), "cpu", WORTHWHILE_PX) is None
     with pytest.raises(OptionError, match="runtime to be one of auto, torch, onnx, openvino, but got 'tpu'"):
         PredictOptions(runtime="tpu")
 

@@ -103,9 +103,9 @@ def test_a_folder_of_dates_becomes_the_maps_of_the_network_on_all_of_them(season
 def test_days_of_one_command_share_a_model_and_one_that_fails_leaves_the_others_alone(
     season, checkpoint, tmp_path, monkeypatch, capsys
 ):
-    opened, real = [], predictor_module.network.CheckpointRunner
+    opened, real = [], predictor_module.CheckpointRunner
     monkeypatch.setattr(
-        predictor_module.network, "CheckpointRunner", lambda *told: opened.append(told) or real(*told)
+        predictor_module, "CheckpointRunner", lambda *told: opened.append(told) or real(*told)
     )
     command = ["predict", str(checkpoint), str(season[0]), "--window", "160", "--device", "cpu"]
     assert main([*command, "-o", str(tmp_path / "early"), "--until", "2020-02-01,2020-05-01,2020-07-01"]) == 1

@@ -12,8 +12,9 @@ import numpy as np
 import peak
 import torch
 
+from hierars_geo.models.checkpoint import Model
 from hierars_geo.predict import PredictOptions, Predictor
-from hierars_geo.predict.network import CheckpointRunner
+from hierars_geo.predict.checkpoint_runner import CheckpointRunner
 
 
 def main(arguments: list[str]) -> None:
@@ -25,7 +26,8 @@ def main(arguments: list[str]) -> None:
     predictor = Predictor(checkpoint, options, device="cpu")
     record = predictor.loaded.record
     assert isinstance(predictor.runner, CheckpointRunner)
-    model = predictor.runner.loaded.network
+    assert isinstance(predictor.loaded, Model)
+    model = predictor.loaded.network
     paths = torch.from_numpy(record.taxonomy.paths.copy())
     with torch.inference_mode():  # the model once, on a batch: its own memory is no matter of tiling
         image = torch.rand(batch, len(record.bands), window_px, window_px)

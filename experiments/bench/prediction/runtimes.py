@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from hierars_geo.grid import Window
 from hierars_geo.models import ModelRecord
 from hierars_geo.predict import NetworkOptions, PredictOptions, Predictor, Runtime, WindowPlan
+from hierars_geo.predict.checkpoint_runner import CheckpointRunner
 from hierars_geo.predict.graph_session import GraphLibrary
-from hierars_geo.predict.network import CheckpointRunner
-from hierars_geo.predict.network.graph_runtime import graph_runtime, quantised_runtime
 from hierars_geo.predict.options import Precision
 from hierars_geo.predict.quantization import CALIBRATION_WINDOWS, some_windows
 
@@ -70,15 +69,9 @@ def by_runtime(
     image, valid = shown[0]
     size = valid.shape[1], valid.shape[2]
     for library, precision in _WAYS:
-        options = NetworkOptions(cache_dir=str(folder), precision=precision)
+        options = NetworkOptions(runtime=library or "torch", cache_dir=str(folder), precision=precision)
         runner = CheckpointRunner(checkpoint, PredictOptions(network=options), "cpu")
-        plain = runner.runtime
-        if library is None:
-            runtimes.append(plain)
-        elif precision == "int8":
-            runtimes.append(quantised_runtime(runner.loaded, plain, options, library, size, ranges))
-        else:
-            runtimes.append(graph_runtime(runner.loaded, plain, options, library, size))
+        runtimes.append(runner.runtime_of(size, size[0] * size[1], lambda: ranges))
     inside = np.concatenate([valid for _, valid in shown])
     classes = [_classes(runtime, shown)[inside] for runtime in runtimes]
     seconds: list[list[float]] = [[] for _ in runtimes]

@@ -1,212 +1,189 @@
-"""The network as a graph for other libraries than PyTorch, exported once per checkpoint and window."""
+"""The whole way from stored image values to decoded maps as one graph, JSPS inside."""
 
 import copy
-import hashlib
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-from filelock import FileLock
-from platformdirs import user_cache_path
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from ... import __version__
-from ...errors import OptionError
-from ...models.checkpoint import Model
+from ...models.calibration import curved_steps
+from ...models.decode import path_logits
 from ...models.features import padded_size
 from ...models.map_model import MapModel
-from ...output import as_output_error, atomic_path, sha256_of
-
-#: Names of the graph's inputs and of its output.
-INPUTS = ("image", "valid")
-OUTPUT = "path_logits"
-
-#: What the ONNX exporter needs besides torch.
-_ONNX_PACKAGES = ("onnx", "onnxscript")
-
-#: Bytes that graphs may take on disk; the ones that were not used for longest go first.
-_MOST_BYTES = 2 * 2**30
+from ...models.record import ModelRecord
+from ..exported import DISSIMILARITY, PATH_LOGITS
 
 
-class WindowGraph(nn.Module):
-    """Stored values and validity of one window in, path logits out, at one size.
+class AnySizeAveragePool(nn.Module):
+    """Do what ``nn.AdaptiveAvgPool2d`` does, for sizes that are not known when the graph is made.
+
+    Exporters unroll the library's own into as many slices as the example's size happens to need. Here cell i
+    of n takes pixels floor(i L / n) .. ceil((i + 1) L / n) - 1 of a side of length L with equal weights, by
+    an (n, L) matrix per side that the graph computes from the size it meets.
 
     Args:
-        model: The trained model.
-        paths: (T, N) int64.
-        applicability: Let dissimilarities to the training ground follow the path logits.
+        cells: (rows, columns) of the result.
+    """
+
+    def __init__(self, cells: tuple[int, int]) -> None:
+        super().__init__()
+        self.cells = cells
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, D, h, w) to (B, D, rows, columns)."""
+        rows = _weights(self.cells[0], x.shape[-2], x)
+        columns = _weights(self.cells[1], x.shape[-1], x)
+        return rows @ x @ columns.T
+
+
+def _weights(cells: int, length: int, like: Tensor) -> Tensor:
+    """Average of every cell over a side: (cells, length)."""
+    cell = torch.arange(cells, device=like.device)[:, None]
+    pixel = torch.arange(length, device=like.device)[None, :]
+    first = cell * length // cells
+    last = ((cell + 1) * length + cells - 1) // cells
+    inside = ((pixel >= first) & (pixel < last)).to(like.dtype)
+    return inside / inside.sum(dim=1, keepdim=True)
+
+
+def replace_adaptive_pools(model: nn.Module) -> None:
+    """Put :class:`AnySizeAveragePool` in place of every adaptive pooling to more than one cell."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.AdaptiveAvgPool2d):
+                size = child.output_size
+                rows, columns = size if isinstance(size, tuple) else (size, size)
+                if isinstance(rows, int) and isinstance(columns, int) and (rows, columns) != (1, 1):
+                    setattr(parent, name, AnySizeAveragePool((rows, columns)))
+
+
+#: Axes of the inputs, of models of images and of series; all but the bands stay open.
+_IMAGE = {"image": ("batch", "bands", "height", "width")}
+_SERIES = {"image": ("batch", "dates", "bands", "height", "width"), "doy": ("batch", "dates")}
+
+
+class MapGraph(nn.Module):
+    """Stored values in; path logits, and classes and confidences of every level out.
+
+    Of a model that knows its training ground the last output is how unlike that a pixel is.
+
+    A pixel that is NaN or infinite in any band has no data: the model sees the mean there, its classes are
+    the tree's nodata value and its confidences 0. Of a series it has none at that date, and no class where it
+    has none at all dates.
     """
 
     paths: Tensor
+    values: Tensor
 
-    def __init__(self, model: MapModel, paths: Tensor, applicability: bool = False) -> None:
+    def __init__(self, model: MapModel, record: ModelRecord) -> None:
         super().__init__()
-        self.applicability = applicability
+        taxonomy = record.taxonomy
+        self.levels = taxonomy.num_levels
+        self.nodata = taxonomy.nodata_value
+        self.inputs = _SERIES if model.of_series else _IMAGE
         # a copy without channels last: the layout would become part of the graph's conditions
-        self.model = copy.deepcopy(model).cpu().eval()
+        self.model = copy.deepcopy(model).eval()
         self.model.contiguous_layout()
-        self.register_buffer("paths", paths)
+        replace_adaptive_pools(self.model)
+        paths = taxonomy.paths
+        values = [taxonomy.index_to_value(paths[:, level], level + 1) for level in range(self.levels)]
+        self.register_buffer("paths", torch.from_numpy(paths.copy()))
+        self.register_buffer("values", torch.from_numpy(np.stack(values).astype(np.int32)))  # (N, T)
+        for level in range(1, self.levels + 1):
+            self.register_buffer(f"groups_{level}", torch.from_numpy(_groups(paths, level)))
+        self.cell, self.full_size = _measured(self.model, len(record.bands))
 
-    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Map (1, C, h, w) float32 and (1, h, w) bool to (1, T, h, w), or to one channel more."""
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Of the outputs, in order."""
+        levels = range(1, self.levels + 1)
+        layers = *(f"class_L{level}" for level in levels), *(f"confidence_L{level}" for level in levels)
+        return (PATH_LOGITS, *layers, *((DISSIMILARITY,) if self.cell else ()))
+
+    def forward(self, image: Tensor, doy: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Compute all outputs.
+
+        Args:
+            image: (B, C, H, W) float32 values as stored; of a series (B, D, C, H, W).
+            doy: (B, D) int64, day of the year 1..366, of a series.
+
+        Returns:
+            Path logits (B, T, H, W) float32, then per level raster values (B, H, W) int32, then per level
+            confidences (B, H, W) float32 in 0..1, never rising from one level to the next; dissimilarities
+            (B, 1, H, W) where the model knows its training ground.
+        """
+        seen = image.isfinite().all(dim=-3)
+        valid = seen if doy is None else seen.any(dim=1)
+        logits, *unlike = self.channels(image, seen, doy)
+        best = logits.argmax(dim=1)
+        classes = [torch.where(valid, self.values[level][best], self.nodata) for level in range(self.levels)]
+        return (logits, *classes, *self.confidences(logits, best, valid), *unlike)
+
+    def channels(self, image: Tensor, valid: Tensor, doy: Tensor | None = None) -> list[Tensor]:
+        """Path logits (B, T, H, W) of stored values and their validity; see :class:`~.models.MapModel`.
+
+        Behind them dissimilarities (B, 1, H, W), where the model knows its training ground.
+        """
+        features, logits = self.model.features_and_logits(image, valid, doy)
+        found = [self.model.calibrated(path_logits(logits, self.paths))]
+        if self.cell:
+            found.append(self.model.unlike(features, self.cell, (found[0].shape[-2], found[0].shape[-1])))
         height, width = image.shape[-2:]
-        padded = padded_size((height, width), self.model.multiple)
-        coarse = self.model.coarse_map_channels if self.applicability else self.model.coarse_path_logits
-        logits = coarse(image, valid, self.paths)
-        if tuple(logits.shape[-2:]) != padded:
-            logits = F.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
-        return logits[..., :height, :width]
+        if not self.full_size:
+            padded = padded_size((height, width), self.model.multiple)
+            found = [F.interpolate(each, size=padded, mode="bilinear", align_corners=False) for each in found]
+        # a slice would make the graph ask whether there is anything to cut off, and refuse the other case
+        return [F.pad(each, (0, width - each.shape[-1], 0, height - each.shape[-2])) for each in found]
+
+    def confidences(self, logits: Tensor, best: Tensor, valid: Tensor) -> list[Tensor]:
+        """Sum P(t) over the paths that agree with the best one, level by level: N of (B, H, W).
+
+        The same as :func:`~hierars_geo.models.level_confidence`, in operations that every exporter knows.
+        """
+        probability = logits.softmax(dim=1)
+        found: list[Tensor] = []
+        for level in range(1, self.levels + 1):
+            groups: Tensor = self.get_buffer(f"groups_{level}")  # (G, T)
+            marginal = torch.einsum("gt,bthw->bghw", groups, probability)
+            own = groups.argmax(dim=0)[best]
+            here = marginal.gather(1, own.unsqueeze(1)).squeeze(1).clamp(max=1.0)
+            found.append(torch.minimum(here, found[-1]) if found else here)
+        return [torch.where(valid, here, 0.0) for here in curved_steps(found, self.model.curves)]
 
 
-def window_graph(
-    loaded: Model, size: tuple[int, int], cache_dir: Path | None = None, applicability: bool = False
-) -> Path:
-    """Return the graph of a checkpoint for windows of one size, exported where it is not kept yet.
+class PathGraph(MapGraph):
+    """The same way as far as the path logits, and the dissimilarities: what a predictor goes on from."""
 
-    A file that is not what was written is made anew. Several processes may ask at once.
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Of the outputs, in order."""
+        return (PATH_LOGITS, *((DISSIMILARITY,) if self.cell else ()))
 
-    Args:
-        loaded: The checkpoint.
-        size: (height, width) of a window in pixels.
-        cache_dir: Where graphs are kept; None for the user's cache folder.
-        applicability: Of the graph, see :class:`WindowGraph`.
+    def forward(self, image: Tensor, doy: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Compute what :meth:`MapGraph.forward` returns first and last."""
+        return tuple(self.channels(image, image.isfinite().all(dim=-3), doy))
 
-    Returns:
-        An ONNX file of :class:`WindowGraph`.
 
-    Raises:
-        OptionError: The exporter is not installed, or the model holds what it cannot translate.
-        OutputError: The folder cannot be written.
+def _measured(model: MapModel, bands: int) -> tuple[int, bool]:
+    """Side of the cells that dissimilarities are found for, see :meth:`.MapModel.cell`, 0 where none are.
+
+    Also whether logits come in the resolution of the image.
     """
-    check_onnx_is_installed()
-    folder = (cache_dir or user_cache_path("hierars-geo")) / "graphs"
-    key = f"{loaded.sha256} {size} {loaded.record.chip_size} {__version__} {torch.__version__}"
-    key += " applicability" if applicability else ""
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.onnx"
-    with as_output_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
-            if not _is_whole(path):
-                _export(loaded, size, path, applicability)
-                _forget_old(folder, path)
-            os.utime(path)
-    return path
+    side = 4 * model.multiple
+    image, doy = torch.zeros(1, bands, side, side), None
+    if model.of_series:
+        image, doy = image[:, None], torch.ones(1, 1, dtype=torch.int64)
+    with torch.no_grad():
+        features, logits = model.features_and_logits(image, torch.ones_like(image[..., 0, :, :]) > 0, doy)
+    cell = 0 if model.dissimilarity is None else model.cell(image, features)
+    return cell, logits[0].shape[-2:] == (side, side)
 
 
-def check_onnx_is_installed() -> None:
-    """Refuse to start where the packages behind the ONNX exporter are missing.
-
-    Raises:
-        OptionError: One is; the command that installs it is named.
-    """
-    missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None]
-    if missing:
-        raise OptionError(
-            f"Expected {' and '.join(missing)} to translate a model to ONNX, but got no such package. "
-            "Install it: pip install 'hierars-geo[onnx]'."
-        )
-
-
-def trace(
-    graph: nn.Module,
-    example: tuple[Tensor, ...],
-    dynamic_shapes: Any,  # noqa: ANN401
-    name: str,
-) -> ExportedProgram:
-    """Trace a graph.
-
-    Args:
-        graph: In eval mode, on the CPU.
-        example: Its inputs.
-        dynamic_shapes: What stays open, see ``torch.export.export``; None for nothing.
-        name: Of the model, for messages.
-
-    Raises:
-        OptionError: The model holds something that torch.export cannot trace.
-    """
-    try:
-        with torch.no_grad(), _no_exporters_warnings():
-            return torch.export.export(graph, example, dynamic_shapes=dynamic_shapes)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise cannot_export(name, "torch", error) from error
-
-
-def translate(
-    program: ExportedProgram, input_names: Sequence[str], output_names: Sequence[str], name: str
-) -> Any:  # noqa: ANN401  # torch.onnx.ONNXProgram, which types as Any
-    """Translate a program to ONNX.
-
-    Raises:
-        OptionError: An operation has no counterpart in ONNX.
-    """
-    try:
-        with _no_exporters_warnings():
-            return torch.onnx.export(
-                program,
-                dynamo=True,
-                input_names=list(input_names),
-                output_names=list(output_names),
-                verbose=False,
-            )
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise cannot_export(name, "onnx", error) from error
-
-
-def cannot_export(name: str, form: str, error: Exception) -> OptionError:
-    """Say in one line that a model cannot be exported."""
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return OptionError(
-        f"Expected a model that can be exported as {form}, but {name} cannot: {reason[:200]}. "
-        "Use another encoder, or hierars-geo predict with --runtime torch."
-    )
-
-
-def _export(loaded: Model, size: tuple[int, int], path: Path, applicability: bool) -> None:
-    record = loaded.record
-    paths = torch.from_numpy(record.taxonomy.paths.copy())
-    graph = WindowGraph(loaded.network, paths, applicability).eval()
-    example = torch.zeros(1, len(record.bands), *size), torch.ones(1, *size, dtype=torch.bool)
-    name = f"{record.model.architecture} with {record.model.encoder}"
-    translated = translate(trace(graph, example, None, name), INPUTS, [OUTPUT], name)
-    with atomic_path(path) as unfinished:
-        translated.save(unfinished)
-        digest = sha256_of(unfinished)
-    with atomic_path(_digest_path(path)) as unfinished:
-        unfinished.write_text(digest, encoding="ascii")
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file is what was written."""
-    try:
-        return sha256_of(path) == _digest_path(path).read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return False
-
-
-def _forget_old(folder: Path, newest: Path) -> None:
-    """Delete the graphs that were not used for longest where all take too much room."""
-    total = 0
-    for path in sorted(folder.glob("*.onnx"), key=lambda file: file.stat().st_mtime, reverse=True):
-        total += path.stat().st_size
-        if total > _MOST_BYTES and path != newest:
-            path.unlink(missing_ok=True)
-            _digest_path(path).unlink(missing_ok=True)
-
-
-def _digest_path(path: Path) -> Path:
-    return path.with_suffix(".sha256")
-
-
-@contextmanager
-def _no_exporters_warnings() -> Iterator[None]:
-    """PyTorch's exporters warn of their own internals, which whoever exports can do nothing about."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _groups(paths: NDArray[np.int64], level: int) -> NDArray[np.float32]:
+    """(G, T) 0/1: which paths share each of the distinct beginnings of a length."""
+    _, group = np.unique(paths[:, :level], axis=0, return_inverse=True)
+    group = group.ravel()
+    table: NDArray[np.float32] = (group == np.arange(group.max() + 1)[:, None]).astype(np.float32)
+    return table
