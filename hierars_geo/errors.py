@@ -125,6 +125,7 @@ __all__ = (
     "OptionError",
     "OutputError",
     "RasterError",
+    "RecipeError",
     "TaxonomyError",
     "check_choice",
     "list_some",

@@ -258,5 +258,6 @@ __all__ = (
     "remove_abandoned",
     "sha256_of",
     "staging_folder",
+    "write_csv",
     "write_json",
 )

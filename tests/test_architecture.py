@@ -247,6 +247,20 @@ def test_each_face_ends_with_a_sorted_tuple(module):
     assert len(names) == len(set(names))
 
 
+def test_the_room_of_one_module_names_all_that_others_may_take_from_it():
+    """What a module defines without an underscore is its face, as ``__init__`` is that of a package."""
+    missing = {}
+    for module, path in MODULES.items():
+        if module.count(".") != 1 or path.name.startswith("_") or path.name == "__init__.py":
+            continue
+        body = TREES[module].body
+        defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        named = set(ast.literal_eval(body[-1].value))
+        if lacking := {name for name in defined if not name.startswith("_")} - named:
+            missing[module] = lacking
+    assert missing == {}
+
+
 def test_no_module_is_too_long():
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}

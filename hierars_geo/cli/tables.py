@@ -43,7 +43,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], whole: i
         widths = _widths(headings, rows, whole, console.width)
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     for number, width in enumerate(widths):
-        numeric = number > 0 and all(re.fullmatch(r"[-+]?\d*(\.\d+)?( %)?", row[number]) for row in rows)
+        numeric = number > 0 and all(
+            re.fullmatch(r"(nan|[-+]?\d*(\.\d+)?)( %)?", row[number]) for row in rows
+        )
         justify: Literal["left", "right"] = "right" if numeric else "left"
         table.add_column(Text(headings[number]), justify=justify, no_wrap=number < whole, width=width - 1)
     for row in rows:

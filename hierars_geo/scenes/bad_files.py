@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
-from rasterio.errors import RasterioIOError
-
 from ..errors import HieraRSError, MissingFileError, RasterError, check_choice, notice
 
 #: What becomes of files that cannot be used: one error that names them all, or a notice and a kept list.
@@ -34,7 +32,7 @@ def sort_out(
     """Apply a function to every item: results of those that can be used, and the others.
 
     Args:
-        work: Raises a ``HieraRSError`` for an item that cannot be used.
+        work: Raises a ``HieraRSError`` or an ``OSError`` for an item that cannot be used.
         items: Paths, or whatever stands for files.
         name: The path of an item.
     """
@@ -42,7 +40,7 @@ def sort_out(
     for item in items:
         try:
             results.append(work(item))
-        except (HieraRSError, RasterioIOError) as error:
+        except (HieraRSError, OSError) as error:  # also of a file that is taken away meanwhile
             bad.append(BadFile(name(item), error))
     return results, bad
 

@@ -1,5 +1,8 @@
 """Maps against labels: same grid, finer labels, a region, a leaf map alone, and what does not fit."""
 
+import math
+from itertools import pairwise
+
 import geopandas
 import numpy as np
 import pytest
@@ -103,6 +106,17 @@ def test_a_region_counts_pixel_centres_inside(case):
     scores = evaluate_maps(folder, labels, TREE, region=right)
     assert scores.levels[2].oa == pytest.approx((leaf == reference)[:, 15:].mean())
     assert scores.levels[2].confusion.sum() == 40 * 15
+
+
+@pytest.mark.parametrize("south", [3999605.0, 3999745.0, 3999755.0])
+def test_boxes_side_by_side_share_no_pixel_where_their_border_runs_through_centres(case, south):
+    folder, _, reference, tmp_path = case
+    labels = write(tmp_path / "labels.tif", TREE.index_to_value(reference, 3))
+    edges = -math.inf, 500155.0, math.inf
+    boxes = [(w, s, e, n) for w, e in pairwise(edges) for s, n in pairwise((-math.inf, south, math.inf))]
+    whole = evaluate_maps(folder, labels, TREE).levels[2].confusion
+    parts = [evaluate_maps(folder, labels, TREE, region=box).levels[2].confusion for box in boxes]
+    np.testing.assert_array_equal(sum(parts), whole)
 
 
 def test_shifted_labels_count_where_both_are(case):

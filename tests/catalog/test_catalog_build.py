@@ -11,7 +11,7 @@ from pyproj import Transformer
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from scene_files import safe, write
 
-from hierars_geo.catalog import BuildOptions, build, build_catalog, stac, validate_catalog
+from hierars_geo.catalog import BuildOptions, build, build_catalog, headers, stac, validate_catalog
 from hierars_geo.catalog.stac import multihash
 from hierars_geo.errors import DataError, OptionError, OutputError
 from hierars_geo.grid import Window
@@ -113,6 +113,20 @@ def test_a_file_that_is_taken_away_while_its_checksum_is_made_is_named(scenes, t
     monkeypatch.setattr(stac, "multihash", gone)
     with pytest.raises(DataError, match=r"2 are not: .*No such file or directory: .*GF2_20150212_a"):
         build_catalog(scenes, tmp_path / "c", BuildOptions(checksums=True))
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_file_that_is_taken_away_while_its_header_is_read_is_named(scenes, tmp_path, monkeypatch):
+    read = headers.acquired
+
+    def gone(path, tags):
+        found = read(path, tags)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(headers, "acquired", gone)
+    with pytest.raises(DataError, match=r"4 are not: .*No such file or directory: .*GF2_20150212_a"):
+        build_catalog(scenes, tmp_path / "c")
     assert not (tmp_path / "c").exists()
 
 

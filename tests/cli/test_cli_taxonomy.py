@@ -175,3 +175,10 @@ def test_tables_break_no_word_and_take_brackets_for_text(monkeypatch, capsys):
         "             Paddy",
         "L2",
     ]
+
+
+def test_numbers_stand_right_where_one_of_them_is_undefined(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    print_table(("", "L1 OA", "of"), [("model", "nan", "nan %"), ("forest", "88.9", "a")], whole=1)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["       L1 OA of", "model    nan nan %", "forest  88.9 a"]
