@@ -234,6 +234,9 @@ def _check_options(config: ModelConfig, backbone: Backbone) -> None:
     if backbone.timm_name is not None:
         return
     architecture = config.architecture.lower()
+    width = config.options.get("decoder_channels", 1)
+    if architecture in _OWN and not (isinstance(width, int) and width > 0):
+        raise OptionError(f"Expected decoder_channels to be a whole number above 0, but got {width!r}.")
     known: tuple[str, ...] = ("decoder_channels", *(("rank",) if architecture == SEGNEXT else ()))
     if architecture not in _OWN:
         builder = smp.MODEL_ARCHITECTURES_MAPPING[architecture]

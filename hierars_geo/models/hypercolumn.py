@@ -13,6 +13,8 @@ _FARTHEST = 5.0
 _RANDOM, _SEED = 128, 0
 #: Standard deviations below this share of the usual are those of an odd piece of ground.
 _LEAST_SPREAD = 0.05
+#: Below this share of their size, variation is that of rounding.
+_LEAST_VARIATION = 0.001
 #: Pixels of a chip that the units of the inputs are measured on.
 _MOST_MEASURED = 4_096
 
@@ -137,14 +139,22 @@ class Hypercolumn(nn.Module):
         kept = [each[:: 1 + len(each) // _MOST_MEASURED] for each in places]
         inputs = torch.cat([self.inputs_at(features, chip, *each.T) for chip, each in enumerate(kept)])
         self.center.copy_(inputs.mean(dim=0))
-        parts = torch.split(inputs.std(dim=0, correction=0), list(self.sizes))
-        self.spread.copy_(torch.cat([part.clamp(min=_LEAST_SPREAD * part.mean()) for part in parts]))
+        parts = torch.split(inputs, list(self.sizes), dim=1)
+        self.spread.copy_(torch.cat([_units(part) for part in parts]))
 
     def _pixel_terms(self, image: Tensor) -> Tensor:
         """Bands, their squares and random functions: (B, C, H, W) normalised to (B, 2 C + 128, H, W)."""
         near = image.clamp(-_FARTHEST, _FARTHEST)
         random = F.conv2d(near, self.projection[:, :, None, None], self.shift).relu()
         return torch.cat([near, near.square(), random], dim=1)
+
+
+def _units(inputs: Tensor) -> Tensor:
+    """Standard deviations (n,) of inputs (P, n), their size where nothing varies: a single pixel, a plain."""
+    spread, size = inputs.std(dim=0, correction=0), inputs.abs().mean()
+    if spread.mean() > _LEAST_VARIATION * size:
+        return spread.clamp(min=_LEAST_SPREAD * spread.mean())
+    return torch.full_like(spread, float(size) or 1.0)
 
 
 def _drawn(bands: int) -> tuple[Tensor, Tensor]:

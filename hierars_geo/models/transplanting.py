@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, OptionError
@@ -12,6 +13,7 @@ from .band_adaptation import BandAdaptation, adapt_bands, by_names
 from .checkpoint import weights_below
 from .class_rows import no_rows
 from .head_transplant import HeadTransplant, HeadTree, transplant_head
+from .hypercolumn import Hypercolumn
 from .init_report import InitReport, PartReport
 from .pretrained import first_layer
 from .record import ModelRecord
@@ -21,6 +23,7 @@ Parts = Literal["backbone", "decoder", "all"]
 
 _BODY = "segmenter.features."
 _ENCODER = "segmenter.features.body.encoder."
+_DECODER = "segmenter.features.body.decoder."
 _HEAD = "segmenter.head."
 
 #: Of a part of the model the names that start so, and which choice of ``parts`` takes it over.
@@ -80,6 +83,13 @@ def transplant(
         if _part(name) in _TAKEN[parts] and _part(name) != "head" and name in weights
     }
     adapted: list[str] = []
+    decoder = model.segmenter.features.body.decoder
+    if isinstance(decoder, Hypercolumn):  # weights of its stages are in units, also where the bands differ
+        stages = sum(decoder.sizes[1:])
+        for name in {_DECODER + "center", _DECODER + "spread"} & placed.keys():
+            if stages and placed[name].shape != own[name].shape:
+                placed[name] = torch.cat([own[name][:-stages], placed[name][-stages:]])
+                adapted.append(name)
     body: nn.Module = model.segmenter.features.body.encoder  # type: ignore[assignment]  # an EncoderDecoder's
     first = _ENCODER + first_layer(body)
     same = (old.read.sensor, old.bands) == (new.read.sensor, new.bands)
@@ -130,7 +140,7 @@ def _report(
     part: str, own: Mapping[str, Tensor], placed: Mapping[str, Tensor], adapted: list[str]
 ) -> PartReport:
     names = [name for name in own if _part(name) == part]
-    prefix = {"encoder": _ENCODER, "decoder": _BODY + "body.decoder.", "head": _HEAD}[part]
+    prefix = {"encoder": _ENCODER, "decoder": _DECODER, "head": _HEAD}[part]
     return PartReport(
         copied=sum(name in placed and name not in adapted for name in names),
         adapted=tuple(name.removeprefix(prefix) for name in names if name in adapted),

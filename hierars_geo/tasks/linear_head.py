@@ -272,16 +272,17 @@ class LinearHead:
             first += count
 
 
-def measure_units(model: SceneModel, batch: Batch) -> None:
-    """Measure the units of the inputs of hypercolumns, where there are any, on the ground of a batch."""
+def measure_units(model: SceneModel, batch: Batch) -> bool:
+    """Measure the units of the inputs of hypercolumns on a batch; False where it shows no ground to do so."""
     decoder = next((part for part in model.modules() if isinstance(part, Hypercolumn)), None)
     known = ground_valid(batch)
     if decoder is None or not bool(known.any()):
-        return
+        return decoder is None
     hook = decoder.register_forward_pre_hook(lambda own, seen: own.standardise(seen[0], known))
     with torch.no_grad():
         model(batch["image"], batch["valid"], batch.get("doy"))
     hook.remove()
+    return True
 
 
 def _as_image(classes: Tensor) -> Tensor:

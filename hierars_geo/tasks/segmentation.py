@@ -148,13 +148,14 @@ class BHCCMTask(SegmentationTask):
             raise OptionError(unknown_name("head", head, get_args(Head)))
         self.head_kind: Head = head
         self._head: LinearHead | None = None
+        self._unmeasured = head == "trained"  # the decoder has yet to meet its first ground
         #: How the head was solved for, and its scores on held-out ground.
         self.solved: dict[str, Any] | None = None
         self._config = ModelConfig(architecture, encoder, mode, dropout, dict(model_options or {}), temporal)
         if self.closed_form:
-            untried = {"temporal": temporal, "start.lora_rank": start.lora_rank}
-            for option, value in untried.items():
-                if value not in (None, "presto"):
+            own = "presto" if encoder == PRESTO else None
+            for option, value in {"temporal": temporal, "start.lora_rank": start.lora_rank}.items():
+                if value not in (None, own):
                     raise OptionError(
                         f"Expected no {option} with head '{head}', but got '{value}'. Leave it out."
                     )
@@ -306,10 +307,10 @@ class BHCCMTask(SegmentationTask):
         self._weigh(class_weights(self.taxonomy, found, str(self.loss_options.class_weights)))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let a new decoder measure its inputs on the first batch of a training from the start."""
+        """Let a new decoder measure its inputs on the first ground of a training from the start."""
         taken = (self.started_from or {}).get("report", {}).get("decoder", {}).get("copied", 0)
-        if self.head_kind == "trained" and not (self.global_step or batch_idx or taken):
-            measure_units(self.model, batch)
+        if self._unmeasured:
+            self._unmeasured = not (taken or measure_units(self.model, batch))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any] | None:  # type: ignore[override]
         """Compute the loss of a batch; of a head in closed form add it up, and solve after the last."""
@@ -384,7 +385,7 @@ class BHCCMTask(SegmentationTask):
         """
         super().on_load_checkpoint(checkpoint)
         training = checkpoint[RECORD_KEY].get("training") or {}
-        self.started_from, self.solved = training.get("start"), training.get("head")
+        self.started_from, self.solved, self._unmeasured = training.get("start"), training.get("head"), False
         self.start = StartOptions()  # the checkpoint brings the weights
         rank = ((training.get("options") or {}).get("start") or {}).get("lora_rank")
         if rank != self._lora_rank and self._trainer is not None and self.trainer.state.fn == "fit":

@@ -120,3 +120,23 @@ def test_random_functions_lie_over_the_range_of_the_pixels_that_they_are_shown()
     np.testing.assert_allclose(decoder.spread, found[:500].std(axis=0), rtol=1e-3)
     drawn_again = Hypercolumn((2, 0), 3)
     np.testing.assert_array_equal(drawn_again.projection.numpy(), projection)
+
+
+@pytest.mark.parametrize("case", ["one pixel", "one cell", "a plain"])
+def test_ground_on_which_nothing_varies_has_units_all_the_same(case):
+    generator = torch.Generator().manual_seed(0)
+    image, cell = torch.randn(1, 2, 32, 32, generator=generator), torch.randn(1, 6, 1, 1, generator=generator)
+    known = torch.ones(1, 32, 32, dtype=torch.bool)
+    if case == "one pixel":
+        known = torch.arange(1024).reshape(1, 32, 32) == 100
+    elif case == "a plain":
+        image = torch.full_like(image, 0.3)
+    features = [image, 50 * torch.randn(1, 4, 8, 8, generator=generator), torch.zeros(1, 3, 4, 4), 40 * cell]
+    decoder = Hypercolumn((2, 4, 3, 6), 3)
+    decoder.standardise(features, known)
+    assert torch.isfinite(decoder(features)).all()
+    pixel, varied, silent, single = torch.split(decoder.spread, decoder.sizes)
+    assert 0.1 < float(pixel.mean()) < 10
+    assert 10 < float(varied.mean()) < 80
+    assert silent.tolist() == [1, 1, 1]
+    torch.testing.assert_close(single, torch.full((6,), 40 * float(cell.abs().mean())), rtol=1e-4, atol=0)

@@ -159,6 +159,9 @@ def test_fewer_groups_of_bands_are_masked_tokens_and_place_counts():
         ({}, {"model_options": {**PLACE, "longitud": 1}}, "option .*'longitud'.*longitude"),
         ({"mean": (0.1,) * 10, "std": (0.05,) * 10}, {}, r"unit .*B02 has mean 0\.1 .*Convert the images\."),
         ({}, {"head": "ridge", "temporal": "ltae"}, "no temporal with head 'ridge', but got 'ltae'"),
+        ({}, {"head": "ridge", "encoder": "resnet18", "temporal": "presto"}, "no temporal .*'presto'"),
+        ({}, {"model_options": {**PLACE, "decoder_channels": "many"}}, "decoder_channels .*but got 'many'"),
+        ({}, {"model_options": {**PLACE, "decoder_channels": 0}}, "decoder_channels .*but got 0"),
     ],
 )
 def test_what_presto_does_not_know_is_said(read, options, message):

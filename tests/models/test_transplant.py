@@ -305,3 +305,26 @@ def test_levels_that_did_not_talk_answer_as_before_until_they_have_learnt_to(mod
     target(image)[0].square().mean().backward()
     heard = [p.grad for name, p in target.named_parameters() if "2_0.project" in name]
     assert all(bool(gradient.any()) for gradient in heard)
+
+
+def test_weights_of_stages_keep_their_units_where_the_bands_are_others():
+    tree = Taxonomy.from_yaml("crop10m")
+    config = ModelConfig("hypercolumn", "tu-test_resnet", options={"decoder_channels": 8})
+    old = ModelRecord(tree, ReadRecipe(BANDS), (0.0,) * 4, (1.0,) * 4, config)
+    new = replace(old, read=ReadRecipe(BANDS[:3]), mean=(0.0,) * 3, std=(1.0,) * 3)
+    before, after = build_scene_model(old).eval(), build_scene_model(new).eval()
+    here, there = (model.segmenter.features.body.decoder for model in (before, after))
+    image = scene(1)[0]
+    with torch.no_grad():
+        maps = before.segmenter.features.maps(image)
+        here.standardise(maps, torch.ones(4, 32, 32, dtype=torch.bool))
+        report = transplant(after, before.state_dict(), old, new, "decoder")
+        of_stages = []
+        for decoder, first in ((here, image), (there, image[:, :3])):
+            decoder.pixel.weight.zero_()
+            decoder.pixel.bias.zero_()
+            of_stages.append(decoder([first, *maps[1:]]))
+    torch.testing.assert_close(of_stages[1], of_stages[0])
+    assert float(of_stages[0].std()) > 0.01
+    assert there.spread[: there.sizes[0]].tolist() == [1] * there.sizes[0]
+    assert {"center", "spread"} <= set(report.decoder.adapted)

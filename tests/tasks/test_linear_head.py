@@ -272,3 +272,21 @@ def test_hypercolumns_trained_from_the_start_measure_their_units_once(place):
         assert [torch.equal(*pair) for pair in zip(first, again, strict=True)] == [True, True]
     fresh = trained(1, checkpoint=str(folder / "units.ckpt"), parts="backbone")
     assert not torch.equal(fresh[1], first[1])
+    loaded = BHCCMTask.load_from_checkpoint(folder / "units.ckpt")
+    trainer = quiet_trainer(folder, max_steps=1, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(loaded, SceneDataModule(**data_options(folder)))
+    assert torch.equal(loaded.model.segmenter.features.body.decoder.spread, fresh[1])
+
+
+def test_units_wait_for_the_first_batch_that_shows_ground(place):
+    folder, _, _ = place
+    task = BHCCMTask("hypercolumn", ENCODER).build(TrainingData.of(SceneDataModule(**data_options(folder))))
+    decoder = task.model.segmenter.features.body.decoder
+    image = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    for number, valid in enumerate((False, True)):
+        batch = {"image": image, "valid": torch.full((1, 64, 64), valid)}
+        task.on_train_batch_start(batch, number)
+        assert bool(decoder.center.any()) is valid
+    spread = decoder.spread.clone()
+    task.on_train_batch_start(batch | {"image": 3 * image}, 2)
+    assert torch.equal(decoder.spread, spread)
