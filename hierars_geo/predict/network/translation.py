@@ -157,13 +157,19 @@ def _known_factors() -> Iterator[None]:
     """
     original = F.interpolate
 
-    def interpolate(image: Tensor, size: Any = None, scale_factor: Any = None, **how: Any) -> Tensor:  # noqa: ANN401
+    def interpolate(
+        image: Tensor,
+        size: Any = None,  # noqa: ANN401
+        scale_factor: Any = None,  # noqa: ANN401
+        *mode: Any,  # noqa: ANN401
+        **how: Any,  # noqa: ANN401
+    ) -> Tensor:
         if isinstance(size, tuple | list):
             sides = zip(size, image.shape[2:], strict=True)
             factors = [_factor(wanted, side) for wanted, side in sides]
             if all(factors):
                 size, scale_factor = None, factors
-        return original(image, size=size, scale_factor=scale_factor, **how)
+        return original(image, size, scale_factor, *mode, **how)
 
     with mock.patch.object(F, "interpolate", interpolate):
         yield
