@@ -1,6 +1,7 @@
 """Links, anchors and images of README.md and docs/*.md lead somewhere."""
 
 import re
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -82,3 +83,19 @@ def test_every_page_is_reached_from_the_readme_and_every_image_is_shown():
     }
     assert set((ROOT / "docs").glob("*.md")) <= local[ROOT / "README.md"]
     assert set((ROOT / "docs" / "img").iterdir()) <= set().union(*local.values())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_and_lists_are_such_on_the_site_too(document):
+    """Python-Markdown takes a table without a line before it for text, an inner list for the outer one."""
+    text = document.read_text(encoding="utf-8")
+    for fence in read_fences(document):
+        text = text.replace(fence.text, "")
+    lines = text.splitlines()
+    glued = [
+        line
+        for before, line in pairwise(lines)
+        if line.lstrip().startswith("|") and before.strip() and not before.lstrip().startswith("|")
+    ]
+    shallow = [line for line in lines if re.match(r" {1,3}([*-]|\d+\.) ", line)]
+    assert (glued, shallow) == ([], [])
