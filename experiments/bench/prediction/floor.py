@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hierars_geo.models import Model
+from hierars_geo.models import load
 from hierars_geo.predict import PredictOptions, Predictor, WindowPlan
 from hierars_geo.scenes import Scene
 
@@ -54,10 +54,11 @@ def time_over_floor(
     checkpoint = folder / f"{model}.ckpt"
     write_checkpoint(checkpoint, model, window_px)
     scene = write_scene(folder / f"scene_{side_px}.tif", side_px)
+    network |= {"cache_dir": str(folder)}
     options = PredictOptions(window=window_px, overlap=overlap, batch_size=batch, **network)
     predictor = Predictor(checkpoint, options, device=device)
     batches = list(dict.fromkeys((batch, predictor.batch_size((window_px, window_px)))))
-    bare = [_bare_model(predictor, scene, size) for size in batches]
+    bare = [_bare_model(predictor, scene, size, device) for size in batches]
     with tempfile.TemporaryDirectory(dir=folder) as out:
 
         def predict() -> None:
@@ -81,7 +82,7 @@ def time_over_floor(
     ]
 
 
-def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], None]:
+def _bare_model(predictor: Predictor, scene: Path, batch: int, device: str) -> Callable[[], None]:
     """Return the floor: every window is in memory, its path logits are computed and dropped."""
     with Scene.open(scene, bands=predictor.loaded.record.bands) as source:
         plan = WindowPlan.of(source.grid.shape, predictor.window_px, predictor.options.windows.overlap)
@@ -90,9 +91,7 @@ def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], N
         tuple(torch.stack([torch.from_numpy(part) for part in parts]) for parts in zip(*group, strict=True))
         for group in (windows[start : start + batch] for start in range(0, len(windows), batch))
     ]
-    assert isinstance(predictor.loaded, Model)
-    model = predictor.loaded.network
-    device = next(model.parameters()).device
+    model = load(predictor.loaded.path, device).network
     batches = [(image.to(device), valid.to(device)) for image, valid in batches]
     paths = torch.from_numpy(predictor.loaded.record.taxonomy.paths.copy()).to(device)
 
@@ -100,7 +99,7 @@ def _bare_model(predictor: Predictor, scene: Path, batch: int) -> Callable[[], N
         with torch.inference_mode():
             for image, valid in batches:
                 model.path_logits(image, valid, paths)
-        if device.type == "cuda":
+        if device == "cuda":
             torch.cuda.synchronize()
 
     return run

@@ -47,7 +47,7 @@ def by_window(demo: Path, folder: Path, sides_px: Sequence[int] = (64, 128, 256,
     for is_local in (False, True):
         largest = None
         for side_px in reversed(sides_px):
-            predictor = Predictor(demo / "model.ckpt", PredictOptions(window=side_px))
+            predictor = Predictor(demo / "model.ckpt", PredictOptions(window=side_px, runtime="torch"))
             if not is_local:
                 assert isinstance(predictor.loaded, Model)
                 predictor.loaded.network.pool_gates(None)
