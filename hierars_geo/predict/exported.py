@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError, MissingFileError, OptionError
 from ..models.applicability import applicability_of
 from ..models.record import ModelFile, ModelRecord
-from ..output import sha256_of
 from .augment import View, averaged_over_views, views
 from .graph_session import (
     PACKAGES,
@@ -207,7 +206,7 @@ def read_graph(path: Path) -> GraphFile:
     """
     if not path.is_file():
         raise MissingFileError(f"Expected {path} to be an exported model, but there is no such file.")
-    metadata = sealed_metadata(path)
+    metadata, sha256 = sealed_metadata(path)
     try:
         content, described = json.loads(metadata[RECORD_ENTRY]), json.loads(metadata[GRAPH_ENTRY])
         outputs = described["outputs"]
@@ -221,7 +220,7 @@ def read_graph(path: Path) -> GraphFile:
             "Export the checkpoint without --deepness."
         )
     record = ModelRecord.from_dict(content, str(path))
-    return GraphFile(record, path, sha256_of(path), (), path, described)
+    return GraphFile(record, path, sha256, (), path, described)
 
 
 def exported_runner(path: Path, options: PredictOptions, device: str) -> ExportedRunner:

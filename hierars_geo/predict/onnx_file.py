@@ -38,13 +38,14 @@ _READ_BYTES: Final = 2**20
 
 def seal(path: Path) -> None:
     """Add the checksum of an ONNX file as its last entry of metadata."""
-    entry = _seal_of(_sha256(path, path.stat().st_size))
+    (digest,) = _sha256(path, path.stat().st_size)
+    entry = _seal_of(digest)
     with path.open("ab") as file:
         file.write(entry)
 
 
-def sealed_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of an ONNX file that was sealed here.
+def sealed_metadata(path: Path) -> tuple[dict[str, str], str]:
+    """Return the metadata of an ONNX file that was sealed here, and the SHA-256 of the file.
 
     Raises:
         CheckpointError: It is no ONNX file, is damaged, or was not sealed.
@@ -62,13 +63,13 @@ def sealed_metadata(path: Path) -> dict[str, str]:
             f"Expected {path} to be a model exported by hierars-geo, but it does not say so. Export the "
             "checkpoint: hierars-geo export model.ckpt --format onnx."
         )
-    whole = size - len(_seal_of("0" * 64))
-    if entries[_SEAL] != _sha256(path, whole):
+    before_seal, whole = _sha256(path, size - len(_seal_of("0" * 64)), size)
+    if entries[_SEAL] != before_seal:
         raise CheckpointError(
             f"Expected {path} to be what was exported, but its checksum is another. The file is damaged or "
             "was changed: get or export it again."
         )
-    return entries
+    return entries, whole
 
 
 @contextmanager
@@ -113,13 +114,24 @@ class _Part(NamedTuple):
 
 
 def _parts(file: BinaryIO, start: int, stop: int) -> Iterator[_Part]:
+    """Yield the fields of a message, wherever the file is left between two of them."""
     place = start
     while place < stop:
         file.seek(place)
-        number, length = next(_fields(file, stop))
-        part = _Part(number, place, file.tell(), file.tell() + length)
-        place = part.stop
-        yield part
+        tag = _varint(file)
+        kind = tag & 7
+        length = {_EIGHT: 8, _FOUR: 4}.get(kind, 0)
+        if kind == _VARINT:
+            _varint(file)
+        elif kind == _BYTES:
+            length = _varint(file)
+        elif not length:
+            raise ValueError("it holds something else")
+        content = file.tell()
+        if content + length > stop:
+            raise ValueError("it ends too early")
+        yield _Part(tag >> 3, place, content, content + length)
+        place = content + length
 
 
 def _needed(file: BinaryIO, graph: list[_Part], outputs: Collection[str]) -> list[_Part]:
@@ -188,43 +200,24 @@ def _seal_of(digest: str) -> bytes:
     return bytes([_METADATA << 3 | _BYTES, len(entry)]) + entry
 
 
-def _sha256(path: Path, size: int) -> str:
-    """SHA-256 of the first bytes of a file."""
-    digest = hashlib.sha256()
+def _sha256(path: Path, *sizes: int) -> list[str]:
+    """SHA-256 of so many first bytes of a file, for every size, ascending."""
+    digest, found, done = hashlib.sha256(), list[str](), 0
     with path.open("rb") as file:
-        while size > 0 and (part := file.read(min(size, _READ_BYTES))):
-            digest.update(part)
-            size -= len(part)
-    return digest.hexdigest()
+        for size in sizes:
+            while done < size and (part := file.read(min(size - done, _READ_BYTES))):
+                digest.update(part)
+                done += len(part)
+            found.append(digest.hexdigest())
+    return found
 
 
 def _entries(file: BinaryIO, end: int) -> Iterator[tuple[str, str]]:
     """Yield the metadata; what else there is, is passed over."""
-    for number, length in _fields(file, end):
-        if number != _METADATA:
-            file.seek(length, 1)
-            continue
-        stop, found = file.tell() + length, {_KEY: "", _VALUE: ""}
-        for part, size in _fields(file, stop):
-            found[part] = file.read(size).decode("utf-8")
-        yield found[_KEY], found[_VALUE]
-
-
-def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of every field; whoever asks moves on to its end before the next one."""
-    while file.tell() < end:
-        tag = _varint(file)
-        kind = tag & 7
-        length = {_EIGHT: 8, _FOUR: 4}.get(kind, 0)
-        if kind == _VARINT:
-            _varint(file)
-        elif kind == _BYTES:
-            length = _varint(file)
-        elif not length:
-            raise ValueError("it holds something else")
-        if file.tell() + length > end:
-            raise ValueError("it ends too early")
-        yield tag >> 3, length
+    for entry in _parts(file, 0, end):
+        if entry.number == _METADATA:
+            found = {part.number: _text(file, part) for part in _parts(file, entry.content, entry.stop)}
+            yield found.get(_KEY, ""), found.get(_VALUE, "")
 
 
 def _varint(file: BinaryIO) -> int:

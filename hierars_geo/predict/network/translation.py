@@ -177,9 +177,8 @@ def _known_factors() -> Iterator[None]:
 
 def _factor(wanted: int, side: int) -> float:
     """By which power of 2 a side grows, whatever it is; 0 where that is not known."""
-    shapes = import_module(
-        "torch.fx.experimental.symbolic_shapes"
-    )  # with SymPy, which predicting does without
+    # here, for it brings SymPy, which predicting does without
+    shapes = import_module("torch.fx.experimental.symbolic_shapes")
     powers = (2**power for power in range(6))
     return float(next((n for n in powers if shapes.statically_known_true(wanted == n * side)), 0))
 
